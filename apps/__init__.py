@@ -1,0 +1,1 @@
+"""The applications; `apps.common` at the bottom, `apps.notifications` at the top."""

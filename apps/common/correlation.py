@@ -1,0 +1,62 @@
+"""One id follows a request through the answer, the queue, the logs and out to the provider."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from apps.common.ids import new_id
+
+ACCEPTED_ID = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
+# W3C Trace Context: version, trace id, parent id, flags; an all-zero trace id is invalid.
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+_current: ContextVar[str] = ContextVar("correlation_id", default="")
+
+
+def current_id() -> str:
+    """Return the correlation id of the work at hand; empty outside of any."""
+    return _current.get()
+
+
+@contextmanager
+def correlated(correlation_id: str, **context: str) -> Iterator[None]:
+    """Bind an id, and whatever else the log lines should carry, for the length of a block."""
+    token = _current.set(correlation_id)
+    try:
+        with structlog.contextvars.bound_contextvars(correlation_id=correlation_id, **context):
+            yield
+    finally:
+        _current.reset(token)
+
+
+def incoming_id(request: HttpRequest) -> str:
+    """Take the caller's id where it is 1 to 128 printable ASCII characters, else make one.
+
+    ``X-Correlation-ID`` wins over ``X-Request-ID``, and both over W3C ``traceparent``, whose
+    trace id is taken.
+    """
+    for header in ("X-Correlation-ID", "X-Request-ID"):
+        given = request.headers.get(header, "")
+        if ACCEPTED_ID.fullmatch(given):
+            return given
+    trace = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    return trace.group(1) if trace else str(new_id())
+
+
+class CorrelationMiddleware:
+    """Outermost middleware: gives each request its id and returns it on every answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request with its id bound to the context."""
+        correlation_id = incoming_id(request)
+        with correlated(correlation_id):
+            response = self.get_response(request)
+        response["X-Correlation-ID"] = correlation_id
+        return response

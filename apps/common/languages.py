@@ -1,0 +1,71 @@
+"""Language tags (BCP 47): their canonical spelling, and the chain in which one is looked for."""
+
+import re
+from collections.abc import Iterator
+
+MAX_LENGTH = 35  # What RFC 5646, 4.4.1 asks every application to hold.
+REGION_LETTERS = 2
+SCRIPT_LETTERS = 4
+
+# RFC 5646, 2.1, without the grandfathered tags. Registered languages have two or three letters.
+TAG = re.compile(
+    r"""[a-z]{2,3}(?:-[a-z]{3}){0,3}        # language, extended languages
+        (?:-[a-z]{4})?                      # script
+        (?:-(?:[a-z]{2}|[0-9]{3}))?         # region
+        (?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*  # variants
+        (?:-[0-9a-wy-z](?:-[a-z0-9]{2,8})+)*      # extensions
+        (?:-x(?:-[a-z0-9]{1,8})+)?          # private use
+    """,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
+)
+
+
+# What begins an extension or private use (RFC 5646, 2.2.6).
+SINGLETON = re.compile(r"-[a-z0-9]-", re.IGNORECASE | re.ASCII)
+
+
+def canonical_tag(tag: str) -> str | None:
+    """Spell a tag as RFC 5646, 2.1.1 recommends, such as ``pt-BR``; None where it is malformed."""
+    if len(tag) > MAX_LENGTH or not TAG.fullmatch(tag):
+        return None
+    first, *rest = tag.lower().split("-")
+    spelled = [first]
+    for position, part in enumerate(rest):
+        after_singleton = any(len(earlier) == 1 for earlier in rest[:position])
+        if len(part) == REGION_LETTERS and not after_singleton:
+            spelled.append(part.upper())
+        elif len(part) == SCRIPT_LETTERS and part.isalpha() and not after_singleton:
+            spelled.append(part.title())
+        else:
+            spelled.append(part)
+    return "-".join(spelled)
+
+
+def canonical(tag: str) -> str:
+    """Spell the tag of a language to write in; extensions and private use name no such language.
+
+    Raises:
+        ValueError: The text is not a language tag, or has more than a language in it.
+    """
+    found = canonical_tag(tag)
+    if found is None or SINGLETON.search(tag):
+        message = "Expected a language tag such as en, pt-BR or zh-Hant."
+        raise ValueError(message)
+    return found
+
+
+def fallbacks(tag: str | None) -> Iterator[str]:
+    """Yield a tag and its shorter forms (RFC 4647, section 3.4): ``pt-BR``, then ``pt``.
+
+    Extensions are left out at once. Nothing is yielded for a tag that is missing or malformed:
+    a stored locale that is not understood must not stop a message.
+    """
+    if not tag:
+        return
+    try:
+        parts = canonical(SINGLETON.split(tag, maxsplit=1)[0]).split("-")
+    except ValueError:
+        return
+    while parts:
+        yield "-".join(parts)
+        parts.pop()

@@ -1,0 +1,17 @@
+"""Limits on callers: calls to the login endpoints, and notifications by their number."""
+
+from apps.common.throttling.addresses import client_address, parse_networks
+from apps.common.throttling.calls import count_call
+from apps.common.throttling.costs import CostLimiter, spend_sending
+from apps.common.throttling.rates import Rate, RateLimitHeaders, RateState
+
+__all__ = [
+    "CostLimiter",
+    "Rate",
+    "RateLimitHeaders",
+    "RateState",
+    "client_address",
+    "count_call",
+    "parse_networks",
+    "spend_sending",
+]

@@ -1,0 +1,151 @@
+"""The limit on sending: a client's notifications by their number.
+
+Where Redis is away it admits, because a refused notification is worse than an exceeded limit.
+"""
+
+import hashlib
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from django.conf import settings
+from django.core.cache import caches
+
+from apps.common.throttling.counters import (
+    REDIS_AWAY,
+    Counter,
+    LocalCounter,
+    Outage,
+    RedisCounter,
+)
+from apps.common.throttling.rates import Rate, RateState
+
+# A lease is this part of what is left in the window: large while there is much, exact at the end.
+LEASE_PART = 100
+
+
+@dataclass
+class _Lease:
+    """What this process has taken from a client's window and not yet spent."""
+
+    window: int
+    shared_left: int
+    own: int = 0
+
+
+class CostLimiter:
+    """One counter for each client and window, leased in slices so that most calls stay here.
+
+    What a process leased and did not spend is lost to the others: at most a hundredth of the
+    limit for each process, and less towards the end of a window.
+
+    Args:
+        policy: The name in the headers.
+        rate: Returns the limit; asked each time.
+        counter: Returns where it is counted; asked each time.
+        clock: Unix time.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: str,
+        rate: Callable[[], Rate],
+        counter: Callable[[], Counter],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._policy = policy
+        self._rate = rate
+        self._counter = counter
+        self._clock = clock
+        self._outage = Outage(consequence="notifications are not limited: no Redis", clock=clock)
+        self._lock = threading.Lock()
+        self._leases: dict[tuple[str, int, int], _Lease] = {}
+
+    def spend(self, *, client: str, cost: int) -> RateState:
+        """Take ``cost`` from the client's window.
+
+        Raises:
+            Problem: 429 with ``Retry-After`` when it does not fit; nothing is taken then.
+        """
+        rate = self._rate()
+        now = self._clock()
+        window = int(now // rate.seconds)
+        lease = self._lease(client, rate, window)
+        with self._lock:
+            own = min(lease.own, cost)
+            lease.own -= own
+        admitted = own == cost or self._take_shared(client, rate, lease, cost - own)
+        with self._lock:
+            if not admitted:
+                lease.own += own
+            state = RateState(
+                policy=self._policy,
+                calls=rate.calls,
+                seconds=rate.seconds,
+                remaining=max(0, lease.own + lease.shared_left),
+                reset=max(1, math.ceil((window + 1) * rate.seconds - now)),
+            )
+        if admitted:
+            return state
+        if cost > rate.calls:
+            detail = f"One call may hold at most {rate.calls} recipients under this limit."
+            raise state.refusal(detail)
+        raise state.refusal("There were too many notifications in this window.")
+
+    def _lease(self, client: str, rate: Rate, window: int) -> _Lease:
+        key = (client, rate.calls, rate.seconds)
+        with self._lock:
+            lease = self._leases.get(key)
+            if lease is None or lease.window != window:
+                lease = self._leases[key] = _Lease(window=window, shared_left=rate.calls)
+            return lease
+
+    def _take_shared(self, client: str, rate: Rate, lease: _Lease, need: int) -> bool:
+        if self._outage.lasts():
+            return True
+        name = hashlib.sha256(client.encode()).hexdigest()[:32]
+        try:
+            grant = self._counter().take(
+                f"notifications:spent:{name}:{rate.calls}:{rate.seconds}:{lease.window}",
+                need=need,
+                want=max(need, lease.shared_left // LEASE_PART),
+                limit=rate.calls,
+                seconds=rate.seconds + 5,
+            )
+        except REDIS_AWAY as error:
+            self._outage.begin(error)
+            return True
+        with self._lock:
+            lease.shared_left = grant.left
+            if grant.granted:
+                lease.own += grant.granted - need
+        return grant.granted > 0
+
+
+_local_counter = LocalCounter()
+
+
+def _configured_counter() -> Counter:
+    cache = caches["default"]
+    client = getattr(cache, "client", None)  # Only django-redis has one.
+    return _local_counter if client is None else RedisCounter(client.get_client)
+
+
+_sending = CostLimiter(
+    policy="default",
+    rate=lambda: cast("Rate", settings.RATE_LIMIT_NOTIFICATIONS),
+    counter=_configured_counter,
+)
+
+
+def spend_sending(*, client: str, cost: int) -> RateState:
+    """Take the recipients of one call from the client's ``settings.RATE_LIMIT_NOTIFICATIONS``.
+
+    Raises:
+        Problem: 429 with ``Retry-After`` when they do not fit; nothing is taken then.
+    """
+    return _sending.spend(client=client, cost=cost)

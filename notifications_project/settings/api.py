@@ -1,0 +1,45 @@
+"""The REST framework and the OpenAPI document."""
+
+from typing import Any
+
+REQUEST_BODY_MAX_BYTES = 256 * 1024
+BULK_BODY_MAX_BYTES = 8 * 1024 * 1024
+# Django's own limit must let the largest endpoint through; the parser holds the others to theirs.
+DATA_UPLOAD_MAX_MEMORY_SIZE = BULK_BODY_MAX_BYTES
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.users.authentication.ApiKeyAuthentication",
+        "apps.users.authentication.TokenAuthentication",
+        "apps.users.authentication.StaffSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.common.permissions.Authenticated"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "apps.common.renderers.JSONRenderer",
+        "apps.common.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["apps.common.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "apps.common.pagination.NewestFirst",
+    "DEFAULT_SCHEMA_CLASS": "apps.common.openapi.Schema",
+    "EXCEPTION_HANDLER": "apps.common.problems.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Notifications",
+    "DESCRIPTION": "Accepts notification requests and delivers them by e-mail and push.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    # Enumerations stand where they are used: their generated names would say nothing.
+    "POSTPROCESSING_HOOKS": [],
+    "PREPROCESSING_HOOKS": ["apps.common.openapi.drop_second_spellings"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}

@@ -1,0 +1,26 @@
+"""Providers and the retry policy."""
+
+from notifications_project.settings import environment
+
+EMAIL_PROVIDERS = environment.EMAIL_PROVIDERS
+PUSH_PROVIDERS = environment.PUSH_PROVIDERS
+DEFAULT_FROM_EMAIL = environment.DEFAULT_FROM_EMAIL
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+EMAIL_BACKEND = "apps.notifications.email_backend.ProviderBackend"
+
+SMTP_HOST = environment.SMTP_HOST
+SMTP_PORT = environment.SMTP_PORT
+SMTP_USERNAME = environment.SMTP_USERNAME
+SMTP_PASSWORD = environment.SMTP_PASSWORD
+SMTP_TLS = environment.SMTP_TLS
+SMTP_CA_FILE = environment.SMTP_CA_FILE
+
+SENDGRID_API_KEY = environment.SENDGRID_API_KEY
+SENDGRID_API_URL = environment.SENDGRID_API_URL
+
+FCM_SERVICE_ACCOUNT_FILE = environment.FCM_SERVICE_ACCOUNT_FILE
+FCM_API_URL = environment.FCM_API_URL
+
+RETRY_MAX_ATTEMPTS = environment.RETRY_MAX_ATTEMPTS
+RETRY_BASE_SECONDS = environment.RETRY_BASE_SECONDS
+RETRY_MAX_SECONDS = environment.RETRY_MAX_SECONDS

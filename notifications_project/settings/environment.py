@@ -1,0 +1,142 @@
+"""Every environment variable that the project reads, read once, each into a typed value.
+
+A value that is not understood stops the process and names the variable. A secret may
+also be given as ``NAME_FILE``, the path of a file that holds it (Docker and Kubernetes
+secrets). The table in ``.env.example`` is checked against this module by a test.
+"""
+
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Literal, cast
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import FileAwareEnv, validate
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+
+SMTP_DEFAULT_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
+
+EMAIL_PROVIDER_NAMES = ("sandbox", "smtp", "sendgrid")
+PUSH_PROVIDER_NAMES = ("sandbox", "fcm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """So many calls in so many seconds, written like ``10/m`` or ``60000/m``."""
+
+    calls: int
+    seconds: int
+
+    def __str__(self) -> str:
+        """Write it out."""
+        return f"{self.calls}/{self.seconds}s"
+
+
+RATE_PERIODS_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_rate(text: str) -> Rate:
+    """Read ``10/m``; the period is one of s, m, h, d.
+
+    Raises:
+        ValueError: The text is not a positive count, a slash and a period.
+    """
+    calls, _, period = text.partition("/")
+    if not calls.isdecimal() or int(calls) < 1 or period not in RATE_PERIODS_SECONDS:
+        message = f"{text!r} is not a rate such as 10/m (periods: s, m, h, d)"
+        raise ValueError(message)
+    return Rate(calls=int(calls), seconds=RATE_PERIODS_SECONDS[period])
+
+
+env = FileAwareEnv()
+env.read_env(str(BASE_DIR / ".env"), recurse=False)
+
+
+def _rate(name: str, default: str) -> Rate:
+    try:
+        return parse_rate(env.str(name, default))
+    except ValueError as error:
+        message = f'Environment variable "{name}": {error}'
+        raise ImproperlyConfigured(message) from None
+
+
+def _providers(name: str, known: tuple[str, ...]) -> list[str]:
+    chosen = [part.strip() for part in env.str(name, "sandbox").split(",") if part.strip()]
+    unknown = [part for part in chosen if part not in known]
+    if not chosen or unknown or len(set(chosen)) < len(chosen):
+        message = (
+            f'Environment variable "{name}": {",".join(chosen)!r} must list one or more of '
+            f"{', '.join(known)}, each once."
+        )
+        raise ImproperlyConfigured(message)
+    return chosen
+
+
+def _networks(name: str) -> list[str]:
+    networks: list[str] = env.list(name, [])
+    for network in networks:
+        try:
+            ip_network(network.strip(), strict=False)
+        except ValueError as error:
+            message = f'Environment variable "{name}": {error}.'
+            raise ImproperlyConfigured(message) from None
+    return networks
+
+
+# Servers. Their absence is the embedded mode: SQLite, an in-memory broker, an in-process cache.
+DATABASE_URL: str = env.str("DATABASE_URL", "")
+BROKER_URL: str = env.str("BROKER_URL", "")
+REDIS_URL: str = env.str("REDIS_URL", "")
+
+EMBEDDED = not BROKER_URL
+HAS_SERVER = bool(DATABASE_URL or BROKER_URL or REDIS_URL)
+
+# The web process.
+SECRET_KEY: str = env.str("SECRET_KEY", "")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", [])
+DEBUG: bool = env.bool("DEBUG", default=False)
+PUBLIC_URL: str = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
+OPEN_REGISTRATION: bool = env.bool("OPEN_REGISTRATION", default=EMBEDDED and not HAS_SERVER)
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
+
+# Logs.
+LOG_LEVEL: str = env.str(
+    "LOG_LEVEL",
+    "INFO",
+    validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
+)
+LOG_FORMAT: str = env.str("LOG_FORMAT", "json", validate=validate.OneOf(["json", "console"]))
+
+# Delivery.
+EMAIL_PROVIDERS = _providers("EMAIL_PROVIDERS", EMAIL_PROVIDER_NAMES)
+PUSH_PROVIDERS = _providers("PUSH_PROVIDERS", PUSH_PROVIDER_NAMES)
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Notifications <notifications@localhost>")
+
+SMTP_HOST: str = env.str("SMTP_HOST", "")
+SMTP_TLS = cast(
+    "Literal['none', 'starttls', 'implicit']",
+    env.str("SMTP_TLS", "starttls", validate=validate.OneOf(list(SMTP_DEFAULT_PORTS))),
+)
+SMTP_PORT: int = env.int(
+    "SMTP_PORT", SMTP_DEFAULT_PORTS[SMTP_TLS], validate=validate.Range(1, 65535)
+)
+SMTP_USERNAME: str = env.str("SMTP_USERNAME", "")
+SMTP_PASSWORD: str = env.str("SMTP_PASSWORD", "")
+SMTP_CA_FILE: str = env.str("SMTP_CA_FILE", "")
+
+SENDGRID_API_KEY: str = env.str("SENDGRID_API_KEY", "")
+SENDGRID_API_URL: str = env.str("SENDGRID_API_URL", "https://api.sendgrid.com").rstrip("/")
+
+# FCM_SERVICE_ACCOUNT_FILE is itself a path, so it is read as it stands.
+FCM_SERVICE_ACCOUNT_FILE: str = env.str("FCM_SERVICE_ACCOUNT_FILE", "")
+FCM_API_URL: str = env.str("FCM_API_URL", "https://fcm.googleapis.com").rstrip("/")
+
+RETRY_MAX_ATTEMPTS: int = env.int("RETRY_MAX_ATTEMPTS", 12, validate=validate.Range(min=1))
+RETRY_BASE_SECONDS: float = env.float("RETRY_BASE_SECONDS", 5.0, validate=validate.Range(min=0.1))
+RETRY_MAX_SECONDS: float = env.float("RETRY_MAX_SECONDS", 600.0, validate=validate.Range(min=1))
+
+# Limits on callers.
+RATE_LIMIT_NOTIFICATIONS = _rate("RATE_LIMIT_NOTIFICATIONS", "60000/m")
+RATE_LIMIT_LOGIN = _rate("RATE_LIMIT_LOGIN", "10/m")

@@ -1,0 +1,7 @@
+"""Logs: one JSON object a line, or a readable line in the console format."""
+
+from apps.common.logs import logging_config
+from notifications_project.settings import environment
+
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = logging_config(level=environment.LOG_LEVEL, format_name=environment.LOG_FORMAT)

@@ -1,0 +1,74 @@
+"""Keys, passwords, sessions, cookies and headers."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from apps.common import secret_file
+from notifications_project.settings import environment
+from notifications_project.settings.core import VAR_DIR
+
+DEMO_ENV_FILE = VAR_DIR / "demo.env"
+
+# Without any server this is the embedded mode on loopback: a missing secret is made once and
+# kept in var/demo.env. With a server it must be given, so that every process shares it.
+SECRET_KEY = environment.SECRET_KEY
+ALLOWED_HOSTS = environment.ALLOWED_HOSTS
+if environment.HAS_SERVER:
+    for _name in ("SECRET_KEY", "ALLOWED_HOSTS"):
+        if not getattr(environment, _name):
+            _message = f'Environment variable "{_name}" must be set when a server is configured.'
+            raise ImproperlyConfigured(_message)
+else:
+    SECRET_KEY = SECRET_KEY or secret_file.secret(DEMO_ENV_FILE, "SECRET_KEY")
+    ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
+
+_HTTPS = urlsplit(environment.PUBLIC_URL).scheme == "https"
+SESSION_COOKIE_SECURE = _HTTPS
+CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [environment.PUBLIC_URL]
+SECURE_SSL_REDIRECT = False  # TLS ends at the proxy in front, which knows about redirects.
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
+SECURE_HSTS_PRELOAD = _HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+TRUSTED_PROXIES = environment.TRUSTED_PROXIES
+
+AUTH_USER_MODEL = "users.User"
+LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/api/v1/"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": SECRET_KEY,
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "UPDATE_LAST_LOGIN": False,
+}
+
+OPEN_REGISTRATION = environment.OPEN_REGISTRATION
+RATE_LIMIT_LOGIN = environment.RATE_LIMIT_LOGIN
+RATE_LIMIT_NOTIFICATIONS = environment.RATE_LIMIT_NOTIFICATIONS
+METRICS_TOKEN = environment.METRICS_TOKEN
+
+# django-ratelimit counts in the shared cache. When Redis is away it must neither crash nor let
+# everybody in: apps.common.throttling then counts in the process instead.
+RATELIMIT_FAIL_OPEN = False
+RATELIMIT_USE_CACHE = "default"
+RATELIMIT_IP_META_KEY = "apps.common.throttling.client_address"

@@ -1,0 +1,75 @@
+"""The database and the cache, with a time limit on every wait."""
+
+from typing import Any
+
+import dj_database_url
+
+from notifications_project.settings import environment
+from notifications_project.settings.core import VAR_DIR
+
+DATABASE_CONNECT_TIMEOUT_SECONDS = 5
+DATABASE_STATEMENT_TIMEOUT_MS = 15_000
+# A dead peer is noticed after this long even while a statement waits for its answer.
+DATABASE_TCP_USER_TIMEOUT_MS = 20_000
+SQLITE_BUSY_TIMEOUT_SECONDS = 20
+REDIS_TIMEOUT_SECONDS = 0.5
+
+
+def _database() -> dict[str, Any]:
+    url = environment.DATABASE_URL or f"sqlite:///{VAR_DIR / 'db.sqlite3'}"
+    config: dict[str, Any] = dict(dj_database_url.parse(url))
+    # Connections are kept; the check before the first use in a request or task replaces dead ones.
+    config["CONN_MAX_AGE"] = None
+    config["CONN_HEALTH_CHECKS"] = True
+    options = config.setdefault("OPTIONS", {})
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        # A database in memory has one connection; the tests want several writers.
+        config["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+        # Immediate transactions take the write lock at once, so that two writers queue up
+        # instead of failing when both try to upgrade a read lock.
+        options.update(
+            transaction_mode="IMMEDIATE",
+            timeout=SQLITE_BUSY_TIMEOUT_SECONDS,
+            init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        )
+    else:
+        options.update(
+            connect_timeout=DATABASE_CONNECT_TIMEOUT_SECONDS,
+            tcp_user_timeout=DATABASE_TCP_USER_TIMEOUT_MS,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            options=f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT_MS}",
+            application_name="notifications",
+        )
+    return config
+
+
+DATABASES = {"default": _database()}
+if not environment.DATABASE_URL:
+    VAR_DIR.mkdir(mode=0o700, exist_ok=True)
+
+if environment.REDIS_URL:
+    CACHES: dict[str, dict[str, Any]] = {
+        "default": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": environment.REDIS_URL,
+            "KEY_PREFIX": "notifications",
+            "OPTIONS": {
+                "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT_SECONDS,
+                "SOCKET_TIMEOUT": REDIS_TIMEOUT_SECONDS,
+            },
+        }
+    }
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "LOCATION": "notifications",
+            # The default of 300 would throw the counters of rate limits out.
+            "OPTIONS": {"MAX_ENTRIES": 20_000},
+        }
+    }
+    # django-ratelimit refuses an in-process cache because several processes would each count
+    # for themselves. Without Redis there is one web process, so its count is the whole count.
+    SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
