@@ -1,0 +1,177 @@
+"""Accounts: made and changed, with what the database alone can decide answered as a conflict."""
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from apps.common.problems import Problem, invalid
+from apps.users import confirmations, devices, passwords
+from apps.users.addresses import address_key
+from apps.users.conflicts import address_taken, conflicts_answered
+from apps.users.locales import forget_locale
+from apps.users.models import ExternalId, User
+from apps.users.models.device import Platform
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewAccount:
+    """What an account is made from; see ``apps.users.models.User``."""
+
+    name: str
+    email: str
+    password: str | None = None
+    locale: str = "en"
+    timezone: str = "UTC"
+    email_enabled: bool = True
+    push_enabled: bool = True
+    external_id: str | None = None
+    push_token: str | None = None
+    platform: Platform | None = None
+
+
+class AccountChanges(TypedDict, total=False):
+    """What a change may carry; what is absent stays."""
+
+    name: str
+    email: str
+    password: str
+    current_password: str
+    locale: str
+    timezone: str
+    email_enabled: bool
+    push_enabled: bool
+    external_id: str | None
+    push_token: str
+    platform: Platform
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Editor:
+    """On whose word an account is made or changed.
+
+    Attributes:
+        client: The client application, to which an external id belongs; None for people.
+        trusted: A client application or staff, whose word an address is taken on. Others
+            confirm it by a link, and name their current password to change credentials.
+    """
+
+    client: str | None
+    trusted: bool
+
+
+def create(*, new: NewAccount, editor: Editor) -> User:
+    """Make an account, with its device and external id where given.
+
+    Raises:
+        Problem: 400 for a weak password, 409 for an address or external id that is taken, 503
+            when too many passwords are being hashed.
+    """
+    confirmed = editor.trusted or settings.EMBEDDED
+    user = User(
+        name=new.name,
+        email=new.email,
+        email_confirmed_at=timezone.now() if confirmed else None,
+        locale=new.locale,
+        timezone=new.timezone,
+        email_enabled=new.email_enabled,
+        push_enabled=new.push_enabled,
+    )
+    if new.password is not None:
+        passwords.refuse_weak(new.password, user=user)
+        if User.objects.filter(email_key=address_key(new.email)).exists():
+            # Said before a core spends a tenth of a second on the hash.
+            raise address_taken()
+    passwords.set_hash(user, new.password, trusted=editor.trusted)
+    with conflicts_answered():
+        user.save(force_insert=True)
+        if new.external_id is not None:
+            _set_external_id(user, editor, new.external_id)
+        if new.push_token is not None:
+            devices.register(user_id=user.pk, token=new.push_token, platform=new.platform)
+        if not confirmed:
+            confirmations.send(user=user, address=new.email)
+    return user
+
+
+def change(*, user: User, changes: AccountChanges, editor: Editor) -> None:
+    """Change an account.
+
+    Args:
+        user: The account as it was read; only what ``changes`` names is written.
+        changes: The new values.
+        editor: On whose word.
+
+    Raises:
+        Problem: 400 for a weak password or a current password that is missing or wrong, 409 for
+            an address or external id that is taken, 503 when too many passwords are being hashed.
+    """
+    _authorise(user, changes, editor)
+    if "password" in changes:
+        candidate = User(name=user.name, email=changes.get("email", user.email))
+        passwords.refuse_weak(changes["password"], user=candidate)
+        passwords.set_hash(user, changes["password"], trusted=editor.trusted)
+    with conflicts_answered():
+        row = User.objects.select_for_update().filter(pk=user.pk, erased_at=None).first()
+        if row is None:  # Erased since the request found them.
+            raise Problem(404, "There is no such user.")
+        row_id = row.pk
+        if "password" in changes:
+            row.password = user.password
+            row.session_version += 1
+        for field in ("name", "locale", "timezone", "email_enabled", "push_enabled"):
+            if field in changes:
+                setattr(row, field, changes[field])
+        if "email" in changes:
+            _change_email(row, changes["email"], editor)
+        row.save()
+        if "external_id" in changes:
+            _set_external_id(row, editor, changes["external_id"])
+        if "push_token" in changes:
+            devices.register(
+                user_id=row.pk, token=changes["push_token"], platform=changes.get("platform")
+            )
+        transaction.on_commit(lambda: forget_locale(row_id))
+
+
+def changes_credentials(user: User, changes: AccountChanges) -> bool:
+    """Tell whether the change touches what the person logs in with."""
+    new_email = changes.get("email", user.email)
+    return "password" in changes or new_email != user.email
+
+
+def _authorise(user: User, changes: AccountChanges, editor: Editor) -> None:
+    if editor.trusted or not changes_credentials(user, changes):
+        return
+    current = changes.get("current_password")
+    if current is None:
+        detail = "Changing the e-mail address or the password needs the current password."
+        raise invalid("/current_password", "required", detail)
+    if not passwords.matches(user, current):
+        raise invalid("/current_password", "wrong_password", "This is not the current password.")
+
+
+def _change_email(row: User, email: str, editor: Editor) -> None:
+    confirmed = editor.trusted or settings.EMBEDDED
+    same_mailbox = address_key(email) == row.email_key
+    if confirmed or (same_mailbox and row.email_confirmed):
+        row.email, row.pending_email = email, ""
+        if confirmed:
+            row.email_confirmed_at = timezone.now()
+        return
+    if not same_mailbox:
+        if User.objects.filter(email_key=address_key(email)).exists():
+            raise address_taken()
+        row.pending_email = email
+    confirmations.send(user=row, address=email)
+
+
+def _set_external_id(user: User, editor: Editor, value: str | None) -> None:
+    if editor.client is None:
+        return
+    if value is None:
+        ExternalId.objects.filter(client=editor.client, user=user).delete()
+        return
+    ExternalId.objects.update_or_create(client=editor.client, user=user, defaults={"value": value})

@@ -1,0 +1,142 @@
+"""Forms of the admin: the same rules as the API's, said beside the field."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from apps.common import languages
+from apps.common.callers import Kind, Scope
+from apps.users import addresses, api_keys, timezones
+from apps.users.admin.bases import (
+    AccountCreationForm,
+    AccountForm,
+    ApiKeyForm,
+    PasswordForm,
+    SuppressionModelForm,
+)
+from apps.users.models import ApiKey, Suppression, User
+
+
+class AccountRules(AccountForm):
+    """The rules of an account's fields; a mixin of the two forms below."""
+
+    def clean_email(self) -> str:
+        """Refuse a malformed address, and one that another account has in any spelling."""
+        email = (self.cleaned_data.get("email") or "").strip()
+        problem = addresses.problem_with(email)
+        if problem is not None:
+            raise ValidationError(problem)
+        same = User.objects.filter(email_key=addresses.address_key(email))
+        if same.exclude(pk=self.instance.pk).exists():
+            raise ValidationError("Another account has this e-mail address.")
+        return email
+
+    def clean_locale(self) -> str:
+        """Spell the language tag canonically."""
+        tag = languages.canonical_tag(self.cleaned_data["locale"])
+        if tag is None:
+            raise ValidationError("Expected a language tag (BCP 47) such as en or pt-BR.")
+        return tag
+
+    def clean_timezone(self) -> str:
+        """Refuse an unknown zone."""
+        name: str = self.cleaned_data["timezone"]
+        if not timezones.is_timezone(name):
+            raise ValidationError("Expected a time zone (IANA) such as Africa/Lagos.")
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse half of the quiet hours."""
+        cleaned = super().clean() or {}
+        if (cleaned.get("quiet_from") is None) != (cleaned.get("quiet_to") is None):
+            self.add_error("quiet_to", "Quiet hours have both a begin and an end.")
+        return cleaned
+
+    def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's signature.
+        """Take an address on the word of staff."""
+        if "email" in self.changed_data:
+            self.instance.email_confirmed_at = timezone.now()
+            self.instance.pending_email = ""
+        return super().save(commit=commit)
+
+
+class AccountAddForm(AccountRules, AccountCreationForm):
+    """Makes an account, with or without a password."""
+
+    class Meta:
+        model = User
+        fields = ("name", "email", "locale", "timezone")
+        field_classes: dict[str, type[forms.Field]] = {}
+
+
+class AccountChangeForm(AccountRules):
+    """Changes an account; the password has a page of its own."""
+
+    class Meta:
+        model = User
+        fields = (
+            "name",
+            "email",
+            "locale",
+            "timezone",
+            "email_enabled",
+            "push_enabled",
+            "quiet_from",
+            "quiet_to",
+            "is_active",
+            "is_staff",
+            "is_superuser",
+            "groups",
+            "user_permissions",
+        )
+
+
+class AccountPasswordForm(PasswordForm):
+    """Sets a password and ends every session of the account."""
+
+    def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's signature.
+        """Refuse the tokens that were issued before."""
+        self.user.session_version += 1
+        return super().save(commit=commit)
+
+
+class ApiKeyAddForm(ApiKeyForm):
+    """Asks what a key is for."""
+
+    client = forms.CharField(required=False, help_text="By default the name of the key.")
+    kind = forms.ChoiceField(choices=[(kind.value, kind.value) for kind in Kind])
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, scope.value) for scope in Scope],
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "client", "kind", "scopes", "expires_at")
+
+    def clean_client(self) -> str:
+        """Fall back to the name, and refuse the names of staff."""
+        client = (self.cleaned_data.get("client") or self.cleaned_data.get("name") or "").strip()
+        if client.startswith(api_keys.STAFF_CLIENT_PREFIX):
+            raise ValidationError("Such names belong to members of staff.")
+        return client
+
+
+class SuppressionForm(SuppressionModelForm):
+    """Puts an address on the list by hand."""
+
+    class Meta:
+        model = Suppression
+        fields = ("address", "reason")
+
+    def clean_address(self) -> str:
+        """Refuse a malformed address, and one that is on the list."""
+        address: str = (self.cleaned_data.get("address") or "").strip()
+        problem = addresses.problem_with(address)
+        if problem is not None:
+            raise ValidationError(problem)
+        if Suppression.objects.filter(address_hash=addresses.address_hash(address)).exists():
+            raise ValidationError("This address is on the list already.")
+        return address

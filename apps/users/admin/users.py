@@ -1,0 +1,148 @@
+"""Accounts in the admin. Passwords can be set there, and neither they nor hashes are shown."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db import models
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from apps.users.addresses import address_key
+from apps.users.admin.bases import (
+    AccountModelAdmin,
+    CategoryPreferences,
+    Devices,
+    ExternalIds,
+)
+from apps.users.admin.forms import AccountAddForm, AccountChangeForm, AccountPasswordForm
+from apps.users.locales import forget_locale
+from apps.users.models import CategoryPreference, Device, ExternalId, User
+
+# Who may set these makes administrators.
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+class DeviceInline(Devices):
+    """The devices of an account; tokens come from the devices, not from staff."""
+
+    model = Device
+    extra = 0
+    fields = ("platform", "token", "last_seen_at", "retired_at", "retired_reason")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Nobody types a token."""
+        return False
+
+
+class CategoryPreferenceInline(CategoryPreferences):
+    """The switches of categories."""
+
+    model = CategoryPreference
+    extra = 0
+
+
+class ExternalIdInline(ExternalIds):
+    """What the client applications call the account."""
+
+    model = ExternalId
+    extra = 0
+
+
+@admin.register(User)
+class AccountAdmin(AccountModelAdmin):
+    """Finds, makes and changes accounts. Erasing one is an action that also finds its messages."""
+
+    form = AccountChangeForm
+    add_form = AccountAddForm
+    change_password_form = AccountPasswordForm
+    inlines: ClassVar[list[Any]] = [DeviceInline, CategoryPreferenceInline, ExternalIdInline]
+    list_display = ("name", "email", "email_confirmed", "locale", "is_staff", "created_at")
+    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    search_fields = ("name", "email_key", "external_ids__value")
+    ordering = ("-id",)
+    readonly_fields = (
+        "id",
+        "set_password",
+        "email_confirmed_at",
+        "pending_email",
+        "last_login",
+        "created_at",
+        "updated_at",
+    )
+    fieldsets = (
+        (None, {"fields": ("id", "name", "email", "email_confirmed_at", "pending_email")}),
+        ("Language and time", {"fields": ("locale", "timezone")}),
+        ("Preferences", {"fields": ("email_enabled", "push_enabled", "quiet_from", "quiet_to")}),
+        ("Login", {"fields": ("set_password", "is_active", "last_login")}),
+        ("Rights", {"fields": RIGHTS}),
+        ("Times", {"fields": ("created_at", "updated_at")}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "email",
+                    "locale",
+                    "timezone",
+                    "usable_password",
+                    "password1",
+                    "password2",
+                )
+            },
+        ),
+    )
+
+    @admin.display(boolean=True, description="confirmed")
+    def email_confirmed(self, user: User) -> bool:
+        """Tell whether the address is used."""
+        return user.email_confirmed
+
+    @admin.display(description="password")
+    def set_password(self, user: User) -> str:
+        """Link to the page that sets a password."""
+        state = "A password is set." if user.has_usable_password() else "No password is set."
+        link = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('{} <a href="{}">Set a password</a>', state, link)
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        """Offer what belongs to an account once there is one."""
+        return [] if obj is None else super().get_inlines(request, obj)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Leave out the erased ones: there is nothing left to show."""
+        return super().get_queryset(request).filter(erased_at=None)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """Find an address in any spelling."""
+        if "@" in search_term:
+            search_term = address_key(search_term)
+        return super().get_search_results(request, queryset, search_term)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Let only superusers hand out rights."""
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, *RIGHTS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Keep the accounts of staff for their owners and superusers."""
+        if not super().has_change_permission(request, obj):
+            return False
+        if obj is None or request.user.is_superuser or obj.pk == request.user.pk:
+            return True
+        return not (obj.is_staff or obj.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Rows stay: the counts belong to them. Erasing empties them."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
+        """Store the account, and let the request path see a new locale at once."""
+        super().save_model(request, obj, form, change)
+        forget_locale(obj.pk)

@@ -1,0 +1,178 @@
+"""What belongs to an account: its preferences and its devices."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.common.callers import Scope, caller_of
+from apps.common.pagination import NewestFirst
+from apps.common.permissions import Access, AccessTable
+from apps.common.problems import Problem
+from apps.users import devices, preferences, visibility
+from apps.users.api.preference_serializers import (
+    PreferencesOut,
+    PreferencesPatchIn,
+    PreferencesPut,
+)
+from apps.users.api.serializers import EXAMPLE_USER_ID, DeviceIn, DeviceOut
+from apps.users.models import Device
+
+READ = Access(scope=Scope.USERS_READ, staff=visibility.VIEW, own=True)
+WRITE = Access(scope=Scope.USERS_WRITE, staff=visibility.CHANGE, own=True)
+
+PREFERENCES: dict[str, Any] = {
+    "email": True,
+    "push": True,
+    "categories": {"newsletter": {"email": False, "push": True}},
+    "quiet_hours": {"start": "22:00", "end": "07:00"},
+}
+PREFERENCES_PATCH: dict[str, Any] = {"categories": {"newsletter": {"email": False}}}
+DEVICE: dict[str, Any] = {
+    "push_token": "fcm-registration-token-of-the-phone",
+    "platform": "android",
+}
+DEVICE_ANSWER: dict[str, Any] = {
+    "id": EXAMPLE_USER_ID,
+    **DEVICE,
+    "active": True,
+    "retired_at": None,
+    "retired_reason": "",
+    "created_at": "2026-01-05T09:30:00Z",
+    "last_seen_at": "2026-01-05T09:30:00Z",
+}
+
+
+class PreferencesView(AccessTable, APIView):
+    """What a user wants to hear about."""
+
+    access: ClassVar[Mapping[str, Access]] = {"GET": READ, "PUT": WRITE, "PATCH": WRITE}
+    examples: ClassVar[Mapping[str, Any]] = {"PUT": PREFERENCES, "PATCH": PREFERENCES_PATCH}
+
+    @extend_schema(
+        operation_id="users_preferences_retrieve",
+        tags=["Users"],
+        summary="Read a user's preferences",
+        responses={200: PreferencesOut},
+        examples=[OpenApiExample("Preferences", value=PREFERENCES, response_only=True)],
+    )
+    def get(self, request: Request, user_id: UUID) -> Response:
+        """Return the preferences."""
+        user = visibility.find_user(caller_of(request), user_id, visibility.VIEW)
+        return Response(PreferencesOut(preferences.of_user(user)).data)
+
+    @extend_schema(
+        operation_id="users_preferences_replace",
+        tags=["Users"],
+        summary="Replace a user's preferences",
+        request=PreferencesPut,
+        responses={200: PreferencesOut},
+        examples=[OpenApiExample("Preferences", value=PREFERENCES)],
+    )
+    def put(self, request: Request, user_id: UUID) -> Response:
+        """Replace the preferences; categories and quiet hours that are left out are none."""
+        user = visibility.find_user(caller_of(request), user_id, visibility.CHANGE)
+        body = PreferencesPut(data=request.data)
+        body.is_valid(raise_exception=True)
+        stored = preferences.replace(user_id=user.pk, preferences=body.preferences())
+        return Response(PreferencesOut(stored).data)
+
+    @extend_schema(
+        operation_id="users_preferences_update",
+        tags=["Users"],
+        summary="Change a user's preferences",
+        description="What is left out stays; a category of `null` is forgotten.",
+        request=PreferencesPatchIn,
+        responses={200: PreferencesOut},
+        examples=[
+            OpenApiExample("No newsletter", value=PREFERENCES_PATCH, request_only=True),
+            OpenApiExample("Preferences", value=PREFERENCES, response_only=True),
+        ],
+    )
+    def patch(self, request: Request, user_id: UUID) -> Response:
+        """Merge the body into the preferences."""
+        user = visibility.find_user(caller_of(request), user_id, visibility.CHANGE)
+        body = PreferencesPatchIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        patch = cast("preferences.PreferencesPatch", body.validated_data)
+        return Response(PreferencesOut(preferences.merge(user_id=user.pk, patch=patch)).data)
+
+
+class DevicesView(AccessTable, APIView):
+    """The devices of a user."""
+
+    pagination_class = NewestFirst
+
+    access: ClassVar[Mapping[str, Access]] = {"GET": READ, "POST": WRITE}
+    examples: ClassVar[Mapping[str, Any]] = {"POST": DEVICE}
+    problems: ClassVar[Mapping[str, tuple[int, ...]]] = {"POST": (409,)}
+
+    @extend_schema(
+        operation_id="users_devices_list",
+        tags=["Users"],
+        summary="List a user's devices, the retired ones too",
+        responses={200: DeviceOut(many=True)},
+        examples=[OpenApiExample("A device", value=DEVICE_ANSWER, response_only=True)],
+    )
+    def get(self, request: Request, user_id: UUID) -> Response:
+        """Return a page of the devices, newest first."""
+        user = visibility.find_user(caller_of(request), user_id, visibility.VIEW)
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(
+            Device.objects.filter(user_id=user.pk), request, view=self
+        )
+        return paginator.get_paginated_response(DeviceOut(page, many=True).data)
+
+    @extend_schema(
+        operation_id="users_devices_create",
+        tags=["Users"],
+        summary="Register a device",
+        description=(
+            "A token of another user leaves that user. A token that this user has already is "
+            "brought up to date and answered with 200."
+        ),
+        request=DeviceIn,
+        responses={201: DeviceOut, 200: DeviceOut},
+        examples=[
+            OpenApiExample("A device", value=DEVICE, request_only=True),
+            OpenApiExample("Registered", value=DEVICE_ANSWER, response_only=True),
+        ],
+    )
+    def post(self, request: Request, user_id: UUID) -> Response:
+        """Register a token."""
+        user = visibility.find_user(caller_of(request), user_id, visibility.CHANGE)
+        body = DeviceIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        device, created = devices.register(
+            user_id=user.pk,
+            token=body.validated_data["push_token"],
+            platform=body.validated_data.get("platform"),
+        )
+        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        return Response(DeviceOut(device).data, status=code)
+
+
+class DeviceView(AccessTable, APIView):
+    """One device of a user."""
+
+    access: ClassVar[Mapping[str, Access]] = {"DELETE": WRITE}
+
+    @extend_schema(
+        operation_id="users_devices_delete",
+        tags=["Users"],
+        summary="Remove a device",
+        request=None,
+        responses={204: None},
+    )
+    def delete(self, request: Request, user_id: UUID, device_id: UUID) -> Response:
+        """Forget a device."""
+        user = visibility.find_user(caller_of(request), user_id, visibility.CHANGE)
+        deleted, _ = Device.objects.filter(pk=device_id, user_id=user.pk).delete()
+        if not deleted:
+            raise Problem(404, "There is no such device.")
+        return Response(status=status.HTTP_204_NO_CONTENT)

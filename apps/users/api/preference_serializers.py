@@ -1,0 +1,100 @@
+"""What preferences look like on the wire."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.common.serializers import StrictBooleanField, StrictSerializer
+from apps.users.api.fields import ClockField
+from apps.users.api.serializers import SwitchesIn
+from apps.users.models.preference import CATEGORY_MAX_LENGTH
+from apps.users.preferences import MAX_CATEGORIES, Channels, Preferences, QuietHours
+
+
+class QuietHoursField(StrictSerializer):
+    """From when to when, on the user's own clock; over midnight when the end is earlier."""
+
+    start = ClockField()
+    end = ClockField()
+
+    def validate(self, attrs: dict[str, Any]) -> QuietHours:
+        """Refuse hours of no length: they could mean never or always."""
+        if attrs["start"] == attrs["end"]:
+            message = "Quiet hours begin and end at different times."
+            raise serializers.ValidationError(message, code="empty")
+        return QuietHours(start=attrs["start"], end=attrs["end"])
+
+
+class CategoriesField(serializers.DictField):
+    """Switches by the name of the category."""
+
+    default_error_messages = {
+        "bad_name": f"The name of a category has 1 to {CATEGORY_MAX_LENGTH} printable characters.",
+        "too_many": f"There may be at most {MAX_CATEGORIES} categories.",
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse names that no category has."""
+        if isinstance(data, Mapping):
+            if len(data) > MAX_CATEGORIES:
+                self.fail("too_many")
+            for name in data:
+                good = 1 <= len(name) <= CATEGORY_MAX_LENGTH and name.isprintable()
+                if not good or name != name.strip():
+                    self.fail("bad_name")
+        return super().to_internal_value(data)
+
+
+class PreferencesPut(StrictSerializer):
+    """All preferences; categories and quiet hours that are left out are none."""
+
+    email = StrictBooleanField()
+    push = StrictBooleanField()
+    categories = CategoriesField(child=SwitchesIn(), required=False)
+    quiet_hours = QuietHoursField(required=False, allow_null=True)
+
+    def preferences(self) -> Preferences:
+        """Return what was parsed."""
+        given = self.validated_data
+        return Preferences(
+            email=given["email"],
+            push=given["push"],
+            categories={
+                name: Channels(**switches)
+                for name, switches in sorted(given.get("categories", {}).items())
+            },
+            quiet_hours=given.get("quiet_hours"),
+        )
+
+
+class PreferencesPatchIn(StrictSerializer):
+    """What changes; a category of null is forgotten."""
+
+    email = StrictBooleanField(required=False)
+    push = StrictBooleanField(required=False)
+    categories = CategoriesField(child=SwitchesIn(allow_null=True), required=False)
+    quiet_hours = QuietHoursField(required=False, allow_null=True)
+
+
+class ChannelsOut(serializers.Serializer[Channels]):
+    """The switches of one category."""
+
+    email = serializers.BooleanField()
+    push = serializers.BooleanField()
+
+
+class QuietHoursOut(serializers.Serializer[QuietHours]):
+    """Quiet hours."""
+
+    start = ClockField()
+    end = ClockField()
+
+
+class PreferencesOut(serializers.Serializer[Preferences]):
+    """All preferences."""
+
+    email = serializers.BooleanField()
+    push = serializers.BooleanField()
+    categories = serializers.DictField(child=ChannelsOut())
+    quiet_hours = QuietHoursOut(allow_null=True)

@@ -1,0 +1,34 @@
+"""Routes below ``/api/v1/``. The project registers ``users/{user_id}/`` with its own DELETE."""
+
+from django.urls import path
+
+from apps.common.routes import either_slash
+from apps.users.api.possessions import DevicesView, DeviceView, PreferencesView
+from apps.users.api.profiles import UsersView
+from apps.users.api.sessions import (
+    EmailConfirmView,
+    LoginView,
+    LogoutView,
+    PasswordResetConfirmView,
+    PasswordResetView,
+    RefreshView,
+)
+
+urlpatterns = either_slash(
+    [
+        path("users/", UsersView.as_view(), name="users"),
+        path("users/login", LoginView.as_view(), name="login"),
+        path("users/token/refresh", RefreshView.as_view(), name="token-refresh"),
+        path("users/logout", LogoutView.as_view(), name="logout"),
+        path("users/password/reset", PasswordResetView.as_view(), name="password-reset"),
+        path(
+            "users/password/reset/confirm",
+            PasswordResetConfirmView.as_view(),
+            name="password-reset-confirm",
+        ),
+        path("users/email/confirm", EmailConfirmView.as_view(), name="email-confirm"),
+        path("users/<uuid:user_id>/preferences", PreferencesView.as_view(), name="preferences"),
+        path("users/<uuid:user_id>/devices/", DevicesView.as_view(), name="devices"),
+        path("users/<uuid:user_id>/devices/<uuid:device_id>", DeviceView.as_view(), name="device"),
+    ]
+)

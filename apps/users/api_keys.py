@@ -1,0 +1,151 @@
+"""API keys: made, rotated, and recognised on every request without a query on most."""
+
+import hashlib
+import re
+import secrets
+import string
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.common.callers import Caller, Kind, Scope
+from apps.users.memory import Recent
+from apps.users.models import ApiKey
+from apps.users.models.api_key import NAME_MAX_LENGTH
+from apps.users.models.external_id import CLIENT_MAX_LENGTH
+
+PREFIX_ALPHABET = string.ascii_lowercase + string.digits
+SECRET_ALPHABET = string.ascii_letters + string.digits
+PREFIX_LENGTH = 8
+SECRET_LENGTH = 43  # Of 62 letters: 256 bits, which no amount of guessing finds.
+KEY = re.compile(r"(nk_(?:live|test)_[a-z0-9]{8})_[A-Za-z0-9]{43}", re.ASCII)
+
+# A key that was revoked in another process is refused after this long at the latest.
+REMEMBERED_SECONDS = 5.0
+LAST_USED_INTERVAL = timedelta(minutes=1)
+# After a rotation the old key goes on for this long, so that every process can change over.
+ROTATION_OVERLAP = timedelta(days=1)
+STAFF_CLIENT_PREFIX = "staff:"
+
+_recent: Recent[str, ApiKey] = Recent(seconds=REMEMBERED_SECONDS, size=10_000)
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def create(
+    *,
+    name: str,
+    client: str | None = None,
+    kind: Kind = Kind.LIVE,
+    scopes: Iterable[Scope] | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key and return it with its plain text, which is not kept.
+
+    Args:
+        name: What people call the key.
+        client: The client application that it belongs to; by default the key's name.
+        kind: Live or test.
+        scopes: What it may do; by default everything.
+        expires_at: From when on it is refused.
+
+    Raises:
+        ValueError: The name or client is empty, too long or reserved, or no scope is left.
+    """
+    name = name.strip()
+    client = (client or name).strip()
+    if not 1 <= len(name) <= NAME_MAX_LENGTH:
+        message = f"The name of a key has 1 to {NAME_MAX_LENGTH} characters."
+        raise ValueError(message)
+    if not 1 <= len(client) <= CLIENT_MAX_LENGTH or not client.isprintable():
+        message = f"The name of a client has 1 to {CLIENT_MAX_LENGTH} printable characters."
+        raise ValueError(message)
+    if client.startswith(STAFF_CLIENT_PREFIX):
+        message = f"Names beginning with {STAFF_CLIENT_PREFIX!r} belong to members of staff."
+        raise ValueError(message)
+    allowed = sorted({Scope(scope) for scope in (Scope if scopes is None else scopes)})
+    if not allowed:
+        raise ValueError("A key needs at least one scope.")
+    start = "".join(secrets.choice(PREFIX_ALPHABET) for _ in range(PREFIX_LENGTH))
+    prefix = f"nk_{Kind(kind).value}_{start}"
+    plain = f"{prefix}_{''.join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_LENGTH))}"
+    api_key = ApiKey.objects.create(
+        name=name,
+        client=client,
+        kind=Kind(kind).value,
+        prefix=prefix,
+        secret_hash=_hash(plain),
+        scopes=[scope.value for scope in allowed],
+        expires_at=expires_at,
+    )
+    return api_key, plain
+
+
+def rotate(*, key_id: UUID, overlap: timedelta = ROTATION_OVERLAP) -> tuple[ApiKey, str]:
+    """Make a successor for the same client and let the old key run out after the overlap.
+
+    Raises:
+        ApiKey.DoesNotExist: There is no such key.
+    """
+    with transaction.atomic():
+        old = ApiKey.objects.select_for_update().get(pk=key_id)
+        successor = create(
+            name=old.name,
+            client=old.client,
+            kind=Kind(old.kind),
+            scopes=[Scope(scope) for scope in old.scopes],
+            # A key with an end had it for a reason; the successor lives as long.
+            expires_at=timezone.now() + (old.expires_at - old.created_at)
+            if old.expires_at
+            else None,
+        )
+        revoke(key_id=key_id, at=timezone.now() + overlap)
+    return successor
+
+
+def revoke(*, key_id: UUID, at: datetime | None = None) -> None:
+    """Refuse a key from now or from a later moment on. An end that was set earlier stays."""
+    end = at or timezone.now()
+    still_good = Q(expires_at=None) | Q(expires_at__gt=end)
+    ApiKey.objects.filter(still_good, pk=key_id).update(expires_at=end)
+    _recent.clear()
+
+
+def verify(key: str) -> Caller | None:
+    """Return who presents this key; None where it is malformed, unknown or expired."""
+    parts = KEY.fullmatch(key)
+    if parts is None:
+        return None
+    digest = _hash(key)
+    found = _recent.get(digest)
+    if found is None:
+        found = ApiKey.objects.filter(prefix=parts.group(1)).first()
+        if found is None or not compare_digest(found.secret_hash, digest):
+            return None
+        _recent.put(digest, found)
+    now = timezone.now()
+    if found.expires_at is not None and found.expires_at <= now:
+        return None
+    _note_use(found, now)
+    return Caller(
+        client=found.client,
+        kind=Kind(found.kind),
+        scopes=frozenset(Scope(scope) for scope in found.scopes),
+    )
+
+
+def _note_use(api_key: ApiKey, now: datetime) -> None:
+    """Write the time of use, at most once a minute for each key."""
+    cutoff = now - LAST_USED_INTERVAL
+    if api_key.last_used_at is not None and api_key.last_used_at > cutoff:
+        return
+    api_key.last_used_at = now
+    unnoted = Q(last_used_at=None) | Q(last_used_at__lte=cutoff)
+    ApiKey.objects.filter(unnoted, pk=api_key.pk).update(last_used_at=now)

@@ -1,0 +1,98 @@
+"""Who is calling: a client application by its key, a person by a token, staff by their session.
+
+Each class puts a ``Caller`` on ``request.auth`` and names its challenge, so that a refusal is a
+401 (RFC 9110, 11.6.1).
+"""
+
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from apps.common.callers import Caller
+from apps.users import api_keys, tokens
+from apps.users.models import User
+
+CHALLENGE = 'Api-Key realm="api", Bearer realm="api"'
+
+
+def caller_for(user: User) -> Caller:
+    """Describe a person; of staff with the permissions that Django gives them."""
+    if not user.is_staff:
+        return Caller(client=None, user_id=user.pk)
+    return Caller(
+        client=f"{api_keys.STAFF_CLIENT_PREFIX}{user.pk}",
+        user_id=user.pk,
+        is_staff=True,
+        permissions=frozenset(user.get_all_permissions()),
+    )
+
+
+def _credential(request: Request, scheme: str) -> str | None:
+    """Return what follows the scheme in the Authorization header; None for another scheme."""
+    given, _, credential = request.headers.get("Authorization", "").strip().partition(" ")
+    return credential.strip() if given.lower() == scheme else None
+
+
+class _Challenging(BaseAuthentication):
+    def authenticate_header(self, request: Request) -> str:
+        """Name the ways to authenticate."""
+        return CHALLENGE
+
+
+class ApiKeyAuthentication(_Challenging):
+    """``Authorization: Api-Key <key>`` or ``X-API-Key: <key>``."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Caller] | None:
+        """Recognise the key.
+
+        Raises:
+            AuthenticationFailed: It is unknown or expired, or two different keys are given.
+        """
+        in_scheme = _credential(request, "api-key")
+        in_header = request.headers.get("X-API-Key")
+        if in_scheme is None and in_header is None:
+            return None
+        if None not in {in_scheme, in_header} and in_scheme != in_header:
+            raise AuthenticationFailed("Two different API keys were given.")
+        caller = api_keys.verify((in_scheme if in_scheme is not None else in_header or "").strip())
+        if caller is None:
+            raise AuthenticationFailed("This API key is not valid.")
+        return AnonymousUser(), caller
+
+
+class TokenAuthentication(_Challenging):
+    """``Authorization: Bearer <access token>`` from login."""
+
+    def authenticate(self, request: Request) -> tuple[User, Caller] | None:
+        """Recognise the token.
+
+        Raises:
+            AuthenticationFailed: It is no access token of a user who may log in.
+        """
+        raw = _credential(request, "bearer")
+        if raw is None:
+            return None
+        try:
+            user = tokens.user_of_access(raw)
+        except tokens.TokenRefused:
+            raise AuthenticationFailed("This token is not valid or has expired.") from None
+        return user, caller_for(user)
+
+
+class StaffSessionAuthentication(SessionAuthentication):
+    """The session of Django's admin, with its protection against forged requests."""
+
+    def authenticate(self, request: Request) -> tuple[User, Caller] | None:
+        """Recognise a logged-in member of staff; other sessions count for nothing here."""
+        found = super().authenticate(request)
+        if found is None:
+            return None
+        user = found[0]
+        if not isinstance(user, User) or not user.is_staff or user.erased_at is not None:
+            return None
+        return user, caller_for(user)
+
+    def authenticate_header(self, request: Request) -> str:
+        """Name the ways to authenticate."""
+        return CHALLENGE

@@ -1,0 +1,131 @@
+"""The front door of this app for the pipeline: whom to address, how, and whether they want it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Prefetch
+
+from apps.users import devices, erasure, preferences, suppressions
+from apps.users.addresses import address_hash, deliverable
+from apps.users.locales import forget_locale, known_locale, known_locales
+from apps.users.models import Device, User
+
+__all__ = [
+    "Contact",
+    "DeviceContact",
+    "erase",
+    "forget_locale",
+    "known_locale",
+    "known_locales",
+    "load_contacts",
+    "retire_devices",
+    "set_channel",
+    "suppress",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceContact:
+    """One device that takes messages."""
+
+    id: UUID
+    token: str
+    platform: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contact:
+    """What is needed to judge and address one user.
+
+    Attributes:
+        email: As it goes to the wire; None where there is no confirmed address.
+        locale: A BCP 47 tag in its canonical spelling.
+        timezone: A zone of the IANA database.
+        devices: The active ones, the oldest first.
+        suppressed: The address is on the suppression list.
+    """
+
+    user_id: UUID
+    name: str
+    email: str | None
+    locale: str
+    timezone: str
+    devices: tuple[DeviceContact, ...]
+    suppressed: bool
+    preferences: preferences.Preferences
+
+    def allows(self, channel: str, category: str) -> bool:
+        """Tell whether the person takes this category by this channel."""
+        return self.preferences.allows(channel, category)
+
+    def quiet_until(self, now: datetime) -> datetime | None:
+        """Return when the quiet hours around ``now`` end, in UTC; None when there are none."""
+        quiet = self.preferences.quiet_hours
+        return quiet.until(now, self.timezone) if quiet else None
+
+
+def load_contacts(user_ids: Collection[UUID]) -> dict[UUID, Contact]:
+    """Load the users of a chunk in four queries, whatever its size. Erased ones are left out."""
+    users = User.objects.filter(pk__in=set(user_ids), erased_at=None).prefetch_related(
+        Prefetch(
+            "devices",
+            queryset=Device.objects.filter(retired_at=None).order_by("pk"),
+            to_attr="active_devices",
+        ),
+        "category_preferences",
+    )
+    found = {user.pk: user for user in users}
+    addresses = [user.email for user in found.values() if user.email]
+    hashes = suppressions.suppressed_hashes(addresses) if addresses else set()
+    return {user_id: _contact(user, hashes) for user_id, user in found.items()}
+
+
+def _contact(user: User, suppressed_hashes: set[str]) -> Contact:
+    usable = user.email if user.email_confirmed else None
+    active: list[Device] = getattr(user, "active_devices")  # noqa: B009 - put there by the prefetch.
+    return Contact(
+        user_id=user.pk,
+        name=user.name,
+        email=deliverable(usable) if usable else None,
+        locale=user.locale,
+        timezone=user.timezone,
+        devices=tuple(
+            DeviceContact(id=device.pk, token=device.token, platform=device.platform)
+            for device in active
+        ),
+        suppressed=usable is not None and address_hash(usable) in suppressed_hashes,
+        preferences=preferences.of_user(user),
+    )
+
+
+def suppress(*, email: str, reason: str) -> None:
+    """Never write to this address again. Idempotent."""
+    suppressions.suppress(email=email, reason=reason)
+
+
+def retire_devices(reasons: Mapping[UUID, str]) -> None:
+    """Stop using devices whose tokens are dead: their ids with the provider's reason.
+
+    Registering the token again brings the device back.
+    """
+    devices.retire(reasons)
+
+
+def erase(user_id: UUID) -> None:
+    """Erase what is known about a person, inside the caller's transaction. Idempotent.
+
+    Raises:
+        RuntimeError: There is no transaction.
+    """
+    erasure.erase(user_id)
+
+
+def set_channel(*, user_id: UUID, channel: str, category: str | None, enabled: bool) -> None:
+    """Turn a channel on or off for a person, altogether or for one category.
+
+    Raises:
+        ValueError: There is no such channel.
+    """
+    preferences.set_channel(user_id=user_id, channel=channel, category=category, enabled=enabled)

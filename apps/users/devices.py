@@ -1,0 +1,58 @@
+"""Devices: a token moves with its owner, comes back to life, and leaves."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.common.problems import Problem
+from apps.users.models import Device
+from apps.users.models.device import Platform
+
+# A push goes to every device, so their number bounds what one notification costs.
+MAX_ACTIVE_DEVICES = 50
+
+
+def register(*, user_id: UUID, token: str, platform: Platform | None = None) -> tuple[Device, bool]:
+    """Make the token this user's; return the device and whether it is new to them.
+
+    A token of another user leaves them, with a new id here, so that what was sent to them never
+    names this user's device. A retired one is used again.
+
+    Args:
+        user_id: The user who holds the device now.
+        token: The provider's registration token.
+        platform: What it runs; None keeps what is known, which is Android at first.
+
+    Raises:
+        Problem: 409 when the user has too many active devices.
+    """
+    now = timezone.now()
+    current: dict[str, object] = {
+        "user_id": user_id,
+        "last_seen_at": now,
+        "retired_at": None,
+        "retired_reason": "",
+    }
+    if platform is not None:
+        current["platform"] = platform
+    with transaction.atomic():
+        Device.objects.filter(token=token).exclude(user_id=user_id).delete()
+        device, created = Device.objects.update_or_create(token=token, defaults=current)
+        if Device.objects.filter(user_id=user_id, retired_at=None).count() > MAX_ACTIVE_DEVICES:
+            detail = f"A user has at most {MAX_ACTIVE_DEVICES} active devices."
+            raise Problem(409, detail, code="too_many_devices")
+    return device, created
+
+
+def retire(reasons: Mapping[UUID, str]) -> None:
+    """Stop using devices whose tokens are dead, and keep the rows with the reason and time."""
+    now = timezone.now()
+    by_reason: dict[str, list[UUID]] = {}
+    for device_id, reason in reasons.items():
+        by_reason.setdefault(reason[:64], []).append(device_id)
+    for reason, device_ids in by_reason.items():
+        Device.objects.filter(pk__in=device_ids, retired_at=None).update(
+            retired_at=now, retired_reason=reason
+        )

@@ -1,0 +1,10 @@
+"""The tables: fields, constraints and derived properties, and no business flow."""
+
+from apps.users.models.api_key import ApiKey
+from apps.users.models.device import Device
+from apps.users.models.external_id import ExternalId
+from apps.users.models.preference import CategoryPreference
+from apps.users.models.suppression import Suppression
+from apps.users.models.user import User
+
+__all__ = ["ApiKey", "CategoryPreference", "Device", "ExternalId", "Suppression", "User"]

@@ -1,0 +1,28 @@
+"""The addresses that are never written to again."""
+
+from django.db import models
+from django.utils import timezone
+
+
+class Suppression(models.Model):
+    """One suppressed address.
+
+    Attributes:
+        address_hash: SHA-256 of the address's key: the suppression outlives an erasure.
+        address: The address, for people; empty once its owner was erased.
+        reason: ``hard_bounce``, ``complaint`` or whatever else ended it.
+    """
+
+    address_hash = models.CharField(max_length=64, editable=False)
+    address = models.CharField(max_length=254, blank=True, default="")
+    reason = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["address_hash"], name="users_suppression_address"),
+        ]
+
+    def __str__(self) -> str:
+        """Return the row's number: the address is nobody's business."""
+        return f"suppression {self.pk}"

@@ -1,0 +1,56 @@
+"""How the credentials are written, for the OpenAPI document."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+from apps.users.authentication import (
+    ApiKeyAuthentication,
+    StaffSessionAuthentication,
+    TokenAuthentication,
+)
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # The library's hook is untyped.
+    """The two spellings of an API key; either of them is enough."""
+
+    target_class = ApiKeyAuthentication
+    name = ["ApiKey", "ApiKeyHeader"]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
+        """Describe the headers."""
+        return [
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "Authorization",
+                "description": "`Api-Key <key>`",
+            },
+            {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        ]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        """Ask for one of them, not for both."""
+        return [{name: []} for name in self.name]
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # The library's hook is untyped.
+    """The access token of a login."""
+
+    target_class = TokenAuthentication
+    name = "Bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """Describe the header."""
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # The library's hook is untyped.
+    """The session of staff."""
+
+    target_class = StaffSessionAuthentication
+    name = "StaffSession"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """Describe the cookie."""
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid"}

@@ -1,0 +1,83 @@
+"""The pages that the mailed links open. Opening one changes nothing: mail scanners do that too."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views import View
+
+from apps.common.problems import Problem
+from apps.common.throttling import count_call
+from apps.users import confirmations, password_resets
+from apps.users.passwords import MAX_LENGTH
+
+
+def words_of(problem: Problem) -> list[str]:
+    """Return what a problem says, for people."""
+    return [error.detail for error in problem.errors] or [str(problem.detail)]
+
+
+class _LinkPage(View):
+    """Shows a form with one button; the POST does it.
+
+    Subclasses set ``template_name`` and ``done``, and implement ``act``.
+    """
+
+    template_name: str
+    done: str
+
+    def act(self, request: HttpRequest, token: str) -> None:
+        """Do what the link is for.
+
+        Raises:
+            Problem: It cannot be done.
+        """
+        raise NotImplementedError
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the form."""
+        return self._page(request, token=request.GET.get("token", ""))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Act, and say what came of it."""
+        token = request.POST.get("token", "")
+        try:
+            count_call(request, group="confirmation")
+            self.act(request, token)
+        except Problem as problem:
+            page = self._page(request, token=token, errors=words_of(problem))
+            page.status_code = problem.status_code
+            for name, value in problem.headers.items():
+                page[name] = value
+            return page
+        return self._page(request, done=self.done)
+
+    def _page(self, request: HttpRequest, **context: Any) -> HttpResponse:
+        page = render(request, self.template_name, {"password_length": MAX_LENGTH, **context})
+        page["Cache-Control"] = "no-store"
+        # The address of this page holds the token.
+        page["Referrer-Policy"] = "no-referrer"
+        return page
+
+
+class ConfirmEmailPage(_LinkPage):
+    """Confirms an address."""
+
+    template_name = "users/confirm_email.html"
+    done = "Thank you: your e-mail address is confirmed."
+
+    def act(self, request: HttpRequest, token: str) -> None:
+        """Take the address into use."""
+        confirmations.confirm(token)
+
+
+class ResetPasswordPage(_LinkPage):
+    """Sets a new password."""
+
+    template_name = "users/reset_password.html"
+    done = "Your new password is set. You can log in with it now."
+
+    def act(self, request: HttpRequest, token: str) -> None:
+        """Set the password of the form."""
+        password = request.POST.get("password", "")[: MAX_LENGTH + 1]
+        password_resets.confirm(token=token, password=password)

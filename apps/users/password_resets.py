@@ -1,0 +1,90 @@
+"""The way back into an account whose password is lost: a link to its confirmed address."""
+
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.tokens import default_token_generator
+from django.db import transaction
+from django.urls import reverse
+
+from apps.common.problems import Problem, invalid
+from apps.users import passwords
+from apps.users.addresses import address_key, deliverable
+from apps.users.mail import deliver_account_mail
+from apps.users.models import User
+
+TEXT = """Hello {name},
+
+somebody, probably you, asked for a new password. Set it on this page:
+
+{link}
+
+The link works once, for {days} days. If you did not ask for this, ignore this mail.
+"""
+SECONDS_A_DAY = 86_400
+
+
+def make_token(user: User) -> str:
+    """Make the token of a link. It is good until the password or the address changes."""
+    return f"{user.pk.hex}.{default_token_generator.make_token(user)}"
+
+
+def request(email: str) -> None:
+    """Mail a link to the owner of a confirmed address; nothing tells whether there is one."""
+    user = User.objects.filter(
+        email_key=address_key(email), is_active=True, email_confirmed_at__isnull=False
+    ).first()
+    if user is None or user.email is None:
+        make_token(User(email=email))  # The same work as for an owner.
+        return
+    query = urlencode({"token": make_token(user)})
+    link = f"{settings.PUBLIC_URL}{reverse('reset-password')}?{query}"
+    deliver_account_mail(
+        to=deliverable(user.email),
+        subject="Set a new password",
+        text=TEXT.format(
+            name=user.name, link=link, days=settings.PASSWORD_RESET_TIMEOUT // SECONDS_A_DAY
+        ),
+    )
+
+
+def _refusal() -> Problem:
+    return invalid("/token", "invalid_token", "This link is not valid, or not any more.")
+
+
+def owner_of(token: str) -> User:
+    """Return whose link this is.
+
+    Raises:
+        Problem: 400 at ``/token`` for a token that is no good.
+    """
+    user_id, _, rest = token.partition(".")
+    try:
+        user = User.objects.filter(pk=UUID(user_id), is_active=True, erased_at=None).first()
+    except ValueError:
+        user = None
+    if user is None or not default_token_generator.check_token(user, rest):
+        raise _refusal()
+    return user
+
+
+def confirm(*, token: str, password: str) -> User:
+    """Set the new password. Every token that was issued before is refused from now on.
+
+    Raises:
+        Problem: 400 for a token that is no good or a weak password, 503 when too many passwords
+            are being hashed.
+    """
+    user = owner_of(token)
+    before = user.password
+    passwords.refuse_weak(password, user=user)
+    passwords.set_hash(user, password, trusted=False)
+    with transaction.atomic():
+        row = User.objects.select_for_update().get(pk=user.pk)
+        if row.password != before:  # The link was used while this password was hashed.
+            raise _refusal()
+        row.password = user.password
+        row.session_version += 1
+        row.save(update_fields=["password", "session_version", "updated_at"])
+    return row

@@ -1,0 +1,182 @@
+"""What a person wants to hear about: by channel, by category, and not at night."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from typing import TypedDict
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from apps.common.problems import Problem, invalid
+from apps.users.models import CategoryPreference, User
+
+CHANNELS = ("email", "push")
+MAX_CATEGORIES = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Channels:
+    """One switch for each channel."""
+
+    email: bool = True
+    push: bool = True
+
+    def allows(self, channel: str) -> bool:
+        """Tell whether a channel is on. A channel without a switch cannot be turned off."""
+        return bool(getattr(self, channel)) if channel in CHANNELS else True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuietHours:
+    """From when to when, on the person's own clock; over midnight when the end is earlier."""
+
+    start: time
+    end: time
+
+    def until(self, now: datetime, zone: str) -> datetime | None:
+        """Return when the quiet hours that ``now`` falls into end, in UTC; None outside of them."""
+        local = now.astimezone(ZoneInfo(zone))
+        clock = local.time().replace(tzinfo=None)
+        over_midnight = self.end < self.start
+        if over_midnight:
+            quiet = clock >= self.start or clock < self.end
+        else:
+            quiet = self.start <= clock < self.end
+        if not quiet:
+            return None
+        day = local.date() + timedelta(days=1 if over_midnight and clock >= self.start else 0)
+        end = datetime.combine(day, self.end, tzinfo=local.tzinfo).astimezone(UTC)
+        # Where clocks are set back, the first passing of the end may lie behind us.
+        return end if end > now else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preferences:
+    """All of them. A category can only narrow down what the account's own switches let through."""
+
+    email: bool = True
+    push: bool = True
+    categories: Mapping[str, Channels] = field(default_factory=dict)
+    quiet_hours: QuietHours | None = None
+
+    def allows(self, channel: str, category: str) -> bool:
+        """Tell whether the person takes this category by this channel."""
+        general = Channels(email=self.email, push=self.push)
+        narrower = self.categories.get(category)
+        return general.allows(channel) and (narrower is None or narrower.allows(channel))
+
+
+class PreferencesPatch(TypedDict, total=False):
+    """What a PATCH may carry; what is absent stays. A category of None is forgotten."""
+
+    email: bool
+    push: bool
+    categories: Mapping[str, Mapping[str, bool] | None]
+    quiet_hours: QuietHours | None
+
+
+def of_user(user: User) -> Preferences:
+    """Read a user's preferences; one query, or none where the categories were prefetched."""
+    quiet = None
+    if user.quiet_from is not None and user.quiet_to is not None:
+        quiet = QuietHours(start=user.quiet_from, end=user.quiet_to)
+    categories = {
+        row.category: Channels(email=row.email, push=row.push)
+        for row in user.category_preferences.all()
+    }
+    return Preferences(
+        email=user.email_enabled,
+        push=user.push_enabled,
+        categories=dict(sorted(categories.items())),
+        quiet_hours=quiet,
+    )
+
+
+def replace(*, user_id: UUID, preferences: Preferences) -> Preferences:
+    """Store these and nothing else.
+
+    Raises:
+        Problem: 400 for too many categories, 404 where there is no such user.
+    """
+    with transaction.atomic():
+        _store(_locked(user_id), preferences)
+    return preferences
+
+
+def merge(*, user_id: UUID, patch: PreferencesPatch) -> Preferences:
+    """Change what the patch names and return the whole.
+
+    Raises:
+        Problem: 400 for too many categories, 404 where there is no such user.
+    """
+    with transaction.atomic():
+        user = _locked(user_id)
+        current = of_user(user)
+        categories = dict(current.categories)
+        for name, switches in patch.get("categories", {}).items():
+            if switches is None:
+                categories.pop(name, None)
+                continue
+            known = categories.get(name, Channels())
+            categories[name] = Channels(
+                email=switches.get("email", known.email), push=switches.get("push", known.push)
+            )
+        merged = Preferences(
+            email=patch.get("email", current.email),
+            push=patch.get("push", current.push),
+            categories=dict(sorted(categories.items())),
+            quiet_hours=patch.get("quiet_hours", current.quiet_hours),
+        )
+        _store(user, merged)
+    return merged
+
+
+def set_channel(*, user_id: UUID, channel: str, category: str | None, enabled: bool) -> None:
+    """Turn a channel on or off, altogether or for one category. An erased user is left alone.
+
+    Raises:
+        ValueError: There is no such channel.
+    """
+    if channel not in CHANNELS:
+        message = f"There is no channel {channel!r}."
+        raise ValueError(message)
+    with transaction.atomic():
+        user = User.objects.select_for_update().filter(pk=user_id, erased_at=None).first()
+        if user is None:
+            return
+        if category is None:
+            field_name = f"{channel}_enabled"
+            setattr(user, field_name, enabled)
+            user.save(update_fields=[field_name, "updated_at"])
+        else:
+            CategoryPreference.objects.update_or_create(
+                user=user, category=category, defaults={channel: enabled}
+            )
+
+
+def _locked(user_id: UUID) -> User:
+    user = User.objects.select_for_update().filter(pk=user_id, erased_at=None).first()
+    if user is None:  # Erased since the request found them.
+        raise Problem(404, "There is no such user.")
+    return user
+
+
+def _store(user: User, preferences: Preferences) -> None:
+    if len(preferences.categories) > MAX_CATEGORIES:
+        detail = f"There may be at most {MAX_CATEGORIES} categories."
+        raise invalid("/categories", "too_many", detail)
+    user.email_enabled = preferences.email
+    user.push_enabled = preferences.push
+    quiet = preferences.quiet_hours
+    user.quiet_from = quiet.start if quiet else None
+    user.quiet_to = quiet.end if quiet else None
+    user.save(
+        update_fields=["email_enabled", "push_enabled", "quiet_from", "quiet_to", "updated_at"]
+    )
+    user.category_preferences.all().delete()
+    CategoryPreference.objects.bulk_create(
+        CategoryPreference(user=user, category=name, email=switches.email, push=switches.push)
+        for name, switches in preferences.categories.items()
+    )

@@ -1,0 +1,66 @@
+"""Whose account a caller may see and change. Somebody else's is not there: 404."""
+
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+
+from apps.common.callers import Caller
+from apps.common.problems import Problem
+from apps.users.models import ExternalId, User
+
+VIEW = "users.view_user"
+ADD = "users.add_user"
+CHANGE = "users.change_user"
+# Where ``visible_users`` puts the external ids that the caller may see.
+SHOWN_EXTERNAL_IDS = "shown_external_ids"
+
+
+def acts_for_others(caller: Caller, permission: str) -> bool:
+    """Tell whether the caller administers accounts: a client application, or staff with the right.
+
+    The scope of a key was checked by the view's access table.
+    """
+    return caller.is_key or (caller.is_staff and permission in caller.permissions)
+
+
+def visible_users(caller: Caller, permission: str) -> QuerySet[User]:
+    """Return the accounts that the caller may meet, each with the caller's own external ids."""
+    external_ids = ExternalId.objects.order_by("pk")
+    if not caller.sees_all_clients:
+        external_ids = external_ids.filter(client=caller.client or "")
+    users = User.objects.filter(erased_at=None)
+    if caller.user_id is not None and not acts_for_others(caller, permission):
+        users = users.filter(pk=caller.user_id)
+    return users.prefetch_related(
+        Prefetch("external_ids", queryset=external_ids, to_attr=SHOWN_EXTERNAL_IDS)
+    )
+
+
+def find_user(caller: Caller, user_id: UUID, permission: str) -> User:
+    """Return one account.
+
+    Raises:
+        Problem: 404 when there is none, or none that the caller may meet.
+    """
+    user = visible_users(caller, permission).filter(pk=user_id).first()
+    if user is None:
+        raise Problem(404, "There is no such user.")
+    return user
+
+
+def refuse_staff_account(*, caller: Caller, user: User, superuser: bool) -> None:
+    """Keep accounts of staff out of the hands of keys and of other staff.
+
+    Whoever sets the password or the address of an administrator becomes one.
+
+    Args:
+        caller: Who wants to change or erase the account.
+        user: The account.
+        superuser: The caller is a superuser, who may.
+
+    Raises:
+        Problem: 403.
+    """
+    privileged = user.is_staff or user.is_superuser
+    if privileged and caller.user_id != user.pk and not superuser:
+        raise Problem(403, "Accounts of staff are changed by their owners and by superusers.")

@@ -1,0 +1,51 @@
+"""What every test may use, and the rules that hold for all of them."""
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from apps.templates import rendering
+
+pytest_plugins = ["tests.fakes.fixtures"]
+
+ON_SERVICES = bool(os.environ.get("BROKER_URL"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, in each of the two runs of ``make test``, what belongs to the other."""
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        needs_services = item.get_closest_marker("services") is not None
+        needs_embedded = item.get_closest_marker("embedded") is not None
+        wrong_run = (needs_services and not ON_SERVICES) or (needs_embedded and ON_SERVICES)
+        (left if wrong_run else kept).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections that leave the machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6}:
+            host = str(address[0])
+            assert host.startswith("127.") or host in {"::1", "localhost"}, f"connects to {host}"
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    """Empty the caches around each test: the databases behind them are rolled back."""
+    cache.clear()
+    rendering.forget()
+    yield
+    cache.clear()

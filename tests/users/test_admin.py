@@ -1,0 +1,171 @@
+"""Django's admin of accounts, keys and the suppression list."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from apps.users import api_keys, contacts, devices
+from apps.users.models import ApiKey, Suppression, User
+from tests.users.conftest import PASSWORD, make
+
+USER_FORM = {
+    "name": "Alice Liddell",
+    "email": "alice@example.com",
+    "locale": "pt-br",
+    "timezone": "Africa/Lagos",
+    "email_enabled": "on",
+    "is_active": "on",
+    "devices-TOTAL_FORMS": "0",
+    "devices-INITIAL_FORMS": "0",
+    "category_preferences-TOTAL_FORMS": "0",
+    "category_preferences-INITIAL_FORMS": "0",
+    "external_ids-TOTAL_FORMS": "0",
+    "external_ids-INITIAL_FORMS": "0",
+}
+
+
+@pytest.fixture
+def admin(charlie: User) -> Client:
+    client = Client()
+    client.force_login(charlie)
+    return client
+
+
+def test_staff_log_in_with_their_address_in_any_case(charlie: User) -> None:
+    client = Client()
+    form = {"username": "CHARLIE@example.com", "password": PASSWORD}
+    assert client.post("/admin/login/?next=/admin/", form).status_code == 302
+
+
+def test_accounts_are_found_and_no_hash_is_shown(admin: Client, alice: User) -> None:
+    devices.register(user_id=alice.pk, token="token-one")
+    found = admin.get("/admin/users/user/", {"q": "ALICE@Example.com"})
+    assert b"alice@example.com" in found.content
+    page = admin.get(f"/admin/users/user/{alice.pk}/change/")
+    assert page.status_code == 200
+    assert b"token-one" in page.content
+    assert alice.password.split("$")[-1].encode() not in page.content
+    assert b"md5" not in page.content
+
+
+def test_an_account_is_made_with_a_password(admin: Client) -> None:
+    answer = admin.post(
+        "/admin/users/user/add/",
+        {
+            **{name: value for name, value in USER_FORM.items() if "FORMS" not in name},
+            "usable_password": "true",
+            "password1": PASSWORD,
+            "password2": PASSWORD,
+        },
+    )
+    assert answer.status_code == 302, answer.content
+    user = User.objects.get(email="alice@example.com")
+    assert user.check_password(PASSWORD)
+    assert user.email_confirmed is True
+    assert user.locale == "pt-BR"
+
+
+def test_an_account_is_changed(admin: Client, alice: User) -> None:
+    form = {**USER_FORM, "email": "liddell@example.com"}
+    answer = admin.post(f"/admin/users/user/{alice.pk}/change/", form)
+    assert answer.status_code == 302, answer.content
+    alice.refresh_from_db()
+    assert (alice.email, alice.email_key) == ("liddell@example.com", "liddell@example.com")
+    assert (alice.name, alice.locale, alice.push_enabled) == ("Alice Liddell", "pt-BR", False)
+    assert alice.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"email": "BOB@example.com"},
+        {"email": "nobody"},
+        {"email": ""},
+        {"locale": "en_US"},
+        {"timezone": "Mars/Olympus"},
+        {"quiet_from": "22:00"},
+    ],
+)
+def test_the_rules_of_the_api_hold_here_too(
+    admin: Client, alice: User, bob: User, wrong: dict[str, str]
+) -> None:
+    answer = admin.post(f"/admin/users/user/{alice.pk}/change/", {**USER_FORM, **wrong})
+    assert answer.status_code == 200
+    alice.refresh_from_db()
+    assert alice.name == "Alice"
+
+
+def test_a_password_set_here_ends_every_session(admin: Client, alice: User) -> None:
+    form = {
+        "usable_password": "true",
+        "password1": "a new passphrase",
+        "password2": "a new passphrase",
+    }
+    answer = admin.post(f"/admin/users/user/{alice.pk}/password/", form)
+    assert answer.status_code == 302
+    alice.refresh_from_db()
+    assert alice.check_password("a new passphrase")
+    assert alice.session_version == 1
+
+
+def test_staff_hand_out_no_rights_and_touch_no_administrator(alice: User, charlie: User) -> None:
+    dora = make("dora", is_staff=True)
+    dora.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    client = Client()
+    client.force_login(dora)
+    client.post(f"/admin/users/user/{alice.pk}/change/", {**USER_FORM, "is_superuser": "on"})
+    alice.refresh_from_db()
+    assert (alice.name, alice.is_superuser) == ("Alice Liddell", False)
+    assert client.post(f"/admin/users/user/{charlie.pk}/change/", USER_FORM).status_code == 403
+    assert client.post(f"/admin/users/user/{charlie.pk}/password/", {}).status_code == 403
+
+
+def test_accounts_are_not_deleted(admin: Client, alice: User) -> None:
+    assert admin.post(f"/admin/users/user/{alice.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert User.objects.filter(pk=alice.pk).exists()
+
+
+def test_a_key_is_made_and_shown_once(admin: Client) -> None:
+    form = {"name": "Shop", "client": "", "kind": "test", "scopes": ["users:read"]}
+    page = admin.post("/admin/users/apikey/add/", form)
+    found = re.search(rb"nk_test_[a-z0-9]{8}_[A-Za-z0-9]{43}", page.content)
+    assert found is not None
+    assert "no-store" in page["Cache-Control"]
+    caller = api_keys.verify(found.group().decode())
+    assert caller is not None
+    assert (caller.client, sorted(caller.scopes)) == ("Shop", ["users:read"])
+    api_key = ApiKey.objects.get()
+    shown = admin.get(f"/admin/users/apikey/{api_key.pk}/change/")
+    assert shown.status_code == 200
+    assert found.group() not in shown.content
+    assert api_key.secret_hash.encode() not in shown.content
+
+
+@pytest.mark.parametrize("wrong", [{"client": "staff:1"}, {"scopes": []}, {"name": ""}])
+def test_a_key_that_makes_no_sense_is_not_made(admin: Client, wrong: dict[str, Any]) -> None:
+    form = {"name": "Shop", "client": "shop", "kind": "live", "scopes": ["users:read"], **wrong}
+    assert admin.post("/admin/users/apikey/add/", form).status_code == 200
+    assert ApiKey.objects.count() == 0
+
+
+def test_keys_are_rotated_and_revoked(admin: Client) -> None:
+    old, plain = api_keys.create(name="Shop", client="shop")
+    action = {"action": "rotate", "_selected_action": [str(old.pk)]}
+    page = admin.post("/admin/users/apikey/", action)
+    assert re.search(rb"nk_live_[a-z0-9]{8}_[A-Za-z0-9]{43}", page.content)
+    assert ApiKey.objects.filter(client="shop").count() == 2
+    admin.post("/admin/users/apikey/", {"action": "revoke", "_selected_action": [str(old.pk)]})
+    assert api_keys.verify(plain) is None
+
+
+def test_an_address_is_suppressed_and_taken_off_again(admin: Client, alice: User) -> None:
+    form = {"address": "Alice@Example.com", "reason": "asked by phone"}
+    assert admin.post("/admin/users/suppression/add/", form).status_code == 302
+    assert contacts.load_contacts([alice.pk])[alice.pk].suppressed is True
+    assert admin.post("/admin/users/suppression/add/", form).status_code == 200
+    suppression = Suppression.objects.get()
+    admin.post(f"/admin/users/suppression/{suppression.pk}/delete/", {"post": "yes"})
+    assert contacts.load_contacts([alice.pk])[alice.pk].suppressed is False

@@ -1,0 +1,162 @@
+"""The front door for the pipeline."""
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from apps.common.ids import new_id
+from apps.users import contacts, devices, locales, preferences
+from apps.users.addresses import address_hash
+from apps.users.models import CategoryPreference, Device, ExternalId, Suppression, User
+from tests.users.conftest import logged_in, make
+
+
+def test_a_contact_is_what_is_needed_to_address_a_user(alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(locale="pt-BR", timezone="Africa/Lagos")
+    phone, _ = devices.register(user_id=alice.pk, token="one")
+    contact = contacts.load_contacts([alice.pk])[alice.pk]
+    assert contact == contacts.Contact(
+        user_id=alice.pk,
+        name="Alice",
+        email="alice@example.com",
+        locale="pt-BR",
+        timezone="Africa/Lagos",
+        devices=(contacts.DeviceContact(id=phone.pk, token="one", platform="android"),),
+        suppressed=False,
+        preferences=preferences.Preferences(),
+    )
+    assert contact.quiet_until(timezone.now()) is None
+
+
+def test_a_chunk_takes_four_queries(django_assert_num_queries: Any, db: None) -> None:
+    users = [make(f"user{number}") for number in range(100)]
+    for user in users:
+        devices.register(user_id=user.pk, token=f"token-{user.pk}")
+    # The users, their devices, their categories, the suppression list.
+    with django_assert_num_queries(4):
+        found = contacts.load_contacts([user.pk for user in users])
+    assert len(found) == 100
+
+
+def test_nobody_is_found_for_unknown_ids(db: None) -> None:
+    assert contacts.load_contacts([new_id()]) == {}
+    assert contacts.load_contacts([]) == {}
+
+
+def test_an_unconfirmed_address_is_not_used(db: None) -> None:
+    user = make("alice", email_confirmed_at=None)
+    contact = contacts.load_contacts([user.pk])[user.pk]
+    assert contact.email is None
+    assert contact.suppressed is False
+
+
+def test_an_international_domain_goes_to_the_wire_in_ascii(db: None) -> None:
+    user = make("alice", email="Alice@bücher.example")
+    assert contacts.load_contacts([user.pk])[user.pk].email == "Alice@xn--bcher-kva.example"
+
+
+def test_a_suppressed_address_is_known_in_any_spelling(alice: User, bob: User) -> None:
+    contacts.suppress(email="ALICE@example.com", reason="hard_bounce")
+    contacts.suppress(email="alice@example.com", reason="complaint")
+    found = contacts.load_contacts([alice.pk, bob.pk])
+    assert found[alice.pk].suppressed is True
+    assert found[bob.pk].suppressed is False
+    assert Suppression.objects.get().reason == "hard_bounce"
+
+
+def test_a_channel_is_turned_off_and_on(alice: User) -> None:
+    def allowed() -> list[bool]:
+        contact = contacts.load_contacts([alice.pk])[alice.pk]
+        return [
+            contact.allows(channel, category)
+            for channel in ("email", "push")
+            for category in ("", "news")
+        ]
+
+    assert allowed() == [True, True, True, True]
+    contacts.set_channel(user_id=alice.pk, channel="email", category="news", enabled=False)
+    assert allowed() == [True, False, True, True]
+    contacts.set_channel(user_id=alice.pk, channel="push", category=None, enabled=False)
+    assert allowed() == [True, False, False, False]
+    contacts.set_channel(user_id=alice.pk, channel="email", category="news", enabled=True)
+    assert allowed() == [True, True, False, False]
+    contacts.set_channel(user_id=new_id(), channel="email", category=None, enabled=False)
+    with pytest.raises(ValueError, match="sms"):
+        contacts.set_channel(user_id=alice.pk, channel="sms", category=None, enabled=False)
+
+
+def test_a_locale_is_remembered_for_a_moment(
+    alice: User, bob: User, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1):
+        assert contacts.known_locales([alice.pk, bob.pk]) == {alice.pk: "en", bob.pk: "en"}
+    with django_assert_num_queries(0):
+        assert contacts.known_locale(alice.pk) == "en"
+        assert contacts.known_locales([alice.pk, bob.pk]) == {alice.pk: "en", bob.pk: "en"}
+
+
+def test_an_unknown_user_is_asked_for_again(db: None) -> None:
+    user_id = new_id()
+    assert contacts.known_locale(user_id) is None
+    make("alice", id=user_id, locale="fr")
+    assert contacts.known_locale(user_id) == "fr"
+
+
+def test_a_new_locale_is_seen_at_once_here(
+    alice: User, shop: APIClient, django_capture_on_commit_callbacks: Any
+) -> None:
+    assert contacts.known_locale(alice.pk) == "en"
+    with django_capture_on_commit_callbacks(execute=True):
+        shop.patch(f"/api/v1/users/{alice.pk}", {"locale": "de"}, format="json")
+    assert contacts.known_locale(alice.pk) == "de"
+
+
+def test_erasing_leaves_an_empty_row(alice: User, shop: APIClient) -> None:
+    caller = logged_in("alice@example.com")
+    profile = f"/api/v1/users/{alice.pk}"
+    shop.patch(profile, {"external_id": "7", "push_token": "one", "locale": "de"}, format="json")
+    contacts.set_channel(user_id=alice.pk, channel="email", category="news", enabled=False)
+    contacts.suppress(email="alice@example.com", reason="hard_bounce")
+
+    with transaction.atomic():
+        contacts.erase(alice.pk)
+        contacts.erase(alice.pk)
+
+    row = User.objects.values().get(pk=alice.pk)
+    assert "alice" not in str(row).lower()
+    assert row["email"] is None
+    assert row["email_key"] is None
+    assert row["locale"] == "en"
+    assert row["erased_at"] is not None
+    for model in (Device, CategoryPreference, ExternalId, OutstandingToken):
+        assert model.objects.count() == 0
+    suppression = Suppression.objects.get()
+    assert (suppression.address, suppression.address_hash) == ("", address_hash(str(alice.email)))
+    assert contacts.load_contacts([alice.pk]) == {}
+    assert shop.get(profile).status_code == 404
+    assert caller.get(profile).status_code == 401
+    body = {"name": "Alice", "email": "alice@example.com"}
+    assert shop.post("/api/v1/users/", body, format="json").status_code == 201
+
+
+def test_an_erased_user_is_forgotten_at_once_here(
+    alice: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    assert contacts.known_locale(alice.pk) == "en"
+    with django_capture_on_commit_callbacks(execute=True):
+        contacts.erase(alice.pk)
+    assert contacts.known_locale(alice.pk) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_erasing_by_half_is_impossible() -> None:
+    user = make("alice")
+    with pytest.raises(RuntimeError):
+        contacts.erase(user.pk)
+    user.refresh_from_db()
+    assert user.email == "alice@example.com"
+    locales.forget_locale(user.pk)

@@ -1,0 +1,188 @@
+"""Login, refresh and logout."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import hashers
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from apps.users import passwords
+from apps.users.models import User
+from tests.users.conftest import PASSWORD, Rate, logged_in
+
+LOGIN = "/api/v1/users/login"
+REFRESH = "/api/v1/users/token/refresh"
+LOGOUT = "/api/v1/users/logout"
+
+
+def post(path: str, **body: Any) -> Any:
+    return APIClient().post(path, body, format="json")
+
+
+def test_login_gives_tokens_and_the_user(alice: User) -> None:
+    answer = post(LOGIN, email="ALICE@example.com", password=PASSWORD)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert set(body) == {"access", "refresh", "token_type", "expires_in", "user"}
+    assert body["token_type"] == "Bearer"
+    assert body["expires_in"] == 900
+    assert body["user"]["id"] == str(alice.pk)
+    assert "password" not in body["user"]
+    assert answer["RateLimit-Policy"] == '"login";q=1000;w=60'
+    alice.refresh_from_db()
+    assert alice.last_login is not None
+    assert OutstandingToken.objects.get().token == ""
+
+
+def test_every_refusal_looks_the_same(alice: User, bob: User) -> None:
+    bob.is_active = False
+    bob.save()
+    User.objects.create_user(name="Keyless", email="keyless@example.com")
+    answers = [
+        post(LOGIN, email="alice@example.com", password="wrong"),
+        post(LOGIN, email="nobody@example.com", password="wrong"),
+        post(LOGIN, email="not an address", password="wrong"),
+        post(LOGIN, email="bob@example.com", password=PASSWORD),
+        post(LOGIN, email="keyless@example.com", password="!"),
+    ]
+    bodies = [{**answer.json(), "correlation_id": ""} for answer in answers]
+    assert [answer.status_code for answer in answers] == [401] * 5
+    assert [answer["WWW-Authenticate"] for answer in answers] == ['Bearer realm="api"'] * 5
+    assert bodies == [bodies[0]] * 5
+    assert bodies[0]["code"] == "invalid_credentials"
+    assert OutstandingToken.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "email", ["alice@example.com", "nobody@example.com", "keyless@example.com"]
+)
+def test_every_refusal_costs_one_hash(
+    alice: User, email: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    alice.set_password(PASSWORD)
+    alice.save()
+    User.objects.create_user(name="Keyless", email="keyless@example.com")
+    counted: list[str] = []
+    original = hashers.PBKDF2PasswordHasher.encode
+
+    def counting(self: Any, password: str, salt: str, iterations: int | None = None) -> str:
+        counted.append(salt)
+        return str(original(self, password, salt, iterations))
+
+    monkeypatch.setattr(hashers.PBKDF2PasswordHasher, "encode", counting)
+    assert post(LOGIN, email=email, password="wrong").status_code == 401
+    assert len(counted) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"email": "a@example.com"},
+        {"email": 1, "password": "x"},
+        {"email": "a@example.com", "password": ["x"]},
+        {"email": "a@example.com", "password": "x", "otp": "1"},
+    ],
+)
+def test_a_malformed_login_is_a_400(body: dict[str, Any]) -> None:
+    assert post(LOGIN, **body).status_code == 400
+
+
+def test_logins_are_limited_by_account(alice: User, settings: Any) -> None:
+    settings.RATE_LIMIT_LOGIN = Rate(calls=3, seconds=3600)
+    for number, email in enumerate(["alice@example.com", "ALICE@example.com", "alice@Example.com"]):
+        answer = APIClient(REMOTE_ADDR=f"192.0.2.{number}").post(
+            LOGIN, {"email": email, "password": "wrong"}, format="json"
+        )
+        assert answer.status_code == 401
+        assert answer["RateLimit"].startswith(f'"login";r={2 - number};t=')
+    answer = APIClient(REMOTE_ADDR="192.0.2.9").post(
+        LOGIN, {"email": "alice@example.com", "password": PASSWORD}, format="json"
+    )
+    assert answer.status_code == 429
+    assert answer["RateLimit-Policy"] == '"login";q=3;w=3600'
+    assert answer["RateLimit"] == f'"login";r=0;t={answer["Retry-After"]}'
+    assert OutstandingToken.objects.count() == 0
+
+
+def test_logins_are_limited_by_address(alice: User, settings: Any) -> None:
+    settings.RATE_LIMIT_LOGIN = Rate(calls=3, seconds=3600)
+    codes = [
+        post(LOGIN, email=f"{number}@example.com", password="wrong").status_code
+        for number in range(3)
+    ]
+    assert codes == [401, 401, 401]
+    assert post(LOGIN, email="alice@example.com", password=PASSWORD).status_code == 429
+
+
+@pytest.mark.django_db
+def test_more_strangers_than_fit_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    with passwords._slot(trusted=False), passwords._slot(trusted=False):
+        monkeypatch.setattr(passwords, "STRANGER_WAIT_SECONDS", 0.01)
+        answer = post(LOGIN, email="alice@example.com", password="wrong")
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "1"
+    assert post(LOGIN, email="alice@example.com", password="wrong").status_code == 401
+
+
+def test_a_refresh_token_is_used_once(alice: User) -> None:
+    first = post(LOGIN, email="alice@example.com", password=PASSWORD).json()
+    answer = post(REFRESH, refresh=first["refresh"])
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"access", "refresh", "token_type", "expires_in"}
+    again = post(REFRESH, refresh=first["refresh"])
+    assert again.status_code == 401
+    assert again.json()["code"] == "invalid_token"
+    assert post(REFRESH, refresh=answer.json()["refresh"]).status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("refresh", ["", "garbage", "a.b.c", "x" * 2048])
+def test_a_refresh_token_that_is_none_is_refused(refresh: str) -> None:
+    assert post(REFRESH, refresh=refresh).status_code == (401 if refresh else 400)
+
+
+def test_tokens_are_not_taken_for_each_other(alice: User) -> None:
+    given = post(LOGIN, email="alice@example.com", password=PASSWORD).json()
+    assert post(REFRESH, refresh=given["access"]).status_code == 401
+    caller = APIClient()
+    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {given['refresh']}")
+    assert caller.get(f"/api/v1/users/{alice.pk}/").status_code == 401
+
+
+def test_logout_revokes_the_refresh_token(alice: User) -> None:
+    given = post(LOGIN, email="alice@example.com", password=PASSWORD).json()
+    assert post(LOGOUT, refresh=given["refresh"]).status_code == 204
+    assert post(LOGOUT, refresh=given["refresh"]).status_code == 204
+    assert post(LOGOUT, refresh="garbage").status_code == 204
+    assert post(REFRESH, refresh=given["refresh"]).status_code == 401
+
+
+def test_a_stale_token_in_the_header_does_not_stop_a_login(alice: User) -> None:
+    caller = APIClient()
+    caller.credentials(HTTP_AUTHORIZATION="Bearer stale")
+    body = {"email": "alice@example.com", "password": PASSWORD}
+    assert caller.post(LOGIN, body, format="json").status_code == 200
+
+
+def test_a_new_password_ends_every_session(alice: User) -> None:
+    given = post(LOGIN, email="alice@example.com", password=PASSWORD).json()
+    caller = logged_in("alice@example.com")
+    answer = caller.patch(
+        f"/api/v1/users/{alice.pk}",
+        {"password": "another long passphrase", "current_password": PASSWORD},
+        format="json",
+    )
+    assert answer.status_code == 200
+    assert caller.get(f"/api/v1/users/{alice.pk}").status_code == 401
+    assert post(REFRESH, refresh=given["refresh"]).status_code == 401
+    logged_in("alice@example.com", "another long passphrase")
+
+
+def test_a_user_who_may_not_log_in_any_more_is_refused(alice: User) -> None:
+    caller = logged_in("alice@example.com")
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert caller.get(f"/api/v1/users/{alice.pk}").status_code == 401

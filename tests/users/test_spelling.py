@@ -1,0 +1,66 @@
+"""Addresses and language tags: what is good, and the one spelling of it."""
+
+import pytest
+
+from apps.common.languages import canonical_tag
+from apps.users.addresses import address_key, deliverable, problem_with
+from apps.users.memory import Recent
+
+
+@pytest.mark.parametrize(
+    ("tag", "canonical"),
+    [
+        ("en", "en"),
+        ("EN-us", "en-US"),
+        ("pt-br", "pt-BR"),
+        ("zh-hant-tw", "zh-Hant-TW"),
+        ("ES-419", "es-419"),
+        ("sl-ROZAJ-biske", "sl-rozaj-biske"),
+        ("de-CH-1996", "de-CH-1996"),
+        ("en-US-u-CA-gregory", "en-US-u-ca-gregory"),
+        ("en-x-US", "en-x-us"),
+        ("zh-yue-HK", "zh-yue-HK"),
+        ("", None),
+        ("e", None),
+        ("english", None),
+        ("en_US", None),
+        ("en-", None),
+        ("en-USA-", None),
+        ("en-US-GB", None),
+        ("é", None),
+        ("en\n", None),
+        ("en" + "-abcde" * 6, None),
+    ],
+)
+def test_language_tags_have_one_spelling(tag: str, canonical: str | None) -> None:
+    assert canonical_tag(tag) == canonical
+
+
+@pytest.mark.parametrize(
+    "address", ["", "@", "a", "a@", "@b.c", "a b@c.de", "a@b..c", "é@example.com", "a@b\n.c"]
+)
+def test_malformed_addresses_are_explained(address: str) -> None:
+    assert problem_with(address)
+
+
+def test_spellings_of_one_mailbox_share_a_key() -> None:
+    keys = {
+        address_key(each)
+        for each in ["A@Bücher.example", " a@BÜCHER.example", "a@xn--bcher-kva.example"]
+    }
+    assert keys == {"a@xn--bcher-kva.example"}
+    assert deliverable("A@Bücher.example") == "A@xn--bcher-kva.example"
+    assert address_key("nö address") == "nö address"
+
+
+def test_memory_lasts_for_a_while_and_is_bounded() -> None:
+    now = 0.0
+    memory: Recent[int, str] = Recent(seconds=2, size=10, clock=lambda: now)
+    memory.put(0, "zero")
+    assert memory.get(0) == "zero"
+    now = 2.0
+    assert memory.get(0) is None
+    for number in range(100):
+        memory.put(number, "x")
+    assert sum(memory.get(number) is not None for number in range(100)) == 10
+    assert memory.get(99) == "x"
