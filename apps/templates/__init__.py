@@ -1,0 +1,1 @@
+"""What is said: templates, their immutable versions and languages, and sandboxed rendering."""

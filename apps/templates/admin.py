@@ -1,0 +1,210 @@
+"""Templates in the Django admin: editing one writes a new version; versions are for reading."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.common.languages import canonical
+from apps.common.problems import Problem
+from apps.templates import versions
+from apps.templates.catalog import same_words
+from apps.templates.content import FIELDS, CheckedContent, check
+from apps.templates.models import Channel, Template, TemplateVersion
+
+# Django's classes take no type arguments at run time.
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[Template]
+    _Inline = admin.TabularInline[TemplateVersion, Template]
+    _TemplateAdmin = admin.ModelAdmin[Template]
+    _VersionAdmin = admin.ModelAdmin[TemplateVersion]
+else:
+    _ModelForm, _Inline = forms.ModelForm, admin.TabularInline
+    _TemplateAdmin = _VersionAdmin = admin.ModelAdmin
+
+CONTENT_NAMES = ("subject", "title", "body", "html", "image", "link", "data")
+OWN_NAMES = ("name", "category", "critical", "sensitive")
+TALL = forms.Textarea(attrs={"rows": 14, "cols": 100, "spellcheck": "false"})
+WIDE = forms.TextInput(attrs={"size": 100})
+
+
+class TemplateForm(_ModelForm):
+    """A template with the words of one language."""
+
+    language = forms.CharField(
+        max_length=35, help_text="Saving other words makes a new version of this language."
+    )
+    subject = forms.CharField(required=False, strip=False, widget=WIDE)
+    title = forms.CharField(required=False, strip=False, widget=WIDE)
+    body = forms.CharField(required=False, strip=False, widget=TALL)
+    html = forms.CharField(required=False, strip=False, widget=TALL, help_text="HTML or MJML.")
+    image = forms.CharField(required=False, widget=WIDE)
+    link = forms.CharField(required=False, widget=WIDE)
+    data = forms.JSONField(  # type: ignore[assignment] # The metaclass moves fields out.
+        required=False, help_text="An object of strings."
+    )
+
+    checked: CheckedContent | None = None
+    wanted_language: str | None = None
+
+    class Meta:
+        model = Template
+        fields = ("code", "channel", *OWN_NAMES)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        instance: Template | None = kwargs.get("instance")
+        initial = {"language": self.wanted_language or "en"}
+        if instance is not None:
+            language = self.wanted_language or instance.default_language
+            published = instance.versions.filter(published=True, language=language).first()
+            initial = {"language": language, **(published.content if published else {})}
+        kwargs["initial"] = {**initial, **(kwargs.get("initial") or {})}
+        super().__init__(*args, **kwargs)
+
+    def clean_language(self) -> str:
+        """Spell the language canonically."""
+        try:
+            return canonical(self.cleaned_data["language"])
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def clean(self) -> dict[str, Any]:
+        """Check the content as the API does, and show each error, with its line, at its field."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        channel = cleaned.get("channel") or self.instance.channel
+        if channel not in Channel.values:
+            return cleaned
+        given = {name: _given(cleaned.get(name)) for name in CONTENT_NAMES}
+        try:
+            self.checked = check(channel, given)
+        except Problem as problem:
+            for error in problem.errors:
+                self.add_error(error.pointer.split("/")[1], error.detail)
+        return cleaned
+
+
+def _given(value: Any) -> Any:
+    # Browsers end lines with CR LF (HTML, section 4.10.5.1); the words have LF.
+    return value.replace("\r\n", "\n") or None if isinstance(value, str) else value or None
+
+
+class VersionInline(_Inline):
+    """The history, for reading."""
+
+    model = TemplateVersion
+    fields = ("number", "language", "published", "created_by", "created_at")
+    readonly_fields = fields
+    ordering = ("language", "-number")
+    extra = 0
+    max_num = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Versions are immutable."""
+        return False
+
+
+@admin.register(Template)
+class TemplateAdmin(_TemplateAdmin):
+    """Lists, searches and edits templates."""
+
+    form = TemplateForm
+    list_display = ("code", "name", "channel", "default_language", "category", "updated_at")
+    list_filter = ("channel", "category", "critical", "sensitive")
+    search_fields = ("code", "name")
+    inlines = (VersionInline,)
+    fieldsets = (
+        (None, {"fields": ("code", "channel", *OWN_NAMES)}),
+        ("Words", {"fields": ("language", *CONTENT_NAMES)}),
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What was sent must stay readable."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A code and a channel are for good."""
+        return ("code", "channel") if obj else ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show the fields of the channel alone, once there is one."""
+        if obj is None or not self.has_change_permission(request, obj):
+            return self.fieldsets if obj is None else self.fieldsets[:1]
+        names = [*FIELDS[obj.channel], *(["data"] if obj.channel == Channel.PUSH else [])]
+        return (self.fieldsets[0], ("Words", {"fields": ("language", *names)}))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override] # ``change`` stays among the keywords.
+        """Make a form for the language that ``?language=`` names, or for the default."""
+        kwargs["fields"] = None
+        form: Any = super().get_form(request, obj, **kwargs)
+        # The class was made for this request alone.
+        form.wanted_language = request.GET.get("language")
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
+        """Write through ``versions``, like everybody else."""
+        author = f"staff:{request.user.pk}"
+        language = form.cleaned_data["language"]
+        if not change:
+            new = versions.NewTemplate(
+                code=obj.code,
+                channel=obj.channel,
+                default_language=language,
+                **{name: getattr(obj, name) for name in OWN_NAMES},
+            )
+            version = versions.create(template=new, content=form.checked, author=author)
+            obj.pk = version.template_id
+            return
+        changes = {name: getattr(obj, name) for name in OWN_NAMES if name in form.changed_data}
+        published = obj.versions.filter(published=True, language=language).first()
+        if published is not None and same_words(published.content, form.checked.stored):
+            versions.change(code=obj.code, changes=changes)
+            return
+        version_made = versions.write(
+            code=obj.code,
+            content=form.checked,
+            language=language,
+            author=author,
+            changes=changes,
+        )
+        if version_made is not None:
+            messages.info(request, f"Version {version_made.number} ({language}) is published.")
+
+
+@admin.register(TemplateVersion)
+class TemplateVersionAdmin(_VersionAdmin):
+    """Shows versions and publishes them; nothing here can be edited."""
+
+    list_display = ("template", "language", "number", "published", "created_by", "created_at")
+    list_filter = ("published", "language")
+    search_fields = ("template__code", "template__name")
+    list_select_related = ("template",)
+    actions = ("publish",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Versions are made by editing their template."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Versions are immutable."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What was sent must stay readable."""
+        return False
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        """Publishing changes the template."""
+        return request.user.has_perm("message_templates.change_template")
+
+    @admin.action(description="Publish the selected versions", permissions=["publish"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[TemplateVersion]) -> None:
+        """Send these versions from now on."""
+        for version in queryset.select_related("template").order_by("pk"):
+            versions.publish(
+                code=version.template.code, language=version.language, number=version.number
+            )
+            messages.success(request, f"{version.template.code} {version} is published.")

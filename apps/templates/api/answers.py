@@ -1,0 +1,89 @@
+"""Templates, versions and previews as the answers show them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from apps.templates.models import Channel, Template, TemplateVersion
+from apps.templates.rendering import EmailContent, Preview
+
+
+def content_answer(version: TemplateVersion, channel: str) -> dict[str, Any]:
+    """Show the fields as they were written; MJML stays MJML."""
+    content = version.content
+    if channel == Channel.EMAIL:
+        return {
+            "subject": content["subject"],
+            "body": content["body"],
+            "html": content.get("html"),
+        }
+    return {
+        "title": content["title"],
+        "body": content["body"],
+        "image": content.get("image"),
+        "link": content.get("link"),
+        "data": content.get("data", {}),
+    }
+
+
+def version_answer(version: TemplateVersion, channel: str) -> dict[str, Any]:
+    """Show one version."""
+    return {
+        "id": version.pk,
+        "version": version.number,
+        "language": version.language,
+        "published": version.published,
+        **content_answer(version, channel),
+        "variables": version.required,
+        "created_by": version.created_by,
+        "created_at": version.created_at,
+    }
+
+
+def template_answer(
+    template: Template, version: TemplateVersion, languages: Iterable[str]
+) -> dict[str, Any]:
+    """Show a template with one of its versions; ``id`` and times are the template's."""
+    return {
+        "id": template.pk,
+        "code": template.code,
+        "notification_type": template.channel,
+        "name": template.name,
+        "language": version.language,
+        "default_language": template.default_language,
+        "languages": sorted(languages),
+        "version": version.number,
+        "published": version.published,
+        "category": template.category,
+        "critical": template.critical,
+        "sensitive": template.sensitive,
+        **content_answer(version, template.channel),
+        "variables": version.required,
+        "created_by": version.created_by,
+        "created_at": template.created_at,
+        "updated_at": template.updated_at,
+    }
+
+
+def preview_answer(code: str, preview: Preview) -> dict[str, Any]:
+    """Show what would be sent."""
+    content = preview.content
+    shown: dict[str, Any]
+    if isinstance(content, EmailContent):
+        shown = {"subject": content.subject, "body": content.text, "html": content.html}
+    else:
+        shown = {
+            "title": content.title,
+            "body": content.body,
+            "image": content.image,
+            "link": content.link,
+            "data": dict(content.data),
+        }
+    return {
+        "template_code": code,
+        "notification_type": preview.channel,
+        "language": preview.language,
+        "version": preview.version,
+        **shown,
+        "missing": preview.missing,
+        "unused": preview.unused,
+    }

@@ -1,0 +1,195 @@
+"""Parse requests about templates and print their answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.common.languages import canonical
+from apps.common.serializers import StrictBooleanField, StrictCharField, StrictSerializer
+from apps.templates.api.converters import CODE_PATTERN
+from apps.templates.models import (
+    CATEGORY_MAX_LENGTH,
+    DEFAULT_CATEGORY,
+    NAME_MAX_LENGTH,
+    Channel,
+)
+
+CATEGORY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z"
+# In the order in which the answer shows them.
+CONTENT_FIELDS = ("subject", "title", "body", "html", "image", "link", "data")
+
+
+class LanguageField(StrictCharField):
+    """A language tag, kept in its canonical spelling."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Spell the tag canonically.
+
+        Raises:
+            ValidationError: The text is not a language tag.
+        """
+        try:
+            return canonical(super().to_internal_value(data))
+        except ValueError as error:
+            raise serializers.ValidationError(str(error), code="invalid_language") from None
+
+
+class ChoiceField(serializers.ChoiceField):
+    """One of a few words, given as a string."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse what is not a string, such as a number or a list."""
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=data)
+        return str(super().to_internal_value(data))
+
+
+class SourceField(StrictCharField):
+    """A Liquid source: blank space at its ends belongs to it. Its rules are the channel's."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            required=False, allow_null=True, allow_blank=True, trim_whitespace=False, **kwargs
+        )
+
+
+class DataField(serializers.DictField):
+    """String to Liquid source."""
+
+    child = SourceField()
+
+
+class ContentSerializer(StrictSerializer):
+    """The content fields of both channels; which of them belong is checked with the channel."""
+
+    subject = SourceField(help_text="E-mail: one line.")
+    title = SourceField(help_text="Push: one line.")
+    body = SourceField(help_text="E-mail: the plain text. Push: the text.")
+    html = SourceField(help_text="E-mail: HTML or MJML. Values are escaped.")
+    image = SourceField(help_text="Push: an http(s) address.")
+    link = SourceField(help_text="Push: an http(s) address that a tap opens.")
+    data = DataField(  # type: ignore[assignment] # The metaclass moves fields out of the class.
+        required=False, allow_null=True, help_text="Push: further strings."
+    )
+
+    def content_of(self) -> dict[str, Any]:
+        """Return the content fields that were given."""
+        given: Mapping[str, Any] = self.validated_data
+        return {name: given[name] for name in CONTENT_FIELDS if name in given}
+
+
+def _category(**kwargs: Any) -> serializers.RegexField:
+    return CategoryField(CATEGORY_PATTERN, max_length=CATEGORY_MAX_LENGTH, **kwargs)
+
+
+class CategoryField(serializers.RegexField):
+    """A word that users opt out of."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse what is not a string."""
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Expected a string.", code="not_a_string")
+        return str(super().to_internal_value(data))
+
+
+class CodeField(CategoryField):
+    """A code that fits into a path."""
+
+
+class NewTemplateSerializer(ContentSerializer):
+    """The body of ``POST /templates/``."""
+
+    code = CodeField(rf"^{CODE_PATTERN}\Z", max_length=100)
+    notification_type = ChoiceField(choices=Channel.choices)
+    name = StrictCharField(max_length=NAME_MAX_LENGTH)
+    language = LanguageField(default="en")
+    category = _category(default=DEFAULT_CATEGORY)
+    critical = StrictBooleanField(default=False)
+    sensitive = StrictBooleanField(default=False)
+
+
+class NewVersionSerializer(ContentSerializer):
+    """The body of ``PUT /templates/{template_code}``."""
+
+    code = CodeField(
+        rf"^{CODE_PATTERN}\Z", max_length=100, required=False, help_text="As in the path."
+    )
+    notification_type = ChoiceField(
+        choices=Channel.choices, required=False, help_text="The template's; it cannot change."
+    )
+    name = StrictCharField(max_length=NAME_MAX_LENGTH, required=False)
+    language = LanguageField(required=False)
+    category = _category(required=False)
+    critical = StrictBooleanField(required=False)
+    sensitive = StrictBooleanField(required=False)
+
+
+class PublishSerializer(StrictSerializer):
+    """The body of ``POST …/publish``."""
+
+    language = LanguageField(required=False, help_text="By default the template's default.")
+
+
+class PreviewSerializer(StrictSerializer):
+    """The body of ``POST …/preview``, without whom it is for."""
+
+    variables = serializers.DictField(default=dict)
+    language = LanguageField(required=False, allow_null=True)
+
+
+class VersionAnswer(serializers.Serializer[Any]):
+    """One version as it is shown, in the list of versions."""
+
+    id = serializers.UUIDField()
+    version = serializers.IntegerField()
+    language = serializers.CharField()
+    published = serializers.BooleanField()
+    subject = serializers.CharField(required=False)
+    title = serializers.CharField(required=False)
+    body = serializers.CharField()
+    html = serializers.CharField(required=False, allow_null=True)
+    image = serializers.CharField(required=False, allow_null=True)
+    link = serializers.CharField(required=False, allow_null=True)
+    data = serializers.DictField(  # type: ignore[assignment] # As above.
+        child=serializers.CharField(), required=False
+    )
+    variables = serializers.ListField(
+        child=serializers.CharField(), help_text="What a notification must bring."
+    )
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class TemplateAnswer(VersionAnswer):
+    """A template with one of its versions."""
+
+    code = serializers.CharField()
+    notification_type = serializers.ChoiceField(choices=Channel.choices)
+    name = serializers.CharField()
+    default_language = serializers.CharField()
+    languages = serializers.ListField(child=serializers.CharField())
+    category = serializers.CharField()
+    critical = serializers.BooleanField()
+    sensitive = serializers.BooleanField()
+    updated_at = serializers.DateTimeField()
+
+
+class PreviewAnswer(serializers.Serializer[Any]):
+    """What would be sent."""
+
+    template_code = serializers.CharField()
+    notification_type = serializers.ChoiceField(choices=Channel.choices)
+    language = serializers.CharField()
+    version = serializers.IntegerField()
+    subject = serializers.CharField(required=False)
+    title = serializers.CharField(required=False)
+    body = serializers.CharField()
+    html = serializers.CharField(required=False, allow_null=True)
+    image = serializers.CharField(required=False, allow_null=True)
+    link = serializers.CharField(required=False, allow_null=True)
+    data = serializers.DictField(  # type: ignore[assignment] # As above.
+        child=serializers.CharField(), required=False
+    )
+    missing = serializers.ListField(child=serializers.CharField())
+    unused = serializers.ListField(child=serializers.CharField())

@@ -1,0 +1,306 @@
+"""The endpoints of templates: list, create, read, write a version, publish; a preview to extend."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Prefetch, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.common.callers import Caller, Scope, caller_of
+from apps.common.languages import fallbacks
+from apps.common.pagination import NewestFirst
+from apps.common.permissions import Access, AccessTable
+from apps.common.problems import Problem, impossible, invalid, pointer_to
+from apps.templates import rendering, versions
+from apps.templates.api.answers import preview_answer, template_answer, version_answer
+from apps.templates.api.examples import NEW_TEMPLATE, NEW_VERSION, PREVIEW, PUBLISH
+from apps.templates.api.queries import (
+    category_asked,
+    channel_asked,
+    language_asked,
+    version_asked,
+)
+from apps.templates.api.serializers import (
+    NewTemplateSerializer,
+    NewVersionSerializer,
+    PreviewAnswer,
+    PreviewSerializer,
+    PublishSerializer,
+    TemplateAnswer,
+    VersionAnswer,
+)
+from apps.templates.content import check
+from apps.templates.models import Channel, Template, TemplateVersion
+
+READ = Access(scope=Scope.TEMPLATES_READ, staff="message_templates.view_template")
+CREATE = Access(scope=Scope.TEMPLATES_WRITE, staff="message_templates.add_template")
+CHANGE = Access(scope=Scope.TEMPLATES_WRITE, staff="message_templates.change_template")
+TAGS = ["Templates"]
+# The template's own fields that a PUT may change.
+OWN_FIELDS = ("name", "category", "critical", "sensitive")
+LANGUAGE_PARAMETER = OpenApiParameter("language", str, description="A language tag.")
+
+
+def author_of(caller: Caller) -> str:
+    """Name who writes: the client of a key, or ``staff:<user id>``."""
+    return caller.client or f"user:{caller.user_id}"
+
+
+def template_or_404(code: str) -> Template:
+    """Find a template.
+
+    Raises:
+        Problem: 404.
+    """
+    template = Template.objects.filter(code=code).first()
+    if template is None:
+        raise Problem(404, "There is no such template.")
+    return template
+
+
+class TemplateListView(AccessTable, APIView):
+    """All templates, and making one."""
+
+    access: ClassVar = {"GET": READ, "POST": CREATE}
+    examples: ClassVar = {"POST": NEW_TEMPLATE}
+    problems: ClassVar = {"POST": (409,)}
+    pagination_class = NewestFirst  # Read by the OpenAPI document.
+
+    @extend_schema(
+        operation_id="templates_list",
+        tags=TAGS,
+        summary="List templates",
+        parameters=[
+            OpenApiParameter("notification_type", enum=Channel.values),
+            OpenApiParameter("category", str),
+        ],
+        responses={200: TemplateAnswer(many=True)},
+    )
+    def get(self, request: Request) -> Response:
+        """Answer a page, newest first, each with the published version of its default."""
+        rows = Template.objects.all()
+        if channel := channel_asked(request):
+            rows = rows.filter(channel=channel)
+        if category := category_asked(request):
+            rows = rows.filter(category=category)
+        published = TemplateVersion.objects.filter(published=True)
+        rows = rows.prefetch_related(Prefetch("versions", published, to_attr="published"))
+        paginator = self.pagination_class()
+        page: Any = paginator.paginate_queryset(rows, request, view=self) or []
+        return paginator.get_paginated_response([_listed(template) for template in page])
+
+    @extend_schema(
+        operation_id="templates_create",
+        tags=TAGS,
+        summary="Make a template",
+        request=NewTemplateSerializer,
+        responses={201: TemplateAnswer},
+        examples=[OpenApiExample("E-mail", NEW_TEMPLATE, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Make version 1 of a language and publish it."""
+        body = NewTemplateSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = body.validated_data
+        channel = given["notification_type"]
+        version = versions.create(
+            template=versions.NewTemplate(
+                code=given["code"],
+                channel=channel,
+                name=given["name"],
+                default_language=given["language"],
+                category=given["category"],
+                critical=given["critical"],
+                sensitive=given["sensitive"],
+            ),
+            content=check(channel, body.content_of()),
+            author=author_of(caller_of(request)),
+        )
+        return Response(_answer(version), status=201)
+
+
+class TemplateView(AccessTable, APIView):
+    """One template."""
+
+    access: ClassVar = {"GET": READ, "PUT": CHANGE}
+    examples: ClassVar = {"PUT": NEW_VERSION}
+
+    @extend_schema(
+        operation_id="templates_read",
+        tags=TAGS,
+        summary="Read a template",
+        parameters=[
+            OpenApiParameter(
+                "version", OpenApiTypes.INT32, description="By default the published."
+            ),
+            LANGUAGE_PARAMETER,
+        ],
+        responses={200: TemplateAnswer},
+    )
+    def get(self, request: Request, template_code: str) -> Response:
+        """Answer the template with the version that was asked for.
+
+        Without ``version`` a language falls back as for sending; with it, it is taken exactly.
+        """
+        language, number = language_asked(request), version_asked(request)
+        template = template_or_404(template_code)
+        found = _find_version(template, language=language, number=number)
+        if found is None:
+            raise Problem(404, "There is no such version.")
+        found.template = template
+        return Response(_answer(found))
+
+    @extend_schema(
+        operation_id="templates_write",
+        tags=TAGS,
+        summary="Write a new version and publish it",
+        request=NewVersionSerializer,
+        responses={200: TemplateAnswer},
+        examples=[OpenApiExample("Another language", NEW_VERSION, request_only=True)],
+    )
+    def put(self, request: Request, template_code: str) -> Response:
+        """Make the next version of a language; earlier ones stay and can be published again."""
+        template = template_or_404(template_code)
+        body = NewVersionSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = body.validated_data
+        fixed = {"code": template.code, "notification_type": template.channel}
+        for name, value in fixed.items():
+            if given.get(name, value) != value:
+                detail = f"This template has {value!r} for good."
+                raise invalid(pointer_to(name), "immutable", detail)
+        version = versions.write(
+            code=template_code,
+            content=check(template.channel, body.content_of()),
+            language=given.get("language"),
+            author=author_of(caller_of(request)),
+            changes={name: given[name] for name in OWN_FIELDS if name in given},
+        )
+        if version is None:
+            raise Problem(404, "There is no such template.")
+        return Response(_answer(version))
+
+
+class VersionListView(AccessTable, APIView):
+    """The history of a template."""
+
+    access: ClassVar = {"GET": READ}
+    pagination_class = NewestFirst  # As above.
+
+    @extend_schema(
+        operation_id="templates_versions_list",
+        tags=TAGS,
+        summary="List the versions of a template",
+        parameters=[
+            LANGUAGE_PARAMETER,
+        ],
+        responses={200: VersionAnswer(many=True)},
+    )
+    def get(self, request: Request, template_code: str) -> Response:
+        """Answer a page, newest first."""
+        language = language_asked(request)
+        template = template_or_404(template_code)
+        rows: QuerySet[TemplateVersion] = template.versions.all()
+        if language:
+            rows = rows.filter(language=language)
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(rows, request, view=self) or []
+        return paginator.get_paginated_response(
+            [version_answer(version, template.channel) for version in page]
+        )
+
+
+class PublishView(AccessTable, APIView):
+    """Rolling back and forward."""
+
+    access: ClassVar = {"POST": CHANGE}
+    examples: ClassVar = {"POST": PUBLISH}
+
+    @extend_schema(
+        operation_id="templates_publish",
+        tags=TAGS,
+        summary="Publish a version",
+        request=PublishSerializer,
+        responses={200: TemplateAnswer},
+        examples=[OpenApiExample("English", PUBLISH, request_only=True)],
+    )
+    def post(self, request: Request, template_code: str, number: int) -> Response:
+        """Send this version from now on; repeating it changes nothing."""
+        body = PublishSerializer(data=request.data or {})
+        body.is_valid(raise_exception=True)
+        version = versions.publish(
+            code=template_code, language=body.validated_data.get("language"), number=number
+        )
+        if version is None:
+            raise Problem(404, "There is no such version.")
+        return Response(_answer(version))
+
+
+class PreviewView(AccessTable, APIView):
+    """What would be sent, for nobody in particular.
+
+    Subclasses register the path, may name a ``serializer_class`` with more fields and may
+    override ``locale_for``; they need not touch ``post``.
+    """
+
+    access: ClassVar = {"POST": READ}
+    examples: ClassVar = {"POST": PREVIEW}
+    problems: ClassVar = {"POST": (422,)}
+    serializer_class: type[PreviewSerializer] = PreviewSerializer
+
+    def locale_for(self, request: Request, given: dict[str, Any]) -> str | None:
+        """Return the recipient's locale; there is none here."""
+        return None
+
+    @extend_schema(
+        operation_id="templates_preview",
+        tags=TAGS,
+        summary="Preview what would be sent",
+        request=PreviewSerializer,
+        responses={200: PreviewAnswer},
+        examples=[OpenApiExample("Preview", PREVIEW, request_only=True)],
+    )
+    def post(self, request: Request, template_code: str) -> Response:
+        """Render with the code that sends, and say what is missing and what is unused."""
+        body = self.serializer_class(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = body.validated_data
+        try:
+            shown = rendering.preview(
+                template_code,
+                variables=given["variables"],
+                language=given.get("language"),
+                locale=self.locale_for(request, given),
+            )
+        except rendering.UnknownTemplate:
+            raise Problem(404, "There is no such template.") from None
+        except rendering.RenderError as error:
+            raise impossible("/variables", "render_failed", str(error)) from None
+        return Response(preview_answer(template_code, shown))
+
+
+def _find_version(
+    template: Template, *, language: str | None, number: int | None
+) -> TemplateVersion | None:
+    if number is not None:
+        wanted = language or template.default_language
+        return template.versions.filter(language=wanted, number=number).first()
+    published = {row.language: row for row in template.versions.filter(published=True)}
+    for tag in fallbacks(language or template.default_language):
+        if tag in published:
+            return published[tag]
+    return None
+
+
+def _answer(version: TemplateVersion) -> dict[str, Any]:
+    template = version.template
+    languages = template.versions.filter(published=True).values_list("language", flat=True)
+    return template_answer(template, version, languages)
+
+
+def _listed(template: Any) -> dict[str, Any]:
+    by_language = {version.language: version for version in template.published}
+    return template_answer(template, by_language[template.default_language], by_language)

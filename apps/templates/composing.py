@@ -1,0 +1,144 @@
+"""From parsed fields and variables to the content of one message."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from liquid.exceptions import LiquidError
+
+from apps.templates.content import ParsedContent
+from apps.templates.engine.limits import Meter
+from apps.templates.engine.syntax import Parsed
+from apps.templates.models import Channel
+
+# CR and LF would begin another header; the other control characters have no place in one line.
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+LINE_LENGTH_LIMIT = 998  # RFC 5322, section 2.1.1.
+ADDRESS_LENGTH_LIMIT = 2_048
+
+
+class RenderError(Exception):
+    """This version cannot be rendered with these variables, now or later.
+
+    Attributes:
+        detail: What is wrong, without the variables' values.
+        place: The field, such as ``html``; empty where it is none in particular.
+    """
+
+    def __init__(self, detail: str, *, place: str = "") -> None:
+        self.detail = detail
+        self.place = place
+        super().__init__(f"{place}: {detail}" if place else detail)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmailContent:
+    """What an e-mail says. The subject is one line."""
+
+    subject: str
+    text: str
+    html: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PushContent:
+    """What a push message says. The title is one line; image and link are http(s) addresses."""
+
+    title: str
+    body: str
+    image: str | None = None
+    link: str | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+def missing_paths(required: Iterable[str], variables: Mapping[str, Any]) -> list[str]:
+    """Return what is required and not given, sorted.
+
+    A variable that is missing as a whole is named by its first name; one that is given without
+    the part that the template uses by its path, such as ``order.total``. Null is not a value.
+    """
+    missing = set()
+    for path in required:
+        root, *steps = path.split(".")
+        value: Any = variables.get(root)
+        if value is None:
+            missing.add(root)
+            continue
+        for step in steps:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        if value is None:
+            missing.add(path)
+    return sorted(missing)
+
+
+def compose(parsed: ParsedContent, variables: Mapping[str, Any]) -> EmailContent | PushContent:
+    """Render every field of a message, all from one allowance of work.
+
+    Raises:
+        RenderError: A limit was passed, a filter does not fit its value, or an address is none.
+    """
+    composer = _Composer(parsed, variables)
+    if parsed.channel == Channel.EMAIL:
+        return EmailContent(
+            subject=composer.line("subject"),
+            text=composer.text("body"),
+            html=composer.text("html") if "html" in parsed.fields else None,
+        )
+    return PushContent(
+        title=composer.line("title"),
+        body=composer.text("body"),
+        image=composer.address("image"),
+        link=composer.address("link"),
+        data={key: composer.render(f"data.{key}", one) for key, one in parsed.data.items()},
+    )
+
+
+class _Composer:
+    def __init__(self, parsed: ParsedContent, variables: Mapping[str, Any]) -> None:
+        self.parsed = parsed
+        self.variables = variables
+        self.meter = Meter()
+        try:
+            self.meter.admit(variables)
+        except LiquidError as error:
+            raise RenderError(str(error.message)) from None
+
+    def render(self, place: str, parsed: Parsed) -> str:
+        try:
+            return parsed.render(self.variables, self.meter)
+        except LiquidError as error:
+            raise RenderError(str(error.message), place=place) from None
+        except Exception as error:  # noqa: BLE001 - it must not stop its neighbours in a chunk.
+            # Values of unforeseen types meet the library's code here; a repetition is no help.
+            detail = f"cannot be rendered ({type(error).__name__})"
+            raise RenderError(detail, place=place) from None
+
+    def text(self, name: str) -> str:
+        return self.render(name, self.parsed.fields[name])
+
+    def line(self, name: str) -> str:
+        line = CONTROL_CHARACTERS.sub(" ", self.text(name)).strip()
+        return line if len(line) <= LINE_LENGTH_LIMIT else line[: LINE_LENGTH_LIMIT - 1] + "…"
+
+    def address(self, name: str) -> str | None:
+        if name not in self.parsed.fields:
+            return None
+        address = self.text(name).strip()
+        if not address:
+            return None
+        if not is_web_address(address):
+            raise RenderError("is not an http(s) address", place=name)
+        return address
+
+
+def is_web_address(text: str) -> bool:
+    """Tell whether a text is an absolute http or https address that a client can open."""
+    if len(text) > ADDRESS_LENGTH_LIMIT or CONTROL_CHARACTERS.search(text) or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False

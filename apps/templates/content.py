@@ -1,0 +1,203 @@
+"""What the fields of each channel may hold: checked when saved, parsed for rendering."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from apps.common.problems import FieldError, Problem, pointer_to
+from apps.templates.engine.limits import WORK_LIMIT
+from apps.templates.engine.syntax import Parsed, TemplateSyntaxError, parse, problem_at
+from apps.templates.mjml import MjmlError, compile_mjml, is_mjml
+from apps.templates.models import Channel
+
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+DATA_KEYS_LIMIT = 50
+DATA_KEY_LENGTH = 100
+# Keys that are ours, and those that FCM keeps to itself (reference of Message.data).
+RESERVED_DATA_KEYS = frozenset({"notification_id", "correlation_id", "from", "message_type"})
+RESERVED_DATA_PREFIXES = ("google", "gcm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """The rules of one field.
+
+    Attributes:
+        length: Characters that its source may have.
+        one_line: Goes into a header or a title: no line breaks, no control characters.
+        html: Values are escaped for HTML.
+    """
+
+    length: int
+    required: bool = False
+    one_line: bool = False
+    html: bool = False
+
+
+FIELDS: Mapping[str, Mapping[str, Field]] = {
+    Channel.EMAIL: {
+        "subject": Field(length=998, required=True, one_line=True),
+        "body": Field(length=250_000, required=True),
+        "html": Field(length=250_000, html=True),
+    },
+    Channel.PUSH: {
+        "title": Field(length=500, required=True, one_line=True),
+        "body": Field(length=4_000, required=True),
+        "image": Field(length=2_000, one_line=True),
+        "link": Field(length=2_000, one_line=True),
+    },
+}
+DATA_VALUE = Field(length=4_000)
+# Where the HTML compiled from MJML is kept, beside the source in ``html``.
+COMPILED_HTML = "html_compiled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedContent:
+    """Content that may be saved.
+
+    Attributes:
+        stored: What the version keeps.
+        required: Dotted paths of variables.
+        used: Names of variables.
+    """
+
+    stored: dict[str, Any]
+    required: list[str]
+    used: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParsedContent:
+    """All fields of a version, ready to render."""
+
+    channel: str
+    fields: Mapping[str, Parsed]
+    data: Mapping[str, Parsed]
+
+
+def check(channel: str, given: Mapping[str, Any]) -> CheckedContent:
+    """Check the content fields of a request, a form or a file.
+
+    Args:
+        channel: The template's.
+        given: Field by field; None counts as not given.
+
+    Raises:
+        Problem: 400 with every field that is wrong; ``template_syntax`` details begin with
+            line and column, counted from 1.
+    """
+    checker = _Checker(channel)
+    checker.check(given)
+    if checker.errors:
+        raise Problem(400, "The request is not valid.", code="invalid", errors=checker.errors)
+    parsed = checker.parsed
+    return CheckedContent(
+        stored=checker.stored,
+        required=sorted({path for one in parsed for path in one.required}),
+        used=sorted({name for one in parsed for name in one.used}),
+    )
+
+
+class _Checker:
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        self.errors: list[FieldError] = []
+        self.stored: dict[str, Any] = {}
+        self.parsed: list[Parsed] = []
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        rules = FIELDS[self.channel]
+        known = {*rules, "data"} if self.channel == Channel.PUSH else {*rules}
+        for name, value in given.items():
+            if value is not None and name not in known:
+                detail = f"A template for {self.channel} has no such field."
+                self._refuse(detail, "unknown_field", name)
+        for name, rule in rules.items():
+            self._field(rule, given.get(name), name)
+        if self.channel == Channel.PUSH and given.get("data"):
+            self._data(given["data"])
+
+    def _field(self, rule: Field, value: Any, *steps: str) -> bool:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            if rule.required:
+                code = "required" if value is None else "blank"
+                self._refuse("This field is required and cannot be blank.", code, *steps)
+            return False
+        if not isinstance(value, str):
+            self._refuse("Expected a string.", "not_a_string", *steps)
+        elif len(value) > rule.length:
+            self._refuse(f"At most {rule.length} characters.", "max_length", *steps)
+        elif rule.one_line and CONTROL_CHARACTER.search(value):
+            detail = "Line breaks and control characters are not allowed here."
+            self._refuse(detail, "control_character", *steps)
+        else:
+            self._source(value, rule, *steps)
+            if len(steps) == 1:
+                self.stored[steps[0]] = value
+            return True
+        return False
+
+    def _source(self, source: str, rule: Field, *steps: str) -> None:
+        try:
+            parsed = parse(source, html=rule.html)
+            if rule.html and is_mjml(source):
+                compiled = compile_mjml(source)
+                parsed = parse(compiled, html=True)
+                self.stored[COMPILED_HTML] = compiled
+            self.parsed.append(parsed)
+            # All fields of a message share one allowance.
+            if sum(one.cost for one in self.parsed) > WORK_LIMIT:
+                detail = "Together with the fields before, this is more work than a message may do."
+                self._refuse(detail, "template_costly", *steps)
+        except TemplateSyntaxError as error:
+            for problem in error.problems:
+                self._refuse(str(problem), "template_syntax", *steps)
+        except MjmlError as error:
+            detail = str(error)
+            if error.index is not None:
+                detail = str(problem_at(source, error.index, detail))
+            self._refuse(detail, "template_syntax", *steps)
+
+    def _data(self, data: Any) -> None:
+        if not isinstance(data, Mapping):
+            self._refuse("Expected an object of strings.", "not_an_object", "data")
+            return
+        if len(data) > DATA_KEYS_LIMIT:
+            self._refuse(f"At most {DATA_KEYS_LIMIT} keys.", "max_length", "data")
+            return
+        for key, value in data.items():
+            if not key or len(key) > DATA_KEY_LENGTH or CONTROL_CHARACTER.search(key):
+                detail = f"A key has 1 to {DATA_KEY_LENGTH} characters, no control characters."
+                self._refuse(detail, "invalid_key", "data", key)
+            elif key in RESERVED_DATA_KEYS or key.startswith(RESERVED_DATA_PREFIXES):
+                self._refuse("This key is reserved.", "reserved_key", "data", key)
+            elif value == "" or self._field(DATA_VALUE, value, "data", key):
+                self.stored.setdefault("data", {})[key] = value
+            elif value is None:
+                self._refuse("Expected a string.", "not_a_string", "data", key)
+
+    def _refuse(self, detail: str, code: str, *steps: str) -> None:
+        self.errors.append(FieldError(pointer=pointer_to(*steps), code=code, detail=detail))
+
+
+def sources(content: Mapping[str, Any], channel: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield name, source and whether it is HTML of each stored field that is rendered."""
+    for name, rule in FIELDS[channel].items():
+        stored = COMPILED_HTML if name == "html" and COMPILED_HTML in content else name
+        if stored in content:
+            yield name, content[stored], rule.html
+
+
+def parse_stored(channel: str, content: Mapping[str, Any]) -> ParsedContent:
+    """Parse the content of a saved version.
+
+    Raises:
+        TemplateSyntaxError: It was saved under other rules and no longer passes.
+    """
+    return ParsedContent(
+        channel=channel,
+        fields={name: parse(text, html=html) for name, text, html in sources(content, channel)},
+        data={key: parse(text) for key, text in content.get("data", {}).items()},
+    )

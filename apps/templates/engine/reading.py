@@ -1,0 +1,189 @@
+"""What a parsed template uses and needs, read from its tree in the order of the text."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from liquid.ast import BlockNode, Node
+from liquid.builtin.expressions import FilteredExpression, Path
+from liquid.builtin.expressions.arguments import KeywordArgument
+from liquid.builtin.expressions.filtered import Filter
+from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.tags.assign_tag import AssignNode
+from liquid.builtin.tags.capture_tag import CaptureNode
+from liquid.builtin.tags.case_tag import CaseNode
+from liquid.builtin.tags.for_tag import BreakNode, ContinueNode, ForNode
+from liquid.builtin.tags.if_tag import IfNode
+from liquid.builtin.tags.unless_tag import UnlessNode
+from liquid.exceptions import LiquidSyntaxError
+from liquid.expression import Expression
+
+from apps.templates.engine.filters import FILTERS, takes
+from apps.templates.engine.limits import EXPRESSION_DEPTH_LIMIT
+
+# Liquid's own words on the end of a path; what they stand on is the variable.
+PROPERTIES = frozenset({"size", "first", "last"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Where in the tree the reader is.
+
+    Attributes:
+        inner: Names that loops have made.
+        tested: Variables that an enclosing ``if``, ``unless`` or ``case`` tests.
+        looping: Whether ``break`` and ``continue`` have a loop to act on.
+    """
+
+    inner: frozenset[str] = frozenset()
+    tested: frozenset[str] = frozenset()
+    looping: bool = False
+
+
+@dataclass(kw_only=True)
+class Reader:
+    """Walks a tree once.
+
+    A variable is required where it is used outside of a condition that tests it and without
+    ``default``. Testing any part of a variable (``if order.coupon``) makes all of it optional
+    inside, in every branch. A use inside a loop or in one branch of a condition on something
+    else counts like any other: whether it will be reached is not known beforehand.
+
+    Attributes:
+        required: Dotted paths, such as ``name`` or ``order.total``.
+        used: Names of variables, required or not.
+        errors: What the parser lets pass and the sandbox does not.
+    """
+
+    required: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
+    errors: list[LiquidSyntaxError] = field(default_factory=list)
+    _assigned: set[str] = field(default_factory=set)
+
+    def read(self, nodes: Iterable[Node]) -> None:
+        """Read a whole template."""
+        self._nodes(nodes, Scope())
+
+    def _nodes(self, nodes: Iterable[Node], scope: Scope) -> None:
+        for node in nodes:
+            self._node(node, scope)
+
+    def _node(self, node: Node, scope: Scope) -> None:
+        match node:
+            case BlockNode():
+                self._nodes(node.nodes, scope)
+            case IfNode() | UnlessNode():
+                self._condition(node, scope)
+            case CaseNode():
+                self._case(node, scope)
+            case ForNode():
+                self._loop(node, scope)
+            case CaptureNode():
+                self._node(node.block, scope)
+                self._assigned.add(str(node.name))
+            case AssignNode():
+                self._uses(node.expression, scope)
+                self._assigned.add(str(node.name))
+            case BreakNode() | ContinueNode() if not scope.looping:
+                self._refuse(f"'{node.token.value}' outside of a loop", node.token)
+            case _:
+                for expression in node.expressions():
+                    self._uses(expression, scope)
+
+    def _condition(self, node: IfNode | UnlessNode, scope: Scope) -> None:
+        tests = [node.condition, *(branch.expression for branch in node.alternatives)]
+        within = self._testing(tests, scope)
+        self._node(node.consequence, within)
+        for branch in node.alternatives:
+            self._node(branch.block, within)
+        if node.default:
+            self._node(node.default, within)
+
+    def _case(self, node: CaseNode, scope: Scope) -> None:
+        tests: list[Expression] = [node.expression]
+        for branch in node.blocks:
+            tests.extend(branch.expressions())
+        within = self._testing(tests, scope)
+        for branch in node.blocks:
+            self._nodes(branch.children(None), within)  # type: ignore[arg-type] # Not looked at.
+
+    def _testing(self, tests: Iterable[Expression], scope: Scope) -> Scope:
+        tested: set[str] = set()
+        for test in tests:
+            for path in self._paths(test):
+                root = str(path.path[0])
+                if root not in scope.inner and root not in self._assigned:
+                    self.used.add(root)
+                    tested.add(root)
+        return Scope(inner=scope.inner, tested=scope.tested | tested, looping=scope.looping)
+
+    def _loop(self, node: ForNode, scope: Scope) -> None:
+        loop = node.expression
+        for expression in loop.children():
+            if expression is loop.iterable and isinstance(expression, RangeLiteral):
+                self._uses(expression.start, scope)
+                self._uses(expression.stop, scope)
+            else:
+                self._uses(expression, scope)
+        inner = scope.inner | {str(loop.identifier), "forloop"}
+        self._node(node.block, Scope(inner=inner, tested=scope.tested, looping=True))
+        if node.default:
+            self._node(node.default, scope)
+
+    def _uses(self, expression: Expression, scope: Scope) -> None:
+        """Take note of the paths of an expression that is printed or computed with."""
+        spared = _defaulted(expression)
+        for path in self._paths(expression):
+            root = str(path.path[0])
+            if root in scope.inner or root in self._assigned:
+                continue
+            self.used.add(root)
+            if path is not spared and root not in scope.tested:
+                self.required.add(dotted(path))
+
+    def _paths(self, expression: Expression, depth: int = 0) -> Iterator[Path]:
+        """Yield all paths inside, refusing on the way what the sandbox does not offer."""
+        if depth > EXPRESSION_DEPTH_LIMIT:
+            self._refuse("this expression is nested too deep", expression.token)
+            return
+        if isinstance(expression, Path):
+            if isinstance(expression.path[0], str):
+                yield expression
+            else:
+                self._refuse("a variable begins with its name", expression.token)
+        elif isinstance(expression, RangeLiteral):
+            self._refuse("a range can only stand in a 'for'", expression.token)
+        elif isinstance(expression, FilteredExpression):
+            for used in expression.filters or ():
+                self._filter(used)
+        for child in expression.children():
+            yield from self._paths(child, depth + 1)
+
+    def _filter(self, used: Filter) -> None:
+        keywords = frozenset(arg.name for arg in used.args if isinstance(arg, KeywordArgument))
+        if used.name not in FILTERS:
+            self._refuse(f"unknown filter '{used.name}'", used.token)
+        elif not takes(used.name, len(used.args) - len(keywords), keywords):
+            self._refuse(f"the filter '{used.name}' does not take these arguments", used.token)
+
+    def _refuse(self, message: str, token: Any) -> None:
+        self.errors.append(LiquidSyntaxError(message, token=token))
+
+
+def _defaulted(expression: Expression) -> Expression | None:
+    """Return the part of an expression that ``default`` stands in for."""
+    if isinstance(expression, FilteredExpression) and any(
+        used.name == "default" for used in expression.filters or ()
+    ):
+        return expression.left
+    return None
+
+
+def dotted(path: Path) -> str:
+    """Write a path up to where it is no longer plain names: ``order.items[0].name`` is not."""
+    steps = [str(path.path[0])]
+    for step in path.path[1:]:
+        if not isinstance(step, str) or step in PROPERTIES or "." in step:
+            break
+        steps.append(step)
+    return ".".join(steps)

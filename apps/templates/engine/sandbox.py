@@ -1,0 +1,219 @@
+"""The Liquid environments: few tags, few filters, no other template, no file, counted work."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, TextIO, cast
+
+from liquid import Environment, RenderContext
+from liquid.builtin import content, illegal, output
+from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.output import OutputNode
+from liquid.builtin.tags import (
+    assign_tag,
+    capture_tag,
+    case_tag,
+    comment_tag,
+    cycle_tag,
+    for_tag,
+    if_tag,
+    inline_comment_tag,
+    unless_tag,
+)
+from liquid.exceptions import BreakLoop, ContinueLoop, ResourceLimitError
+from liquid.stringify import to_liquid_string
+from liquid.template import BoundTemplate
+from liquid.undefined import UNDEFINED
+from liquid.utils import ReadOnlyChainMap
+from markupsafe import escape
+
+from apps.templates.engine.cost import COST_OF_A_ROUND, cost_of
+from apps.templates.engine.filters import FILTERS
+from apps.templates.engine.limits import BLOCK_DEPTH_LIMIT, LIST_LIMIT, Meter
+
+SAFE_SCHEMES = frozenset({"http", "https", "mailto", "tel", "sms", "cid"})
+SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
+# Browsers drop these from an address before they read its scheme (WHATWG URL, section 4.4).
+IGNORED_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f]+")
+
+
+class Buffer:
+    """Collects output and charges it to the message's meter."""
+
+    __slots__ = ("_meter", "_parts")
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._parts: list[str] = []
+
+    def write(self, text: str) -> int:
+        """Take a piece of output and return its length.
+
+        Raises:
+            ResourceLimitError: The message has become too long.
+        """
+        length = len(text)
+        self._meter.write(length)
+        self._parts.append(text)
+        return length
+
+    def getvalue(self) -> str:
+        """Return all that was written."""
+        return "".join(self._parts)
+
+
+class Context(RenderContext):
+    """One rendering of one field: variables, and the meter of the whole message."""
+
+    __slots__ = ("meter",)
+
+    def __init__(
+        self, template: BoundTemplate, *, variables: Mapping[str, object], meter: Meter
+    ) -> None:
+        super().__init__(template, globals=variables)
+        self.meter = meter
+        # Without the library's own ``now`` and ``today``, which would hide a missing variable.
+        self.scope = ReadOnlyChainMap(self.locals, variables)
+
+    def get(self, path: list[object], *, token: Any, default: object = UNDEFINED) -> object:
+        """Resolve a path, and charge what may be done with the value."""
+        value = super().get(path, token=token, default=default)
+        self.meter.charge_reading(value)
+        return value
+
+    def assign(self, key: str, val: Any) -> None:
+        """Set a local variable. Its size is bounded by the filters and the output's limit."""
+        self.locals[key] = val
+
+    def get_buffer(self, buf: TextIO | None = None) -> Any:
+        """Give a capture a buffer that draws on the same meter."""
+        return Buffer(self.meter)
+
+
+class MeteredForNode(for_tag.ForNode):
+    """A loop that pays for all its rounds before the first of them."""
+
+    __slots__ = ("round_cost",)
+
+    def __init__(self, token: Any, expression: Any, block: Any, default: Any = None) -> None:
+        super().__init__(token, expression, block, default)
+        self.round_cost = COST_OF_A_ROUND + cost_of(block)
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """Render the rounds.
+
+        Raises:
+            ResourceLimitError: There are more items, or more work, than is allowed.
+        """
+        assert isinstance(context, Context)
+        iterable = self.expression.iterable
+        if isinstance(iterable, RangeLiteral):
+            # Its length is looked at before the library makes a list of a reversed one.
+            numbers = iterable.evaluate(context)
+            if numbers and numbers[-1] - numbers[0] >= LIST_LIMIT:
+                message = f"a loop over more than {LIST_LIMIT} numbers"
+                raise ResourceLimitError(message, token=self.token)
+        items, length = self.expression.evaluate(context)
+        if not length:
+            return self.default.render(context, buffer) if self.default else 0
+        context.meter.charge(length * self.round_cost)
+        return self._render_rounds(context, buffer, items, length)
+
+    def _render_rounds(self, context: Context, buffer: TextIO, items: Any, length: int) -> int:
+        name = self.expression.identifier
+        loop = for_tag.ForLoop(name=name, it=items, length=length, parentloop=context.parentloop())
+        namespace: dict[str, object] = {"forloop": loop, name: None}
+        written = 0
+        with context.loop(namespace, loop):
+            for item in loop:
+                namespace[name] = item
+                try:
+                    written += self.block.render(context, buffer)
+                except ContinueLoop:
+                    continue
+                except BreakLoop:
+                    break
+        return written
+
+
+class ForTag(for_tag.ForTag):
+    """The ``for`` tag with metered loops."""
+
+    node_class = MeteredForNode
+
+
+class AddressOutputNode(OutputNode):
+    """An output at the start of an ``href`` or the like: an address, or a harmless ``#``.
+
+    Escaping does not disarm ``javascript:``. An address of another scheme than those of
+    ``SAFE_SCHEMES`` becomes ``#``, so that one bad value does not stop the whole message.
+    """
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """Write the address, escaped; white space cannot end an unquoted attribute."""
+        value = self.expression.evaluate(context)
+        address = str(to_liquid_string(value, autoescape=False)).strip()
+        scheme = SCHEME.match(IGNORED_IN_ADDRESS.sub("", address))
+        if scheme and scheme[1].lower() not in SAFE_SCHEMES:
+            return buffer.write("#")
+        escaped = address if hasattr(value, "__html__") else escape(address)
+        return buffer.write(IGNORED_IN_ADDRESS.sub("%20", str(escaped)))
+
+
+class SandboxTemplate(BoundTemplate):
+    """A parsed field."""
+
+    context_class = Context
+
+    def render_metered(self, variables: Mapping[str, object], meter: Meter) -> str:
+        """Render with the meter of the message that this field belongs to.
+
+        Raises:
+            LiquidError: A limit was passed, or a filter does not fit its value.
+        """
+        context = Context(self, variables=variables, meter=meter)
+        buffer = Buffer(meter)
+        for node in self.nodes:
+            node.render(context, cast("TextIO", buffer))
+        return buffer.getvalue()
+
+
+class Sandbox(Environment):
+    """The language that templates are written in.
+
+    Not offered: include, render and extends (a version must be complete to be immutable),
+    increment, decrement, ifchanged, tablerow, liquid and doc tags, and every filter that is not
+    in ``FILTERS``; among them ``safe``, so that nothing escapes the escaping by accident.
+    """
+
+    TAGS: ClassVar = (
+        content.Literal,
+        output.Output,
+        illegal.Illegal,
+        if_tag.IfTag,
+        unless_tag.UnlessTag,
+        case_tag.CaseTag,
+        ForTag,
+        for_tag.BreakTag,
+        for_tag.ContinueTag,
+        capture_tag.CaptureTag,
+        assign_tag.AssignTag,
+        cycle_tag.CycleTag,
+        comment_tag.CommentTag,
+        inline_comment_tag.InlineCommentTag,
+    )
+
+    block_nesting_limit = BLOCK_DEPTH_LIMIT
+    template_class = SandboxTemplate
+
+    def setup_tags_and_filters(self, *, extra: bool = False) -> None:
+        """Register what is offered, and nothing else."""
+        for tag in self.TAGS:
+            self.add_tag(tag)
+        for name, function in FILTERS.items():
+            self.add_filter(name, function)
+
+
+TEXT = Sandbox()
+HTML = Sandbox(autoescape=True)

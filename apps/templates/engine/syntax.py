@@ -1,0 +1,208 @@
+"""From source to a template that is ready to render, or to errors with line and column."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from liquid.ast import BlockNode, Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.assign_tag import AssignNode
+from liquid.builtin.tags.case_tag import MultiExpressionBlockNode
+from liquid.exceptions import LiquidError
+from liquid.parser import get_parser
+from liquid.stream import TokenStream
+
+from apps.templates.engine.cost import cost_of_all
+from apps.templates.engine.limits import TAG_LENGTH_LIMIT, TAGS_LIMIT, WORK_LIMIT, Meter
+from apps.templates.engine.reading import Reader
+from apps.templates.engine.sandbox import HTML, TEXT, AddressOutputNode, SandboxTemplate
+
+OPENING = re.compile(r"\{\{|\{%")
+RAW = re.compile(r"-?\s*(raw|doc)\s*-?")
+END_OF_RAW = re.compile(r"\{%-?\s*endraw\s*-?%\}")
+# An attribute that a browser or a mail client follows, right before the output at hand.
+ADDRESS_ATTRIBUTE = re.compile(
+    r"(?:^|[\s\"'/<])(?:href|src|action|formaction|background|poster|cite|data|xlink:href)"
+    r"\s*=\s*[\"']?\s*\Z",
+    re.IGNORECASE,
+)
+# As much of the text before an output as can hold such an attribute.
+TAIL_LENGTH = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntaxProblem:
+    """One thing that is wrong in a source.
+
+    Attributes:
+        line: Counted from 1.
+        column: Counted from 1, in characters.
+    """
+
+    message: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        """Write the place before the message."""
+        return f"line {self.line}, column {self.column}: {self.message}"
+
+
+class TemplateSyntaxError(Exception):
+    """A source that cannot be saved, with all that was found wrong in it."""
+
+    def __init__(self, problems: Iterable[SyntaxProblem]) -> None:
+        self.problems = list(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parsed:
+    """One field, ready to render.
+
+    Attributes:
+        constant: The whole text where nothing varies; then there is no template.
+        required: Dotted paths that must be given.
+        used: Names of all variables that occur.
+        cost: The work of one rendering at most, loops apart, which pay when they begin.
+    """
+
+    constant: str | None
+    template: SandboxTemplate | None
+    required: frozenset[str]
+    used: frozenset[str]
+    cost: int
+
+    def render(self, variables: Mapping[str, Any], meter: Meter) -> str:
+        """Render with the meter of the message.
+
+        Raises:
+            LiquidError: A limit was passed, or a filter does not fit its value.
+        """
+        if self.template is None:
+            assert self.constant is not None
+            return self.constant
+        meter.charge(self.cost)
+        return self.template.render_metered(variables, meter)
+
+
+def problem_at(source: str, index: int, message: str) -> SyntaxProblem:
+    """Describe a problem at an index into the source; a negative one is the end."""
+    before = source[:index] if 0 <= index <= len(source) else source
+    line = before.count("\n") + 1
+    column = len(before) - (before.rfind("\n") + 1) + 1
+    return SyntaxProblem(message=message, line=line, column=column)
+
+
+def refuse_unclosed(source: str) -> None:
+    """Check the delimiters in one pass, before the lexer, which would look ahead from each.
+
+    Raises:
+        TemplateSyntaxError: A tag or output is not closed, or is too long.
+    """
+    position = tags = 0
+    while opening := OPENING.search(source, position):
+        start = opening.start()
+        tags += 1
+        if tags > TAGS_LIMIT:
+            message = f"there are more than {TAGS_LIMIT} tags"
+            raise TemplateSyntaxError([problem_at(source, start, message)])
+        closing = "}}" if opening[0] == "{{" else "%}"
+        end = source.find(closing, opening.end())
+        if end < 0:
+            message = f"expected '{closing}', found the end of the text"
+            raise TemplateSyntaxError([problem_at(source, start, message)])
+        if end - start > TAG_LENGTH_LIMIT:
+            message = f"'{opening[0]}' is not closed within {TAG_LENGTH_LIMIT} characters"
+            raise TemplateSyntaxError([problem_at(source, start, message)])
+        position = end + 2
+        raw = RAW.fullmatch(source, opening.end(), end) if closing == "%}" else None
+        if raw:
+            ending = END_OF_RAW.search(source, position) if raw[1] == "raw" else None
+            if ending is None:
+                message = "'raw' without 'endraw'" if raw[1] == "raw" else "unexpected tag 'doc'"
+                raise TemplateSyntaxError([problem_at(source, start, message)])
+            position = ending.end()
+
+
+def _problem(source: str, error: LiquidError) -> SyntaxProblem:
+    index = error.token.start_index if error.token is not None else -1
+    message = str(error.message).replace("found end of expression", "found the end")
+    return problem_at(source, index, message)
+
+
+def parse(source: str, *, html: bool = False) -> Parsed:
+    """Parse one field.
+
+    Args:
+        source: Liquid.
+        html: Whether values are escaped for HTML.
+
+    Raises:
+        TemplateSyntaxError: With every place that was found wrong.
+    """
+    if not OPENING.search(source):
+        nothing: frozenset[str] = frozenset()
+        return Parsed(constant=source, template=None, required=nothing, used=nothing, cost=0)
+    refuse_unclosed(source)
+    environment = HTML if html else TEXT
+    try:
+        nodes = get_parser(environment).parse(TokenStream(environment.tokenizer()(source)))
+    except LiquidError as error:
+        raise TemplateSyntaxError([_problem(source, error)]) from None
+    except RecursionError:
+        raise TemplateSyntaxError([problem_at(source, 0, "it is nested too deep")]) from None
+    return _checked(source, nodes, html=html)
+
+
+def _checked(source: str, nodes: list[Node], *, html: bool) -> Parsed:
+    reader = Reader()
+    reader.read(nodes)
+    if reader.errors:
+        raise TemplateSyntaxError(_problem(source, error) for error in reader.errors)
+    cost = cost_of_all(nodes)
+    if cost > WORK_LIMIT:
+        message = "the template does more work than one message may"
+        raise TemplateSyntaxError([problem_at(source, 0, message)])
+    if html:
+        guard_addresses(nodes, "")
+    return Parsed(
+        constant=None,
+        template=SandboxTemplate(HTML if html else TEXT, nodes),
+        required=frozenset(reader.required),
+        used=frozenset(reader.used),
+        cost=cost,
+    )
+
+
+def guard_addresses(nodes: list[Node], tail: str) -> None:
+    """Replace the outputs that begin an address by ones that look at its scheme.
+
+    Args:
+        nodes: Changed in place.
+        tail: The end of the text before them.
+    """
+    for index, node in enumerate(nodes):
+        if isinstance(node, ContentNode):
+            tail = (tail + node.text)[-TAIL_LENGTH:]
+        elif isinstance(node, OutputNode):
+            if ADDRESS_ATTRIBUTE.search(tail):
+                nodes[index] = AddressOutputNode(node.token, node.expression)
+            tail = ""
+        elif not isinstance(node, AssignNode):
+            for block in _blocks(node):
+                guard_addresses(block.nodes, tail)
+            # A condition may print nothing, so that the next output still begins the address.
+            # After a loop or a condition with an address inside, it may be guarded in vain.
+
+
+def _blocks(node: Node) -> Iterable[BlockNode]:
+    """Yield the blocks right inside a tag."""
+    children: Iterable[Node] = node.children(None)  # type: ignore[arg-type] # Not looked at.
+    for child in children:
+        if isinstance(child, BlockNode):
+            yield child
+        elif isinstance(child, MultiExpressionBlockNode) or hasattr(child, "block"):
+            yield child.block

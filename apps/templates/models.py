@@ -1,0 +1,90 @@
+"""Templates and their immutable versions, of which one per language is published."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from apps.common.ids import new_id
+from apps.common.languages import MAX_LENGTH as LANGUAGE_MAX_LENGTH
+
+CODE_MAX_LENGTH = 100
+NAME_MAX_LENGTH = 200
+CATEGORY_MAX_LENGTH = 100
+# Mail that nobody has sorted still needs a name that a recipient can opt out of.
+DEFAULT_CATEGORY = "general"
+
+
+class Channel(models.TextChoices):
+    """The medium that a template is written for; the API calls it ``notification_type``."""
+
+    EMAIL = "email"
+    PUSH = "push"
+
+
+class Template(models.Model):
+    """One message as its senders know it: by its code."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    code = models.CharField(max_length=CODE_MAX_LENGTH, unique=True)
+    channel = models.CharField(max_length=10, choices=Channel)
+    name = models.CharField(max_length=NAME_MAX_LENGTH)
+    default_language = models.CharField(max_length=LANGUAGE_MAX_LENGTH)
+    category = models.CharField(max_length=CATEGORY_MAX_LENGTH, default=DEFAULT_CATEGORY)
+    critical = models.BooleanField(
+        default=False, help_text="Passes opt-outs and quiet hours, never suppression."
+    )
+    sensitive = models.BooleanField(
+        default=False, help_text="Its variables and content are not kept after sending."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "templates_template"
+        ordering: ClassVar = ["code"]
+
+    def __str__(self) -> str:
+        """Show the code."""
+        return self.code
+
+
+class TemplateVersion(models.Model):
+    """What a template says in one language, for good: only ``published`` ever changes.
+
+    Attributes:
+        content: The fields of the channel as they were given; MJML also has its compiled HTML.
+        required: The variables that a notification must bring, as dotted paths.
+        used: The names of all variables that occur.
+        created_by: The client or the person who wrote it; empty for a file import.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="versions")
+    language = models.CharField(max_length=LANGUAGE_MAX_LENGTH)
+    number = models.PositiveIntegerField()
+    content = models.JSONField()
+    required = models.JSONField(default=list)
+    used = models.JSONField(default=list)
+    published = models.BooleanField(default=False)
+    created_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "templates_version"
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["template", "language", "number"], name="templates_version_number"
+            ),
+            # Read by rendering.pin: the one version of each language that is sent.
+            models.UniqueConstraint(
+                fields=["template", "language"],
+                condition=Q(published=True),
+                name="templates_one_published",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Show language and number; the template's code would be a query."""
+        return f"{self.language} v{self.number}"

@@ -1,0 +1,308 @@
+"""The front door for senders: pin a version, say what is missing, render, preview."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from apps.common.languages import fallbacks
+from apps.templates.composing import (
+    EmailContent,
+    PushContent,
+    RenderError,
+    compose,
+    missing_paths,
+)
+from apps.templates.content import ParsedContent, parse_stored
+from apps.templates.engine.syntax import TemplateSyntaxError
+from apps.templates.models import Template, TemplateVersion
+
+# How long another process's publishing may go unnoticed. This process notices its own at once.
+CACHE_SECONDS = 3.0
+PINNED_CODES_LIMIT = 10_000
+PARSED_VERSIONS_LIMIT = 1_000
+
+__all__ = [
+    "EmailContent",
+    "PinnedTemplate",
+    "Preview",
+    "PushContent",
+    "RenderError",
+    "TemplateFacts",
+    "UnknownTemplate",
+    "UnknownVersion",
+    "forget",
+    "load_versions",
+    "missing_variables",
+    "pin",
+    "preview",
+    "render",
+]
+
+
+class UnknownTemplate(Exception):  # noqa: N818 - named for what happened, not as a fault of ours.
+    """There is no template with this code."""
+
+
+class UnknownVersion(Exception):  # noqa: N818 - as UnknownTemplate.
+    """The template has no such version in this language."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PinnedTemplate:
+    """The version that a notification will say, whatever is published later.
+
+    Attributes:
+        channel: ``email`` or ``push``.
+        number: The version, counted per template and language.
+        required: The variables that must be given, as dotted paths.
+    """
+
+    version_id: UUID
+    code: str
+    channel: str
+    number: int
+    language: str
+    category: str
+    critical: bool
+    sensitive: bool
+    required: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TemplateFacts:
+    """What sending depends on and what may change while a notification waits."""
+
+    code: str
+    channel: str
+    category: str
+    critical: bool
+    sensitive: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """What would be sent.
+
+    Attributes:
+        missing: Required variables that were not given; they are rendered as nothing.
+        unused: Given variables that no part of the content uses.
+    """
+
+    content: EmailContent | PushContent
+    channel: str
+    language: str
+    version: int
+    missing: list[str]
+    unused: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Published:
+    default_language: str
+    by_language: Mapping[str, PinnedTemplate]
+    good_until: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Loaded:
+    parsed: ParsedContent
+    required: frozenset[str]
+
+
+_lock = Lock()
+_published: dict[str, _Published] = {}
+_loaded: OrderedDict[UUID, _Loaded | None] = OrderedDict()
+_facts: OrderedDict[UUID, tuple[TemplateFacts, float]] = OrderedDict()
+
+
+def forget(code: str | None = None) -> None:
+    """Drop what this process remembers of a template; of all of them without a code."""
+    with _lock:
+        if code is None:
+            _published.clear()
+            _loaded.clear()
+        else:
+            _published.pop(code, None)
+        # Facts are few and cheap, and keyed by version: all go.
+        _facts.clear()
+
+
+def pin(code: str, *, language: str | None, locale: str | None) -> PinnedTemplate:
+    """Choose the published version for a recipient.
+
+    The requested language is looked for first, then the recipient's locale, then the template's
+    default, which is always published; each with its fallback, such as ``pt-BR`` and ``pt``.
+
+    Raises:
+        UnknownTemplate: There is no such code.
+    """
+    published = _published.get(code)
+    if published is None or published.good_until < time.monotonic():
+        published = _read_published(code)
+    for wanted in (language, locale, published.default_language):
+        for tag in fallbacks(wanted):
+            found = published.by_language.get(tag)
+            if found is not None:
+                return found
+    raise UnknownTemplate(code)
+
+
+def _read_published(code: str) -> _Published:
+    good_until = time.monotonic() + CACHE_SECONDS
+    versions = TemplateVersion.objects.filter(template__code=code, published=True)
+    found = list(versions.select_related("template").defer("content"))
+    if not found:
+        raise UnknownTemplate(code)
+    published = _Published(
+        default_language=found[0].template.default_language,
+        by_language={version.language: _pinned(version) for version in found},
+        good_until=good_until,
+    )
+    with _lock:
+        if len(_published) >= PINNED_CODES_LIMIT:
+            _published.clear()
+        _published[code] = published
+    return published
+
+
+def _pinned(version: TemplateVersion) -> PinnedTemplate:
+    template = version.template
+    return PinnedTemplate(
+        version_id=version.pk,
+        code=template.code,
+        channel=template.channel,
+        number=version.number,
+        language=version.language,
+        category=template.category,
+        critical=template.critical,
+        sensitive=template.sensitive,
+        required=frozenset(version.required),
+    )
+
+
+def missing_variables(pinned: PinnedTemplate, variables: Mapping[str, Any]) -> list[str]:
+    """Return the required variables that are not given, sorted; null counts as not given."""
+    return missing_paths(pinned.required, variables)
+
+
+def load_versions(version_ids: Collection[UUID]) -> dict[UUID, TemplateFacts]:
+    """Make versions ready for ``render``, with one query for those that are not yet.
+
+    Returns:
+        What sending depends on, at most ``CACHE_SECONDS`` old. Ids that do not exist are not in.
+    """
+    now = time.monotonic()
+    with _lock:
+        known = {
+            version_id: entry[0]
+            for version_id in version_ids
+            if (entry := _facts.get(version_id)) and entry[1] >= now and version_id in _loaded
+        }
+        for version_id in known:
+            _loaded.move_to_end(version_id)
+    wanted = [version_id for version_id in version_ids if version_id not in known]
+    if not wanted:
+        return known
+    unparsed = [version_id for version_id in wanted if version_id not in _loaded]
+    versions = TemplateVersion.objects.filter(pk__in=wanted).select_related("template")
+    for version in versions if unparsed else versions.defer("content"):
+        facts = _facts_of(version.template)
+        if version.pk in unparsed:
+            _remember(_loaded, version.pk, _load(version))
+        _remember(_facts, version.pk, (facts, now + CACHE_SECONDS))
+        known[version.pk] = facts
+    return known
+
+
+def _facts_of(template: Template) -> TemplateFacts:
+    return TemplateFacts(
+        code=template.code,
+        channel=template.channel,
+        category=template.category,
+        critical=template.critical,
+        sensitive=template.sensitive,
+    )
+
+
+def _load(version: TemplateVersion) -> _Loaded | None:
+    """Parse a version; None for one that no longer parses, which only fails its own messages."""
+    try:
+        parsed = parse_stored(version.template.channel, version.content)
+    except TemplateSyntaxError:
+        return None
+    return _Loaded(parsed=parsed, required=frozenset(version.required))
+
+
+def _remember(cache: OrderedDict[UUID, Any], key: UUID, value: Any) -> None:
+    with _lock:
+        cache[key] = value
+        while len(cache) > PARSED_VERSIONS_LIMIT:
+            cache.popitem(last=False)
+
+
+def render(version_id: UUID, variables: Mapping[str, Any]) -> EmailContent | PushContent:
+    """Render a version. Reads the database only if ``load_versions`` has not.
+
+    Raises:
+        RenderError: A required variable is missing, a limit was passed, or a value does not fit.
+    """
+    loaded = _loaded.get(version_id)
+    if loaded is None:
+        load_versions([version_id])
+        loaded = _loaded.get(version_id)
+    if loaded is None:
+        raise RenderError("the version does not exist or can no longer be parsed")
+    missing = missing_paths(loaded.required, variables)
+    if missing:
+        detail = f"required variables are missing: {', '.join(missing)}"
+        raise RenderError(detail)
+    return compose(loaded.parsed, variables)
+
+
+def preview(
+    code: str,
+    *,
+    variables: Mapping[str, Any],
+    language: str | None = None,
+    locale: str | None = None,
+    version: int | None = None,
+) -> Preview:
+    """Render what would be sent, with the code that sends; missing variables are left empty.
+
+    Args:
+        code: The template's.
+        variables: As a notification would bring them.
+        language: The requested language.
+        locale: The recipient's.
+        version: Another version than the published one, of the language that is chosen.
+
+    Raises:
+        UnknownTemplate: There is no such code.
+        UnknownVersion: That language has no such version.
+        RenderError: A limit was passed, or a value does not fit.
+    """
+    pinned = pin(code, language=language, locale=locale)
+    versions = TemplateVersion.objects.select_related("template")
+    if version is None:
+        chosen = versions.get(pk=pinned.version_id)
+    else:
+        of_language = versions.filter(template__code=code, language=pinned.language)
+        found = of_language.filter(number=version).first()
+        if found is None:
+            raise UnknownVersion(version)
+        chosen = found
+    loaded = _load(chosen)
+    if loaded is None:
+        raise RenderError("the version can no longer be parsed")
+    return Preview(
+        content=compose(loaded.parsed, variables),
+        channel=chosen.template.channel,
+        language=chosen.language,
+        version=chosen.number,
+        missing=missing_paths(chosen.required, variables),
+        unused=sorted(set(variables) - set(chosen.used)),
+    )

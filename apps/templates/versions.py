@@ -1,0 +1,154 @@
+"""Writing: new templates, new versions, publishing. Nothing that was said is ever changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from apps.common.problems import FieldError, Problem
+from apps.templates import rendering
+from apps.templates.content import CheckedContent
+from apps.templates.models import Template, TemplateVersion
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTemplate:
+    """All that makes a template besides what it says."""
+
+    code: str
+    channel: str
+    name: str
+    default_language: str
+    category: str
+    critical: bool = False
+    sensitive: bool = False
+
+
+def create(*, template: NewTemplate, content: CheckedContent, author: str) -> TemplateVersion:
+    """Make a template with version 1 of its default language, published.
+
+    Raises:
+        Problem: 409 when the code is taken.
+    """
+    row = Template(
+        code=template.code,
+        channel=template.channel,
+        name=template.name,
+        default_language=template.default_language,
+        category=template.category,
+        critical=template.critical,
+        sensitive=template.sensitive,
+    )
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError:
+            detail = "There is already a template with this code."
+            taken = FieldError(pointer="/code", code="unique", detail=detail)
+            raise Problem(409, detail, code="duplicate_code", errors=[taken]) from None
+        version = _add_version(row, language=row.default_language, content=content, author=author)
+    _forget(row.code)
+    return version
+
+
+def write(
+    *,
+    code: str,
+    content: CheckedContent,
+    language: str | None,
+    author: str,
+    changes: Mapping[str, Any],
+) -> TemplateVersion | None:
+    """Make a new version of one language and publish it.
+
+    Args:
+        code: The template's.
+        content: What it says from now on.
+        language: By default the template's default.
+        author: Who writes.
+        changes: New values of the template's own fields, such as ``name``.
+
+    Returns:
+        The version; None where there is no such template.
+    """
+    with transaction.atomic():
+        template = _locked(code)
+        if template is None:
+            return None
+        version = _add_version(
+            template,
+            language=language or template.default_language,
+            content=content,
+            author=author,
+        )
+        for name, value in changes.items():
+            setattr(template, name, value)
+        template.save(update_fields=[*changes, "updated_at"])
+    _forget(code)
+    return version
+
+
+def change(*, code: str, changes: Mapping[str, Any]) -> None:
+    """Change the template's own fields, such as ``name``, without a new version."""
+    with transaction.atomic():
+        template = _locked(code)
+        if template is not None and changes:
+            for name, value in changes.items():
+                setattr(template, name, value)
+            template.save(update_fields=[*changes, "updated_at"])
+    _forget(code)
+
+
+def publish(*, code: str, language: str | None, number: int) -> TemplateVersion | None:
+    """Send an earlier or later version from now on. What is pinned already stays as it is.
+
+    Returns:
+        The version; None where there is none of that number in that language.
+    """
+    with transaction.atomic():
+        template = _locked(code)
+        if template is None:
+            return None
+        of_language = template.versions.filter(language=language or template.default_language)
+        version = of_language.filter(number=number).first()
+        if version is None:
+            return None
+        if not version.published:
+            of_language.filter(published=True).update(published=False)
+            version.published = True
+            version.save(update_fields=["published"])
+            template.save(update_fields=["updated_at"])
+        version.template = template
+    _forget(code)
+    return version
+
+
+def _locked(code: str) -> Template | None:
+    # Two writers of one template queue up here, so that each gets a number of its own.
+    return Template.objects.select_for_update().filter(code=code).first()
+
+
+def _add_version(
+    template: Template, *, language: str, content: CheckedContent, author: str
+) -> TemplateVersion:
+    of_language = template.versions.filter(language=language)
+    latest = of_language.order_by("-number").values_list("number", flat=True).first()
+    of_language.filter(published=True).update(published=False)
+    return TemplateVersion.objects.create(
+        template=template,
+        language=language,
+        number=(latest or 0) + 1,
+        content=content.stored,
+        required=content.required,
+        used=content.used,
+        published=True,
+        created_by=author,
+    )
+
+
+def _forget(code: str) -> None:
+    """Drop the cached pins now, and again when other threads can see what was written."""
+    rendering.forget(code)
+    transaction.on_commit(lambda: rendering.forget(code))

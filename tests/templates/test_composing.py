@@ -1,0 +1,143 @@
+"""A whole message: one-line fields, addresses, data, and what happens when something is missing."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from apps.templates import rendering
+from apps.templates.rendering import EmailContent, PushContent, RenderError
+from tests.templates.conftest import EMAIL, PUSH, Api
+
+PARCEL = {"number": 7, "day": "today"}
+
+
+def made(api: Api, body: dict[str, Any]) -> rendering.PinnedTemplate:
+    assert api.post("", body).status_code == 201
+    return rendering.pin(body["code"], language=None, locale=None)
+
+
+def test_an_email_is_composed(api: Api) -> None:
+    pinned = made(api, EMAIL | {"html": "<p>{{ name }}</p>"})
+
+    content = rendering.render(pinned.version_id, {"name": "<Ada>", "link": "https://e.com"})
+
+    assert content == EmailContent(
+        subject="Welcome, <Ada>",
+        text="Hello <Ada>, see https://e.com",
+        html="<p>&lt;Ada&gt;</p>",
+    )
+
+
+def test_a_push_message_is_composed(api: Api) -> None:
+    pinned = made(api, PUSH)
+
+    content = rendering.render(pinned.version_id, PARCEL)
+
+    assert content == PushContent(
+        title="Parcel 7",
+        body="It arrives today.",
+        image=None,
+        link="https://example.com/7",
+        data={"parcel": "7"},
+    )
+
+
+@pytest.mark.parametrize("name", ["Ada\r\nBcc: eve@example.com", "Ada\nBcc: eve@example.com"])
+def test_a_value_cannot_begin_another_header(api: Api, name: str) -> None:
+    pinned = made(api, EMAIL)
+
+    content = rendering.render(pinned.version_id, {"name": name, "link": "x"})
+
+    assert isinstance(content, EmailContent)
+    assert content.subject == "Welcome, Ada Bcc: eve@example.com"
+
+
+def test_a_title_is_one_line(api: Api) -> None:
+    pinned = made(api, PUSH | {"title": "{{ number }}", "link": None})
+
+    content = rendering.render(pinned.version_id, {"number": "\x001\u2028\x852\n", "day": "x"})
+
+    assert isinstance(content, PushContent)
+    assert content.title == "1 2"
+
+
+def test_a_long_subject_is_cut(api: Api) -> None:
+    pinned = made(api, EMAIL)
+
+    content = rendering.render(pinned.version_id, {"name": "x" * 2000, "link": "x"})
+
+    assert isinstance(content, EmailContent)
+    assert len(content.subject) == 998
+    assert content.subject.endswith("x…")
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:x", "example.com", "https://", "ftp://e.com", "https://e.com/a b", "//e"]
+)
+def test_a_link_must_be_a_web_address(api: Api, link: str) -> None:
+    pinned = made(api, PUSH | {"link": "{{ number }}"})
+
+    with pytest.raises(RenderError, match="link: is not an http"):
+        rendering.render(pinned.version_id, {"number": link, "day": "x"})
+
+
+def test_an_empty_link_is_no_link(api: Api) -> None:
+    pinned = made(api, PUSH | {"link": "{% if url %}{{ url }}{% endif %}"})
+
+    content = rendering.render(pinned.version_id, PARCEL)
+
+    assert isinstance(content, PushContent)
+    assert content.link is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "missing"),
+    [
+        ({}, ["order"]),
+        ({"order": None}, ["order"]),
+        ({"order": {}}, ["order.total"]),
+        ({"order": "text"}, ["order.total"]),
+        ({"order": {"total": None}}, ["order.total"]),
+        ({"order": {"total": 0}}, []),
+        ({"order": {"total": ""}}, []),
+    ],
+)
+def test_what_is_missing_is_named_alike_before_and_while_rendering(
+    api: Api, variables: dict[str, Any], missing: list[str]
+) -> None:
+    pinned = made(api, EMAIL | {"subject": "{{ order.total }}", "body": "x"})
+
+    assert rendering.missing_variables(pinned, variables) == missing
+    if missing:
+        with pytest.raises(RenderError, match=f"required variables are missing: {missing[0]}"):
+            rendering.render(pinned.version_id, variables)
+    else:
+        rendering.render(pinned.version_id, variables)
+
+
+def test_an_error_names_its_field_and_not_the_value(api: Api) -> None:
+    pinned = made(api, EMAIL | {"subject": "x", "body": "{{ a | divided_by: b }}"})
+
+    with pytest.raises(RenderError) as caught:
+        rendering.render(pinned.version_id, {"a": "secret", "b": 0})
+
+    assert caught.value.place == "body"
+    assert "secret" not in str(caught.value)
+
+
+def test_a_value_of_a_strange_type_is_an_error_of_this_message_alone(api: Api) -> None:
+    pinned = made(api, EMAIL | {"subject": "x", "body": "{{ a }}"})
+
+    class Strange:
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    with pytest.raises(RenderError, match="body: cannot be rendered"):
+        rendering.render(pinned.version_id, {"a": Strange()})
+
+
+@pytest.mark.django_db
+def test_an_unknown_version_is_an_error() -> None:
+    with pytest.raises(RenderError, match="does not exist"):
+        rendering.render(uuid4(), {})

@@ -1,0 +1,122 @@
+"""Which version a notification gets: the language chain and what the process remembers."""
+
+import time
+from typing import Any
+
+import pytest
+
+from apps.templates import rendering
+from apps.templates.models import Template, TemplateVersion
+from tests.templates.conftest import EMAIL, Api
+
+
+@pytest.fixture
+def languages(api: Api) -> Api:
+    """A template in English (the default), Portuguese and Brazilian Portuguese."""
+    api.post("", EMAIL)
+    for language in ("pt", "pt-BR", "de-AT"):
+        api.put("welcome", {"language": language, "subject": language, "body": "x"})
+    return api
+
+
+@pytest.mark.parametrize(
+    ("language", "locale", "chosen"),
+    [
+        (None, None, "en"),
+        ("pt-BR", None, "pt-BR"),
+        ("pt-PT", None, "pt"),
+        ("PT-br", None, "pt-BR"),
+        ("de", None, "en"),
+        ("fr", "pt-AO", "pt"),
+        ("pt", "pt-BR", "pt"),
+        (None, "pt-BR", "pt-BR"),
+        (None, "not a locale", "en"),
+    ],
+)
+@pytest.mark.usefixtures("languages")
+def test_the_requested_language_wins_then_the_locale_then_the_default(
+    language: str | None, locale: str | None, chosen: str
+) -> None:
+    assert rendering.pin("welcome", language=language, locale=locale).language == chosen
+
+
+def test_a_pin_says_what_was_pinned(api: Api) -> None:
+    answer = api.post("", EMAIL | {"category": "news", "critical": True, "sensitive": True}).json()
+
+    version = TemplateVersion.objects.get()
+    assert rendering.pin("welcome", language=None, locale=None) == rendering.PinnedTemplate(
+        version_id=version.pk,
+        code="welcome",
+        channel="email",
+        number=1,
+        language="en",
+        category="news",
+        critical=True,
+        sensitive=True,
+        required=frozenset({"name", "link"}),
+    )
+    assert answer["version"] == 1
+
+
+@pytest.mark.django_db
+def test_an_unknown_code_is_said() -> None:
+    with pytest.raises(rendering.UnknownTemplate):
+        rendering.pin("nothing", language=None, locale=None)
+
+
+@pytest.mark.usefixtures("languages")
+def test_pinning_again_asks_no_database(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(1):  # The published versions with their template.
+        rendering.pin("welcome", language="pt", locale=None)
+        rendering.pin("welcome", language="de", locale="pt-BR")
+
+
+def test_another_process_is_noticed_after_a_few_seconds(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.post("", EMAIL)
+    rendering.pin("welcome", language=None, locale=None)
+    now = time.monotonic()
+    Template.objects.update(category="news")  # As another process would, behind our back.
+
+    assert rendering.pin("welcome", language=None, locale=None).category == "general"
+    monkeypatch.setattr(time, "monotonic", lambda: now + rendering.CACHE_SECONDS + 1)
+    assert rendering.pin("welcome", language=None, locale=None).category == "news"
+
+
+def test_own_publishing_is_noticed_at_once(languages: Api) -> None:
+    assert rendering.pin("welcome", language=None, locale=None).number == 1
+    languages.put("welcome", {"subject": "Two", "body": "x"})
+    assert rendering.pin("welcome", language=None, locale=None).number == 2
+    languages.post("welcome/versions/1/publish", {})
+    assert rendering.pin("welcome", language=None, locale=None).number == 1
+
+
+def test_what_is_pinned_is_rendered_whatever_is_published_later(languages: Api) -> None:
+    pinned = rendering.pin("welcome", language=None, locale=None)
+    languages.put("welcome", {"subject": "Two", "body": "x"})
+
+    content = rendering.render(pinned.version_id, {"name": "Ada", "link": "x"})
+
+    assert isinstance(content, rendering.EmailContent)
+    assert content.subject == "Welcome, Ada"
+
+
+@pytest.mark.usefixtures("languages")
+def test_a_chunk_is_loaded_with_one_query_and_rendered_with_none(
+    django_assert_num_queries: Any,
+) -> None:
+    ids = [
+        rendering.pin("welcome", language=language, locale=None).version_id
+        for language in ("en", "pt", "pt-BR")
+    ]
+
+    with django_assert_num_queries(1):  # The versions that are not parsed yet.
+        facts = rendering.load_versions(ids)
+        rendering.load_versions(ids)
+        for version_id in ids:
+            rendering.render(version_id, {"name": "Ada", "link": "x"})
+    assert facts[ids[0]] == rendering.TemplateFacts(
+        code="welcome", channel="email", category="general", critical=False, sensitive=False
+    )
+    assert set(facts) == set(ids)

@@ -1,0 +1,92 @@
+"""The preview shows what would be sent, with the code that sends."""
+
+from typing import Any
+
+import pytest
+
+from apps.templates import rendering
+from tests.templates.conftest import EMAIL, PUSH, Api, pointers
+
+
+def test_a_preview_is_what_would_be_sent(api: Api) -> None:
+    api.post("", EMAIL | {"html": "<p>{{ name }}</p>"})
+    variables = {"name": "<Ada>\r\n", "link": "x", "more": 1}
+
+    response = api.post("welcome/preview", {"variables": variables})
+
+    assert response.status_code == 200
+    assert response.json() == {
+        "template_code": "welcome",
+        "notification_type": "email",
+        "language": "en",
+        "version": 1,
+        "subject": "Welcome, <Ada>",
+        "body": "Hello <Ada>\r\n, see x",
+        "html": "<p>&lt;Ada&gt;\r\n</p>",
+        "missing": [],
+        "unused": ["more"],
+    }
+    pinned = rendering.pin("welcome", language=None, locale=None)
+    sent = rendering.render(pinned.version_id, variables)
+    assert isinstance(sent, rendering.EmailContent)
+    assert (sent.subject, sent.text, sent.html) == (
+        response.json()["subject"],
+        response.json()["body"],
+        response.json()["html"],
+    )
+
+
+def test_what_is_missing_is_left_empty_and_listed(api: Api) -> None:
+    api.post("", PUSH | {"link": None})
+
+    answer = api.post("parcel/preview/", {}).json()
+
+    assert answer["title"] == "Parcel"
+    assert answer["data"] == {"parcel": ""}
+    assert answer["missing"] == ["day", "number"]
+    assert answer["unused"] == []
+
+
+def test_a_preview_follows_the_language(api: Api) -> None:
+    api.post("", EMAIL)
+    api.put("welcome", {"language": "pt", "subject": "Olá", "body": "x"})
+
+    answer = api.post("welcome/preview", {"variables": {}, "language": "pt-BR"}).json()
+
+    assert (answer["subject"], answer["language"]) == ("Olá", "pt")
+
+
+def test_another_version_is_previewed_before_it_is_published(api: Api) -> None:
+    api.post("", EMAIL)
+    api.put("welcome", {"subject": "Two", "body": "x"})
+
+    shown = rendering.preview("welcome", variables={"name": "Ada", "link": "x"}, version=1)
+
+    assert isinstance(shown.content, rendering.EmailContent)
+    assert (shown.content.subject, shown.version) == ("Welcome, Ada", 1)
+    with pytest.raises(rendering.UnknownVersion):
+        rendering.preview("welcome", variables={}, version=3)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "wrong"),
+    [
+        ({"variables": []}, 400, [("/variables", "not_a_dict")]),
+        ({"variables": {}, "language": "?"}, 400, [("/language", "invalid_language")]),
+        ({"variables": {}, "x": 1}, 400, [("/x", "unknown_field")]),
+        ({"variables": {"number": "a b"}}, 422, [("/variables", "render_failed")]),
+    ],
+)
+def test_a_wrong_preview_says_why(
+    api: Api, body: dict[str, Any], status: int, wrong: list[tuple[str, str]]
+) -> None:
+    api.post("", PUSH)
+
+    response = api.post("parcel/preview", body)
+
+    assert response.status_code == status
+    assert pointers(response) == wrong
+
+
+def test_a_preview_of_nothing_is_not_found(api: Api) -> None:
+    assert api.post("nothing/preview", {"variables": {}}).status_code == 404

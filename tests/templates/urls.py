@@ -1,0 +1,20 @@
+"""The paths of templates alone, with a preview as the pipeline registers it."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from apps.common.routes import either_slash
+from apps.templates.api.views import PreviewView
+
+urlpatterns = [
+    path("api/v1/", include("apps.templates.api.urls")),
+    path(
+        "api/v1/",
+        include(
+            either_slash(
+                [path("templates/<template_code:template_code>/preview", PreviewView.as_view())]
+            )
+        ),
+    ),
+    path("admin/", admin.site.urls),
+]
