@@ -1,0 +1,7 @@
+"""Notifications, dead letters and living processes in Django's admin, to look at and to act on."""
+
+from apps.notifications.admin.dead_letters import DeadLetterAdmin
+from apps.notifications.admin.heartbeats import HeartbeatAdmin
+from apps.notifications.admin.notifications import NotificationAdmin
+
+__all__ = ["DeadLetterAdmin", "HeartbeatAdmin", "NotificationAdmin"]

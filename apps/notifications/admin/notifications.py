@@ -1,0 +1,132 @@
+"""The pages of notifications: the story of each, and replay and cancel."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from apps.common.callers import Caller
+from apps.common.problems import Problem
+from apps.notifications import intake, timeline
+from apps.notifications.admin.reading import ReadOnlyAdmin
+from apps.notifications.models import Notification
+
+# How far the pager of the list reaches; older rows are found by the filters and the search.
+PAGER_ROWS = 1000
+
+
+class BoundedPaginator(Paginator[Notification]):
+    """Counts no further than the pager reaches: a COUNT of the whole table would scan it."""
+
+    @cached_property
+    def count(self) -> int:
+        """Return how many rows there are, up to the bound."""
+        rows = cast("QuerySet[Notification]", self.object_list)
+        return len(rows.values_list("pk", flat=True)[:PAGER_ROWS])
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyAdmin[Notification]):
+    """One page for each notification, with its timeline."""
+
+    list_display = ("id", "channel", "template_code", "status", "reason", "attempts", "created_at")
+    list_filter = ("status", "channel", "kind")
+    search_fields = ("pk__exact", "correlation_id__exact", "user_id__exact", "request_id__exact")
+    search_help_text = "An id, a user's id, a correlation id or a request id, in full."
+    ordering = ("-id",)
+    paginator = BoundedPaginator
+    actions = ("replay", "cancel")
+    fields = (
+        "id",
+        "status",
+        "reason",
+        "story",
+        "channel",
+        "user_id",
+        "template_code",
+        "template_version",
+        "language",
+        "priority",
+        "client",
+        "kind",
+        "request_id",
+        "attempts",
+        "crashes",
+        "next_attempt_at",
+        "scheduled_for",
+        "expires_at",
+        "created_at",
+        "updated_at",
+        "correlation_id",
+        "batch_id",
+        "replay_of",
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Notification], search_term: str
+    ) -> tuple[QuerySet[Notification], bool]:
+        """Search ids only where the words can be one; anything else would be an error there."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            found = queryset.filter(pk=UUID(term)) | queryset.filter(user_id=UUID(term))
+        except ValueError:
+            found = queryset.filter(correlation_id=term)
+        return found | queryset.filter(request_id=term), False
+
+    @admin.display(description="Timeline")
+    def story(self, notification: Notification) -> SafeString:
+        """Show every step."""
+        rows = (
+            (
+                f"{entry.at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
+                entry.status,
+                entry.provider or "",
+                entry.attempt or "",
+                entry.detail,
+            )
+            for entry in timeline.read(notification)
+        )
+        return format_html_join("", "<div>{} <b>{}</b> {} {} {}</div>", rows)
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Whoever may send may replay."""
+        return self.may(request, "add_notification")
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change notifications may cancel them."""
+        return self.may(request, "change_notification")
+
+    @admin.action(description="Replay as new notifications", permissions=["replay"])
+    def replay(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
+        """Send those that ended badly once more."""
+        caller = Caller(client=f"staff:{request.user.pk}", is_staff=True)
+        self._each(request, chosen, lambda row: intake.replay(row, caller=caller), "replayed")
+
+    @admin.action(description="Cancel", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
+        """Stop those that have not gone out."""
+        self._each(request, chosen, intake.cancel, "cancelled")
+
+    def _each(
+        self, request: HttpRequest, chosen: QuerySet[Notification], act: Any, word: str
+    ) -> None:
+        refused: list[str] = []
+        done = 0
+        for row in chosen:
+            try:
+                act(row)
+                done += 1
+            except Problem as problem:
+                refused.append(f"{row.pk}: {problem.detail}")
+        if done:
+            self.message_user(request, f"{done} {word}.", messages.SUCCESS)
+        for line in refused:
+            self.message_user(request, line, messages.WARNING)

@@ -1,0 +1,55 @@
+"""Many notifications in one call; one bad row never sinks the others."""
+
+from typing import cast
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.common.callers import caller_of
+from apps.common.openapi import body_of
+from apps.common.permissions import AccessTable
+from apps.common.throttling import RateLimitHeaders, spend_sending
+from apps.notifications.api import examples as shown
+from apps.notifications.api.answers import BulkAnswerSerializer
+from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
+from apps.notifications.api.notifications import SEND, TAGS
+from apps.notifications.api.parsing import BulkRequestParser
+from apps.notifications.bulk import accept_bulk
+from apps.notifications.requests import BulkRequest
+
+
+class BulkView(AccessTable, RateLimitHeaders, APIView):
+    """Send up to a thousand notifications."""
+
+    access = {"POST": SEND}
+    parser_classes = (BulkRequestParser,)
+    max_body_bytes = settings.BULK_BODY_MAX_BYTES
+    examples = {"POST": shown.BULK}
+    problems = {"POST": (422,)}
+
+    @extend_schema(
+        operation_id="send_bulk",
+        tags=TAGS,
+        summary="Send up to a thousand notifications; each is accepted or rejected by itself",
+        parameters=[IDEMPOTENCY_KEY],
+        request=body_of(BulkRequest),
+        responses={202: BulkAnswerSerializer},
+        examples=[
+            OpenApiExample("Two mails", shown.BULK, request_only=True),
+            OpenApiExample("Accepted", shown.BULK_ANSWER, response_only=True, status_codes=["202"]),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Accept what can be accepted, and say for each row what became of it, in order."""
+        caller = caller_of(request)
+        key = idempotency_key(request)
+        rows = cast("BulkRequest", request.data).notifications
+        self.limited(spend_sending(client=caller.client or "", cost=len(rows)))
+        answer, replayed = accept_bulk(rows, caller=caller, key=key)
+        headers = {}
+        if replayed:
+            headers["Idempotency-Replayed"] = "true"
+        return Response(answer, status=202, headers=headers)

@@ -1,0 +1,62 @@
+"""The query parameters of the list of notifications."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from apps.common.ids import first_id_at
+from apps.common.problems import FieldError, Problem
+from apps.common.serializers import StrictSerializer
+from apps.notifications.api.answers import CHANNEL_CHOICES, STATUS_CHOICES
+from apps.notifications.models import Notification
+
+# Paging and the browsable API have parameters of their own.
+OTHER_PARAMETERS = {"cursor", "page_size", "format"}
+
+
+class NotificationFilters(StrictSerializer):
+    """What the list can be narrowed by."""
+
+    status = serializers.ChoiceField(choices=STATUS_CHOICES, required=False)
+    notification_type = serializers.ChoiceField(choices=CHANNEL_CHOICES, required=False)
+    user_id = serializers.UUIDField(required=False)
+    template_code = serializers.CharField(max_length=100, required=False)
+    request_id = serializers.CharField(max_length=255, required=False)
+    correlation_id = serializers.CharField(max_length=128, required=False)
+    created_after = serializers.DateTimeField(required=False)
+    created_before = serializers.DateTimeField(required=False)
+
+
+def filtered(rows: QuerySet[Notification], request: Request) -> QuerySet[Notification]:
+    """Narrow the list by the query parameters.
+
+    Times bound the ids, which are UUIDv7, so that the index of the list serves them.
+
+    Raises:
+        Problem: 400 at the parameter that is wrong.
+    """
+    given = {
+        name: value for name, value in request.query_params.items() if name not in OTHER_PARAMETERS
+    }
+    filters = NotificationFilters(data=given)
+    if not filters.is_valid():
+        raise Problem(
+            400,
+            "The query is not valid.",
+            code="invalid",
+            errors=[
+                FieldError(pointer=f"?{name}", code=detail.code, detail=str(detail))
+                for name, details in filters.errors.items()
+                for detail in details
+            ],
+        )
+    values: dict[str, Any] = dict(filters.validated_data)
+    if "notification_type" in values:
+        values["channel"] = values.pop("notification_type")
+    if "created_after" in values:
+        values["pk__gte"] = first_id_at(values.pop("created_after"))
+    if "created_before" in values:
+        values["pk__lt"] = first_id_at(values.pop("created_before"))
+    return rows.filter(**values)

@@ -1,0 +1,69 @@
+"""Whether the process lives, and whether it can do its work."""
+
+from dataclasses import asdict
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+
+from apps.common.health import PROBES, Health, Probe, Unwell, overall
+from apps.notifications import heartbeat
+from apps.notifications.models import Notification
+from apps.notifications.providers.registry import providers_for
+from apps.notifications.queues import LANES, Channel
+
+# Due work that nobody has looked at for this long means that sweep or workers are not there.
+OVERDUE_SECONDS = 60.0
+
+
+def ask_workers() -> str:
+    """Look for a living process for every lane."""
+    served = {queue for process in heartbeat.living() for queue in process.queues}
+    unserved = sorted(set(LANES) - served)
+    if unserved:
+        raise Unwell(f"no worker serves {', '.join(unserved)}")
+    return "every lane is served"
+
+
+def ask_backlog() -> str:
+    """Look at the age of the oldest row that is due."""
+    oldest = (
+        Notification.objects.filter(wake_at__isnull=False)
+        .order_by("wake_at")
+        .values_list("wake_at", flat=True)
+        .first()
+    )
+    overdue = (timezone.now() - oldest).total_seconds() if oldest else 0.0
+    if overdue > OVERDUE_SECONDS:
+        raise Unwell(f"the oldest due notification waits for {overdue:.0f} s")
+    return "nothing is overdue"
+
+
+def ask_providers() -> str:
+    """Name the providers in their order; each makes itself ready when first used."""
+    return "; ".join(f"{channel}: {', '.join(providers_for(channel))}" for channel in Channel)
+
+
+READY_PROBES = (
+    *PROBES,
+    Probe(name="workers", ask=ask_workers),
+    Probe(name="backlog", ask=ask_backlog),
+    Probe(name="providers", ask=ask_providers),
+)
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    """Answer; this touches nothing outside the process."""
+    return JsonResponse({"status": Health.OK})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """Answer with a row for each dependency; 503 only where no request could be served."""
+    rows = [probe.run() for probe in READY_PROBES]
+    status = overall(rows)
+    answer = {
+        "status": status,
+        "mode": "embedded" if settings.EMBEDDED else "distributed",
+        "checks": [asdict(row) for row in rows],
+    }
+    return JsonResponse(answer, status=503 if status is Health.UNAVAILABLE else 200)

@@ -1,0 +1,30 @@
+"""The header ``Idempotency-Key``."""
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+
+from apps.common.problems import invalid
+from apps.notifications.requests import REQUEST_ID_MAX_LENGTH
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description=(
+        "Repeating the call with the same key and body gives the first answer again. For a single "
+        "notification it is the same as `request_id`; both given must be equal."
+    ),
+)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Read the key; None when the header is absent.
+
+    Raises:
+        Problem: 400 when it is not 1 to 255 printable characters.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and (not 0 < len(key) <= REQUEST_ID_MAX_LENGTH or not key.isprintable()):
+        detail = f"Idempotency-Key takes 1 to {REQUEST_ID_MAX_LENGTH} printable characters."
+        raise invalid("/request_id", "invalid", detail)
+    return key

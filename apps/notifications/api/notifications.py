@@ -1,0 +1,204 @@
+"""Sending, reading, cancelling and replaying notifications."""
+
+from typing import Any, cast
+from uuid import UUID
+
+import msgspec
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.common.callers import Scope, caller_of
+from apps.common.openapi import body_of
+from apps.common.permissions import Access, AccessTable
+from apps.common.problems import invalid
+from apps.common.throttling import RateLimitHeaders, spend_sending
+from apps.notifications import intake, timeline
+from apps.notifications.api import examples as shown
+from apps.notifications.api.answers import (
+    AcceptedSerializer,
+    NotificationSerializer,
+    StatusSerializer,
+    accepted_answer,
+)
+from apps.notifications.api.filters import NotificationFilters, filtered
+from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
+from apps.notifications.api.parsing import SendRequestParser
+from apps.notifications.api.visibility import VIEW_PERMISSION, find, visible_to
+from apps.notifications.models import Notification
+from apps.notifications.requests import SendRequest
+
+TAGS = ["Notifications"]
+READ = Access(scope=Scope.NOTIFICATIONS_READ, staff=VIEW_PERMISSION, own=True)
+SEND = Access(scope=Scope.NOTIFICATIONS_SEND, staff="notifications.add_notification")
+CANCEL = Access(scope=Scope.NOTIFICATIONS_SEND, staff="notifications.change_notification")
+
+
+def with_idempotency_key(request: Request, asked: SendRequest) -> SendRequest:
+    """Take the header ``Idempotency-Key`` for ``request_id``.
+
+    Raises:
+        Problem: 400 when it differs from the body's.
+    """
+    key = idempotency_key(request)
+    if key is None:
+        return asked
+    if asked.request_id not in {None, key}:
+        raise invalid("/request_id", "mismatch", "Idempotency-Key and request_id differ.")
+    return msgspec.structs.replace(asked, request_id=key)
+
+
+class NotificationsView(AccessTable, RateLimitHeaders, ListAPIView[Notification]):
+    """Send a notification, or list those that were sent."""
+
+    access = {"GET": READ, "POST": SEND}
+    parser_classes = (SendRequestParser,)
+    serializer_class = NotificationSerializer
+    examples = {"POST": shown.SEND}
+    problems = {"POST": (422,)}
+
+    def get_queryset(self) -> Any:
+        """Return what the caller may see, narrowed by the query."""
+        return filtered(visible_to(caller_of(self.request)), self.request)
+
+    @extend_schema(
+        operation_id="list_notifications",
+        tags=TAGS,
+        summary="List notifications, newest first",
+        parameters=[NotificationFilters],
+        responses=NotificationSerializer(many=True),
+        examples=[OpenApiExample("A notification", shown.NOTIFICATION, response_only=True)],
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List notifications, newest first."""
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="send_notification",
+        tags=TAGS,
+        summary="Send a notification to a user",
+        description=(
+            "Stores the notification and answers before it is delivered. With a `request_id` the "
+            "call may be repeated: the first answer comes again, with `Idempotency-Replayed: true`."
+        ),
+        parameters=[IDEMPOTENCY_KEY],
+        request=body_of(SendRequest),
+        responses={202: AcceptedSerializer},
+        examples=[
+            OpenApiExample("A mail", shown.SEND, request_only=True),
+            OpenApiExample("Accepted", shown.ACCEPTED, response_only=True, status_codes=["202"]),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Accept one notification."""
+        caller = caller_of(request)
+        asked = with_idempotency_key(request, cast("SendRequest", request.data))
+        self.limited(spend_sending(client=caller.client or "", cost=1))
+        accepted = intake.accept(asked, caller=caller)
+        headers = {}
+        if accepted.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        return Response(accepted_answer(accepted.notification), status=202, headers=headers)
+
+
+class NotificationView(AccessTable, APIView):
+    """One notification."""
+
+    access = {"GET": READ}
+
+    @extend_schema(
+        operation_id="read_notification",
+        tags=TAGS,
+        summary="Read a notification",
+        responses=NotificationSerializer,
+        examples=[OpenApiExample("A notification", shown.NOTIFICATION, response_only=True)],
+    )
+    def get(self, request: Request, notification_id: UUID) -> Response:
+        """Show it."""
+        row = find(caller_of(request), notification_id)
+        return Response(NotificationSerializer(row).data)
+
+
+class StatusView(AccessTable, APIView):
+    """Where a notification stands."""
+
+    access = {"GET": READ}
+
+    @extend_schema(
+        operation_id="read_notification_status",
+        tags=TAGS,
+        summary="Read the status and the timeline of a notification",
+        responses=StatusSerializer,
+        examples=[OpenApiExample("Sent", shown.STATUS, response_only=True)],
+    )
+    def get(self, request: Request, notification_id: UUID) -> Response:
+        """Show its status and its timeline."""
+        row = find(caller_of(request), notification_id)
+        status = {
+            "notification_id": row.pk,
+            "status": row.status,
+            "reason": row.reason or None,
+            "attempts": row.attempts,
+            "next_attempt_at": row.next_attempt_at,
+            "updated_at": row.updated_at,
+            "timeline": timeline.read(row),
+        }
+        return Response(StatusSerializer(status).data)
+
+
+class CancelView(AccessTable, APIView):
+    """Stop a notification."""
+
+    access = {"POST": CANCEL}
+    problems = {"POST": (409,)}
+
+    @extend_schema(
+        operation_id="cancel_notification",
+        tags=TAGS,
+        summary="Cancel a notification that has not gone out",
+        request=None,
+        responses=NotificationSerializer,
+        examples=[
+            OpenApiExample(
+                "Cancelled",
+                {**shown.NOTIFICATION, "status": "cancelled", "reason": "cancelled"},
+                response_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, notification_id: UUID) -> Response:
+        """Cancel it; one that was cancelled stays so."""
+        row = intake.cancel(find(caller_of(request), notification_id))
+        return Response(NotificationSerializer(row).data)
+
+
+class ReplayView(AccessTable, RateLimitHeaders, APIView):
+    """Send a notification once more."""
+
+    access = {"POST": SEND}
+    problems = {"POST": (409, 422)}
+
+    @extend_schema(
+        operation_id="replay_notification",
+        tags=TAGS,
+        summary="Send a notification that ended badly once more, as a new one",
+        request=None,
+        responses={202: AcceptedSerializer},
+        examples=[
+            OpenApiExample(
+                "Accepted",
+                {**shown.ACCEPTED, "request_id": None, "replay_of": shown.BATCH_ID},
+                response_only=True,
+                status_codes=["202"],
+            )
+        ],
+    )
+    def post(self, request: Request, notification_id: UUID) -> Response:
+        """Replay it with its pinned content and today's preferences and addresses."""
+        caller = caller_of(request)
+        original = find(caller, notification_id)
+        self.limited(spend_sending(client=caller.client or "", cost=1))
+        row = intake.replay(original, caller=caller)
+        return Response(accepted_answer(row), status=202)

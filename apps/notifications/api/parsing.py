@@ -1,0 +1,37 @@
+"""Parsers that decode straight into the compiled request classes."""
+
+from collections.abc import Mapping
+from typing import IO, Any, ClassVar
+
+import msgspec
+
+from apps.common.parsers import StrictJSONParser, decode, read_bounded
+from apps.notifications import requests
+
+
+class SendRequestParser(StrictJSONParser):
+    """Decodes one request. Subclasses name another decoder."""
+
+    decoder: ClassVar[msgspec.json.Decoder[Any]] = requests.send_decoder
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the request.
+
+        Raises:
+            Problem: 400 with a pointer, or 413.
+        """
+        try:
+            return decode(read_bounded(stream, parser_context or {}), self.decoder)
+        except msgspec.ValidationError as error:
+            raise requests.as_problem(error) from None
+
+
+class BulkRequestParser(SendRequestParser):
+    """Decodes the list of a bulk call and leaves its rows for later, each by itself."""
+
+    decoder = requests.bulk_decoder

@@ -1,0 +1,51 @@
+"""Paths of the pipeline, below /api/v1/."""
+
+from django.urls import path
+
+from apps.common.routes import either_slash
+from apps.notifications.api.bulk import BulkView
+from apps.notifications.api.notifications import (
+    CancelView,
+    NotificationsView,
+    NotificationView,
+    ReplayView,
+    StatusView,
+)
+from apps.notifications.api.services import ServicesView
+from apps.notifications.api.template_tools import PreviewView, TestSendView
+from apps.notifications.api.user_erasure import ErasableUserView
+
+urlpatterns = either_slash(
+    [
+        path("notifications/", NotificationsView.as_view(), name="notifications"),
+        path("notifications/bulk", BulkView.as_view(), name="bulk"),
+        path(
+            "notifications/<uuid:notification_id>", NotificationView.as_view(), name="notification"
+        ),
+        path(
+            "notifications/<uuid:notification_id>/status",
+            StatusView.as_view(),
+            name="notification-status",
+        ),
+        path(
+            "notifications/<uuid:notification_id>/cancel",
+            CancelView.as_view(),
+            name="notification-cancel",
+        ),
+        path(
+            "notifications/<uuid:notification_id>/replay",
+            ReplayView.as_view(),
+            name="notification-replay",
+        ),
+        path("services/", ServicesView.as_view(), name="services"),
+        path("users/<uuid:user_id>", ErasableUserView.as_view(), name="user"),
+        path(
+            "templates/<template_code:template_code>/preview", PreviewView.as_view(), name="preview"
+        ),
+        path(
+            "templates/<template_code:template_code>/test-send",
+            TestSendView.as_view(),
+            name="test-send",
+        ),
+    ]
+)

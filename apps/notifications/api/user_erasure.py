@@ -1,0 +1,44 @@
+"""Erasing a user together with what was sent to them."""
+
+from uuid import UUID
+
+from django.db import transaction
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.common.callers import Scope, caller_of
+from apps.common.permissions import Access
+from apps.notifications.erasure import erase_what_was_sent
+from apps.users import contacts, visibility
+from apps.users.api.profiles import UserView
+
+DELETE_PERMISSION = "users.delete_user"
+
+
+class ErasableUserView(UserView):
+    """One user; deleting it reaches beyond the users, so that part is composed here."""
+
+    access = {
+        **UserView.access,
+        "DELETE": Access(scope=Scope.USERS_WRITE, staff=DELETE_PERMISSION, own=True),
+    }
+
+    problems = {**UserView.problems, "DELETE": ()}
+
+    @extend_schema(
+        operation_id="erase_user",
+        tags=["Users"],
+        summary="Erase a user's personal data and what was sent; the counts stay",
+        responses={204: None},
+    )
+    def delete(self, request: Request, user_id: UUID) -> Response:
+        """Erase the user."""
+        caller = caller_of(request)
+        user = visibility.find_user(caller, user_id, DELETE_PERMISSION)
+        superuser = getattr(request.user, "is_superuser", False)
+        visibility.refuse_staff_account(caller=caller, user=user, superuser=superuser)
+        with transaction.atomic():
+            erase_what_was_sent(user.pk)
+            contacts.erase(user.pk)
+        return Response(status=204)

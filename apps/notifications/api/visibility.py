@@ -1,0 +1,38 @@
+"""Which notifications a caller sees: someone else's are not there."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.common.callers import Caller
+from apps.common.problems import Problem
+from apps.notifications.models import Notification
+
+VIEW_PERMISSION = "notifications.view_notification"
+
+
+def visible_to(caller: Caller) -> QuerySet[Notification]:
+    """Return the notifications that a caller may see.
+
+    A key sees its client's of its own kind, with ``operations`` every client's of that kind;
+    staff with the permission see all; anyone else sees what was sent to them.
+    """
+    rows = Notification.objects.all()
+    if caller.is_key:
+        rows = rows.filter(kind=caller.kind)
+        return rows if caller.sees_all_clients else rows.filter(client=caller.client)
+    if caller.is_staff and VIEW_PERMISSION in caller.permissions:
+        return rows
+    return rows.filter(user_id=caller.user_id) if caller.user_id else rows.none()
+
+
+def find(caller: Caller, notification_id: UUID) -> Notification:
+    """Return one notification.
+
+    Raises:
+        Problem: 404 when it is not there for this caller.
+    """
+    row = visible_to(caller).filter(pk=notification_id).first()
+    if row is None:
+        raise Problem(404, "There is no such notification.")
+    return row

@@ -1,0 +1,17 @@
+"""The Django application of the pipeline."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class NotificationsConfig(AppConfig):
+    """Registers the app, and the groups of staff, which span all apps."""
+
+    name = "apps.notifications"
+    label = "notifications"
+
+    def ready(self) -> None:
+        """Seed the groups whenever this app, the last one, has been migrated."""
+        from apps.notifications.roles import seed_roles  # noqa: PLC0415 - models are ready only now.
+
+        post_migrate.connect(seed_roles, sender=self, dispatch_uid="notifications.seed_roles")

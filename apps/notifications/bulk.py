@@ -1,0 +1,91 @@
+"""Accept many notifications in one call, each judged by itself, the call as a whole idempotent."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from django.db import IntegrityError, transaction
+
+from apps.common.callers import Caller
+from apps.common.ids import new_id
+from apps.common.problems import Problem, impossible
+from apps.notifications import intake, requests
+from apps.notifications.models import Batch
+from apps.notifications.requests import SendRequest
+
+
+def accept_bulk(
+    rows: Sequence[msgspec.Raw], *, caller: Caller, key: str | None
+) -> tuple[dict[str, Any], bool]:
+    """Accept a bulk call.
+
+    Args:
+        rows: The raw JSON of each notification.
+        caller: Who sends.
+        key: The idempotency key of the call as a whole.
+
+    Returns:
+        The answer, and whether it is that of an earlier call with the same key.
+
+    Raises:
+        Problem: 422 when the key was used for another body.
+    """
+    batch = Batch(
+        id=new_id(),
+        client=caller.client or "",
+        kind=caller.kind,
+        request_id=key,
+        body_digest=hashlib.sha256(b"\n".join(bytes(row) for row in rows)).digest(),
+    )
+    try:
+        with transaction.atomic():
+            # Stored first: a second call with the same key waits here for the first.
+            batch.save(force_insert=True)
+            results = _results(rows, batch=batch, caller=caller)
+            rejected = sum(result["status"] == "rejected" for result in results)
+            batch.answer = {
+                "batch_id": str(batch.pk),
+                "accepted": len(results) - rejected,
+                "rejected": rejected,
+                "results": results,
+            }
+            batch.save(update_fields=["answer"])
+    except IntegrityError:
+        earlier = Batch.objects.filter(client=batch.client, kind=batch.kind, request_id=key).first()
+        if key is None or earlier is None:
+            raise
+        if bytes(earlier.body_digest) != batch.body_digest:
+            raise impossible(
+                "/request_id",
+                "idempotency_key_reused",
+                "This idempotency key was used for a request with another body.",
+            ) from None
+        return earlier.answer, True
+    return batch.answer, False
+
+
+def _results(rows: Sequence[msgspec.Raw], *, batch: Batch, caller: Caller) -> list[dict[str, Any]]:
+    parsed = [_parsed(row) for row in rows]
+    asked = [request for request in parsed if isinstance(request, SendRequest)]
+    answers = iter(intake.accept_all(asked, caller=caller, batch_id=batch.pk))
+    return [
+        _result(index, request if isinstance(request, Problem) else next(answers))
+        for index, request in enumerate(parsed)
+    ]
+
+
+def _parsed(row: msgspec.Raw) -> SendRequest | Problem:
+    try:
+        return requests.bulk_row_decoder.decode(row)
+    except msgspec.ValidationError as error:
+        return requests.as_problem(error)
+
+
+def _result(index: int, answer: intake.Answer) -> dict[str, Any]:
+    if isinstance(answer, Problem):
+        errors = [asdict(error) for error in answer.errors]
+        return {"index": index, "id": None, "status": "rejected", "errors": errors}
+    status = "duplicate" if answer.replayed else "accepted"
+    return {"index": index, "id": str(answer.notification.pk), "status": status, "errors": []}

@@ -1,0 +1,1 @@
+"""Each channel composes one medium's message from a notification, a contact and a content."""

@@ -1,0 +1,57 @@
+"""Compose the push messages for a user's devices."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from apps.notifications.models import Notification
+from apps.notifications.providers.base import Push
+from apps.templates.rendering import PushContent
+from apps.users.contacts import Contact
+
+# Four weeks: https://firebase.google.com/docs/cloud-messaging/concept-options#ttl
+TTL_MAX_SECONDS = 2_419_200
+
+
+def ttl_seconds(notification: Notification, *, now: datetime) -> int | None:
+    """Say how long the provider may hold the message for a device that is away; None: its own."""
+    if notification.expires_at is None:
+        return None
+    left = int((notification.expires_at - now).total_seconds())
+    return min(max(left, 0), TTL_MAX_SECONDS)
+
+
+def compose(
+    notification: Notification,
+    *,
+    contact: Contact,
+    content: PushContent,
+    settled: Collection[UUID],
+    now: datetime,
+) -> list[Push]:
+    """Compose one message for each active device that earlier rounds have not settled.
+
+    Args:
+        notification: What to send.
+        contact: Whom to reach.
+        content: What it says.
+        settled: Devices that accepted it or refused it for good in an earlier round.
+        now: The present, UTC.
+    """
+    return [
+        Push(
+            notification_id=notification.pk,
+            correlation_id=notification.correlation_id,
+            device_id=device.id,
+            token=device.token,
+            platform=device.platform,
+            title=content.title,
+            body=content.body,
+            image=content.image,
+            link=content.link,
+            data=content.data,
+            ttl_seconds=ttl_seconds(notification, now=now),
+        )
+        for device in contact.devices
+        if device.id not in settled
+    ]

@@ -1,0 +1,1 @@
+"""From a waking message to a recorded outcome: claim, judge, compose, send, record."""

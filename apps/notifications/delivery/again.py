@@ -1,0 +1,46 @@
+"""What has to be put on the broker again after a chunk."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from apps.notifications import queues
+from apps.notifications.models import Notification
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """Rows of one lane that wait on the same rung for the same attempt.
+
+    Attributes:
+        lane: Where they go when the wait is over.
+        attempt: Attempts that they have spent by then.
+        rung_seconds: The rung to wait on; None puts them at the end of the lane at once.
+        ids: The notifications.
+    """
+
+    lane: str
+    attempt: int
+    rung_seconds: int | None
+    ids: list[UUID]
+
+
+def group(
+    waits: Iterable[tuple[Notification, int, datetime | None]], *, now: datetime
+) -> list[Again]:
+    """Group rows into messages.
+
+    Args:
+        waits: Rows with the attempts they have spent and their due time; None means at once.
+        now: The present, UTC.
+    """
+    groups: dict[tuple[str, int, int | None], list[UUID]] = defaultdict(list)
+    for notification, attempt, due in waits:
+        rung = queues.rung_for((due - now).total_seconds()) if due else None
+        groups[notification.lane, attempt, rung].append(notification.pk)
+    return [
+        Again(lane=lane, attempt=attempt, rung_seconds=rung, ids=ids)
+        for (lane, attempt, rung), ids in groups.items()
+    ]

@@ -1,0 +1,106 @@
+"""From claimed rows to composed messages, in a constant number of queries."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from apps.notifications.channels import email, push
+from apps.notifications.delivery.eligibility import Hindrance, hindrance
+from apps.notifications.delivery.retry import RULES, Rule
+from apps.notifications.models import Attempt, Notification
+from apps.notifications.providers.base import Mail, Outcome, Push
+from apps.notifications.states import Status
+from apps.templates import rendering
+from apps.users import contacts
+from apps.users.contacts import Contact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Envelope:
+    """A notification with its composed messages: one mail, or one push for each device.
+
+    Attributes:
+        accepted_before: Whether a device accepted it in an earlier round.
+    """
+
+    notification: Notification
+    messages: Sequence[Mail] | Sequence[Push]
+    accepted_before: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A chunk, sorted into what goes to the wire and what does not."""
+
+    envelopes: list[Envelope] = field(default_factory=list)
+    hindered: list[tuple[Notification, Hindrance]] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class PastRounds:
+    """What earlier rounds of one notification settled.
+
+    Attributes:
+        devices: Devices that accepted, or refused for good.
+        accepted: Whether any device accepted.
+    """
+
+    devices: set[UUID] = field(default_factory=set)
+    accepted: bool = False
+
+
+def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
+    """Judge and compose a chunk of one channel."""
+    people = contacts.load_contacts({row.user_id for row in rows})
+    facts = rendering.load_versions({row.template_version_id for row in rows})
+    past = _past_rounds([row.pk for row in rows if row.attempts])
+    prepared = Prepared()
+    for row in rows:
+        contact = people.get(row.user_id)
+        found = hindrance(row, contact=contact, facts=facts[row.template_version_id], now=now)
+        if found is None and contact is not None:
+            composed = _compose(row, contact=contact, past=past.get(row.pk, PastRounds()), now=now)
+            if isinstance(composed, Envelope):
+                prepared.envelopes.append(composed)
+                continue
+            found = composed
+        if found is not None:
+            prepared.hindered.append((row, found))
+    return prepared
+
+
+def _compose(
+    row: Notification, *, contact: Contact, past: PastRounds, now: datetime
+) -> Envelope | Hindrance:
+    try:
+        content = rendering.render(row.template_version_id, row.variables)
+    except rendering.RenderError as error:
+        return Hindrance(to=Status.FAILED, reason="template_error", detail=str(error))
+    if isinstance(content, rendering.EmailContent):
+        return Envelope(
+            notification=row, messages=email.compose(row, contact=contact, content=content)
+        )
+    messages = push.compose(row, contact=contact, content=content, settled=past.devices, now=now)
+    if not messages:
+        # Every device that an earlier round left open has been retired or removed since.
+        if past.accepted:
+            return Hindrance(to=Status.SENT, detail="the remaining devices are gone")
+        return Hindrance(to=Status.FAILED, reason="unregistered", detail="no device is left")
+    return Envelope(notification=row, messages=messages, accepted_before=past.accepted)
+
+
+def _past_rounds(ids: Sequence[UUID]) -> dict[UUID, PastRounds]:
+    past: dict[UUID, PastRounds] = defaultdict(PastRounds)
+    if not ids:
+        return past
+    attempts = Attempt.objects.filter(notification_id__in=ids, device_id__isnull=False)
+    for notification_id, device_id, outcome in attempts.values_list(
+        "notification_id", "device_id", "outcome"
+    ):
+        rule = RULES[Outcome(outcome)]
+        if device_id is not None and rule in {Rule.DONE, Rule.GIVE_UP}:
+            past[notification_id].devices.add(device_id)
+            past[notification_id].accepted |= rule is Rule.DONE
+    return past

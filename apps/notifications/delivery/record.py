@@ -1,0 +1,285 @@
+"""Record what a chunk came to: one transaction, few statements where all is well."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import Case, DateTimeField, F, Value, When
+from django.utils import timezone
+
+from apps.notifications import outbox
+from apps.notifications.delivery import again
+from apps.notifications.delivery.again import Again
+from apps.notifications.delivery.eligibility import Hindrance
+from apps.notifications.delivery.retry import Policy, Verdict, judge
+from apps.notifications.models import Attempt, Notification, Receipt
+from apps.notifications.providers.base import Mail, Outcome, Push, Reply
+from apps.notifications.states import Status
+from apps.notifications.timeline import advance, advance_telling
+from apps.users import contacts
+
+log = structlog.get_logger(__name__)
+
+# A retry's message is due with its row; the sweep looks for it when it has not come by then.
+RETRY_GRACE = timedelta(seconds=30)
+# As for a message that was just published.
+RELEASE_GRACE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One notification's calls of one chunk.
+
+    Attributes:
+        calls: Each message with its reply; None where time ran out before the call was begun.
+    """
+
+    notification: Notification
+    provider: str
+    started_at: datetime
+    accepted_before: bool
+    calls: Sequence[tuple[Mail | Push, Reply | None]]
+
+    @property
+    def replies(self) -> list[Reply]:
+        """The answers that came."""
+        return [reply for _, reply in self.calls if reply is not None]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every call was begun."""
+        return all(reply is not None for _, reply in self.calls)
+
+
+Judged = tuple[Round, Verdict]
+
+
+def outcomes(
+    claim_id: UUID,
+    *,
+    rounds: Sequence[Round],
+    hindered: Sequence[tuple[Notification, Hindrance]],
+    policy: Policy,
+) -> list[Again]:
+    """Record a chunk and return what has to be put on the broker again.
+
+    A row that another process holds by now, or that a receipt has moved on, keeps its status;
+    its attempts are recorded all the same, because they happened.
+    """
+    now = timezone.now()
+    judged = [(done, _verdict(done, now=now, policy=policy)) for done in rounds if done.replies]
+    unsent = [done.notification for done in rounds if not done.replies]
+    with transaction.atomic():
+        Attempt.objects.bulk_create([row for done in rounds for row in _attempts(done)])
+        failed = _record_verdicts(claim_id, judged, now=now)
+        failed += _record_hindrances(claim_id, hindered, now=now)
+        _release(claim_id, unsent, now=now)
+        _retire_addresses(rounds)
+    outbox.publish_failed(failed)
+    _log(judged, hindered)
+    waits = [(row, row.attempts, None) for row in unsent]
+    return again.group(
+        [*waits, *(_wait(done, verdict) for done, verdict in judged if verdict.next_attempt_at)],
+        now=now,
+    )
+
+
+def _verdict(done: Round, *, now: datetime, policy: Policy) -> Verdict:
+    replies = done.replies
+    if not done.complete:
+        # Some devices were not reached in time: that is no answer of theirs, so try them again.
+        replies = [*replies, Reply(outcome=Outcome.TRANSIENT, detail="the chunk ran out of time")]
+    return judge(
+        replies,
+        accepted_before=done.accepted_before,
+        attempts=done.notification.attempts,
+        expires_at=done.notification.expires_at,
+        now=now,
+        policy=policy,
+    )
+
+
+def _wait(done: Round, verdict: Verdict) -> tuple[Notification, int, datetime | None]:
+    spent = done.notification.attempts + (1 if verdict.spent else 0)
+    return done.notification, spent, verdict.next_attempt_at
+
+
+def _attempts(done: Round) -> Iterable[Attempt]:
+    for message, reply in done.calls:
+        if reply is not None:
+            yield Attempt(
+                notification=done.notification,
+                number=done.notification.attempts + 1,
+                provider=done.provider,
+                device_id=message.device_id if isinstance(message, Push) else None,
+                outcome=reply.outcome,
+                code=reply.code[:100],
+                detail=reply.detail[:500],
+                provider_message_id=reply.provider_message_id[:255],
+                correlation_id=done.notification.correlation_id,
+                started_at=done.started_at,
+                duration_ms=reply.duration_ms,
+            )
+
+
+def _record_verdicts(claim_id: UUID, judged: Sequence[Judged], *, now: datetime) -> list[UUID]:
+    """Move the rows of a chunk and return those that failed."""
+    accepted = defaultdict[Status, list[Round]](list)
+    failed: list[UUID] = []
+    retrying: list[Judged] = []
+    for done, verdict in judged:
+        if verdict.to is Status.RETRYING:
+            retrying.append((done, verdict))
+        elif verdict.to in {Status.SENT, Status.DELIVERED}:
+            accepted[verdict.to].append(done)
+        else:
+            moved = advance_telling(
+                [done.notification.pk],
+                to=verdict.to,
+                now=now,
+                detail=verdict.detail,
+                reason=verdict.reason,
+                held_by=claim_id,
+                claim_id=None,
+                attempts=F("attempts") + (1 if verdict.spent else 0),
+            )
+            if verdict.to is Status.FAILED:
+                failed += moved
+    for to, rounds in accepted.items():
+        _record_accepted(claim_id, rounds, to=to, now=now)
+    _record_retrying(claim_id, retrying, now=now)
+    return failed
+
+
+def _record_accepted(claim_id: UUID, rounds: Sequence[Round], *, to: Status, now: datetime) -> None:
+    ids = [done.notification.pk for done in rounds]
+    held = Notification.objects.filter(pk__in=ids, claim_id=claim_id)
+    moved = advance(held, to=to, now=now, attempts=F("attempts") + 1, claim_id=None)
+    if moved < len(ids):
+        # A receipt was faster than this record: the status stands, the attempt still counts.
+        held.update(attempts=F("attempts") + 1, claim_id=None)
+    if to is Status.DELIVERED:
+        Receipt.objects.bulk_create(
+            [
+                Receipt(
+                    notification=done.notification,
+                    provider=done.provider,
+                    event=Status.DELIVERED,
+                    occurred_at=now,
+                    received_at=now,
+                )
+                for done in rounds
+            ]
+        )
+
+
+def _record_retrying(claim_id: UUID, judged: Sequence[Judged], *, now: datetime) -> None:
+    """Write every row's own due time in one statement for each way to count and tell."""
+    groups = defaultdict[tuple[bool, str], list[Judged]](list)
+    for done, verdict in judged:
+        groups[verdict.spent, verdict.detail].append((done, verdict))
+    for (spent, detail), members in groups.items():
+        due = {done.notification.pk: verdict.next_attempt_at for done, verdict in members}
+        advance_telling(
+            list(due),
+            to=Status.RETRYING,
+            now=now,
+            detail=detail,
+            held_by=claim_id,
+            claim_id=None,
+            attempts=F("attempts") + (1 if spent else 0),
+            next_attempt_at=_case(due),
+            wake_at=_case({pk: at + RETRY_GRACE for pk, at in due.items() if at is not None}),
+            claimed_until=None,
+            wakes=0,
+        )
+
+
+def _case(values: dict[UUID, datetime] | dict[UUID, datetime | None]) -> Case:
+    whens = [When(pk=pk, then=Value(value)) for pk, value in values.items()]
+    return Case(*whens, output_field=DateTimeField())
+
+
+def _record_hindrances(
+    claim_id: UUID, hindered: Sequence[tuple[Notification, Hindrance]], *, now: datetime
+) -> list[UUID]:
+    groups = defaultdict[Hindrance, list[UUID]](list)
+    for notification, found in hindered:
+        groups[found].append(notification.pk)
+    failed: list[UUID] = []
+    for found, ids in groups.items():
+        postponed = (
+            {"wake_at": found.until, "next_attempt_at": found.until, "claimed_until": None}
+            if found.to is Status.SCHEDULED
+            else {}
+        )
+        moved = advance_telling(
+            ids,
+            to=found.to,
+            now=now,
+            detail=found.detail,
+            reason=found.reason,
+            held_by=claim_id,
+            claim_id=None,
+            **postponed,
+        )
+        if found.to is Status.FAILED:
+            failed += moved
+    return failed
+
+
+def _release(claim_id: UUID, unsent: Sequence[Notification], *, now: datetime) -> None:
+    """Give rows back whose turn did not come before the chunk's time was over."""
+    if unsent:
+        advance(
+            Notification.objects.filter(pk__in=[row.pk for row in unsent], claim_id=claim_id),
+            to=Status.PENDING,
+            now=now,
+            claim_id=None,
+            claimed_until=None,
+            wake_at=now + RELEASE_GRACE,
+        )
+
+
+def _retire_addresses(rounds: Sequence[Round]) -> None:
+    """Never use a dead address or token again."""
+    devices: dict[UUID, str] = {}
+    for done in rounds:
+        for message, reply in done.calls:
+            if reply is None or reply.outcome is not Outcome.DEAD_ADDRESS:
+                continue
+            reason = reply.reason or reply.code
+            if isinstance(message, Push):
+                devices[message.device_id] = reason
+            else:
+                contacts.suppress(email=message.recipient, reason=reason)
+    if devices:
+        contacts.retire_devices(devices)
+
+
+def _log(judged: Sequence[Judged], hindered: Sequence[tuple[Notification, Hindrance]]) -> None:
+    """Write one line for each notification; ids only, no personal data."""
+    for done, verdict in judged:
+        log.info(
+            "notification attempted",
+            notification_id=str(done.notification.pk),
+            correlation_id=done.notification.correlation_id,
+            channel=done.notification.channel,
+            provider=done.provider,
+            attempt=done.notification.attempts + 1,
+            status=verdict.to.value,
+            reason=verdict.reason,
+        )
+    for notification, found in hindered:
+        log.info(
+            "notification not sent",
+            notification_id=str(notification.pk),
+            correlation_id=notification.correlation_id,
+            channel=notification.channel,
+            status=found.to.value,
+            reason=found.reason,
+        )

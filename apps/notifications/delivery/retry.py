@@ -1,0 +1,183 @@
+"""What follows from the answers of a round: one rule for each outcome, pure functions only."""
+
+import random
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from apps.notifications.providers.base import Outcome, Reply
+from apps.notifications.states import Status
+
+
+class Rule(StrEnum):
+    """What to do about an outcome."""
+
+    DONE = "done"
+    RETRY = "retry"  # Spends an attempt.
+    WAIT = "wait"  # Tries again without having spent one.
+    GIVE_UP = "give_up"
+
+
+RULES: dict[Outcome, Rule] = {
+    Outcome.ACCEPTED: Rule.DONE,
+    Outcome.TRANSIENT: Rule.RETRY,
+    Outcome.RATE_LIMITED: Rule.RETRY,
+    Outcome.UNKNOWN: Rule.RETRY,
+    Outcome.CONFIGURATION: Rule.WAIT,
+    Outcome.DEAD_ADDRESS: Rule.GIVE_UP,
+    Outcome.REJECTED: Rule.GIVE_UP,
+    Outcome.DEFECT: Rule.GIVE_UP,
+}
+
+# A person has to mend wrong credentials; asking more often does not help.
+CONFIGURATION_WAIT_SECONDS = 30.0
+# A provider that asks for more than this is asked again all the same.
+RETRY_AFTER_MAX_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How often and how long.
+
+    Attributes:
+        max_attempts: Rounds on the wire, the first included.
+        base_seconds: The first backoff before jitter.
+        max_seconds: The longest backoff.
+    """
+
+    max_attempts: int
+    base_seconds: float
+    max_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Where a notification goes after a round.
+
+    Attributes:
+        to: The next status.
+        reason: The public reason of an ending.
+        spent: Whether the round counts as an attempt.
+        next_attempt_at: When to try again, for ``retrying``.
+        detail: The words for the timeline.
+    """
+
+    to: Status
+    reason: str = ""
+    spent: bool = True
+    next_attempt_at: datetime | None = None
+    detail: str = ""
+
+
+def backoff_seconds(
+    *,
+    attempts: int,
+    policy: Policy,
+    retry_after: float | None = None,
+    jitter: Callable[[], float] = random.random,
+) -> float:
+    """Compute the wait before the next attempt.
+
+    Exponential, with jitter over the upper half, and never shorter than the provider asks.
+
+    Args:
+        attempts: Attempts spent so far, at least 1.
+        policy: Base and cap.
+        retry_after: Seconds that the provider asks for.
+        jitter: Returns a number in [0, 1).
+
+    Returns:
+        Seconds.
+    """
+    # The exponent is bounded, because a float overflows long before attempts run out of range.
+    ceiling = min(policy.max_seconds, policy.base_seconds * 2.0 ** min(attempts - 1, 60))
+    wait = ceiling * (0.5 + 0.5 * jitter())
+    asked = min(retry_after or 0.0, RETRY_AFTER_MAX_SECONDS)
+    return max(wait, asked)
+
+
+def judge(
+    replies: Collection[Reply],
+    *,
+    accepted_before: bool,
+    attempts: int,
+    expires_at: datetime | None,
+    now: datetime,
+    policy: Policy,
+    jitter: Callable[[], float] = random.random,
+) -> Verdict:
+    """Decide what follows from the answers of one round.
+
+    A mail has one answer, a push message one for each device tried. While a device may still be
+    reached the notification is retrying; when none is left, one acceptance makes it sent.
+
+    Args:
+        replies: At least one answer.
+        accepted_before: Whether an earlier round was accepted for some device.
+        attempts: Attempts spent before this round.
+        expires_at: After this no attempt is made.
+        now: The present, UTC.
+        policy: Attempts, base and cap.
+        jitter: Returns a number in [0, 1).
+    """
+    again = [reply for reply in replies if RULES[reply.outcome] in {Rule.RETRY, Rule.WAIT}]
+    if again:
+        return _try_again(
+            again,
+            all_waiting=all(RULES[reply.outcome] is Rule.WAIT for reply in replies),
+            accepted=accepted_before or _any_accepted(replies),
+            attempts=attempts,
+            expires_at=expires_at,
+            now=now,
+            policy=policy,
+            jitter=jitter,
+        )
+    if accepted_before or _any_accepted(replies):
+        delivered = all(reply.delivered for reply in replies)
+        return Verdict(to=Status.DELIVERED if delivered else Status.SENT)
+    return _given_up(replies)
+
+
+def _any_accepted(replies: Collection[Reply]) -> bool:
+    return any(reply.outcome is Outcome.ACCEPTED for reply in replies)
+
+
+def _try_again(
+    again: list[Reply],
+    *,
+    all_waiting: bool,
+    accepted: bool,
+    attempts: int,
+    expires_at: datetime | None,
+    now: datetime,
+    policy: Policy,
+    jitter: Callable[[], float],
+) -> Verdict:
+    spent = not all_waiting
+    used = attempts + 1 if spent else attempts
+    asked = max((reply.retry_after or 0.0 for reply in again), default=0.0)
+    if all_waiting:
+        asked = max(asked, CONFIGURATION_WAIT_SECONDS)
+    wait = backoff_seconds(
+        attempts=max(used, 1), policy=policy, retry_after=asked or None, jitter=jitter
+    )
+    due = now + timedelta(seconds=wait)
+    words = f"{again[0].outcome}: {again[0].code or again[0].detail or again[0].outcome}"
+    out_of_attempts = used >= policy.max_attempts
+    if out_of_attempts or (expires_at is not None and due >= expires_at):
+        if accepted:
+            return Verdict(to=Status.SENT, spent=spent)
+        what = "attempts are spent" if out_of_attempts else "the deadline leaves no further attempt"
+        return Verdict(
+            to=Status.FAILED, reason="attempts_exhausted", spent=spent, detail=f"{words}; {what}"
+        )
+    return Verdict(to=Status.RETRYING, spent=spent, next_attempt_at=due, detail=words)
+
+
+def _given_up(replies: Collection[Reply]) -> Verdict:
+    last = list(replies)[-1]
+    reason = last.reason or last.outcome.value
+    to = Status.BOUNCED if reason == "hard_bounce" else Status.FAILED
+    words = " ".join(word for word in (last.code, last.detail) if word)
+    return Verdict(to=to, reason=reason, detail=words or reason)

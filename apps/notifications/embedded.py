@@ -1,0 +1,43 @@
+"""The embedded mode: workers and scheduler in the web process, with nothing but the database.
+
+The in-memory broker forgets everything when the process ends; the rows do not.
+"""
+
+import threading
+
+import structlog
+from celery.app import app_or_default
+from celery.worker import WorkController
+
+from apps.notifications import outbox
+from apps.notifications.queues import LANES
+from apps.notifications.sweep import release_earlier_boots, sweep_until
+
+log = structlog.get_logger(__name__)
+
+WORKER_THREADS = 4
+QUEUES = tuple(LANES)
+
+
+def start() -> None:
+    """Start the worker and the sweep in threads of this process."""
+    released = release_earlier_boots()
+    log.info("embedded workers start", unfinished=released)
+    worker = WorkController(
+        app=app_or_default(),
+        pool_cls="threads",
+        concurrency=WORKER_THREADS,
+        hostname="embedded@localhost",
+        queues=list(QUEUES),
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        prefetch_multiplier=1,
+    )
+    outbox.local_worker_started()
+    stop = threading.Event()
+    for name, target in (
+        ("worker", worker.start),
+        ("sweep", lambda: sweep_until(stop)),
+    ):
+        threading.Thread(target=target, name=name, daemon=True).start()

@@ -1,0 +1,29 @@
+"""Take personal data out of what was sent to a user; that it was sent stays, as a count."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.notifications.models import Attempt, DeadLetter, Notification, SandboxMessage
+from apps.notifications.states import CANCELLABLE, Status
+from apps.notifications.timeline import advance_telling
+
+
+def erase_what_was_sent(user_id: UUID) -> None:
+    """Blank contents and providers' words of all of a user's notifications, and stop what waits."""
+    with transaction.atomic():
+        rows = Notification.objects.filter(user_id=user_id)
+        ids = list(rows.values_list("pk", flat=True))
+        waiting = list(rows.filter(status__in=CANCELLABLE).values_list("pk", flat=True))
+        advance_telling(
+            waiting,
+            to=Status.SKIPPED,
+            now=timezone.now(),
+            detail="the user was erased",
+            reason="user_erased",
+        )
+        rows.update(variables={}, metadata={}, request_id=None)
+        Attempt.objects.filter(notification_id__in=ids).update(detail="", device_id=None)
+        DeadLetter.objects.filter(notification_id__in=ids).update(message={})
+        SandboxMessage.objects.erase(ids)

@@ -1,0 +1,313 @@
+"""Accept requests: validate against users and templates, idempotent, one transaction."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+import structlog
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.common.callers import Caller
+from apps.common.correlation import current_id
+from apps.common.problems import FieldError, Problem, impossible, pointer_to
+from apps.notifications import outbox
+from apps.notifications.models import Notification
+from apps.notifications.requests import SendRequest, normalised
+from apps.notifications.states import REPLAYABLE, Status
+from apps.notifications.timeline import advance_telling
+from apps.templates import rendering
+from apps.users import contacts
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """The answer to one request.
+
+    Attributes:
+        notification: The row, as it was first stored.
+        replayed: Whether an earlier request with the same key had stored it.
+    """
+
+    notification: Notification
+    replayed: bool
+
+
+Answer = Accepted | Problem
+
+
+def accept(request: SendRequest, *, caller: Caller) -> Accepted:
+    """Accept one request.
+
+    Raises:
+        Problem: 400 or 422; nothing is stored or queued then.
+    """
+    answer = accept_all([request], caller=caller)[0]
+    if isinstance(answer, Problem):
+        raise answer
+    return answer
+
+
+def accept_all(
+    requests: Sequence[SendRequest], *, caller: Caller, batch_id: UUID | None = None
+) -> list[Answer]:
+    """Accept requests, each judged by itself, in one transaction; answers are in their order."""
+    now = timezone.now()
+    locales = contacts.known_locales({request.user_id for request in requests})
+    drafts: list[Notification | Problem] = []
+    for request in requests:
+        try:
+            drafts.append(_draft(request, caller=caller, locales=locales, now=now))
+        except Problem as problem:
+            drafts.append(problem)
+    for draft in drafts:
+        if isinstance(draft, Notification):
+            draft.batch_id = batch_id
+    answers = _store(requests, drafts, caller=caller)
+    fresh = [
+        answer.notification
+        for answer in answers
+        if isinstance(answer, Accepted) and not answer.replayed
+    ]
+    outbox.hand_over(row for row in fresh if row.scheduled_for is None)
+    for row in fresh:
+        log.info(
+            "notification accepted",
+            notification_id=str(row.pk),
+            client=row.client,
+            channel=row.channel,
+            template_code=row.template_code,
+            status=row.status,
+        )
+    return answers
+
+
+def replay(original: Notification, *, caller: Caller) -> Notification:
+    """Send a notification that ended badly once more, as a new one with the same content.
+
+    Preferences and addresses are today's, judged when sending; client and kind stay.
+
+    Raises:
+        Problem: 409 when the original has not ended in a way that allows it, 422 when its user
+            or template is gone.
+    """
+    if original.status not in REPLAYABLE:
+        raise Problem(409, f"A notification that is {original.status} cannot be replayed.")
+    if original.user_id not in contacts.known_locales({original.user_id}):
+        raise impossible("", "unknown_user", "The user no longer exists.")
+    now = timezone.now()
+    row = Notification(
+        client=original.client,
+        kind=original.kind,
+        body_digest=original.body_digest,
+        replay_of=original.pk,
+        correlation_id=current_id(),
+        channel=original.channel,
+        user_id=original.user_id,
+        template_code=original.template_code,
+        template_version=original.template_version,
+        template_version_id=original.template_version_id,
+        language=original.language,
+        variables=original.variables,
+        metadata=original.metadata,
+        priority=original.priority,
+        status=Status.PENDING,
+        wake_at=outbox.first_wake(now),
+        created_at=now,
+        updated_at=now,
+    )
+    row.save(force_insert=True)
+    outbox.hand_over([row])
+    log.info(
+        "notification replayed",
+        notification_id=str(row.pk),
+        replay_of=str(original.pk),
+        by=caller.client,
+    )
+    return row
+
+
+def cancel(notification: Notification) -> Notification:
+    """Stop a notification that has not gone out; one that was cancelled stays so.
+
+    Raises:
+        Problem: 409 when it is being sent or has ended otherwise.
+    """
+    moved = advance_telling(
+        [notification.pk],
+        to=Status.CANCELLED,
+        now=timezone.now(),
+        detail="cancelled by the caller",
+        reason="cancelled",
+    )
+    notification.refresh_from_db()
+    if not moved and notification.status != Status.CANCELLED:
+        raise Problem(409, f"A notification that is {notification.status} cannot be cancelled.")
+    if moved:
+        log.info("notification cancelled", notification_id=str(notification.pk))
+    return notification
+
+
+def body_digest(request: SendRequest) -> bytes:
+    """Digest the validated body with its defaults, without the key: what "the same body" means."""
+    body = msgspec.structs.replace(request, request_id=None)
+    return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).digest()
+
+
+def _draft(
+    request: SendRequest, *, caller: Caller, locales: dict[UUID, str], now: datetime
+) -> Notification:
+    """Judge a request and make its row.
+
+    Raises:
+        Problem: 400 or 422.
+    """
+    asked = normalised(request, now=now)
+    _check_times(asked, now=now)
+    locale = locales.get(asked.user_id)
+    if locale is None:
+        raise impossible("/user_id", "unknown_user", "There is no such user.")
+    try:
+        pinned = rendering.pin(asked.template_code, language=asked.language, locale=locale)
+    except rendering.UnknownTemplate:
+        raise impossible(
+            "/template_code", "unknown_template", "There is no such template."
+        ) from None
+    if pinned.channel != asked.notification_type:
+        detail = f"The template is for {pinned.channel}, not {asked.notification_type}."
+        raise impossible("/notification_type", "type_mismatch", detail)
+    _check_variables(asked, pinned)
+    scheduled_for = asked.scheduled_for
+    if scheduled_for is not None and scheduled_for <= now:
+        scheduled_for = None
+    row = Notification(
+        client=caller.client or "",
+        kind=caller.kind,
+        request_id=asked.request_id,
+        body_digest=body_digest(request),
+        correlation_id=current_id(),
+        channel=asked.notification_type,
+        user_id=asked.user_id,
+        template_code=pinned.code,
+        template_version=pinned.number,
+        template_version_id=pinned.version_id,
+        language=pinned.language,
+        variables=asked.variables,
+        metadata=asked.metadata,
+        priority=asked.priority,
+        scheduled_for=scheduled_for,
+        expires_at=asked.expires_at,
+        next_attempt_at=scheduled_for,
+        wake_at=scheduled_for or outbox.first_wake(now),
+        created_at=now,
+        updated_at=now,
+    )
+    row.status = row.first_status
+    return row
+
+
+def _check_times(asked: SendRequest, *, now: datetime) -> None:
+    if asked.expires_at is None:
+        return
+    if asked.expires_at <= now:
+        raise impossible("/expires_at", "already_expired", "This time has passed.")
+    if asked.scheduled_for is not None and asked.expires_at <= asked.scheduled_for:
+        raise impossible(
+            "/expires_at", "expires_before_schedule", "It would expire before it is due."
+        )
+
+
+def _check_variables(asked: SendRequest, pinned: rendering.PinnedTemplate) -> None:
+    missing = rendering.missing_variables(pinned, asked.variables)
+    if missing:
+        raise Problem(
+            422,
+            f"The template needs variables that are not given: {', '.join(missing)}.",
+            code="missing_variables",
+            errors=[
+                FieldError(
+                    pointer=pointer_to("variables", *name.split(".")),
+                    code="required",
+                    detail="The template needs this variable.",
+                )
+                for name in missing
+            ],
+        )
+
+
+def _store(
+    requests: Sequence[SendRequest], drafts: Sequence[Notification | Problem], *, caller: Caller
+) -> list[Answer]:
+    """Store the rows and settle which of them repeat an earlier request."""
+    rows = [draft for draft in drafts if isinstance(draft, Notification)]
+    refused_with_key = any(
+        isinstance(draft, Problem) and request.request_id is not None
+        for request, draft in zip(requests, drafts, strict=True)
+    )
+    if not refused_with_key and _insert(rows):
+        return [
+            Accepted(notification=draft, replayed=False)
+            if isinstance(draft, Notification)
+            else draft
+            for draft in drafts
+        ]
+    with transaction.atomic():
+        Notification.objects.bulk_create(rows, ignore_conflicts=True)
+        keys = {request.request_id for request in requests if request.request_id is not None}
+        stored = {
+            row.request_id: row
+            for row in Notification.objects.filter(
+                client=caller.client, kind=caller.kind, request_id__in=keys
+            )
+        }
+    return [
+        _settle(request, draft, stored) for request, draft in zip(requests, drafts, strict=True)
+    ]
+
+
+def _insert(rows: Sequence[Notification]) -> bool:
+    """Insert rows of which none is expected to exist; False when one does, and none is stored."""
+    keys = [row.request_id for row in rows if row.request_id is not None]
+    if len(set(keys)) < len(keys):
+        return False
+    # One statement is its own transaction; within another it needs a savepoint to fail alone.
+    alone = len(rows) == 1 and transaction.get_autocommit()
+    try:
+        with nullcontext() if alone else transaction.atomic():
+            if len(rows) == 1:
+                rows[0].save(force_insert=True)
+            else:
+                Notification.objects.bulk_create(rows)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _settle(
+    request: SendRequest, draft: Notification | Problem, stored: dict[str | None, Notification]
+) -> Answer:
+    """Tell a fresh row from a repeated request, and that from a key used for something else.
+
+    A repeated request gets its first answer even where it would be refused today, for instance
+    because ``expires_at`` has passed since.
+    """
+    first = stored.get(request.request_id) if request.request_id is not None else None
+    if first is None:
+        if isinstance(draft, Problem):
+            return draft
+        return Accepted(notification=draft, replayed=False)
+    if isinstance(draft, Notification) and first.pk == draft.pk:
+        return Accepted(notification=draft, replayed=False)
+    if bytes(first.body_digest) != body_digest(request):
+        return impossible(
+            "/request_id",
+            "idempotency_key_reused",
+            "This idempotency key was used for a request with another body.",
+        )
+    return Accepted(notification=first, replayed=True)

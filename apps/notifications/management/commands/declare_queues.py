@@ -1,0 +1,24 @@
+"""Declare every exchange and queue on the broker, as part of a deployment."""
+
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.notifications import queues
+from apps.notifications.outbox import PUBLISH_ERRORS
+
+
+class Command(BaseCommand):
+    help = "Declare every exchange and queue; harmless when they exist."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.EMBEDDED:
+            raise CommandError("Without BROKER_URL there is nothing to declare.")
+        try:
+            with current_app.connection_for_write() as connection:
+                queues.declare_all(connection)
+        except PUBLISH_ERRORS as error:
+            message = f"The broker refused: {type(error).__name__}: {error}"
+            raise CommandError(message) from None

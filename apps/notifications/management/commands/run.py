@@ -1,0 +1,82 @@
+"""The one command of the embedded mode: migrate, seed the demo, say what to open, serve."""
+
+import json
+import socket
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import reverse
+from granian import Granian
+from granian.constants import Interfaces
+
+from apps.notifications import demo
+from apps.notifications.api.welcome import sandbox_link
+
+ADDRESS = "127.0.0.1"
+BLOCKING_THREADS = 8
+
+
+class Command(BaseCommand):
+    help = "Run everything in one process on SQLite, with a demo; for trying and developing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        port: int = options["port"]
+        if not settings.EMBEDDED:
+            raise CommandError("BROKER_URL is set: this is not the embedded mode; use make stack.")
+        self._check_port(port)
+        call_command("migrate", verbosity=0)
+        self._print(demo.seed(), f"http://{ADDRESS}:{port}")
+        Granian(
+            "notifications_project.wsgi:application",
+            address=ADDRESS,
+            port=port,
+            interface=Interfaces.WSGI,
+            # One process is everything here: its workers share memory with its broker.
+            workers=1,
+            blocking_threads=BLOCKING_THREADS,
+            log_enabled=False,
+        ).serve()
+
+    def _check_port(self, port: int) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((ADDRESS, port))
+            except OSError as error:
+                message = f"Port {port} is not free ({error.strerror}); try make run PORT=8001."
+                raise CommandError(message) from None
+
+    def _print(self, made: demo.Demo, base: str) -> None:
+        body = json.dumps(
+            {
+                "notification_type": "email",
+                "user_id": str(made.user.pk),
+                "template_code": "welcome",
+                "variables": {"name": "Ada", "link": "https://example.com"},
+            }
+        )
+        self.stdout.write(
+            f"""
+  API            {base}/api/v1/          (documentation: {base}/api/docs/)
+  Admin          {base}/admin/           {made.staff.email} / {made.staff_password}
+  Sandbox        {base}{sandbox_link(made.staff)}
+                 (logs in once; shows what would have been sent)
+  API key        {made.api_key}
+  Demo user      {made.user.pk}
+
+  Send a notification:
+
+  curl -sS {base}{reverse("notifications")} \\
+    -H 'Authorization: Api-Key {made.api_key}' \\
+    -H 'Content-Type: application/json' \\
+    -d '{body}'
+
+  Its answer names the address of its status. Ctrl-C stops everything.
+"""
+        )
+        self.stdout.flush()

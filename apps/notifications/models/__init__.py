@@ -1,0 +1,21 @@
+"""Tables of the pipeline."""
+
+from apps.notifications.models.attempt import Attempt
+from apps.notifications.models.batch import Batch
+from apps.notifications.models.dead_letter import DeadLetter
+from apps.notifications.models.event import Event
+from apps.notifications.models.heartbeat import Heartbeat
+from apps.notifications.models.notification import Notification
+from apps.notifications.models.receipt import Receipt
+from apps.notifications.models.sandbox import SandboxMessage
+
+__all__ = [
+    "Attempt",
+    "Batch",
+    "DeadLetter",
+    "Event",
+    "Heartbeat",
+    "Notification",
+    "Receipt",
+    "SandboxMessage",
+]

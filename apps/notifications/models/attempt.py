@@ -1,0 +1,34 @@
+"""An attempt: one call on the wire."""
+
+from django.db import models
+
+from apps.common.ids import new_id
+from apps.notifications.models.notification import Notification
+
+
+class Attempt(models.Model):
+    """One call on the wire and its answer; for push, one device."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    notification = models.ForeignKey(
+        Notification, on_delete=models.CASCADE, related_name="attempt_rows"
+    )
+    # The round that this call belongs to, counted from 1.
+    number = models.PositiveSmallIntegerField()
+    provider = models.CharField(max_length=30)
+    device_id = models.UUIDField(null=True)
+    # A member of ``providers.base.Outcome``.
+    outcome = models.CharField(max_length=13)
+    code = models.CharField(max_length=100, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+    provider_message_id = models.CharField(max_length=255, blank=True)
+    correlation_id = models.CharField(max_length=128)
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        """Name the attempt by its round and its end."""
+        return f"{self.number}: {self.provider} {self.outcome}"

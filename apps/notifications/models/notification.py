@@ -1,0 +1,103 @@
+"""The notification: one message that one user should get over one channel."""
+
+from django.db import models
+from django.utils import timezone
+
+from apps.common.callers import Kind
+from apps.common.ids import new_id
+from apps.notifications import queues
+from apps.notifications.queues import Channel
+from apps.notifications.states import Status
+
+
+class Notification(models.Model):
+    """One accepted notification. The row is the truth; messages on the broker only wake it.
+
+    ``timeline.advance`` is the only writer of ``status``.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    client = models.CharField(max_length=150)
+    kind = models.CharField(max_length=4, choices=[(kind, kind) for kind in Kind])
+    request_id = models.CharField(max_length=255, null=True)
+    body_digest = models.BinaryField(max_length=32)
+    batch_id = models.UUIDField(null=True)
+    replay_of = models.UUIDField(null=True)
+    correlation_id = models.CharField(max_length=128)
+
+    channel = models.CharField(max_length=5, choices=[(channel, channel) for channel in Channel])
+    # The user may be erased while the count of what was sent stays, so this is no foreign key.
+    user_id = models.UUIDField()
+    template_code = models.CharField(max_length=100)
+    template_version = models.PositiveIntegerField()
+    template_version_id = models.UUIDField()
+    language = models.CharField(max_length=35)
+    variables = models.JSONField(default=dict)
+    metadata = models.JSONField(default=dict)
+    priority = models.PositiveSmallIntegerField()
+    scheduled_for = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+
+    status = models.CharField(max_length=9, choices=[(status, status) for status in Status])
+    reason = models.CharField(max_length=40, default="", blank=True)
+    # Rounds that reached the wire; one round to three devices is one.
+    attempts = models.PositiveSmallIntegerField(default=0)
+    # Leases that ended without a record: the process that held the row died.
+    crashes = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    # The one clock: when somebody must next look at this row. Null once nothing is left to do.
+    wake_at = models.DateTimeField(null=True)
+    # How often the row was put on the broker since it last reached the wire; spreads the wakes.
+    wakes = models.PositiveSmallIntegerField(default=0)
+    claim_id = models.UUIDField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["client", "kind", "request_id"], name="notification_idempotency_key"
+            ),
+        ]
+        indexes = [
+            # Read by the sweep: what is due.
+            models.Index(
+                fields=["wake_at"],
+                name="notification_due",
+                condition=models.Q(wake_at__isnull=False),
+            ),
+            # Read by the worker that has just claimed a chunk.
+            models.Index(
+                fields=["claim_id"],
+                name="notification_claim",
+                condition=models.Q(claim_id__isnull=False),
+            ),
+            # Read by lists: a client's own, newest first.
+            models.Index(fields=["client", "kind", "-id"], name="notification_client_newest"),
+            # Read by lists for a user, and by erasure.
+            models.Index(fields=["user_id", "-id"], name="notification_user_newest"),
+            # Read by operators who follow one request through.
+            models.Index(fields=["correlation_id"], name="notification_correlation"),
+            # Read by the progress of a batch.
+            models.Index(
+                fields=["batch_id"],
+                name="notification_batch",
+                condition=models.Q(batch_id__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Name the notification by what it is."""
+        return f"{self.channel} {self.template_code} {self.id}"
+
+    @property
+    def lane(self) -> str:
+        """The lane of the broker that carries this notification."""
+        return queues.lane_for(self.channel, self.priority)
+
+    @property
+    def first_status(self) -> Status:
+        """The status that the request was answered with."""
+        return Status.SCHEDULED if self.scheduled_for else Status.PENDING

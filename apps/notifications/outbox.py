@@ -1,0 +1,214 @@
+"""From rows to messages: publish what was accepted, and sweep up what is due and was not finished.
+
+A message only wakes a worker; losing, doubling or delaying one costs time, never a notification.
+"""
+
+import os
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from amqp.exceptions import AMQPError
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+from apps.notifications import dead_letters, queues
+from apps.notifications.models import Notification
+from apps.notifications.queues import CHUNK_SIZE, DELIVER_TASKS, LANES, Channel
+
+log = structlog.get_logger(__name__)
+
+CONFIRM_TIMEOUT_SECONDS = 1.0
+# While the broker is away the publisher tries again this often, and keeps this many wake-ups;
+# beyond that it forgets the oldest, which the sweep finds by their rows.
+RETRY_SECONDS = 1.0
+BACKLOG_MAX = 100_000
+PUBLISH_ERRORS = (OperationalError, AMQPError, OSError)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wakeup:
+    """One notification to be worked on.
+
+    Attributes:
+        attempt: Attempts spent so far; the message is void once this has changed.
+    """
+
+    notification_id: UUID
+    lane: str
+    attempt: int
+    correlation_id: str
+
+    @classmethod
+    def of(cls, notification: Notification) -> "Wakeup":
+        """Make the wake-up of a row as it stands."""
+        return cls(
+            notification_id=notification.pk,
+            lane=notification.lane,
+            attempt=notification.attempts,
+            correlation_id=notification.correlation_id,
+        )
+
+
+def chunks(wakeups: Iterable[Wakeup], *, size: int = CHUNK_SIZE) -> list[list[Wakeup]]:
+    """Gather wake-ups of one lane and one attempt into messages."""
+    groups: dict[tuple[str, int], list[Wakeup]] = defaultdict(list)
+    for wakeup in wakeups:
+        groups[wakeup.lane, wakeup.attempt].append(wakeup)
+    return [
+        group[start : start + size]
+        for group in groups.values()
+        for start in range(0, len(group), size)
+    ]
+
+
+def publish(chunk: Sequence[Wakeup], *, connection: Connection | None = None) -> None:
+    """Publish one message and wait for the broker's confirm.
+
+    Args:
+        chunk: Wake-ups of one lane and one attempt, at most ``CHUNK_SIZE``.
+        connection: The broker connection to use; by default one of Celery's pool.
+
+    Raises:
+        OperationalError: The broker did not take it, within a few seconds at most.
+    """
+    lane = chunk[0].lane
+    channel = Channel(lane.partition(".")[0])
+    correlation_ids = list(dict.fromkeys(wakeup.correlation_id for wakeup in chunk))
+    current_app.send_task(
+        DELIVER_TASKS[channel],
+        args=[[str(wakeup.notification_id) for wakeup in chunk], chunk[0].attempt],
+        queue=LANES[lane],  # type: ignore[arg-type] # A Queue object is taken as well as a name.
+        headers={"correlation_ids": correlation_ids},
+        connection=connection,
+        confirm_timeout=CONFIRM_TIMEOUT_SECONDS,
+        ignore_result=True,
+    )
+
+
+class Publisher:
+    """Publishes from a thread of its own, so that no request ever waits for the broker.
+
+    Whatever has gathered while the last message was being confirmed goes out together.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[list[Wakeup]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    def hand_over(self, wakeups: list[Wakeup]) -> None:
+        """Take wake-ups and return at once."""
+        self._waiting.put(wakeups)
+        # A forked process has the object but not its thread.
+        if self._thread is None or self._pid != os.getpid():
+            with self._lock:
+                if self._thread is None or self._pid != os.getpid():
+                    self._pid = os.getpid()
+                    self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            gathered = list(self._waiting.get())
+            gathered += self._gather()
+            self._publish_all(gathered)
+
+    def _gather(self) -> list[Wakeup]:
+        gathered: list[Wakeup] = []
+        while len(gathered) < BACKLOG_MAX:
+            try:
+                gathered += self._waiting.get_nowait()
+            except queue.Empty:
+                break
+        return gathered
+
+    def _publish_all(self, wakeups: list[Wakeup]) -> None:
+        backlog = chunks(wakeups)
+        while backlog:
+            try:
+                publish(backlog[0])
+                backlog.pop(0)
+            except PUBLISH_ERRORS as error:
+                log.warning(
+                    "broker did not take a message; its rows are safe",
+                    error=type(error).__name__,
+                    waiting=sum(len(chunk) for chunk in backlog),
+                )
+                time.sleep(RETRY_SECONDS)
+                fresh = self._gather()
+                known = [wakeup for chunk in backlog for wakeup in chunk]
+                backlog = chunks([*known, *fresh][-BACKLOG_MAX:])
+            except Exception:
+                # Nothing may end this thread: the sweep takes care of the rows of this message.
+                log.exception("message could not be published")
+                backlog.pop(0)
+
+
+_publisher = Publisher()
+_local_worker = threading.Event()
+
+# The sweep looks for a row this long after its message was published, doubled each time.
+FIRST_WAKE = timedelta(seconds=60)
+
+
+def local_worker_started() -> None:
+    """Note that this process consumes what it publishes to the embedded broker."""
+    _local_worker.set()
+
+
+def first_wake(now: datetime) -> datetime:
+    """Say when the sweep should first look at a row that is stored now.
+
+    Another process of the embedded mode, such as a command, cannot reach the in-memory broker
+    of the one that works: it makes its rows due at once, for the sweep of that one.
+    """
+    if settings.EMBEDDED and not _local_worker.is_set():
+        return now
+    return now + FIRST_WAKE
+
+
+def hand_over(notifications: Iterable[Notification]) -> None:
+    """Have a worker woken for accepted rows, as soon as the transaction at hand commits."""
+    wakeups = [Wakeup.of(notification) for notification in notifications]
+    if wakeups and not (settings.EMBEDDED and not _local_worker.is_set()):
+        transaction.on_commit(lambda: _publisher.hand_over(wakeups))
+
+
+def publish_failed(ids: Collection[UUID]) -> None:
+    """Send notifications that ended in ``failed`` through the dead-letter exchange.
+
+    Where that cannot be done now the sweep does it later. In the embedded mode there is no
+    exchange to go through, so the dead letter is recorded at once.
+    """
+    if not ids:
+        return
+    if settings.EMBEDDED:
+        dead_letters.record_failed(ids)
+        return
+    try:
+        with current_app.producer_or_acquire() as producer:
+            for pk in ids:
+                producer.publish(
+                    {"notification_id": str(pk)},
+                    exchange=queues.DEAD_LETTER_EXCHANGE,
+                    routing_key=queues.FAILED.routing_key,
+                    headers={"notification_id": str(pk)},
+                    delivery_mode="persistent",
+                    declare=[queues.FAILED],
+                    retry=True,
+                    retry_policy=current_app.conf.task_publish_retry_policy,
+                    confirm_timeout=CONFIRM_TIMEOUT_SECONDS,
+                )
+    except PUBLISH_ERRORS as error:
+        log.warning("dead letters wait for the sweep", error=type(error).__name__, count=len(ids))

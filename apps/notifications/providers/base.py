@@ -1,0 +1,190 @@
+"""What a provider is: it takes one composed message to the wire and says what became of it."""
+
+import re
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import ClassVar, Generic, TypeVar
+from uuid import UUID
+
+DETAIL_MAX_CHARACTERS = 500
+# An e-mail address, or a run of characters as long as a device token: FCM's have 140 and more.
+PERSONAL_DATA = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+|[\w:%+/=-]{100,}")
+
+
+class Outcome(StrEnum):
+    """What one call on the wire came to. Each member has one rule in ``delivery.retry``."""
+
+    ACCEPTED = "accepted"
+    TRANSIENT = "transient"  # Try again later.
+    RATE_LIMITED = "rate_limited"  # Try again, not before ``retry_after``.
+    UNKNOWN = "unknown"  # It was handed over and no answer came: it may have arrived.
+    DEAD_ADDRESS = "dead_address"  # The address or token does not exist: never use it again.
+    REJECTED = "rejected"  # Refused for good, for a reason that is not the address.
+    CONFIGURATION = "configuration"  # Our credentials or settings are wrong: keep the message.
+    DEFECT = "defect"  # We sent something malformed: a person has to look.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """The answer to one call on the wire.
+
+    Attributes:
+        outcome: What it came to.
+        code: The provider's own code, such as ``550 5.1.1`` or ``UNREGISTERED``.
+        detail: The provider's own words, cut to 500 characters, without personal data.
+        reason: The word that the notification shows when this ends it, such as
+            ``unregistered``; by default the outcome's.
+        provider_message_id: The provider's id of the message, where it gives one.
+        retry_after: Seconds that the provider asks us to wait, or that the protocol sets.
+        duration_ms: How long the call took.
+        delivered: The provider vouches that the message has arrived.
+    """
+
+    outcome: Outcome
+    code: str = ""
+    detail: str = ""
+    reason: str = ""
+    provider_message_id: str = ""
+    retry_after: float | None = None
+    duration_ms: int = 0
+    delivered: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mail:
+    """One composed e-mail to one recipient. Its headers are free of CR and LF.
+
+    Attributes:
+        message_id: The Message-ID with its angle brackets, made from the notification id, so
+            that a second copy can be recognised.
+        headers: Further headers, such as List-Unsubscribe and X-Correlation-ID.
+    """
+
+    notification_id: UUID
+    correlation_id: str
+    message_id: str
+    sender: str
+    recipient: str
+    recipient_name: str
+    subject: str
+    text: str
+    html: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Push:
+    """One composed push message to one device.
+
+    Attributes:
+        image: Address of a picture to show.
+        link: Where a tap leads.
+        data: What the app gets besides; the ids are added by the provider.
+        ttl_seconds: How long the provider may keep it for a device that is away; None for the
+            provider's own default.
+    """
+
+    notification_id: UUID
+    correlation_id: str
+    device_id: UUID
+    token: str
+    platform: str
+    title: str
+    body: str
+    image: str | None = None
+    link: str | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
+    ttl_seconds: int | None = None
+
+
+Message = TypeVar("Message", Mail, Push)
+
+
+class Provider(ABC, Generic[Message]):
+    """Base of every provider. One instance serves a process; ``send`` runs in several threads.
+
+    Subclasses implement ``name``, ``channel`` and ``send``, and extend ``close`` where they
+    keep connections; they set ``threads`` to how many calls they make at once. They need not
+    touch ``send_all``. A constructor takes no argument that is not optional.
+    """
+
+    name: ClassVar[str]
+    channel: ClassVar[str]
+    threads: ClassVar[int] = 8
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_lock = threading.Lock()
+
+    @abstractmethod
+    def send(self, message: Message) -> Reply:
+        """Make one call on the wire. Never raises for what the wire does, never touches the ORM."""
+
+    def close(self) -> None:
+        """Give threads and connections back. They are opened again when they are needed again.
+
+        Not to be called while a chunk is on the wire.
+        """
+        with self._pool_lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True)
+
+    def send_all(self, messages: Sequence[Message], *, until: float) -> list[Reply | None]:
+        """Send a chunk side by side and answer in its order.
+
+        Args:
+            messages: What to send.
+            until: ``time.monotonic()`` after which no further call is begun; what was not
+                begun is answered with None.
+        """
+
+        def send_in_time(message: Message) -> Reply | None:
+            return self.send(message) if time.monotonic() < until else None
+
+        if len(messages) == 1:
+            return [send_in_time(messages[0])]
+        with self._pool_lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix=self.name)
+            replies = self._pool.map(send_in_time, messages)
+        return list(replies)
+
+
+def provider_words(text: str | bytes, *personal: str) -> str:
+    """Make the ``detail`` of a reply: one line, at most 500 characters, no personal data.
+
+    Args:
+        text: What the provider said.
+        personal: What must not appear, such as the recipient's address.
+    """
+    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    for secret in filter(None, personal):
+        words = words.replace(secret, "***")
+    printable = "".join(letter if letter.isprintable() else " " for letter in words[:4000])
+    return PERSONAL_DATA.sub("***", " ".join(printable.split()))[:DETAIL_MAX_CHARACTERS]
+
+
+def retry_after_seconds(value: str | None, *, now: float) -> float | None:
+    """Read a ``Retry-After`` header (RFC 9110, 10.2.3): seconds, or a date.
+
+    Args:
+        value: The header as it came; None where there was none.
+        now: The present as seconds since 1970.
+
+    Returns:
+        Seconds to wait, not negative; None where the header is missing or not understood.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,183 @@
+"""Sends nothing: keeps what would have been sent, for ``/sandbox/``, and plays the answers.
+
+The recipient decides: an address or token that begins with ``bounce`` is dead, ``slow`` takes
+two seconds, ``flaky`` fails the first time; every other is delivered at once.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from apps.notifications.models.sandbox import SandboxMessage
+from apps.notifications.providers.base import Mail, Message, Outcome, Provider, Push, Reply
+
+SLOW_SECONDS = 2.0
+# An address plays by its local part, "bounce@…" or "bounce+tag@…"; a token by its beginning.
+MAIL_PARTS = re.compile(r"(bounce|slow|flaky)(?:\+[^@]*)?@", re.IGNORECASE)
+TOKEN_PARTS = re.compile(r"(bounce|slow|flaky)", re.IGNORECASE)
+
+TAKEN = Reply(outcome=Outcome.ACCEPTED, code="250 2.0.0", delivered=True)
+FLAKY = Reply(
+    outcome=Outcome.TRANSIENT, code="451 4.3.0", reason="flaky", detail="Try again later."
+)
+NO_SUCH_ADDRESS = Reply(
+    outcome=Outcome.DEAD_ADDRESS,
+    code="550 5.1.1",
+    reason="hard_bounce",
+    detail="The sandbox has no such address.",
+)
+NO_SUCH_TOKEN = Reply(
+    outcome=Outcome.DEAD_ADDRESS,
+    code="UNREGISTERED",
+    reason="unregistered",
+    detail="The sandbox has no such token.",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Scene:
+    """A message as the sandbox keeps it, and the part that its recipient plays."""
+
+    part: str
+    record: SandboxMessage
+
+
+class _Sandbox(Provider[Message]):
+    """What both channels share. Subclasses implement ``bounce`` and ``scene``.
+
+    ``send_all`` runs in the thread of the task and makes no other, so unlike a provider with a
+    wire it may use the database: a chunk costs one insert.
+    """
+
+    name: ClassVar[str] = "sandbox"
+    bounce: ClassVar[Reply]
+
+    def __init__(self, *, slow_seconds: float = SLOW_SECONDS) -> None:
+        super().__init__()
+        self._slow_seconds = slow_seconds
+
+    def scene(self, message: Message) -> _Scene:
+        """Describe one message."""
+        raise NotImplementedError
+
+    def send(self, message: Message) -> Reply:
+        """Keep one message. Unlike elsewhere this is for the task's own thread only."""
+        return self._play([message])[0]
+
+    def send_all(self, messages: Sequence[Message], *, until: float) -> list[Reply | None]:
+        """Keep a chunk in one statement; what comes after ``until`` is left alone as a whole."""
+        if not messages or time.monotonic() >= until:
+            return [None] * len(messages)
+        return list(self._play(messages))
+
+    def _play(self, messages: Sequence[Message]) -> list[Reply]:
+        scenes = [self.scene(message) for message in messages]
+        # All the slow ones of a chunk are slow at the same time.
+        pause = self._slow_seconds if any(scene.part == "slow" for scene in scenes) else 0.0
+        if pause:
+            time.sleep(pause)
+        tried_before = _tried_before(scenes)
+        replies = []
+        for scene in scenes:
+            reply = self._reply(scene, tried_before, pause)
+            scene.record.outcome, scene.record.code = reply.outcome.value, reply.code
+            replies.append(reply)
+        SandboxMessage.objects.bulk_create([scene.record for scene in scenes])
+        return replies
+
+    def _reply(self, scene: _Scene, tried_before: set[tuple[UUID, str]], pause: float) -> Reply:
+        record = scene.record
+        if scene.part == "bounce":
+            return self.bounce
+        if scene.part == "flaky" and (record.notification_id, record.recipient) not in tried_before:
+            return FLAKY
+        return Reply(
+            outcome=TAKEN.outcome,
+            code=TAKEN.code,
+            delivered=TAKEN.delivered,
+            provider_message_id=str(record.id),
+            duration_ms=round(pause * 1000) if scene.part == "slow" else 0,
+        )
+
+
+class SandboxMail(_Sandbox[Mail]):
+    """The sandbox for e-mail."""
+
+    channel: ClassVar[str] = "email"
+    bounce: ClassVar[Reply] = NO_SUCH_ADDRESS
+
+    def scene(self, message: Mail) -> _Scene:
+        """Describe a mail with the headers that it would have carried."""
+        name, address = message.recipient_name, message.recipient
+        headers = {
+            "From": message.sender,
+            "To": f"{name} <{address}>" if name else address,
+            "Subject": message.subject,
+            "Message-ID": message.message_id,
+            "X-Correlation-ID": message.correlation_id,
+            **message.headers,
+        }
+        return _Scene(
+            part=_part(MAIL_PARTS, address),
+            record=SandboxMessage(
+                notification_id=message.notification_id,
+                channel=self.channel,
+                recipient=address,
+                subject=_storable(message.subject),
+                text=_storable(message.text),
+                html=_storable(message.html or ""),
+                headers={name: _storable(value) for name, value in headers.items()},
+                correlation_id=message.correlation_id,
+            ),
+        )
+
+
+class SandboxPush(_Sandbox[Push]):
+    """The sandbox for push."""
+
+    channel: ClassVar[str] = "push"
+    bounce: ClassVar[Reply] = NO_SUCH_TOKEN
+
+    def scene(self, message: Push) -> _Scene:
+        """Describe a push with the data that the app would have got."""
+        data = {
+            **message.data,
+            "notification_id": str(message.notification_id),
+            "correlation_id": message.correlation_id,
+        }
+        shown = {"image": message.image, "link": message.link, "platform": message.platform}
+        return _Scene(
+            part=_part(TOKEN_PARTS, message.token),
+            record=SandboxMessage(
+                notification_id=message.notification_id,
+                channel=self.channel,
+                recipient=message.token,
+                subject=_storable(message.title),
+                text=_storable(message.body),
+                headers={name: _storable(value) for name, value in shown.items() if value},
+                data={name: _storable(value) for name, value in data.items()},
+                correlation_id=message.correlation_id,
+            ),
+        )
+
+
+def _storable(text: str) -> str:
+    """Replace what PostgreSQL cannot store: NUL, and half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _part(parts: re.Pattern[str], recipient: str) -> str:
+    found = parts.match(recipient)
+    return found[1].lower() if found else ""
+
+
+def _tried_before(scenes: Sequence[_Scene]) -> set[tuple[UUID, str]]:
+    """Find which flaky recipients have refused a notification once; no query without one."""
+    ids = [scene.record.notification_id for scene in scenes if scene.part == "flaky"]
+    if not ids:
+        return set()
+    records = SandboxMessage.objects.filter(notification_id__in=ids)
+    return set(records.values_list("notification_id", "recipient"))

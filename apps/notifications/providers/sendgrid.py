@@ -1,0 +1,284 @@
+"""E-mail by SendGrid's Web API v3, through the official library over kept connections.
+
+The library opens a new TLS connection for each call (urllib). Its HTTP client leaves the one
+request to a method made to be replaced; here a urllib3 pool carries it, which also leaves the
+reading of the status to one table instead of an exception class for each code.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, cast
+from urllib.request import Request
+
+import urllib3
+from django.conf import settings
+from python_http_client.client import Client
+from sendgrid import SendGridAPIClient
+
+from apps.notifications.providers.addresses import BadAddressError, name_and_address, wire_address
+from apps.notifications.providers.base import (
+    Mail,
+    Outcome,
+    Provider,
+    Reply,
+    provider_words,
+    retry_after_seconds,
+)
+
+TIMEOUT_SECONDS = 10.0
+CONNECT_SECONDS = 3.0
+WAIT_MAX_SECONDS = 3600.0  # SendGrid's windows are a minute; a wrong clock must not cost a day.
+
+# https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send: what may not stand
+# among the custom headers. Reply-To has a field of its own.
+RESERVED_HEADERS = frozenset({
+    "x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type",
+    "content-transfer-encoding", "to", "from", "subject", "reply-to", "cc", "bcc",
+})  # fmt: skip
+
+# https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses
+MEANINGS: dict[int, tuple[Outcome, str]] = {
+    200: (Outcome.ACCEPTED, ""),  # Validated only: SendGrid's own sandbox mode.
+    202: (Outcome.ACCEPTED, ""),
+    400: (Outcome.REJECTED, ""),
+    401: (Outcome.CONFIGURATION, "credentials"),
+    403: (Outcome.CONFIGURATION, "credentials"),
+    404: (Outcome.REJECTED, "not_found"),
+    405: (Outcome.DEFECT, "protocol"),
+    408: (Outcome.UNKNOWN, "timeout"),
+    413: (Outcome.REJECTED, "payload_too_large"),
+    415: (Outcome.DEFECT, "protocol"),
+    429: (Outcome.RATE_LIMITED, ""),
+    504: (Outcome.UNKNOWN, "timeout"),  # The gateway gave up; the mail may be behind it.
+}
+BY_CLASS: dict[int, tuple[Outcome, str]] = {
+    4: (Outcome.REJECTED, ""),
+    5: (Outcome.TRANSIENT, ""),
+}
+
+
+class _PooledClient(Client):  # type: ignore[misc]  # The library has no types.
+    """The library's HTTP client with its one request carried by a connection pool."""
+
+    def __init__(self, pool: urllib3.PoolManager, **given: Any) -> None:
+        super().__init__(**given)
+        self.pool = pool
+
+    def _build_client(self, name: str | None = None) -> "_PooledClient":
+        return _PooledClient(
+            self.pool,
+            host=self.host,
+            version=self._version,
+            request_headers=self.request_headers,
+            url_path=[*self._url_path, name] if name else self._url_path,
+            append_slash=self.append_slash,
+            timeout=self.timeout,
+        )
+
+    def _make_request(self, _opener: object, request: Request, timeout: Any = None) -> "_Answer":
+        response = self.pool.request(
+            request.get_method(),
+            request.full_url,
+            body=cast("bytes", request.data),
+            headers=dict(request.headers),
+            timeout=timeout or self.timeout,
+            redirect=False,
+            retries=False,
+        )
+        return _Answer(response)
+
+
+class _Answer:
+    """A urllib3 response in the shape that the library reads."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self._response = response
+
+    def getcode(self) -> int:
+        return self._response.status
+
+    def read(self) -> bytes:
+        return self._response.data
+
+    def info(self) -> Mapping[str, str]:
+        return self._response.headers
+
+
+class SendGridProvider(Provider[Mail]):
+    """Sends by ``{SENDGRID_API_URL}/v3/mail/send``.
+
+    Args:
+        timeout: Seconds for the answer; connecting takes at most ``CONNECT_SECONDS``.
+    """
+
+    name: ClassVar[str] = "sendgrid"
+    channel: ClassVar[str] = "email"
+    threads: ClassVar[int] = 16
+
+    def __init__(self, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        super().__init__()
+        self._connections = urllib3.PoolManager(maxsize=self.threads, num_pools=2)
+        self._timeout = urllib3.Timeout(connect=min(timeout, CONNECT_SECONDS), read=timeout)
+
+    def send(self, message: Mail) -> Reply:
+        """Make one call. A 202 means accepted, not delivered."""
+        started = time.monotonic()
+        reply = self._call(message)
+        return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        super().close()
+        self._connections.clear()
+
+    def _call(self, mail: Mail) -> Reply:
+        if not settings.SENDGRID_API_KEY:
+            detail = "SENDGRID_API_KEY is not set."
+            return Reply(outcome=Outcome.CONFIGURATION, reason="settings", detail=detail)
+        try:
+            answer = self._client().send(body_of(mail))
+        except BadAddressError as error:
+            return _failure(Outcome.REJECTED, "invalid_address", error)
+        except urllib3.exceptions.HTTPError as error:
+            return _failure(*_wire_failure(error), error, mail.recipient)
+        except ValueError as error:  # The address or the key of the API cannot be written.
+            return _failure(Outcome.CONFIGURATION, "settings", error)
+        return classify(
+            answer.status_code, answer.headers, answer.body, mail.recipient, now=time.time()
+        )
+
+    def _client(self) -> SendGridAPIClient:
+        """Make the library's client, which is cheap, so that a changed setting counts at once."""
+        api = SendGridAPIClient(settings.SENDGRID_API_KEY, host=settings.SENDGRID_API_URL)
+        api.client = _PooledClient(
+            self._connections,
+            host=api.host,
+            request_headers=api.client.request_headers,
+            version=3,
+            timeout=self._timeout,
+        )
+        return api
+
+
+def body_of(mail: Mail) -> dict[str, Any]:
+    """Write the body of ``POST /v3/mail/send``. The custom arguments carry ids, no person.
+
+    Raises:
+        BadAddressError: An address cannot be put on the wire.
+    """
+    headers = {name: value for name, value in mail.headers.items() if _is_free(name)}
+    headers.setdefault("X-Correlation-ID", mail.correlation_id)
+    body: dict[str, Any] = {
+        "personalizations": [{"to": [_person(mail.recipient_name, wire_address(mail.recipient))]}],
+        "from": _person(*name_and_address(mail.sender)),
+        "subject": mail.subject,
+        "content": _content(mail),
+        "headers": headers | {"Message-ID": mail.message_id},
+        "custom_args": {
+            "notification_id": str(mail.notification_id),
+            "correlation_id": mail.correlation_id,
+        },
+    }
+    for name, value in mail.headers.items():
+        if name.lower() == "reply-to":
+            body["reply_to"] = _person(*name_and_address(value))
+    return body
+
+
+def classify(
+    status: int, headers: Mapping[str, str], body: bytes, *personal: str, now: float
+) -> Reply:
+    """Read one answer.
+
+    Args:
+        status: The HTTP status.
+        headers: The answer's headers.
+        body: Empty for a 202, else ``{"errors": [{"message", "field", "help"}]}``.
+        personal: What must not appear in the detail, such as the recipient.
+        now: The present as seconds since 1970, for ``X-RateLimit-Reset``.
+    """
+    outcome, reason = MEANINGS.get(status) or BY_CLASS.get(status // 100) or _STRANGE
+    wait = None
+    if outcome is Outcome.RATE_LIMITED:
+        wait = _until_reset(headers, now=now)
+    elif outcome is Outcome.TRANSIENT:
+        wait = retry_after_seconds(headers.get("Retry-After"), now=now)
+    return Reply(
+        outcome=outcome,
+        code=str(status),
+        detail=provider_words(_error_messages(body), *personal),
+        reason=reason,
+        provider_message_id=headers.get("X-Message-Id", "")[:200],
+        retry_after=wait,
+    )
+
+
+# A redirect, or another 2xx: that is not SendGrid's API.
+_STRANGE = (Outcome.CONFIGURATION, "unexpected_answer")
+
+
+def _until_reset(headers: Mapping[str, str], *, now: float) -> float:
+    """Return the seconds until ``X-RateLimit-Reset`` (seconds since 1970), at least one."""
+    reset = headers.get("X-RateLimit-Reset", "").strip()
+    if reset.isascii() and reset.isdecimal():
+        wait: float | None = int(reset[:12]) - now
+    else:
+        wait = retry_after_seconds(headers.get("Retry-After"), now=now)
+    return min(WAIT_MAX_SECONDS, max(1.0, wait or 0.0))
+
+
+def _error_messages(body: bytes) -> str:
+    try:
+        errors = json.loads(body)["errors"]
+        return "; ".join(f"{error.get('field') or ''} {error['message']}" for error in errors)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return body[:2000].decode("utf-8", "replace")
+
+
+def _wire_failure(error: urllib3.exceptions.HTTPError) -> tuple[Outcome, str]:
+    """Tell whether the call can have reached SendGrid."""
+    match error:
+        case urllib3.exceptions.NewConnectionError() | urllib3.exceptions.ConnectTimeoutError():
+            return Outcome.TRANSIENT, "connection"
+        case urllib3.exceptions.SSLError():
+            verified = "CERTIFICATE_VERIFY_FAILED" not in str(error)
+            return (
+                (Outcome.TRANSIENT, "connection")
+                if verified
+                else (Outcome.CONFIGURATION, "certificate")
+            )
+        case urllib3.exceptions.ProxyError():
+            return Outcome.TRANSIENT, "connection"
+        case urllib3.exceptions.LocationValueError():
+            return Outcome.CONFIGURATION, "settings"
+        case _:
+            return Outcome.UNKNOWN, "connection"
+
+
+def _failure(outcome: Outcome, reason: str, error: Exception, *personal: str) -> Reply:
+    return Reply(
+        outcome=outcome,
+        code=type(error).__name__,
+        reason=reason,
+        detail=provider_words(str(error), *personal),
+    )
+
+
+def _is_free(header: str) -> bool:
+    return header.lower() not in RESERVED_HEADERS and header.lower() != "message-id"
+
+
+def _person(name: str, address: str) -> dict[str, str]:
+    return {"email": address, "name": name} if name else {"email": address}
+
+
+def _content(mail: Mail) -> list[dict[str, str]]:
+    """Put the parts in the order that SendGrid asks for; it refuses an empty one."""
+    parts = []
+    if mail.text or mail.html is None:
+        parts.append({"type": "text/plain", "value": mail.text or " "})
+    if mail.html:
+        parts.append({"type": "text/html", "value": mail.html})
+    return parts

@@ -1,0 +1,138 @@
+"""Names and arguments of everything on the broker, in one place.
+
+A direct exchange leads to three lanes for each channel. Failed work waits on a rung, a queue
+without consumers whose messages expire back into the lane they came from. What cannot be
+worked on at all goes through the dead-letter exchange to ``failed``.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from kombu import Connection, Exchange, Queue
+
+QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
+# Dead-lettering that waits for the target's confirm; RabbitMQ wants both arguments together.
+AT_LEAST_ONCE: dict[str, Any] = {
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+}
+# Counts prefetched messages too, so a low limit buries innocent ones when a worker is killed.
+DELIVERY_LIMIT = 20
+
+EXCHANGE = Exchange("notifications", "direct")
+DEAD_LETTER_EXCHANGE = Exchange("notifications.dlx", "direct")
+FAILED = Queue("failed", DEAD_LETTER_EXCHANGE, routing_key="failed", queue_arguments=QUORUM)
+
+
+class Channel(StrEnum):
+    """How a user is reached. The API calls it ``notification_type``."""
+
+    EMAIL = "email"
+    PUSH = "push"
+
+
+# The wire names of the tasks, written out so that modules may move.
+DELIVER_TASKS = {
+    Channel.EMAIL: "notifications.deliver_email",
+    Channel.PUSH: "notifications.deliver_push",
+}
+
+# Ids in one message: consumption is twenty times that of one message each.
+CHUNK_SIZE = 100
+
+# The lowest priority of each lane, most urgent first: a million newsletters must not delay a
+# password reset.
+LANE_SUFFIXES = ((7, ".urgent"), (3, ""), (0, ".bulk"))
+
+
+def lane_for(channel: str, priority: int) -> str:
+    """Name the lane of a channel that carries this priority (0 to 9, 9 the most urgent)."""
+    suffix = next(suffix for lowest, suffix in LANE_SUFFIXES if priority >= lowest)
+    return f"{channel}{suffix}"
+
+
+def is_bulk(lane: str) -> bool:
+    """Tell whether a lane is the slow one of its channel."""
+    return lane.endswith(".bulk")
+
+
+def _lane(name: str) -> Queue:
+    return Queue(
+        name,
+        EXCHANGE,
+        routing_key=name,
+        queue_arguments={
+            **QUORUM,
+            **AT_LEAST_ONCE,
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE.name,
+            "x-dead-letter-routing-key": FAILED.routing_key,
+        },
+    )
+
+
+LANES = {
+    f"{channel}{suffix}": _lane(f"{channel}{suffix}")
+    for channel in Channel
+    for _, suffix in LANE_SUFFIXES
+}
+DEFAULT_LANE = Channel.EMAIL.value
+
+# Seconds. The largest is at least the longest backoff that one message covers; what is due
+# later is left to the sweep.
+RUNGS_SECONDS = (1, 2, 4, 8, 30, 120, 600)
+
+
+def rung_for(delay_seconds: float) -> int | None:
+    """Choose the largest rung not past a delay; None when there is nothing to wait for.
+
+    The worker that finds the row not yet due sends it to the next rung, so a long delay is
+    waited out in several. Less than the first rung waits on the first.
+    """
+    if delay_seconds <= 0:
+        return None
+    fitting = [seconds for seconds in RUNGS_SECONDS if seconds <= delay_seconds]
+    return fitting[-1] if fitting else RUNGS_SECONDS[0]
+
+
+def rung(seconds: int, *, lane: str) -> Queue:
+    """Describe the waiting queue of so many seconds as seen from a lane.
+
+    A fanout exchange leads into it, so that the message keeps the lane's routing key and
+    expires back into that lane.
+    """
+    name = f"notifications.retry.{seconds}"
+    return Queue(
+        name,
+        Exchange(name, "fanout"),
+        routing_key=lane,
+        queue_arguments={
+            **QUORUM,
+            **AT_LEAST_ONCE,
+            "x-message-ttl": seconds * 1000,
+            "x-dead-letter-exchange": EXCHANGE.name,
+        },
+    )
+
+
+def declare_all(connection: Connection) -> None:
+    """Declare every exchange and queue. Harmless when they exist with the same arguments."""
+    with connection.channel() as channel:
+        rungs = [rung(seconds, lane=DEFAULT_LANE) for seconds in RUNGS_SECONDS]
+        for queue in (FAILED, *LANES.values(), *rungs):
+            queue(channel).declare()
+
+
+def depths(connection: Connection) -> dict[str, int]:
+    """Ask how many messages wait in each lane and in ``failed``.
+
+    Raises:
+        Exception: One of the connection's or channel's errors: no broker, or not declared yet.
+    """
+    connection.ensure_connection(max_retries=1, interval_start=0)
+    channel: Any
+    with connection.channel() as channel:
+        return {
+            name: channel.queue_declare(queue=name, passive=True).message_count
+            for name in (*LANES, FAILED.name)
+        }

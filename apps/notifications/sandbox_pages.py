@@ -1,0 +1,137 @@
+"""Pages for staff that show what the sandbox kept. What was sent runs no script here."""
+
+import re
+import secrets
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib.admin.views.decorators import staff_member_required
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from apps.notifications.models.sandbox import SandboxMessage
+
+PAGE_SIZE = 50
+PERMISSION = "notifications.view_sandboxmessage"
+CHANNELS = ("email", "push")
+WEB_LINK = re.compile(r"https?://[^\s]+", re.IGNORECASE)
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'nonce-{nonce}'; img-src https: data:; frame-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# The mail is shown as a mail program would: its styles and pictures, nothing that acts.
+MAIL_POLICY = (
+    "sandbox; default-src 'none'; img-src data: https:; style-src 'unsafe-inline'; "
+    "frame-ancestors 'self'"
+)
+
+Page = Callable[..., HttpResponse]
+
+
+def staff_page(page: Page) -> Page:
+    """Let staff in who may view sandbox messages; others go to the admin's login."""
+
+    @wraps(page)
+    def checked(request: HttpRequest, **given: Any) -> HttpResponse:
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        return page(request, **given)
+
+    guarded: Page = staff_member_required(checked, login_url="admin:login")
+    return require_safe(guarded)
+
+
+@staff_page
+def message_list(request: HttpRequest) -> HttpResponse:
+    """List the newest messages, by channel and recipient where asked."""
+    channel = request.GET.get("channel", "")
+    recipient = request.GET.get("recipient", "").strip()
+    if channel and channel not in CHANNELS:
+        raise BadRequest("The channel is not known.")
+    found = SandboxMessage.objects.defer("html", "text", "headers", "data")
+    if channel:
+        found = found.filter(channel=channel)
+    if recipient:
+        found = found.filter(recipient__icontains=recipient)
+    rows, newer, older = _page(found, request)
+    kept = {"channel": channel, "recipient": recipient}
+    context = {
+        "rows": rows,
+        "channel": channel,
+        "channels": CHANNELS,
+        "recipient": recipient,
+        "newer": newer and urlencode(kept | {"after": newer}),
+        "older": older and urlencode(kept | {"before": older}),
+    }
+    return _show(request, "sandbox/list.html", context)
+
+
+@staff_page
+def message_detail(request: HttpRequest, *, message_id: UUID) -> HttpResponse:
+    """Show one mail with its parts, or one push as a phone shows it."""
+    message = get_object_or_404(SandboxMessage, id=message_id)
+    link = str(message.headers.get("link", ""))
+    context = {"message": message, "link": link, "opens": bool(WEB_LINK.fullmatch(link))}
+    template = "sandbox/mail.html" if message.is_mail else "sandbox/push.html"
+    return _show(request, template, context)
+
+
+@staff_page
+def message_html(_request: HttpRequest, *, message_id: UUID) -> HttpResponse:
+    """Serve a mail's HTML for the frame: no script, no form, no origin of its own."""
+    message = get_object_or_404(SandboxMessage, id=message_id, channel="email")
+    return HttpResponse(
+        message.html,
+        headers={
+            "Content-Security-Policy": MAIL_POLICY,
+            "X-Frame-Options": "SAMEORIGIN",
+            "Cache-Control": "private, no-store",
+            "Referrer-Policy": "no-referrer",
+        },
+    )
+
+
+def _page(
+    found: QuerySet[SandboxMessage], request: HttpRequest
+) -> tuple[list[SandboxMessage], str, str]:
+    """Cut one page out, newest first, with the cursors of the pages around it.
+
+    Raises:
+        BadRequest: A cursor is not an id.
+    """
+    before, after = (_cursor(request, name) for name in ("before", "after"))
+    if after:
+        rows = list(found.filter(id__gt=after).order_by("id")[: PAGE_SIZE + 1])
+        more_newer, more_older = len(rows) > PAGE_SIZE, True
+        rows = rows[:PAGE_SIZE][::-1]
+    else:
+        scope = found.filter(id__lt=before) if before else found
+        rows = list(scope.order_by("-id")[: PAGE_SIZE + 1])
+        more_newer, more_older = before is not None, len(rows) > PAGE_SIZE
+        rows = rows[:PAGE_SIZE]
+    if not rows:
+        return rows, "", ""
+    newer = str(rows[0].id) if more_newer else ""
+    return rows, newer, str(rows[-1].id) if more_older else ""
+
+
+def _cursor(request: HttpRequest, name: str) -> UUID | None:
+    given = request.GET.get(name, "")
+    try:
+        return UUID(given) if given else None
+    except ValueError:
+        raise BadRequest("The cursor is not one of ours.") from None
+
+
+def _show(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    nonce = secrets.token_urlsafe(16)
+    response = render(request, template, context | {"nonce": nonce})
+    response["Content-Security-Policy"] = PAGE_POLICY.format(nonce=nonce)
+    response["Cache-Control"] = "private, no-store"
+    return response

@@ -1,0 +1,151 @@
+"""What became of a notification: ``advance`` is the only writer of a status, ``read`` tells it.
+
+Every move writes an event, except the two of the hot path that attempts tell by themselves
+(``sending``, ``sent``) and what receipts tell (``delivered``).
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from apps.notifications.models import Event, Notification
+from apps.notifications.providers.base import Outcome
+from apps.notifications.states import FINISHED, Status, predecessors
+
+# A failed row wakes the sweep once more, unless its dead letter has been recorded by then.
+DEAD_LETTER_GRACE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of a timeline."""
+
+    at: datetime
+    status: str
+    detail: str
+    attempt: int | None = None
+    provider: str | None = None
+
+
+def resting_fields(to: Status, now: datetime) -> dict[str, Any]:
+    """Return what a finished notification no longer has: a wake, a due time, a holder."""
+    if to not in FINISHED:
+        return {}
+    return {
+        "wake_at": now + DEAD_LETTER_GRACE if to is Status.FAILED else None,
+        "wakes": 0,
+        "next_attempt_at": None,
+        "claimed_until": None,
+    }
+
+
+def advance(
+    rows: QuerySet[Notification],
+    *,
+    to: Status,
+    now: datetime,
+    reason: str = "",
+    **changes: Any,
+) -> int:
+    """Move those rows that may go there; the others stay as they are.
+
+    Args:
+        rows: Notifications, already narrowed to those meant.
+        to: The status to reach.
+        now: The time of the move, UTC.
+        reason: The public reason of an ending.
+        changes: Further columns that change with the move.
+
+    Returns:
+        How many rows moved.
+    """
+    return rows.filter(status__in=predecessors(to)).update(
+        status=to, reason=reason, updated_at=now, **{**resting_fields(to, now), **changes}
+    )
+
+
+def advance_telling(
+    ids: Collection[UUID],
+    *,
+    to: Status,
+    now: datetime,
+    detail: str,
+    reason: str = "",
+    held_by: UUID | None = None,
+    **changes: Any,
+) -> list[UUID]:
+    """Move rows and write an event for each that moved.
+
+    Args:
+        ids: The notifications meant.
+        to: The status to reach.
+        now: The time of the move, UTC.
+        detail: The words of the event.
+        reason: The public reason of an ending.
+        held_by: Move only rows still held by this claim.
+        changes: Further columns that change with the move.
+
+    Returns:
+        The ids that moved.
+    """
+    with transaction.atomic():
+        rows = Notification.objects.filter(pk__in=ids, status__in=predecessors(to))
+        if held_by is not None:
+            rows = rows.filter(claim_id=held_by)
+        moving = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
+        if not moving:
+            return []
+        held = Notification.objects.filter(pk__in=moving)
+        advance(held, to=to, now=now, reason=reason, **changes)
+        Event.objects.bulk_create(
+            [Event(notification_id=pk, at=now, status=to, detail=detail) for pk in moving]
+        )
+    return moving
+
+
+def read(notification: Notification) -> list[Entry]:
+    """Tell the story of a notification in order: acceptance, attempts, receipts, events."""
+    first = notification.first_status
+    entries = [Entry(at=notification.created_at, status=first, detail="accepted")]
+    accepted: dict[int, Entry] = {}
+    for attempt in notification.attempt_rows.all():
+        words = [attempt.code, attempt.outcome, f"{attempt.duration_ms} ms", attempt.detail]
+        if attempt.device_id:
+            words.append(f"device {attempt.device_id}")
+        entries.append(
+            Entry(
+                at=attempt.started_at,
+                status=Status.SENDING,
+                detail=", ".join(word for word in words if word),
+                attempt=attempt.number,
+                provider=attempt.provider,
+            )
+        )
+        if attempt.outcome == Outcome.ACCEPTED:
+            accepted[attempt.number] = Entry(
+                at=attempt.started_at + timedelta(milliseconds=attempt.duration_ms),
+                status=Status.SENT,
+                detail=attempt.provider_message_id,
+                attempt=attempt.number,
+                provider=attempt.provider,
+            )
+    entries += accepted.values()
+    entries += [
+        Entry(
+            at=receipt.received_at,
+            status=receipt.event,
+            detail=receipt.detail,
+            provider=receipt.provider,
+        )
+        for receipt in notification.receipts.all()
+    ]
+    entries += [
+        Entry(at=event.at, status=event.status, detail=event.detail)
+        for event in notification.events.all()
+    ]
+    return sorted(entries, key=lambda entry: entry.at)

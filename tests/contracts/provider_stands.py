@@ -1,0 +1,249 @@
+"""A stand for each provider: how to build it, how its wire misbehaves, and what arrived."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pytest_django.fixtures import Settings
+
+from apps.notifications.models.sandbox import SandboxMessage
+from apps.notifications.providers.base import Provider
+from apps.notifications.providers.fcm import FcmProvider
+from apps.notifications.providers.sandbox import SandboxMail, SandboxPush
+from apps.notifications.providers.sendgrid import SendGridProvider
+from apps.notifications.providers.smtp import SmtpProvider
+from tests.fakes import fcm_server, sendgrid_server, smtp_server
+from tests.fakes.fixtures import point_at_smtp
+from tests.fakes.http_server import Answer
+from tests.fakes.messages import a_mail, a_push
+
+TIMEOUT_SECONDS = 0.5
+
+
+class Wire(StrEnum):
+    """How the other side behaves to the next message."""
+
+    BUSY = "busy"
+    REFUSES = "refuses"
+    NO_SUCH_ADDRESS = "no such address"
+    BAD_CREDENTIALS = "bad credentials"
+    RATE_LIMITED = "rate limited"
+    HANGS = "hangs"
+    AWAY = "away"
+    DROPS_AFTER_HANDOVER = "drops after hand-over"
+    TALKS_NONSENSE = "talks nonsense"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrived:
+    """What the other side got: our ids, and what a second copy is recognised by."""
+
+    notification_id: UUID
+    correlation_id: str
+    mark: str
+
+
+class Stand:
+    """A provider with its wire. Subclasses implement all of it."""
+
+    key: ClassVar[tuple[str, str]]
+    plays: ClassVar[frozenset[Wire]]
+    provider: Provider[Any]
+
+    def __init__(self, stack: ExitStack, settings: Settings, tmp_path: Path) -> None:
+        self.stack, self.settings, self.tmp_path = stack, settings, tmp_path
+        self.open()
+        stack.callback(self.provider.close)
+
+    def open(self) -> None:
+        raise NotImplementedError
+
+    def message(self, wire: Wire | None = None) -> Any:
+        """Make a message; where it is given, the wire behaves so to this one."""
+        raise NotImplementedError
+
+    def arrived(self) -> list[Arrived]:
+        raise NotImplementedError
+
+    def connections(self) -> int:
+        raise NotImplementedError
+
+
+class SmtpStand(Stand):
+    key = ("email", "smtp")
+    plays = frozenset(Wire) - {Wire.RATE_LIMITED}
+    script: ClassVar[dict[Wire, tuple[str, str]]] = {
+        Wire.BUSY: ("rcpt", "450 4.2.0 Mailbox busy"),
+        Wire.REFUSES: ("end", "554 5.6.0 Message refused"),
+        Wire.NO_SUCH_ADDRESS: ("rcpt", "550 5.1.1 No such user"),
+        Wire.BAD_CREDENTIALS: ("mail", "530 5.7.0 Authentication required"),
+        Wire.HANGS: ("end", smtp_server.HANG),
+        Wire.DROPS_AFTER_HANDOVER: ("end", smtp_server.DROP),
+        Wire.TALKS_NONSENSE: ("end", "\udcff\udcfe nonsense"),
+    }
+
+    def open(self) -> None:
+        self.server = self.stack.enter_context(smtp_server.SmtpServer())
+        point_at_smtp(self.settings, self.server)
+        self.provider = SmtpProvider(timeout=TIMEOUT_SECONDS)
+
+    def message(self, wire: Wire | None = None) -> Any:
+        if wire is Wire.AWAY:
+            self.server.go_away()
+        elif wire is not None:
+            stage, reply = self.script[wire]
+            self.server.answer(stage, reply)
+        return a_mail()
+
+    def arrived(self) -> list[Arrived]:
+        return [
+            Arrived(
+                notification_id=UUID(mail.parsed["Message-ID"][1:37]),
+                correlation_id=mail.parsed["X-Correlation-ID"],
+                mark=mail.parsed["Message-ID"],
+            )
+            for mail in self.server.mails
+        ]
+
+    def connections(self) -> int:
+        return self.server.connections
+
+
+class SendGridStand(Stand):
+    key = ("email", "sendgrid")
+    plays = frozenset(Wire) - {Wire.NO_SUCH_ADDRESS, Wire.TALKS_NONSENSE}
+    script: ClassVar[dict[Wire, Answer]] = {
+        Wire.BUSY: sendgrid_server.refusal(503, "Unavailable"),
+        Wire.REFUSES: sendgrid_server.refusal(400, "Bad request"),
+        Wire.BAD_CREDENTIALS: sendgrid_server.refusal(401, "Unauthorized"),
+        Wire.RATE_LIMITED: sendgrid_server.refusal(429, "Too many requests"),
+        Wire.HANGS: Answer(hang=True),
+        Wire.DROPS_AFTER_HANDOVER: Answer(drop=True),
+    }
+
+    def open(self) -> None:
+        self.server = self.stack.enter_context(sendgrid_server.SendGridServer())
+        self.settings.SENDGRID_API_URL = self.server.url
+        self.settings.SENDGRID_API_KEY = sendgrid_server.API_KEY
+        self.provider = SendGridProvider(timeout=TIMEOUT_SECONDS)
+
+    def message(self, wire: Wire | None = None) -> Any:
+        mail = a_mail()
+        if wire is Wire.AWAY:
+            self.server.go_away()
+        elif wire is not None:
+            self.server.answer(mail.recipient, self.script[wire])
+        return mail
+
+    def arrived(self) -> list[Arrived]:
+        return [
+            Arrived(
+                notification_id=UUID(mail["custom_args"]["notification_id"]),
+                correlation_id=mail["custom_args"]["correlation_id"],
+                mark=mail["headers"]["Message-ID"],
+            )
+            for mail in self.server.mails
+        ]
+
+    def connections(self) -> int:
+        return self.server.connections
+
+
+class FcmStand(Stand):
+    key = ("push", "fcm")
+    plays = frozenset(Wire)
+    script: ClassVar[dict[Wire, Answer]] = {
+        Wire.BUSY: fcm_server.refusal(503, "UNAVAILABLE", "Busy", fcm="UNAVAILABLE"),
+        Wire.REFUSES: fcm_server.refusal(
+            400, "INVALID_ARGUMENT", "Android message is too big", fcm="INVALID_ARGUMENT"
+        ),
+        Wire.NO_SUCH_ADDRESS: fcm_server.refusal(
+            404, "NOT_FOUND", "Requested entity was not found.", fcm="UNREGISTERED"
+        ),
+        Wire.BAD_CREDENTIALS: fcm_server.refusal(401, "UNAUTHENTICATED", "Bad token"),
+        Wire.RATE_LIMITED: fcm_server.refusal(
+            429, "RESOURCE_EXHAUSTED", "Quota", fcm="QUOTA_EXCEEDED"
+        ),
+        Wire.HANGS: Answer(hang=True),
+        Wire.DROPS_AFTER_HANDOVER: Answer(drop=True),
+        Wire.TALKS_NONSENSE: Answer(status=200, body=b"<html>hello</html>"),
+    }
+
+    def open(self) -> None:
+        self.server = self.stack.enter_context(fcm_server.FcmServer())
+        key_file = self.server.write_key_file(self.tmp_path / "key.json")
+        self.settings.FCM_API_URL = self.server.url
+        self.settings.FCM_SERVICE_ACCOUNT_FILE = str(key_file)
+        self.provider = FcmProvider(timeout=TIMEOUT_SECONDS)
+
+    def message(self, wire: Wire | None = None) -> Any:
+        push = a_push()
+        if wire is Wire.AWAY:
+            self.server.go_away()
+        elif wire is not None:
+            self.server.answer(push.token, self.script[wire])
+        return push
+
+    def arrived(self) -> list[Arrived]:
+        return [
+            Arrived(
+                notification_id=UUID(message["data"]["notification_id"]),
+                correlation_id=message["data"]["correlation_id"],
+                mark=message["android"]["notification"]["tag"],
+            )
+            for message in self.server.messages
+        ]
+
+    def connections(self) -> int:
+        return len(self.server.send_connections)
+
+
+class SandboxStand(Stand):
+    plays = frozenset({Wire.BUSY, Wire.NO_SUCH_ADDRESS})
+    parts: ClassVar[dict[Wire, str]] = {Wire.BUSY: "flaky", Wire.NO_SUCH_ADDRESS: "bounce"}
+
+    def arrived(self) -> list[Arrived]:
+        taken = SandboxMessage.objects.filter(outcome="accepted").order_by("id")
+        return [
+            Arrived(
+                notification_id=row.notification_id,
+                correlation_id=row.correlation_id,
+                mark=row.headers.get("Message-ID") or row.data["notification_id"],
+            )
+            for row in taken
+        ]
+
+    def connections(self) -> int:
+        return 1  # The database's.
+
+
+class SandboxMailStand(SandboxStand):
+    key = ("email", "sandbox")
+
+    def open(self) -> None:
+        self.provider = SandboxMail(slow_seconds=0.1)
+
+    def message(self, wire: Wire | None = None) -> Any:
+        return a_mail(f"{self.parts[wire]}@example.com") if wire else a_mail()
+
+
+class SandboxPushStand(SandboxStand):
+    key = ("push", "sandbox")
+
+    def open(self) -> None:
+        self.provider = SandboxPush(slow_seconds=0.1)
+
+    def message(self, wire: Wire | None = None) -> Any:
+        return a_push(f"{self.parts[wire]}-token") if wire else a_push()
+
+
+STANDS: tuple[type[Stand], ...] = (
+    SandboxMailStand,
+    SmtpStand,
+    SendGridStand,
+    SandboxPushStand,
+    FcmStand,
+)
