@@ -1,0 +1,46 @@
+# `make help` lists the words.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help run test services stack lint format bench chaos fuzz
+
+help: ## List the words.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# A stamp for each list of packages: an install happens once, and again when the list changes.
+$(VENV)/.runtime: requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed (PYTHON=... names another)."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing packages ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt requirements.txt $(VENV)/.runtime
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.runtime ## Run everything in one process, with a demo, on 127.0.0.1:$(PORT).
+	@exec $(BIN)/python manage.py run --port $(PORT)
+
+services: ## See that PostgreSQL, RabbitMQ and Redis answer on loopback.
+	@docker/services.sh
+
+stack: $(VENV)/.runtime ## Run web, workers, scheduler, recorder and Flower on those services.
+	@exec docker/stack.sh
+
+lint: $(VENV)/.dev ## Check style, types, import contracts and migrations.
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: $(VENV)/.dev ## Put the code into its format.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+test: $(VENV)/.dev ## Run the tests: without servers, and on PostgreSQL, RabbitMQ and Redis if they answer.
+	@tests/run.sh

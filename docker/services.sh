@@ -1,0 +1,115 @@
+#!/bin/sh
+# PostgreSQL, RabbitMQ and Redis on loopback. Those that answer are used; the others come from
+# Docker where its engine answers, else from Debian's packages.
+# usage: docker/services.sh [postgresql|rabbitmq|redis ...]      (without a name: all three)
+set -eu
+cd "$(dirname "$0")/.."
+
+DATABASE=notifications
+ROLE=notifications
+PASSWORD=notifications
+TEST_VHOST=notifications_test
+WAIT_SECONDS=60
+
+answers() {
+    python3 - "$1" <<'PYTHON'
+import socket, sys
+try:
+    socket.create_connection(("127.0.0.1", int(sys.argv[1])), 2).close()
+except OSError:
+    sys.exit(1)
+PYTHON
+}
+
+wait_for() {
+    name="$1" port="$2" left="$WAIT_SECONDS"
+    until answers "$port"; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || { echo "$name does not answer on port $port." >&2; exit 1; }
+        sleep 1
+    done
+}
+
+have_docker() { command -v docker >/dev/null 2>&1 && docker info >/dev/null 2>&1; }
+
+installed() { dpkg -s "$1" >/dev/null 2>&1; }
+
+install_package() {
+    installed "$1" && return
+    [ "$(id -u)" = 0 ] || { echo "$1 is not installed; install it, start Docker, or run as root." >&2; exit 1; }
+    command -v apt-get >/dev/null || { echo "$1 does not run, and neither Docker nor apt-get is here." >&2; exit 1; }
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null
+}
+
+psql_admin() {
+    # As the superuser: over the socket where this user may become it, else over loopback.
+    if [ "$(id -u)" = 0 ] && id postgres >/dev/null 2>&1; then
+        su postgres -c "psql -v ON_ERROR_STOP=1 -qtA -d postgres" 
+    else
+        psql -v ON_ERROR_STOP=1 -qtA -h 127.0.0.1 -U postgres -d postgres
+    fi
+}
+
+postgresql() {
+    if ! answers 5432; then
+        if have_docker; then
+            docker compose -f docker-compose.yml -f docker/loopback.yml up -d postgresql
+        else
+            install_package postgresql
+            version="$(ls /etc/postgresql | sort -V | tail -n 1)"
+            pg_ctlcluster --skip-systemctl-redirect "$version" main start || true
+        fi
+        wait_for PostgreSQL 5432
+    fi
+    # The role may make databases, because the tests make theirs.
+    if PGPASSWORD="$PASSWORD" psql -qtA -h 127.0.0.1 -U "$ROLE" -d "$DATABASE" -c 'SELECT 1' >/dev/null 2>&1; then
+        return
+    fi
+    psql_admin <<SQL
+SELECT format('CREATE ROLE %I LOGIN CREATEDB PASSWORD %L', '$ROLE', '$PASSWORD')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$ROLE') \gexec
+SELECT format('CREATE DATABASE %I OWNER %I', '$DATABASE', '$ROLE')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '$DATABASE') \gexec
+SQL
+}
+
+rabbitmq() {
+    control=rabbitmqctl
+    if ! answers 5672; then
+        if have_docker; then
+            docker compose -f docker-compose.yml -f docker/loopback.yml up -d rabbitmq
+        else
+            install_package rabbitmq-server
+            rabbitmq-server -detached
+        fi
+        wait_for RabbitMQ 5672
+    fi
+    # The tests have a virtual host of their own, so that they never meet a running stack.
+    if ! command -v rabbitmqctl >/dev/null 2>&1; then
+        have_docker || return 0
+        control="docker compose exec -T rabbitmq rabbitmqctl"
+    fi
+    $control -q await_startup
+    $control -q list_vhosts | grep -qx "$TEST_VHOST" || $control -q add_vhost "$TEST_VHOST"
+    $control -q set_permissions -p "$TEST_VHOST" guest '.*' '.*' '.*'
+}
+
+redis() {
+    answers 6379 && return
+    if have_docker; then
+        docker compose -f docker-compose.yml -f docker/loopback.yml up -d redis
+    else
+        install_package redis-server
+        redis-server --daemonize yes --bind 127.0.0.1 --port 6379 --save '' --appendonly no >/dev/null
+    fi
+    wait_for Redis 6379
+}
+
+[ "$#" -gt 0 ] || set -- postgresql rabbitmq redis
+for service in "$@"; do
+    case "$service" in
+        postgresql | rabbitmq | redis) "$service"; echo "$service answers." ;;
+        *) echo "There is no service called $service." >&2; exit 2 ;;
+    esac
+done

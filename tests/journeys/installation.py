@@ -1,0 +1,154 @@
+"""The real stack for the journeys: its own database, virtual host and Redis database."""
+
+import json
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+import psycopg
+import redis
+from kombu import Connection
+from psycopg.conninfo import make_conninfo
+
+from apps.notifications import queues
+from tests import services
+from tests.fakes.fcm_server import FcmServer
+from tests.fakes.smtp_server import SmtpServer
+from tests.journeys.http import Api, until
+from tests.journeys.processes import BIN, Process, free_port
+
+
+class Installation:
+    """Web, workers, scheduler and recorder as processes, with providers at the wire."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.database = f"journeys_{uuid4().hex[:8]}"
+        self.port = free_port()
+        self.smtp = SmtpServer()
+        self.fcm = FcmServer()
+        self.settings = settings
+        self.processes: dict[str, Process] = {}
+
+    @property
+    def database_url(self) -> str:
+        head, _, _ = services.DATABASE_URL.rpartition("/")
+        return f"{head}/{self.database}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            "DATABASE_URL": self.database_url,
+            "BROKER_URL": services.BROKER_URL,
+            "REDIS_URL": services.REDIS_URL,
+            "SECRET_KEY": "journeys-" + "0" * 50,
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "EMAIL_PROVIDERS": "smtp",
+            "PUSH_PROVIDERS": "fcm",
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(self.smtp.port),
+            "SMTP_TLS": "none",
+            "FCM_SERVICE_ACCOUNT_FILE": str(self.folder / "service-account.json"),
+            "FCM_API_URL": self.fcm.url,
+            "RETRY_BASE_SECONDS": "1",
+            "RETRY_MAX_SECONDS": "4",
+            **self.settings,
+        }
+
+    def __enter__(self) -> Self:
+        self.smtp.__enter__()
+        self.fcm.__enter__()
+        self.fcm.write_key_file(self.folder / "service-account.json")
+        with psycopg.connect(services.DATABASE_URL, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{self.database}"')
+        redis.Redis.from_url(services.REDIS_URL).flushdb()
+        self.manage("migrate", "--verbosity", "0")
+        self.manage("declare_queues")
+        self.purge()
+        for role in ("web", "email", "push", "scheduler", "recorder"):
+            self.start(role)
+        self.wait_until_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes.values():
+            process.kill()
+        self.fcm.__exit__(None, None, None)
+        self.smtp.__exit__(None, None, None)
+        with psycopg.connect(services.DATABASE_URL, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{self.database}" WITH (FORCE)')
+
+    def command(self, role: str) -> Sequence[str]:
+        worker = (f"{BIN}/celery", "-A", "notifications_project", "worker", "--concurrency", "1")
+        match role:
+            case "web":
+                options = ["--interface", "wsgi", "--blocking-threads", "8", "--workers", "1"]
+                address = ["--host", "127.0.0.1", "--port", str(self.port)]
+                return [
+                    f"{BIN}/granian",
+                    *options,
+                    *address,
+                    "notifications_project.wsgi:application",
+                ]
+            case "email" | "push":
+                lanes = ",".join(lane for lane in queues.LANES if lane.startswith(role))
+                return [*worker, "-Q", lanes, "-n", f"{role}-{uuid4().hex[:6]}@localhost"]
+            case "scheduler":
+                return [f"{BIN}/python", "manage.py", "run_scheduler"]
+            case "recorder":
+                return [f"{BIN}/python", "manage.py", "record_dead_letters"]
+            case _:
+                raise LookupError(role)
+
+    def start(self, role: str, **env: str) -> Process:
+        self.processes[role] = Process(
+            *self.command(role), log=self.folder / f"{role}.log", env={**self.env, **env}
+        )
+        return self.processes[role]
+
+    def manage(self, *arguments: str, **env: str) -> str:
+        """Run a command of manage.py and return what it printed."""
+        log = self.folder / f"manage-{uuid4().hex[:8]}.log"
+        process = Process(
+            f"{BIN}/python", "manage.py", *arguments, log=log, env={**self.env, **env}
+        )
+        until(lambda: not process.running, within=60, what=" ".join(arguments))
+        printed = log.read_text()
+        assert process._popen.returncode == 0, printed
+        return printed
+
+    def ready(self) -> dict[str, Any]:
+        address = f"http://127.0.0.1:{self.port}/health/ready"
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return dict(json.loads(answer.read()))
+        except OSError:
+            return {}
+
+    def wait_until_ready(self) -> None:
+        until(
+            lambda: self.ready().get("status") == "ok",
+            within=60,
+            what=f"the installation to be ready: {self.ready()}",
+        )
+
+    def api(self, *, kind: str = "live", client: str = "shop") -> Api:
+        printed = self.manage(
+            "notify", "create-api-key", "--name", uuid4().hex, "--client", client, "--kind", kind
+        )
+        key = printed.strip().splitlines()[-1]
+        return Api(base=f"http://127.0.0.1:{self.port}", key=key)
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(make_conninfo(self.database_url)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def purge(self) -> None:
+        """Empty every queue of the tests' virtual host."""
+        channel: Any
+        with Connection(services.BROKER_URL) as connection, connection.channel() as channel:
+            rungs = [f"notifications.retry.{seconds}" for seconds in queues.RUNGS_SECONDS]
+            for name in (*queues.LANES, *rungs, queues.FAILED.name):
+                channel.queue_purge(name)

@@ -1,0 +1,69 @@
+"""Processes started, watched and ended by a test; each leads a group of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """One process with its output in a file."""
+
+    def __init__(self, *command: str, log: Path, env: Mapping[str, str], cwd: Path = ROOT) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self._popen = subprocess.Popen(  # noqa: S603 - commands of this project.
+                command,
+                cwd=cwd,
+                env={**bare_environment(), **env},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def running(self) -> bool:
+        return self._popen.poll() is None
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Signal the process and its children."""
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    def kill(self) -> None:
+        """End the whole group at once, as a power cut would."""
+        self.signal_group(signal.SIGKILL)
+        self._popen.wait(10)
+
+    def stop(self, *, within: float = 30) -> int:
+        """Ask the process to end, and return its exit code."""
+        self._popen.terminate()
+        try:
+            return self._popen.wait(within)
+        finally:
+            self.signal_group(signal.SIGKILL)
+
+
+def bare_environment() -> dict[str, str]:
+    """Return the environment without any of this project's variables."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
+    return {name: os.environ[name] for name in kept if name in os.environ}

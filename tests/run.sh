@@ -1,0 +1,28 @@
+#!/bin/sh
+# All tests, in two runs: in the embedded mode without any server, then on PostgreSQL, RabbitMQ
+# and Redis where these answer. With REQUIRE_SERVICES=1 a server that does not answer is a failure.
+set -eu
+cd "$(dirname "$0")/.."
+
+# What the developer's own environment says must not decide what is tested.
+for name in $(sed -n 's/^#\{0,1\} \{0,1\}\([A-Z_]*\)=.*/\1/p' .env.example) BROKER_URL DATABASE_URL; do
+    unset "$name"
+done
+export SECRET_KEY="tests-$(printf '0%.0s' $(seq 50))"
+
+echo "=== Tests without servers: SQLite, in-memory broker, in-process cache"
+.venv/bin/pytest "$@"
+
+if ! .venv/bin/python -m tests.services; then
+    if [ "${REQUIRE_SERVICES:-}" = 1 ]; then
+        echo "=== FAILED: REQUIRE_SERVICES=1, and a server does not answer (make services)."
+        exit 1
+    fi
+    echo "=== NOT RUN: the tests on PostgreSQL, RabbitMQ and Redis (make services starts them)."
+    exit 0
+fi
+
+echo "=== Tests on PostgreSQL, RabbitMQ and Redis"
+eval "$(.venv/bin/python -m tests.services --export)"
+export ALLOWED_HOSTS='*'
+.venv/bin/pytest "$@"
