@@ -9,6 +9,8 @@ from rest_framework.request import Request
 
 from apps.common.problems import invalid
 
+PAGE_SIZE_MAX_DIGITS = 9
+
 
 class NewestFirst(CursorPagination):
     """Pages over UUIDv7 ids, newest first. The id is unique, so a page boundary never repeats."""
@@ -26,7 +28,12 @@ class NewestFirst(CursorPagination):
         """
         try:
             cursor = super().decode_cursor(request)
-            if cursor is not None and cursor.position is not None:
+            if cursor is None:
+                return None
+            # Ids are unique, so every link of ours names one, but for the way back from the end.
+            if cursor.position is None and not cursor.reverse:
+                raise NotFound
+            if cursor.position is not None:
                 UUID(str(cursor.position))
         except (NotFound, ValueError):
             raise invalid("?cursor", "invalid_cursor", "This cursor is not one of ours.") from None
@@ -41,7 +48,9 @@ class NewestFirst(CursorPagination):
         given = request.query_params.get(self.page_size_query_param or "")
         if given is None:
             return self.page_size
-        if not given.isdecimal() or not 1 <= int(given) <= self.max_page_size:
+        # Python refuses to read a number of thousands of digits, so the length is looked at first.
+        short = given.isascii() and given.isdecimal() and len(given) <= PAGE_SIZE_MAX_DIGITS
+        if not short or not 1 <= int(given) <= self.max_page_size:
             detail = f"Expected a number from 1 to {self.max_page_size}."
             raise invalid("?page_size", "out_of_range", detail)
         return int(given)

@@ -75,6 +75,9 @@ def decode(raw: bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
     refuse_depth(raw)
     try:
         value = msgspec.json.decode(raw) if decoder is None else decoder.decode(raw)
+        # A row that a decoder leaves for later is only now decoded, and may be malformed itself.
+        if ESCAPED_CONTROL.search(raw):
+            _refuse_control_characters(msgspec.json.decode(raw))
     except msgspec.ValidationError as error:
         if decoder is not None:
             raise
@@ -84,13 +87,15 @@ def decode(raw: bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"The body is not valid JSON: {error}"
         raise ParseError(message, code="malformed_json") from None
-    if ESCAPED_CONTROL.search(raw):
-        for steps, scalar in places(msgspec.json.decode(raw)):
-            if isinstance(scalar, str) and CONTROL_CHARACTER.search(scalar):
-                raise invalid(
-                    pointer_to(*steps), "control_character", "Control characters are not allowed."
-                )
     return value
+
+
+def _refuse_control_characters(value: Any) -> None:
+    for steps, scalar in places(value):
+        if isinstance(scalar, str) and CONTROL_CHARACTER.search(scalar):
+            raise invalid(
+                pointer_to(*steps), "control_character", "Control characters are not allowed."
+            )
 
 
 class StrictJSONParser(BaseParser):

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from apps.common.callers import Caller
 from apps.common.ids import new_id
-from apps.common.problems import Problem, impossible
+from apps.common.problems import Problem, impossible, invalid
 from apps.notifications import intake, requests
 from apps.notifications.models import Batch
 from apps.notifications.requests import SendRequest
@@ -81,6 +81,8 @@ def _parsed(row: msgspec.Raw) -> SendRequest | Problem:
         return requests.bulk_row_decoder.decode(row)
     except msgspec.ValidationError as error:
         return requests.as_problem(error)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return invalid("", "malformed_json", f"The row is not valid JSON: {error}")
 
 
 def _result(index: int, answer: intake.Answer) -> dict[str, Any]:

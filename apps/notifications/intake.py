@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from uuid import UUID
 
 import msgspec
@@ -17,7 +18,7 @@ from apps.common.correlation import current_id
 from apps.common.problems import FieldError, Problem, impossible, pointer_to
 from apps.notifications import outbox
 from apps.notifications.models import Notification
-from apps.notifications.requests import SendRequest, normalised
+from apps.notifications.requests import SendRequest, normalised, with_utc_times
 from apps.notifications.states import REPLAYABLE, Status
 from apps.notifications.timeline import advance_telling
 from apps.templates import rendering
@@ -155,8 +156,14 @@ def cancel(notification: Notification) -> Notification:
 
 
 def body_digest(request: SendRequest) -> bytes:
-    """Digest the validated body with its defaults, without the key: what "the same body" means."""
-    body = msgspec.structs.replace(request, request_id=None)
+    """Digest the validated body with its defaults, without the key: what "the same body" means.
+
+    The same moment in another time zone is the same body.
+
+    Raises:
+        Problem: 400 for a time that cannot be brought to UTC.
+    """
+    body = msgspec.structs.replace(with_utc_times(request), request_id=None)
     return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).digest()
 
 
@@ -295,8 +302,10 @@ def _settle(
     """Tell a fresh row from a repeated request, and that from a key used for something else.
 
     A repeated request gets its first answer even where it would be refused today, for instance
-    because ``expires_at`` has passed since.
+    because ``expires_at`` has passed since. What is malformed has never been stored.
     """
+    if isinstance(draft, Problem) and draft.status_code == HTTPStatus.BAD_REQUEST:
+        return draft
     first = stored.get(request.request_id) if request.request_id is not None else None
     if first is None:
         if isinstance(draft, Problem):

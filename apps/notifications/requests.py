@@ -88,23 +88,30 @@ def as_problem(error: msgspec.ValidationError) -> Problem:
     return invalid(pointer_to(*steps), code, f"{text}.")
 
 
-def normalised(request: SendRequest, *, now: datetime) -> SendRequest:
-    """Bring the times to UTC and drop a schedule that has passed, which means now.
+def with_utc_times(request: SendRequest) -> SendRequest:
+    """Bring the times to UTC.
 
     Raises:
-        Problem: 400 for a time that cannot be stored, or is too far away.
+        Problem: 400 for a time that has no place in the calendar there.
     """
     times: dict[str, datetime | None] = {}
     for name in ("scheduled_for", "expires_at"):
         given: datetime | None = getattr(request, name)
-        if given is not None:
-            try:
-                given = given.astimezone(UTC)
-            except OverflowError:
-                raise invalid(pointer_to(name), "out_of_range", "Expected a real date.") from None
-        times[name] = given
-    scheduled_for = times["scheduled_for"]
-    if scheduled_for is not None and scheduled_for > now + SCHEDULE_MAX:
+        try:
+            times[name] = given and given.astimezone(UTC)
+        except OverflowError:
+            raise invalid(pointer_to(name), "out_of_range", "Expected a real date.") from None
+    return msgspec.structs.replace(request, **times)
+
+
+def normalised(request: SendRequest, *, now: datetime) -> SendRequest:
+    """Bring the times to UTC and refuse what is too far away.
+
+    Raises:
+        Problem: 400 for a time that cannot be stored, or is too far away.
+    """
+    asked = with_utc_times(request)
+    if asked.scheduled_for is not None and asked.scheduled_for > now + SCHEDULE_MAX:
         detail = f"Expected a time within {SCHEDULE_MAX.days} days."
         raise invalid("/scheduled_for", "out_of_range", detail)
-    return msgspec.structs.replace(request, **times)
+    return asked

@@ -113,11 +113,8 @@ def release_earlier_boots() -> int:
     """
     now = timezone.now()
     held = Notification.objects.filter(status=Status.SENDING)
-    released = advance(
-        held, to=Status.PENDING, now=now, claim_id=None, claimed_until=None, wake_at=now
-    )
-    waiting = Notification.objects.filter(status=Status.PENDING)
-    return released + waiting.update(wake_at=now)
+    advance(held, to=Status.PENDING, now=now, claim_id=None, claimed_until=None, wake_at=now)
+    return Notification.objects.filter(status=Status.PENDING).update(wake_at=now)
 
 
 def _take(now: datetime, *, limit: int, depths: Mapping[str, int]) -> Found:

@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
@@ -15,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from apps.notifications import queues
 from tests import services
 from tests.fakes.fcm_server import FcmServer
+from tests.fakes.proxy import Proxy
 from tests.fakes.smtp_server import SmtpServer
 from tests.journeys.http import Api, until
 from tests.journeys.processes import BIN, Process, free_port
@@ -29,6 +31,8 @@ class Installation:
         self.port = free_port()
         self.smtp = SmtpServer()
         self.fcm = FcmServer()
+        # The processes reach RabbitMQ through this, so that a test can take it away from them.
+        self.broker = Proxy(target_port=urlsplit(services.BROKER_URL).port or 5672)
         self.settings = settings
         self.processes: dict[str, Process] = {}
 
@@ -38,10 +42,16 @@ class Installation:
         return f"{head}/{self.database}"
 
     @property
+    def broker_url(self) -> str:
+        given = urlsplit(services.BROKER_URL)
+        address = f"{given.username}:{given.password}@127.0.0.1:{self.broker.port}"
+        return given._replace(netloc=address).geturl()
+
+    @property
     def env(self) -> dict[str, str]:
         return {
             "DATABASE_URL": self.database_url,
-            "BROKER_URL": services.BROKER_URL,
+            "BROKER_URL": self.broker_url,
             "REDIS_URL": services.REDIS_URL,
             "SECRET_KEY": "journeys-" + "0" * 50,
             "ALLOWED_HOSTS": "127.0.0.1",
@@ -60,6 +70,7 @@ class Installation:
     def __enter__(self) -> Self:
         self.smtp.__enter__()
         self.fcm.__enter__()
+        self.broker.__enter__()
         self.fcm.write_key_file(self.folder / "service-account.json")
         with psycopg.connect(services.DATABASE_URL, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{self.database}"')
@@ -75,6 +86,7 @@ class Installation:
     def __exit__(self, *_: object) -> None:
         for process in self.processes.values():
             process.kill()
+        self.broker.__exit__(None, None, None)
         self.fcm.__exit__(None, None, None)
         self.smtp.__exit__(None, None, None)
         with psycopg.connect(services.DATABASE_URL, autocommit=True) as connection:

@@ -1,7 +1,5 @@
 """Many notifications in one call; one bad row never sinks the others."""
 
-from typing import cast
-
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
@@ -16,7 +14,7 @@ from apps.notifications.api import examples as shown
 from apps.notifications.api.answers import BulkAnswerSerializer
 from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from apps.notifications.api.notifications import SEND, TAGS
-from apps.notifications.api.parsing import BulkRequestParser
+from apps.notifications.api.parsing import BulkRequestParser, body_as
 from apps.notifications.bulk import accept_bulk
 from apps.notifications.requests import BulkRequest
 
@@ -46,7 +44,7 @@ class BulkView(AccessTable, RateLimitHeaders, APIView):
         """Accept what can be accepted, and say for each row what became of it, in order."""
         caller = caller_of(request)
         key = idempotency_key(request)
-        rows = cast("BulkRequest", request.data).notifications
+        rows = body_as(BulkRequest, request).notifications
         self.limited(spend_sending(client=caller.client or "", cost=len(rows)))
         answer, replayed = accept_bulk(rows, caller=caller, key=key)
         headers = {}

@@ -1,6 +1,6 @@
 """Sending, reading, cancelling and replaying notifications."""
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -25,7 +25,7 @@ from apps.notifications.api.answers import (
 )
 from apps.notifications.api.filters import NotificationFilters, filtered
 from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
-from apps.notifications.api.parsing import SendRequestParser
+from apps.notifications.api.parsing import SendRequestParser, body_as
 from apps.notifications.api.visibility import VIEW_PERMISSION, find, visible_to
 from apps.notifications.models import Notification
 from apps.notifications.requests import SendRequest
@@ -94,7 +94,7 @@ class NotificationsView(AccessTable, RateLimitHeaders, ListAPIView[Notification]
     def post(self, request: Request) -> Response:
         """Accept one notification."""
         caller = caller_of(request)
-        asked = with_idempotency_key(request, cast("SendRequest", request.data))
+        asked = with_idempotency_key(request, body_as(SendRequest, request))
         self.limited(spend_sending(client=caller.client or "", cost=1))
         accepted = intake.accept(asked, caller=caller)
         headers = {}

@@ -1,0 +1,43 @@
+"""A TCP proxy that can be cut or frozen: a server that is away, without ending anybody's server."""
+
+import asyncio
+
+from tests.fakes.loop import ServerThread
+
+
+class Proxy(ServerThread):
+    """Passes bytes between its own port and a server's."""
+
+    def __init__(self, *, target_port: int, port: int = 0) -> None:
+        super().__init__(port=port)
+        self.target_port = target_port
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream_writer = await asyncio.open_connection(
+            self.host, self.target_port
+        )
+        try:
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(self._pump(reader, upstream_writer))
+                pumps.create_task(self._pump(upstream_reader, writer))
+        except* (OSError, EOFError):
+            pass  # One side went away, so the other is let go as well.
+        finally:
+            upstream_writer.close()
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            await self.flowing.wait()
+            sink.write(data)
+            await sink.drain()
+        raise EOFError
+
+    def freeze(self) -> None:
+        """Hold every byte back, as a server that was stopped with its connections open."""
+        self.loop.call_soon_threadsafe(self.flowing.clear)
+
+    def thaw(self) -> None:
+        """Let the bytes through again."""
+        self.loop.call_soon_threadsafe(self.flowing.set)

@@ -1,0 +1,149 @@
+"""A stranger's first minutes: the one command, the printed curl, the mail in the browser."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import urllib.request
+from http.cookiejar import CookieJar
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.http import Api, until
+from tests.journeys.processes import BIN, ROOT, Process, free_port
+
+pytestmark = [pytest.mark.embedded, pytest.mark.timeout(120)]
+
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".*_cache", ".hypothesis")
+
+
+class Checkout:
+    """A copy of the project without data, run as ``make run`` runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "checkout"
+        self.port = free_port()
+        self.log = folder / "run.log"
+        shutil.copytree(ROOT, self.root, ignore=LEFT_OUT)
+
+    def run(self) -> Process:
+        started = Process(
+            f"{BIN}/python",
+            "manage.py",
+            "run",
+            "--port",
+            str(self.port),
+            log=self.log,
+            env={},
+            cwd=self.root,
+        )
+        until(self.answers, within=30, what="the API to answer")
+        return started
+
+    def answers(self) -> bool:
+        try:
+            address = f"http://127.0.0.1:{self.port}/health/live"
+            with urllib.request.urlopen(address, timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def printed(self, pattern: str) -> str:
+        found = re.findall(pattern, self.log.read_text(), re.DOTALL)
+        assert found, pattern
+        return str(found[-1])
+
+    @property
+    def api(self) -> Api:
+        return Api(
+            base=f"http://127.0.0.1:{self.port}", key=self.printed(r"API key +(nk_live_\S+)")
+        )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_the_printed_curl_works_and_the_mail_can_be_read(checkout: Checkout) -> None:
+    running = checkout.run()
+    try:
+        curl = checkout.printed(r"curl -sS .*?\}'")
+        accepted = json.loads(subprocess.check_output(["/bin/sh", "-c", curl]))  # noqa: S603 - what was printed.
+        assert accepted["status"] == "pending"
+        status = checkout.api.ended(accepted["id"])
+        assert (status["status"], status["attempts"]) == ("delivered", 1)
+
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        sandbox = browser.open(checkout.printed(r"Sandbox +(http\S+)"), timeout=10).read().decode()
+        detail = re.findall(r'href="(/sandbox/[0-9a-f-]{36}/?)"', sandbox)[0]
+        base = f"http://127.0.0.1:{checkout.port}"
+        page = browser.open(f"{base}{detail}", timeout=10).read().decode()
+        assert "Welcome, Ada" in page
+        frame = re.findall(r'<iframe[^>]+src="([^"]+)"', page)[0]
+        html = browser.open(f"{base}{frame}", timeout=10)
+        assert "Good to have you with us" in html.read().decode()
+        assert "sandbox" in html.headers["Content-Security-Policy"]
+    finally:
+        running.signal_group(signal.SIGINT)
+        running.stop()
+
+
+def test_the_link_into_the_sandbox_works_once(checkout: Checkout) -> None:
+    running = checkout.run()
+    try:
+        link = checkout.printed(r"Sandbox +(http\S+)")
+        first = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        second = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        assert first.open(link, timeout=10).url.endswith("/sandbox/")
+        assert "/admin/login/" in second.open(link, timeout=10).url
+    finally:
+        running.kill()
+
+
+def test_a_kill_right_after_accepting_loses_nothing_and_keeps_the_demo(checkout: Checkout) -> None:
+    running = checkout.run()
+    api = checkout.api
+    user = checkout.printed(r"Demo user +(\S+)")
+    ids = [
+        api.send("email", user, "welcome", variables={"name": "A", "link": "https://e.com"})
+        for _ in range(100)
+    ]
+    running.kill()
+    until(lambda: not checkout.answers(), within=10, what="the port to be free")
+
+    again = checkout.run()
+    try:
+        assert checkout.api == api
+        assert set(api.all_ended(ids, within=30)) == {"delivered"}
+        assert {api.status(pk)["attempts"] for pk in ids} == {1}
+    finally:
+        again.kill()
+
+
+def test_a_command_beside_the_running_service_reaches_it(checkout: Checkout) -> None:
+    running = checkout.run()
+    try:
+        user = checkout.printed(r"Demo user +(\S+)")
+        variables = json.dumps({"name": "Ada", "link": "https://example.com"})
+        command = ["notify", "send", "--type", "email", "--user", user, "--template", "welcome"]
+        printed = subprocess.check_output(  # noqa: S603 - the project's own command.
+            [f"{BIN}/python", "manage.py", *command, "--variables", variables, "--client", "demo"],
+            cwd=checkout.root,
+            env={"PATH": "/usr/bin:/bin"},
+        )
+        sent = printed.decode().strip().splitlines()[-1]
+        assert checkout.api.ended(sent)["status"] == "delivered"
+    finally:
+        running.kill()
+
+
+def test_only_the_owner_can_read_the_kept_secrets(checkout: Checkout) -> None:
+    running = checkout.run()
+    running.kill()
+    kept = checkout.root / "var" / "demo.env"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    names = [line.partition("=")[0] for line in kept.read_text().splitlines()]
+    assert names == ["SECRET_KEY", "DEMO_STAFF_PASSWORD", "DEMO_API_KEY"]

@@ -1,0 +1,143 @@
+"""Whatever dies at whatever moment, no accepted notification is unaccounted for."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from kombu import Connection
+
+from apps.notifications import queues
+from tests import services
+from tests.journeys.http import Api, until
+from tests.journeys.installation import Installation
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
+
+MAILS = 300
+
+
+def accept(api: Api, *, count: int = MAILS) -> list[str]:
+    template, alice = api.mail_template(), api.user("alice")
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda _: api.send("email", alice, template), range(count)))
+
+
+def copies(installation: Installation, ids: list[str]) -> dict[str, int]:
+    """Count how often each notification reached the mail server."""
+    seen = dict.fromkeys(ids, 0)
+    for mail in installation.smtp.mails:
+        name = mail.parsed["Message-ID"].strip("<>").partition("@")[0]
+        if name in seen:
+            seen[name] += 1
+    return seen
+
+
+def test_killing_worker_and_web_loses_nothing(installation: Installation, api: Api) -> None:
+    # Slow enough that the worker is killed in the middle of its chunks.
+    installation.smtp.latency = 0.02
+    try:
+        ids = accept(api)
+        installation.processes["web"].kill()
+        until(lambda: any(copies(installation, ids).values()), within=20, what="the first mail")
+        for _ in range(3):
+            installation.processes["email"].kill()
+            installation.start("email")
+            time.sleep(3)
+        installation.start("web")
+        installation.wait_until_ready()
+
+        endings = api.all_ended(ids, within=150)
+    finally:
+        installation.smtp.latency = 0.0
+    arrived = copies(installation, ids)
+
+    assert set(endings) == {"sent"}
+    assert min(arrived.values()) == 1, "every accepted mail has arrived"
+    doubled = sum(count - 1 for count in arrived.values())
+    # A mail is doubled only when its worker died between the server's answer and the record: at
+    # most one chunk's worth for each of the three kills.
+    assert doubled <= 3 * 100
+
+
+def test_without_a_broker_requests_are_accepted_as_fast_and_delivered_later(
+    installation: Installation, api: Api
+) -> None:
+    proxy = installation.broker
+    template, alice = api.mail_template(), api.user("alice")
+
+    def timed_send() -> tuple[str, float]:
+        started = time.perf_counter()
+        sent = api.send("email", alice, template)
+        return sent, time.perf_counter() - started
+
+    usual = [timed_send() for _ in range(50)]
+    proxy.freeze()
+    frozen = [timed_send() for _ in range(50)]
+    proxy.go_away()
+    away = [timed_send() for _ in range(50)]
+    statuses_while_away = {api.status(pk)["status"] for pk, _ in away}
+    proxy.thaw()
+    proxy.come_back()
+
+    def p95(timings: list[tuple[str, float]]) -> float:
+        return sorted(seconds for _, seconds in timings)[int(len(timings) * 0.95)]
+
+    assert statuses_while_away == {"pending"}
+    assert p95(frozen) < max(0.1, 2 * p95(usual))
+    assert p95(away) < max(0.1, 2 * p95(usual))
+    ids = [pk for pk, _ in usual + frozen + away]
+    assert set(api.all_ended(ids, within=150)) == {"sent"}
+    assert min(copies(installation, ids).values()) == 1
+
+
+def test_poison_is_recorded_and_never_stops_a_queue(installation: Installation, api: Api) -> None:
+    before = {row[0] for row in installation.query("SELECT id FROM notifications_deadletter")}
+    with Connection(services.BROKER_URL) as connection:
+        producer = connection.Producer(exchange=queues.EXCHANGE, routing_key="email")
+        task = {"task": "notifications.deliver_email", "id": "poison-arguments"}
+        producer.publish([[["no id"], 0], {}, {}], headers=task, serializer="json")
+        producer.publish([[], {}, {}], headers={"task": "no.such.task", "id": "poison-task"})
+        producer.publish({"hello": "world"}, serializer="json")
+        producer.publish(b"{", content_type="application/json", content_encoding="utf-8")
+        producer.publish(
+            b"\x80\x04.", content_type="application/x-python-serialize", content_encoding="binary"
+        )
+
+    recorded = until(
+        lambda: (
+            [
+                row
+                for row in installation.query(
+                    "SELECT id, reason, channel FROM notifications_deadletter"
+                )
+                if row[0] not in before
+            ][4:]
+            and installation.query(
+                "SELECT reason, channel FROM notifications_deadletter WHERE message_id IS NOT NULL"
+            )
+        ),
+        within=20,
+        what="five dead letters",
+    )
+
+    assert set(recorded) == {("rejected", "email")}
+    assert len(recorded) == 5
+    assert api.ended(api.send("email", api.user("alice"), api.mail_template()))["status"] == "sent"
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_its_chunk(
+    installation: Installation, api: Api
+) -> None:
+    installation.smtp.latency = 0.05
+    try:
+        ids = accept(api, count=60)
+        until(lambda: any(copies(installation, ids).values()), within=20, what="the first mail")
+        installation.processes["email"].stop()
+    finally:
+        installation.smtp.latency = 0.0
+    held = [pk for pk in ids if api.status(pk)["status"] == "sending"]
+    installation.start("email")
+
+    assert held == []
+    assert set(api.all_ended(ids, within=60)) == {"sent"}
+    assert set(copies(installation, ids).values()) == {1}
