@@ -30,6 +30,13 @@ wait_for() {
     done
 }
 
+# docker-compose.yml asks for its secrets when it is read. Those of docker/loopback.yml are well
+# known, and what belongs to other services is not used.
+compose() {
+    SECRET_KEY=unused FLOWER_BASIC_AUTH=unused POSTGRES_PASSWORD="$PASSWORD" RABBITMQ_PASSWORD=guest \
+        docker compose -f docker-compose.yml -f docker/loopback.yml "$@"
+}
+
 have_docker() { command -v docker >/dev/null 2>&1 && docker info >/dev/null 2>&1; }
 
 installed() { dpkg -s "$1" >/dev/null 2>&1; }
@@ -54,7 +61,7 @@ psql_admin() {
 postgresql() {
     if ! answers 5432; then
         if have_docker; then
-            docker compose -f docker-compose.yml -f docker/loopback.yml up -d postgresql
+            compose up -d --wait postgresql
         else
             install_package postgresql
             version="$(ls /etc/postgresql | sort -V | tail -n 1)"
@@ -62,6 +69,8 @@ postgresql() {
         fi
         wait_for PostgreSQL 5432
     fi
+    # In the container the role and the database are there; without a client nothing can be asked.
+    command -v psql >/dev/null 2>&1 || return 0
     # The role may make databases, because the tests make theirs.
     if PGPASSWORD="$PASSWORD" psql -qtA -h 127.0.0.1 -U "$ROLE" -d "$DATABASE" -c 'SELECT 1' >/dev/null 2>&1; then
         return
@@ -78,7 +87,7 @@ rabbitmq() {
     control=rabbitmqctl
     if ! answers 5672; then
         if have_docker; then
-            docker compose -f docker-compose.yml -f docker/loopback.yml up -d rabbitmq
+            compose up -d --wait rabbitmq
         else
             install_package rabbitmq-server
             rabbitmq-server -detached
@@ -87,8 +96,8 @@ rabbitmq() {
     fi
     # The tests have a virtual host of their own, so that they never meet a running stack.
     if ! command -v rabbitmqctl >/dev/null 2>&1; then
-        have_docker || return 0
-        control="docker compose exec -T rabbitmq rabbitmqctl"
+        { have_docker && [ -n "$(compose ps -q rabbitmq)" ]; } || return 0
+        control="compose exec -T rabbitmq rabbitmqctl"
     fi
     $control -q await_startup
     $control -q list_vhosts | grep -qx "$TEST_VHOST" || $control -q add_vhost "$TEST_VHOST"
@@ -98,7 +107,7 @@ rabbitmq() {
 redis() {
     answers 6379 && return
     if have_docker; then
-        docker compose -f docker-compose.yml -f docker/loopback.yml up -d redis
+        compose up -d --wait redis
     else
         install_package redis-server
         redis-server --daemonize yes --bind 127.0.0.1 --port 6379 --save '' --appendonly no >/dev/null

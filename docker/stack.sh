@@ -6,6 +6,20 @@ cd "$(dirname "$0")/.."
 
 BIN="$PWD/.venv/bin"
 export BIN
+
+# What .env says counts here too, where the environment does not say otherwise.
+eval "$("$BIN/python" - <<'PYTHON'
+import os
+import shlex
+
+from dotenv import dotenv_values
+
+for name, value in dotenv_values(os.environ.get("ENV_FILE", ".env")).items():
+    if value is not None and name not in os.environ:
+        print(f"export {name}={shlex.quote(value)}")
+PYTHON
+)"
+
 export PORT="${PORT:-8000}"
 export WEB_PROCESSES="${WEB_PROCESSES:-2}"
 export EMAIL_WORKERS="${EMAIL_WORKERS:-1}"

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 for name in $(sed -n 's/^#\{0,1\} \{0,1\}\([A-Z_]*\)=.*/\1/p' .env.example) BROKER_URL DATABASE_URL; do
     unset "$name"
 done
+export ENV_FILE=/dev/null
 export SECRET_KEY="tests-$(printf '0%.0s' $(seq 50))"
 
 echo "=== Tests without servers: SQLite, in-memory broker, in-process cache"

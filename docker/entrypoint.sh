@@ -1,0 +1,42 @@
+#!/bin/sh
+# What a container runs, by its role:
+#   web                    the API on PORT (8000), in WEB_PROCESSES processes (2)
+#   worker LANE[,LANE...]  deliveries of these lanes, in CONCURRENCY processes (1)
+#   scheduler | dead-letter-recorder | flower
+#   setup                  migrate and declare the queues, once for each deployment
+# Anything else is run as it stands, such as `python manage.py notify doctor`.
+set -eu
+cd "$(dirname "$0")/.."
+
+# A mail catcher takes the mail for as long as no SMTP server is named.
+if [ -n "${MAIL_CATCHER:-}" ] && [ -z "${SMTP_HOST:-}" ]; then
+    export EMAIL_PROVIDERS="${EMAIL_PROVIDERS:-smtp}"
+    export SMTP_HOST="$MAIL_CATCHER" SMTP_PORT=1025 SMTP_TLS=none
+fi
+
+role="${1:-web}"
+case "$role" in
+    web)
+        exec granian --interface wsgi --host 0.0.0.0 --port "${PORT:-8000}" \
+            --workers "${WEB_PROCESSES:-2}" --blocking-threads 8 --respawn-failed-workers \
+            --log-level warning notifications_project.wsgi:application
+        ;;
+    worker)
+        lanes="${2:?worker needs its lanes, such as email,email.bulk}"
+        exec celery -A notifications_project worker -Q "$lanes" \
+            -n "$(echo "$lanes" | tr ',.' '--')@%h" --concurrency "${CONCURRENCY:-1}" \
+            --without-gossip --without-mingle
+        ;;
+    scheduler) exec python manage.py run_scheduler ;;
+    dead-letter-recorder) exec python manage.py record_dead_letters ;;
+    flower)
+        # It listens on every address of the container, so never without its login.
+        : "${FLOWER_BASIC_AUTH:?Flower needs FLOWER_BASIC_AUTH=name:password}"
+        exec celery -A notifications_project flower --address=0.0.0.0 --port="${FLOWER_PORT:-5555}"
+        ;;
+    setup)
+        python manage.py migrate --no-input --verbosity 1
+        exec python manage.py declare_queues
+        ;;
+    *) exec "$@" ;;
+esac

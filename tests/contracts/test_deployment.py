@@ -1,0 +1,274 @@
+"""The deployment files say what the code does: lanes, variables, versions, health, order."""
+
+import ast
+import configparser
+import re
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from apps.notifications import heartbeat, queues
+from apps.notifications.models import Heartbeat
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = ROOT / "notifications_project" / "settings" / "environment.py"
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+LOOPBACK = yaml.safe_load((ROOT / "docker" / "loopback.yml").read_text())
+RENDER = yaml.safe_load((ROOT / "render.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
+# It runs once and ends, so there is nothing to watch.
+ONE_SHOT = "setup"
+
+NAME = re.compile(r"[A-Z][A-Z0-9_]+")
+EXAMPLE_LINE = re.compile(r"^# ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
+INTERPOLATED = re.compile(r"\$\{([A-Z][A-Z0-9_]*)")
+
+
+def example() -> dict[str, str]:
+    return dict(EXAMPLE_LINE.findall((ROOT / ".env.example").read_text()))
+
+
+def environment_calls() -> dict[str, ast.expr | None]:
+    """Every variable that environment.py reads, with the expression of its default."""
+    found: dict[str, ast.expr | None] = {}
+    for node in ast.walk(ast.parse(ENVIRONMENT.read_text())):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = node.args[0]
+        if not isinstance(name, ast.Constant) or not NAME.fullmatch(str(name.value)):
+            continue
+        keyword = next((word.value for word in node.keywords if word.arg == "default"), None)
+        found[str(name.value)] = node.args[1] if len(node.args) > 1 else keyword
+    return found
+
+
+def written(default: ast.expr | None) -> str | None:
+    """A literal default as .env.example writes it; None where the default is computed."""
+    if isinstance(default, ast.List) and not default.elts:
+        return ""
+    if not isinstance(default, ast.Constant):
+        return None
+    value = default.value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def lanes_of(text: str) -> list[str]:
+    return [lane.strip() for lane in text.split(",")]
+
+
+def supervised() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(ROOT / "docker" / "stack.conf")
+    return parser
+
+
+def lanes_in_stack() -> list[str]:
+    conf = supervised()
+    commands = [conf[name]["command"] for name in conf.sections() if "command" in conf[name]]
+    workers = [re.search(r" worker -Q (\S+)", command) for command in commands]
+    return [lane for found in workers if found for lane in lanes_of(found[1])]
+
+
+def lanes_in_compose() -> list[str]:
+    commands = [service.get("command", []) for service in SERVICES.values()]
+    return [lane for words in commands if words[:1] == ["worker"] for lane in lanes_of(words[1])]
+
+
+def lanes_in_render() -> list[str]:
+    commands = [service.get("dockerCommand", "") for service in RENDER["services"]]
+    workers = [re.search(r"entrypoint\.sh worker (\S+)", command) for command in commands]
+    return [lane for found in workers if found for lane in lanes_of(found[1])]
+
+
+@pytest.mark.parametrize("lanes", [lanes_in_compose, lanes_in_stack, lanes_in_render])
+def test_every_lane_has_exactly_one_worker(lanes: Any) -> None:
+    assert Counter(lanes()) == Counter(list(queues.LANES))
+
+
+@pytest.mark.parametrize("channel", list(queues.Channel))
+def test_an_urgent_lane_shares_its_process_with_nothing(channel: str) -> None:
+    words = [service["command"][1] for service in SERVICES.values() if is_worker(service)]
+    assert f"{channel}.urgent" in words
+    assert f"{channel},{channel}.bulk" in words
+
+
+def is_worker(service: dict[str, Any]) -> bool:
+    return bool(service.get("command", [])[:1] == ["worker"])
+
+
+def test_the_stack_and_compose_have_the_same_processes() -> None:
+    sections = supervised().sections()
+    programs = {name.partition(":")[2] for name in sections if name.startswith("program:")}
+    assert programs == set(OURS) - {ONE_SHOT}
+
+
+def test_the_processes_of_the_stack_are_stopped_together() -> None:
+    group = supervised()["group:stack"]["programs"].split(",")
+    assert set(group) == set(OURS) - {ONE_SHOT}
+
+
+def test_a_role_of_compose_is_known_to_the_entrypoint() -> None:
+    known = set(
+        re.findall(
+            r"^    ([a-z-]+)\)", (ROOT / "docker" / "entrypoint.sh").read_text(), re.MULTILINE
+        )
+    )
+    assert {SERVICES[name]["command"][0] for name in OURS} == known
+
+
+def test_every_variable_read_is_in_the_example_and_every_other_has_a_reader() -> None:
+    read = set(environment_calls())
+    scripts = "".join(
+        (ROOT / "docker" / name).read_text() for name in ("stack.sh", "entrypoint.sh")
+    )
+    elsewhere = set(INTERPOLATED.findall((ROOT / "docker-compose.yml").read_text() + scripts))
+    listed = set(example())
+    assert read - listed == set()
+    assert listed - read - elsewhere == set()
+    assert set(INTERPOLATED.findall((ROOT / "docker-compose.yml").read_text())) - listed == set()
+
+
+def test_the_example_gives_the_default_of_the_code() -> None:
+    literal = {name: written(default) for name, default in environment_calls().items()}
+    literal |= {"EMAIL_PROVIDERS": "sandbox", "PUSH_PROVIDERS": "sandbox"}
+    listed = example()
+    differing = {
+        name: (default, listed[name])
+        for name, default in literal.items()
+        if default is not None and default != listed[name]
+    }
+    assert differing == {}
+
+
+def test_a_variable_of_the_example_is_explained_and_sets_nothing_by_itself() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    for number, line in enumerate(lines):
+        assert not line or line.startswith("#"), line
+        if EXAMPLE_LINE.match(line):
+            assert lines[number - 1].startswith("# "), line
+
+
+def test_no_secret_is_in_the_files() -> None:
+    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "FLOWER_BASIC_AUTH"):
+        text = (ROOT / "docker-compose.yml").read_text()
+        assert f"${{{name}:?" in text
+        assert f"${{{name}:-" not in text
+    secret = [
+        entry
+        for group in (*RENDER["services"], *RENDER["envVarGroups"])
+        for entry in group.get("envVars", [])
+        if re.search(r"SECRET|PASSWORD|KEY|TOKEN|AUTH|BROKER_URL", entry.get("key", ""))
+    ]
+    assert secret
+    assert [entry for entry in secret if "value" in entry] == []
+
+
+def test_every_image_is_pinned_to_one_version() -> None:
+    for name, service in SERVICES.items():
+        _, _, tag = service["image"].rpartition(":")
+        assert re.match(r"v?\d+\.\d+\.\d+|\d+\.\d+-", tag), name
+
+
+def test_every_service_that_stays_has_a_health_check_and_a_restart_policy() -> None:
+    for name, service in SERVICES.items():
+        if name == ONE_SHOT:
+            assert service["restart"] == "no"
+            continue
+        assert service["healthcheck"]["test"], name
+        assert service["restart"] == "unless-stopped", name
+
+
+def test_every_start_is_ordered_by_a_condition() -> None:
+    for name in OURS:
+        order = SERVICES[name]["depends_on"]
+        assert all(wait["condition"] for wait in order.values()), name
+        if name != ONE_SHOT:
+            assert order[ONE_SHOT] == {"condition": "service_completed_successfully"}, name
+
+
+def test_every_service_has_time_to_finish_a_chunk() -> None:
+    for name, service in SERVICES.items():
+        assert int(service["stop_grace_period"].removesuffix("s")) >= 30, name
+    conf = supervised()
+    for name in conf.sections():
+        if "worker" in conf[name].get("command", ""):
+            assert int(conf[name]["stopwaitsecs"]) >= 30, name
+
+
+def test_every_port_is_published_on_loopback() -> None:
+    for service in (*SERVICES.values(), *LOOPBACK["services"].values()):
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_our_containers_cannot_write_or_gain_rights() -> None:
+    for name in OURS:
+        assert SERVICES[name]["read_only"] is True
+        assert SERVICES[name]["cap_drop"] == ["ALL"]
+    assert re.search(r"^USER 10001", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
+
+
+def test_the_image_has_the_python_that_the_project_requires() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = project["requires-python"].removeprefix(">=")
+    image = re.search(r"python:(\d+\.\d+)\.\d+-slim", (ROOT / "docker" / "Dockerfile").read_text())
+    assert image is not None
+    assert image[1] == required
+
+
+def test_the_image_contains_what_the_dockerfile_copies_and_nothing_secret() -> None:
+    allowed = {
+        line.removeprefix("!")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    copies = re.findall(
+        r"^COPY (?!--)(.+) \S+$", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE
+    )
+    copied = {name for line in copies for name in line.split()}
+    assert copied == allowed
+    assert all((ROOT / name).exists() for name in allowed)
+
+
+def test_the_health_check_of_a_process_waits_as_long_as_the_heartbeat_lives() -> None:
+    text = (ROOT / "docker" / "healthcheck.py").read_text()
+    found = re.search(r"^ALIVE_SECONDS = (\d+)$", text, re.MULTILINE)
+    assert found is not None
+    assert int(found[1]) == heartbeat.ALIVE_FOR.total_seconds()
+    assert Heartbeat._meta.db_table in text
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"])
+def test_every_link_of_the_documents_leads_somewhere(name: str) -> None:
+    place = ROOT / name
+    for page in sorted(place.glob("*.md")) if place.is_dir() else [place]:
+        links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+        local = [link for link in links if "://" not in link]
+        assert [link for link in local if not (page.parent / link).exists()] == [], page.name
+
+
+def test_the_system_design_names_every_package_that_was_chosen_and_no_other() -> None:
+    chosen, _, _ = (ROOT / "requirements.txt").read_text().partition("\n\n")
+    packages = set(re.findall(r"^([A-Za-z][\w-]*)(?:\[|==)", chosen, re.MULTILINE))
+    text = (ROOT / "docs" / "system_design.md").read_text()
+    _, _, section = text.partition("## Dependencies")
+    table, _, _ = section.partition("\n## ")
+    cells = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[1:]
+    named = {name.strip().partition("[")[0] for cell in cells for name in cell.split(",")}
+    assert named == packages
+
+
+def test_the_system_design_names_only_modules_that_exist() -> None:
+    text = (ROOT / "docs" / "system_design.md").read_text()
+    pipeline = ROOT / "apps" / "notifications"
+    places = [pipeline, pipeline / "providers", ROOT / "apps", ROOT / "notifications_project", ROOT]
+    places += [ROOT / "apps" / "common"]
+    modules = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.py)`", text))
+    assert modules
+    assert [name for name in modules if not any((place / name).exists() for place in places)] == []
