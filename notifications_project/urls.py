@@ -1,23 +1,46 @@
 """Every path of the project."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from apps.common.routes import either_slash
 from apps.notifications import sandbox_pages
 from apps.notifications.api import health, metrics, start, welcome
+from apps.notifications.api.unsubscribe import unsubscribe
+from apps.users.staff_login import limited
+
+session_patterns = [
+    path(
+        "login/", RedirectView.as_view(pattern_name="admin:login", query_string=True), name="login"
+    ),
+    path("logout/", LogoutView.as_view(next_page="start"), name="logout"),
+]
+
+# The pages of the documentation have no form for what OPTIONS would say.
+PAGES = ["get", "head"]
 
 urlpatterns = [
     *either_slash(
         [
             path("health/live", health.live, name="live"),
             path("health/ready", health.ready, name="ready"),
+            path("unsubscribe/<str:token>", unsubscribe, name="unsubscribe"),
             path("metrics", metrics.metrics, name="metrics"),
             path("api/v1/", start.StartView.as_view(), name="start"),
             path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-            path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-            path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+            path(
+                "api/docs/",
+                SpectacularSwaggerView.as_view(url_name="schema", http_method_names=PAGES),
+                name="docs",
+            ),
+            path(
+                "api/redoc/",
+                SpectacularRedocView.as_view(url_name="schema", http_method_names=PAGES),
+                name="redoc",
+            ),
             path("sandbox/", sandbox_pages.message_list),
             path("sandbox/enter/<uuid:user_id>/<str:token>", welcome.enter, name="enter"),
         ]
@@ -28,5 +51,8 @@ urlpatterns = [
     path("api/v1/", include("apps.notifications.api.urls")),
     path("account/", include("apps.users.urls")),
     path("sandbox/", include("apps.notifications.sandbox_urls")),
+    # The browsable API's own log in and log out lead to those of the admin.
+    path("api/auth/", include((session_patterns, "rest_framework"))),
+    path("admin/login/", limited(admin.site.login)),
     path("admin/", admin.site.urls),
 ]

@@ -1,6 +1,5 @@
 """The WSGI entry of the web process; in the embedded mode that process is everything."""
 
-import atexit
 import os
 import threading
 import time
@@ -33,9 +32,7 @@ def _end_with_parent() -> None:
 threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
 if settings.EMBEDDED:
     embedded.start()
-_heart = Heart(
+Heart(
     role="embedded" if settings.EMBEDDED else "web",
     queues=embedded.QUEUES if settings.EMBEDDED else (),
-)
-_heart.start()
-atexit.register(_heart.stop)
+).start()

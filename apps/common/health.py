@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import structlog
 from celery import current_app
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -88,7 +88,7 @@ def ask_cache() -> str:
     cache.set("health", "ok", 10)
     if cache.get("health") != "ok":
         raise Unwell("what was written could not be read")
-    return type(cache).__name__
+    return type(caches["default"]).__name__
 
 
 def ask_broker() -> str:

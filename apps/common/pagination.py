@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from apps.common.problems import invalid
 
 PAGE_SIZE_MAX_DIGITS = 9
+EXAMPLE_LINK = "https://notifications.example.com/api/v1/notifications/?cursor=cD0wMTk4ZjBjMw"
 
 
 class NewestFirst(CursorPagination):
@@ -54,3 +55,16 @@ class NewestFirst(CursorPagination):
             detail = f"Expected a number from 1 to {self.max_page_size}."
             raise invalid("?page_size", "out_of_range", detail)
         return int(given)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page in OpenAPI 3.1, where a link that may be null says so in its type."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {
+                "next": {**link, "example": EXAMPLE_LINK},
+                "previous": {**link, "example": None},
+                "results": schema,
+            },
+        }

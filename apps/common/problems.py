@@ -204,9 +204,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         instance=request.path,
         errors=problem.errors,
     )
-    # The browsable API shows the problem in its page, which must keep its own content type.
+    # The browsable API and the pages of the documentation write HTML, which must say so.
     renderer = getattr(request, "accepted_renderer", None)
-    shown_as_page = renderer is not None and renderer.format == "api"
+    shown_as_page = renderer is not None and renderer.format in {"api", "html"}
     return Response(
         body,
         status=problem.status_code,

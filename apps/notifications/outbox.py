@@ -3,6 +3,7 @@
 A message only wakes a worker; losing, doubling or delaying one costs time, never a notification.
 """
 
+import atexit
 import os
 import queue
 import threading
@@ -32,6 +33,7 @@ CONFIRM_TIMEOUT_SECONDS = 1.0
 # beyond that it forgets the oldest, which the sweep finds by their rows.
 RETRY_SECONDS = 1.0
 BACKLOG_MAX = 100_000
+FLUSH_SECONDS = 3.0
 PUBLISH_ERRORS = (OperationalError, AMQPError, OSError)
 
 
@@ -106,9 +108,12 @@ class Publisher:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._pid = 0
+        self._idle = threading.Event()
+        self._idle.set()
 
     def hand_over(self, wakeups: list[Wakeup]) -> None:
         """Take wake-ups and return at once."""
+        self._idle.clear()
         self._waiting.put(wakeups)
         # A forked process has the object but not its thread.
         if self._thread is None or self._pid != os.getpid():
@@ -117,12 +122,23 @@ class Publisher:
                     self._pid = os.getpid()
                     self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
                     self._thread.start()
+                    atexit.register(self.flush)
+
+    def flush(self, *, timeout_seconds: float = FLUSH_SECONDS) -> bool:
+        """Wait until everything handed over is published, as at the end of a command.
+
+        Returns:
+            False where the broker did not take it in time; the sweep finds the rows.
+        """
+        return self._idle.wait(timeout_seconds)
 
     def _run(self) -> None:
         while True:
             gathered = list(self._waiting.get())
             gathered += self._gather()
             self._publish_all(gathered)
+            if self._waiting.empty():
+                self._idle.set()
 
     def _gather(self) -> list[Wakeup]:
         gathered: list[Wakeup] = []

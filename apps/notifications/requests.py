@@ -28,8 +28,9 @@ RequestId = Annotated[
     ),
 ]
 Time = Annotated[datetime, Meta(tz=True)]
-# BCP 47, as far as the fallback chain needs it.
-LanguageTag = Annotated[str, Meta(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+# BCP 47, as far as the fallback chain needs it. In Python "$" also matches before a line feed.
+LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$(?!\n)"
+LanguageTag = Annotated[str, Meta(pattern=LANGUAGE_TAG, max_length=35)]
 
 
 class SendRequest(Struct, kw_only=True, forbid_unknown_fields=True):

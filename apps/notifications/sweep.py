@@ -114,7 +114,10 @@ def release_earlier_boots() -> int:
     now = timezone.now()
     held = Notification.objects.filter(status=Status.SENDING)
     advance(held, to=Status.PENDING, now=now, claim_id=None, claimed_until=None, wake_at=now)
-    return Notification.objects.filter(status=Status.PENDING).update(wake_at=now)
+    pending = Notification.objects.filter(status=Status.PENDING).update(wake_at=now)
+    # The message of a retry died with the broker; the row knows when it is due.
+    retrying = Notification.objects.filter(status=Status.RETRYING)
+    return pending + retrying.update(wake_at=F("next_attempt_at"))
 
 
 def _take(now: datetime, *, limit: int, depths: Mapping[str, int]) -> Found:

@@ -50,7 +50,8 @@ def parse_rate(text: str) -> Rate:
 
 
 env = FileAwareEnv()
-env.read_env(str(BASE_DIR / ".env"), recurse=False)
+# A variable that is set already wins over the file.
+env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
 
 
 def _rate(name: str, default: str) -> Rate:

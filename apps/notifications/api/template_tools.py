@@ -22,7 +22,7 @@ from apps.notifications.queues import Channel
 from apps.notifications.requests import SendRequest
 from apps.templates import rendering
 from apps.templates.api import views as template_views
-from apps.templates.api.serializers import PreviewSerializer
+from apps.templates.api.serializers import LanguageField, PreviewSerializer
 from apps.users import contacts
 
 # Somebody waits at the screen for it.
@@ -55,7 +55,7 @@ class TestSendSerializer(StrictSerializer):
 
     user_id = serializers.UUIDField(required=False)
     variables = serializers.DictField(default=dict)
-    language = serializers.CharField(required=False, allow_null=True, max_length=35)
+    language = LanguageField(required=False, allow_null=True)
 
 
 class TestSendView(AccessTable, RateLimitHeaders, APIView):

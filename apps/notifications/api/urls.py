@@ -11,6 +11,7 @@ from apps.notifications.api.notifications import (
     ReplayView,
     StatusView,
 )
+from apps.notifications.api.receipts import EmailReceiptView, PushReceiptView
 from apps.notifications.api.services import ServicesView
 from apps.notifications.api.template_tools import PreviewView, TestSendView
 from apps.notifications.api.user_erasure import ErasableUserView
@@ -37,6 +38,8 @@ urlpatterns = either_slash(
             ReplayView.as_view(),
             name="notification-replay",
         ),
+        path("receipts/email", EmailReceiptView.as_view(), name="email-receipts"),
+        path("receipts/push", PushReceiptView.as_view(), name="push-receipts"),
         path("services/", ServicesView.as_view(), name="services"),
         path("users/<uuid:user_id>", ErasableUserView.as_view(), name="user"),
         path(

@@ -4,9 +4,11 @@ from email.utils import parseaddr
 
 from django.conf import settings
 
+from apps.notifications import unsubscribe
 from apps.notifications.models import Notification
 from apps.notifications.providers.base import Mail
-from apps.templates.rendering import EmailContent
+from apps.notifications.unsubscribe import Subscription
+from apps.templates.rendering import EmailContent, TemplateFacts
 from apps.users.contacts import Contact
 
 
@@ -16,7 +18,18 @@ def message_id_for(notification: Notification) -> str:
     return f"<{notification.pk}@{domain}>"
 
 
-def compose(notification: Notification, *, contact: Contact, content: EmailContent) -> list[Mail]:
+def headers_of(notification: Notification, *, facts: TemplateFacts) -> dict[str, str]:
+    """Make the headers besides the usual ones: critical mails cannot be unsubscribed from."""
+    headers = {"X-Correlation-ID": notification.correlation_id}
+    if not facts.critical:
+        subscription = Subscription(user_id=notification.user_id, category=facts.category)
+        headers.update(unsubscribe.headers_for(subscription))
+    return headers
+
+
+def compose(
+    notification: Notification, *, contact: Contact, content: EmailContent, facts: TemplateFacts
+) -> list[Mail]:
     """Compose the one mail of a notification. The contact has an address."""
     assert contact.email is not None
     return [
@@ -30,6 +43,6 @@ def compose(notification: Notification, *, contact: Contact, content: EmailConte
             subject=content.subject,
             text=content.text,
             html=content.html,
-            headers={"X-Correlation-ID": notification.correlation_id},
+            headers=headers_of(notification, facts=facts),
         )
     ]

@@ -59,9 +59,17 @@ def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
     prepared = Prepared()
     for row in rows:
         contact = people.get(row.user_id)
-        found = hindrance(row, contact=contact, facts=facts[row.template_version_id], now=now)
-        if found is None and contact is not None:
-            composed = _compose(row, contact=contact, past=past.get(row.pk, PastRounds()), now=now)
+        known = facts.get(row.template_version_id)
+        # A version that somebody deleted by hand fails its own rows, not the whole chunk.
+        found = (
+            hindrance(row, contact=contact, facts=known, now=now)
+            if known is not None
+            else template_error("the version no longer exists")
+        )
+        if found is None and contact is not None and known is not None:
+            composed = _compose(
+                row, contact=contact, facts=known, past=past.get(row.pk, PastRounds()), now=now
+            )
             if isinstance(composed, Envelope):
                 prepared.envelopes.append(composed)
                 continue
@@ -71,16 +79,27 @@ def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
     return prepared
 
 
+def template_error(detail: str) -> Hindrance:
+    """Make the hindrance of a notification whose content cannot be made."""
+    return Hindrance(to=Status.FAILED, reason="template_error", detail=detail)
+
+
 def _compose(
-    row: Notification, *, contact: Contact, past: PastRounds, now: datetime
+    row: Notification,
+    *,
+    contact: Contact,
+    facts: rendering.TemplateFacts,
+    past: PastRounds,
+    now: datetime,
 ) -> Envelope | Hindrance:
     try:
         content = rendering.render(row.template_version_id, row.variables)
     except rendering.RenderError as error:
-        return Hindrance(to=Status.FAILED, reason="template_error", detail=str(error))
+        return template_error(str(error))
     if isinstance(content, rendering.EmailContent):
         return Envelope(
-            notification=row, messages=email.compose(row, contact=contact, content=content)
+            notification=row,
+            messages=email.compose(row, contact=contact, content=content, facts=facts),
         )
     messages = push.compose(row, contact=contact, content=content, settled=past.devices, now=now)
     if not messages:

@@ -22,3 +22,48 @@ PREVIEW: dict[str, Any] = {
     "variables": {"name": "Ada", "link": "https://example.com/confirm"},
     "language": "en",
 }
+# The first version of a template, as it is shown wherever versions are.
+VERSION: dict[str, Any] = {
+    "id": "0198f0c1-11aa-7c3e-8f20-5a4e6b7c8d90",
+    "version": 1,
+    "language": "en",
+    "published": True,
+    "subject": NEW_TEMPLATE["subject"],
+    "body": NEW_TEMPLATE["body"],
+    "html": NEW_TEMPLATE["html"],
+    "variables": ["link", "name"],
+    "created_by": "shop",
+    "created_at": "2026-11-22T12:00:00Z",
+}
+TEMPLATE: dict[str, Any] = {
+    **VERSION,
+    "id": "0198f0c1-22bb-7aaa-9bbb-6c5d4e3f2a10",
+    "code": "welcome",
+    "notification_type": "email",
+    "name": "Welcome",
+    "default_language": "en",
+    "languages": ["en"],
+    "category": "account",
+    "critical": False,
+    "sensitive": False,
+    "updated_at": "2026-11-22T12:00:00Z",
+}
+WRITTEN: dict[str, Any] = {
+    **TEMPLATE,
+    "language": "pt",
+    "languages": ["en", "pt"],
+    "subject": NEW_VERSION["subject"],
+    "body": NEW_VERSION["body"],
+    "html": None,
+}
+PREVIEWED: dict[str, Any] = {
+    "template_code": "welcome",
+    "notification_type": "email",
+    "language": "en",
+    "version": 1,
+    "subject": "Welcome, Ada",
+    "body": "Hello Ada,\n\nconfirm your address: https://example.com/confirm\n",
+    "html": None,
+    "missing": [],
+    "unused": [],
+}

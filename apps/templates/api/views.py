@@ -16,7 +16,16 @@ from apps.common.permissions import Access, AccessTable
 from apps.common.problems import Problem, impossible, invalid, pointer_to
 from apps.templates import rendering, versions
 from apps.templates.api.answers import preview_answer, template_answer, version_answer
-from apps.templates.api.examples import NEW_TEMPLATE, NEW_VERSION, PREVIEW, PUBLISH
+from apps.templates.api.examples import (
+    NEW_TEMPLATE,
+    NEW_VERSION,
+    PREVIEW,
+    PREVIEWED,
+    PUBLISH,
+    TEMPLATE,
+    VERSION,
+    WRITTEN,
+)
 from apps.templates.api.queries import (
     category_asked,
     channel_asked,
@@ -78,6 +87,7 @@ class TemplateListView(AccessTable, APIView):
             OpenApiParameter("category", str),
         ],
         responses={200: TemplateAnswer(many=True)},
+        examples=[OpenApiExample("A template", TEMPLATE, response_only=True)],
     )
     def get(self, request: Request) -> Response:
         """Answer a page, newest first, each with the published version of its default."""
@@ -98,7 +108,10 @@ class TemplateListView(AccessTable, APIView):
         summary="Make a template",
         request=NewTemplateSerializer,
         responses={201: TemplateAnswer},
-        examples=[OpenApiExample("E-mail", NEW_TEMPLATE, request_only=True)],
+        examples=[
+            OpenApiExample("E-mail", NEW_TEMPLATE, request_only=True),
+            OpenApiExample("Answer", TEMPLATE, response_only=True, status_codes=["201"]),
+        ],
     )
     def post(self, request: Request) -> Response:
         """Make version 1 of a language and publish it."""
@@ -139,6 +152,7 @@ class TemplateView(AccessTable, APIView):
             LANGUAGE_PARAMETER,
         ],
         responses={200: TemplateAnswer},
+        examples=[OpenApiExample("A template", TEMPLATE, response_only=True)],
     )
     def get(self, request: Request, template_code: str) -> Response:
         """Answer the template with the version that was asked for.
@@ -159,7 +173,10 @@ class TemplateView(AccessTable, APIView):
         summary="Write a new version and publish it",
         request=NewVersionSerializer,
         responses={200: TemplateAnswer},
-        examples=[OpenApiExample("Another language", NEW_VERSION, request_only=True)],
+        examples=[
+            OpenApiExample("Another language", NEW_VERSION, request_only=True),
+            OpenApiExample("Answer", WRITTEN, response_only=True, status_codes=["200"]),
+        ],
     )
     def put(self, request: Request, template_code: str) -> Response:
         """Make the next version of a language; earlier ones stay and can be published again."""
@@ -198,6 +215,7 @@ class VersionListView(AccessTable, APIView):
             LANGUAGE_PARAMETER,
         ],
         responses={200: VersionAnswer(many=True)},
+        examples=[OpenApiExample("A version", VERSION, response_only=True)],
     )
     def get(self, request: Request, template_code: str) -> Response:
         """Answer a page, newest first."""
@@ -225,7 +243,10 @@ class PublishView(AccessTable, APIView):
         summary="Publish a version",
         request=PublishSerializer,
         responses={200: TemplateAnswer},
-        examples=[OpenApiExample("English", PUBLISH, request_only=True)],
+        examples=[
+            OpenApiExample("English", PUBLISH, request_only=True),
+            OpenApiExample("Answer", TEMPLATE, response_only=True, status_codes=["200"]),
+        ],
     )
     def post(self, request: Request, template_code: str, number: int) -> Response:
         """Send this version from now on; repeating it changes nothing."""
@@ -261,7 +282,10 @@ class PreviewView(AccessTable, APIView):
         summary="Preview what would be sent",
         request=PreviewSerializer,
         responses={200: PreviewAnswer},
-        examples=[OpenApiExample("Preview", PREVIEW, request_only=True)],
+        examples=[
+            OpenApiExample("Preview", PREVIEW, request_only=True),
+            OpenApiExample("Answer", PREVIEWED, response_only=True, status_codes=["200"]),
+        ],
     )
     def post(self, request: Request, template_code: str) -> Response:
         """Render with the code that sends, and say what is missing and what is unused."""

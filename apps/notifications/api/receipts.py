@@ -1,0 +1,129 @@
+"""Receipts of providers without an interface of their own here."""
+
+from collections.abc import Callable
+from datetime import UTC
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.common.callers import Scope, caller_of
+from apps.common.permissions import Access, AccessTable
+from apps.common.problems import impossible
+from apps.common.serializers import StrictCharField, StrictSerializer
+from apps.notifications.api import examples as shown
+from apps.notifications.api.visibility import visible_to
+from apps.notifications.queues import Channel
+from apps.notifications.receipts import ReceiptEvent, Told, take
+
+Method = Callable[..., Response]
+
+PROVIDER = "receipt"
+RECEIPT: dict[str, Any] = {
+    "notification_id": shown.NOTIFICATION_ID,
+    "status": "delivered",
+    "timestamp": "2026-11-22T12:00:03Z",
+}
+TAKEN: dict[str, Any] = {
+    "notification_id": shown.NOTIFICATION_ID,
+    "status": "delivered",
+    "duplicate": False,
+}
+
+
+class ReceiptSerializer(StrictSerializer):
+    """What a provider reports."""
+
+    notification_id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=[event.value for event in ReceiptEvent])
+    timestamp = serializers.DateTimeField(required=False, default_timezone=UTC)
+    error = StrictCharField(required=False, allow_blank=True, max_length=500)
+
+
+class TakenSerializer(serializers.Serializer[Any]):
+    """Where the notification stands after the receipt."""
+
+    notification_id = serializers.UUIDField()
+    status = serializers.CharField()
+    duplicate = serializers.BooleanField()
+
+
+class ReceiptView(AccessTable, APIView):
+    """Receipts of one channel. Subclasses name it."""
+
+    access: ClassVar = {
+        "POST": Access(scope=Scope.OPERATIONS, staff="notifications.change_notification")
+    }
+    examples: ClassVar = {"POST": RECEIPT}
+    problems: ClassVar = {"POST": (422,)}
+    channel: ClassVar[Channel]
+
+    def take(self, request: Request) -> Response:
+        """Find the notification and give it the receipt."""
+        body = ReceiptSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = body.validated_data
+        rows = visible_to(caller_of(request)).filter(channel=self.channel)
+        notification = rows.filter(pk=given["notification_id"]).first()
+        if notification is None:
+            raise impossible(
+                "/notification_id", "unknown_notification", "There is no such notification."
+            )
+        taken = take(
+            notification,
+            Told(
+                provider=PROVIDER,
+                event=ReceiptEvent(given["status"]),
+                occurred_at=given.get("timestamp") or timezone.now(),
+                detail=given.get("error", ""),
+            ),
+        )
+        notification.refresh_from_db(fields=["status"])
+        return Response(
+            {
+                "notification_id": notification.pk,
+                "status": notification.status,
+                "duplicate": not taken,
+            }
+        )
+
+
+def _described(operation_id: str, summary: str) -> Callable[[Method], Method]:
+    described: Callable[[Method], Method] = extend_schema(
+        operation_id=operation_id,
+        tags=["Receipts"],
+        summary=summary,
+        request=ReceiptSerializer,
+        responses=TakenSerializer,
+        examples=[
+            OpenApiExample("Delivered", RECEIPT, request_only=True),
+            OpenApiExample("Taken", TAKEN, response_only=True),
+        ],
+    )
+    return described
+
+
+class EmailReceiptView(ReceiptView):
+    """Receipts for mails."""
+
+    channel = Channel.EMAIL
+
+    @_described("take_email_receipt", "Report what became of a mail")
+    def post(self, request: Request) -> Response:
+        """Take it; a repeated one changes nothing."""
+        return self.take(request)
+
+
+class PushReceiptView(ReceiptView):
+    """Receipts for push messages."""
+
+    channel = Channel.PUSH
+
+    @_described("take_push_receipt", "Report what became of a push message")
+    def post(self, request: Request) -> Response:
+        """Take it; a repeated one changes nothing."""
+        return self.take(request)
