@@ -60,8 +60,14 @@ if [ -z "${SECRET_KEY:-}${SECRET_KEY_FILE:-}" ]; then
     export SECRET_KEY
 fi
 
+# For commands beside the stack: `. var/stack.env` gives a shell what its processes have.
+for name in DATABASE_URL BROKER_URL REDIS_URL SECRET_KEY ALLOWED_HOSTS PUBLIC_URL; do
+    eval "value=\${$name:-}"
+    [ -z "$value" ] || printf "export %s='%s'\n" "$name" "$value"
+done > var/stack.env
+
 "$BIN/python" manage.py migrate --verbosity 0
 "$BIN/python" manage.py declare_queues
 echo "The stack starts: API on http://127.0.0.1:$PORT, Flower on http://127.0.0.1:$FLOWER_PORT."
-echo "An API key: .venv/bin/python manage.py notify create-api-key --name NAME (same environment)."
+echo "An API key: . var/stack.env && .venv/bin/python manage.py notify create-api-key --name NAME"
 exec "$BIN/supervisord" --configuration docker/stack.conf

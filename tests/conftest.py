@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from django.core.cache import cache
 
 from apps.templates import rendering
+
+# A logger that has been used once would otherwise be out of the reach of ``capture_logs``.
+structlog.configure(cache_logger_on_first_use=False)
 
 pytest_plugins = ["tests.fakes.fixtures"]
 

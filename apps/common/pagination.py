@@ -29,12 +29,8 @@ class NewestFirst(CursorPagination):
         """
         try:
             cursor = super().decode_cursor(request)
-            if cursor is None:
-                return None
             # Ids are unique, so every link of ours names one, but for the way back from the end.
-            if cursor.position is None and not cursor.reverse:
-                raise NotFound
-            if cursor.position is not None:
+            if cursor is not None and not (cursor.position is None and cursor.reverse):
                 UUID(str(cursor.position))
         except (NotFound, ValueError):
             raise invalid("?cursor", "invalid_cursor", "This cursor is not one of ours.") from None

@@ -49,7 +49,8 @@ def parse_rate(text: str) -> Rate:
     return Rate(calls=int(calls), seconds=RATE_PERIODS_SECONDS[period])
 
 
-env = FileAwareEnv()
+# A file of a secret ends with a line feed, which is no part of the secret.
+env = FileAwareEnv(strip_whitespace=True)
 # A variable that is set already wins over the file.
 env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
 

@@ -29,7 +29,13 @@ SESSION_COOKIE_SECURE = _HTTPS
 CSRF_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [environment.PUBLIC_URL]
-SECURE_SSL_REDIRECT = False  # TLS ends at the proxy in front, which knows about redirects.
+# TLS ends at the proxy in front, which redirects; Django would have to trust a header for it.
+SECURE_SSL_REDIRECT = False
+SILENCED_SYSTEM_CHECKS = ["security.W008"]
+if not environment.REDIS_URL:
+    # django-ratelimit refuses an in-process cache because several processes would each count
+    # for themselves. Without Redis there is one web process, so its count is the whole count.
+    SILENCED_SYSTEM_CHECKS += ["django_ratelimit.E003", "django_ratelimit.W001"]
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 SECURE_HSTS_PRELOAD = _HTTPS

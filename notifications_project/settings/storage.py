@@ -1,5 +1,6 @@
 """The database and the cache, with a time limit on every wait."""
 
+import os
 from typing import Any
 
 import dj_database_url
@@ -23,8 +24,9 @@ def _database() -> dict[str, Any]:
     config["CONN_HEALTH_CHECKS"] = True
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"] == "django.db.backends.sqlite3":
-        # A database in memory has one connection; the tests want several writers.
-        config["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+        # A database in memory has one connection; the tests want several writers. Two runs of the
+        # tests at once do not share it.
+        config["TEST"] = {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")}
         # Immediate transactions take the write lock at once, so that two writers queue up
         # instead of failing when both try to upgrade a read lock.
         options.update(
@@ -44,6 +46,8 @@ def _database() -> dict[str, Any]:
         )
     return config
 
+
+REDIS_URL = environment.REDIS_URL
 
 DATABASES = {"default": _database()}
 if not environment.DATABASE_URL:
@@ -70,6 +74,3 @@ else:
             "OPTIONS": {"MAX_ENTRIES": 20_000},
         }
     }
-    # django-ratelimit refuses an in-process cache because several processes would each count
-    # for themselves. Without Redis there is one web process, so its count is the whole count.
-    SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]

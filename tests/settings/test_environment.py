@@ -1,0 +1,213 @@
+"""A value that is not understood stops the process and names its variable."""
+
+import json
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.settings.conftest import ROOT, Start
+
+SERVERS = {
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing",
+    "BROKER_URL": "amqp://127.0.0.1:1//",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
+SAFE = {"SECRET_KEY": "k" * 50, "ALLOWED_HOSTS": "notifications.example.com"}
+
+BAD = [
+    ("DEBUG", "perhaps"),
+    ("OPEN_REGISTRATION", "perhaps"),
+    ("LOG_LEVEL", "LOUD"),
+    ("LOG_FORMAT", "xml"),
+    ("EMAIL_PROVIDERS", "pigeon"),
+    ("EMAIL_PROVIDERS", "smtp,smtp"),
+    ("EMAIL_PROVIDERS", ","),
+    ("EMAIL_PROVIDERS", "fcm"),
+    ("PUSH_PROVIDERS", "smtp"),
+    ("SMTP_TLS", "maybe"),
+    ("SMTP_PORT", "smtp"),
+    ("SMTP_PORT", "0"),
+    ("SMTP_PORT", "65536"),
+    ("RETRY_MAX_ATTEMPTS", "0"),
+    ("RETRY_MAX_ATTEMPTS", "many"),
+    ("RETRY_BASE_SECONDS", "0"),
+    ("RETRY_BASE_SECONDS", "soon"),
+    ("RETRY_MAX_SECONDS", "0.5"),
+    ("RATE_LIMIT_NOTIFICATIONS", "60000"),
+    ("RATE_LIMIT_NOTIFICATIONS", "0/m"),
+    ("RATE_LIMIT_NOTIFICATIONS", "-1/m"),
+    ("RATE_LIMIT_LOGIN", "10/fortnight"),
+    ("RATE_LIMIT_LOGIN", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_value_stops_the_process_and_names_its_variable(
+    start: Start, name: str, value: str
+) -> None:
+    ended = start(**{name: value})
+    assert ended.returncode != 0
+    assert f'"{name}"' in ended.stderr.splitlines()[-1]
+
+
+def test_without_any_environment_it_starts(start: Start) -> None:
+    ended = start()
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("missing", SAFE)
+def test_with_a_server_the_secret_and_the_hosts_must_be_given(
+    start: Start, server: str, missing: str
+) -> None:
+    given = {name: value for name, value in SAFE.items() if name != missing}
+    ended = start(**given, **{server: SERVERS[server]})
+    assert ended.returncode != 0
+    last = ended.stderr.splitlines()[-1]
+    assert f'"{missing}" must be set when a server is configured' in last
+
+
+def test_with_servers_and_both_it_starts_without_reaching_any(start: Start) -> None:
+    ended = start(**SAFE, **SERVERS)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+SHOW = """
+import django, json; django.setup()
+from django.conf import settings
+print(json.dumps({name: str(getattr(settings, name)) for name in NAMES}))
+"""
+
+
+def shown(start: Start, *names: str, **environment: str) -> dict[str, str]:
+    ended = start(f"NAMES = {names!r}\n{SHOW}", **environment)
+    assert ended.returncode == 0, ended.stderr
+    found: dict[str, str] = json.loads(ended.stdout)
+    return found
+
+
+def test_secrets_may_come_from_files(start: Start, tmp_path: Path) -> None:
+    names = ("SECRET_KEY", "SMTP_PASSWORD", "SENDGRID_API_KEY", "METRICS_TOKEN")
+    environment = {}
+    for name in names:
+        (tmp_path / name).write_text(f"{name}-from-a-file\n")
+        environment[f"{name}_FILE"] = str(tmp_path / name)
+    found = shown(start, *names, **environment)
+    assert {name: value.strip() for name, value in found.items()} == {
+        name: f"{name}-from-a-file" for name in names
+    }
+
+
+def test_a_secret_from_a_file_has_no_line_feed_at_its_end(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("correct horse\n")
+    found = shown(start, "SMTP_PASSWORD", SMTP_PASSWORD_FILE=str(tmp_path / "password"))
+    assert found == {"SMTP_PASSWORD": "correct horse"}
+
+
+def test_a_secret_file_that_is_not_there_names_its_variable(start: Start) -> None:
+    ended = start(SMTP_PASSWORD_FILE="/nowhere/password")
+    assert ended.returncode != 0
+    assert "SMTP_PASSWORD" in ended.stderr or "/nowhere/password" in ended.stderr
+
+
+def test_the_embedded_mode_keeps_its_secret_in_a_file_for_its_owner_only(
+    start: Start, copy: Path
+) -> None:
+    kept = copy / "var" / "demo.env"
+    kept.unlink(missing_ok=True)
+    first = shown(start, "SECRET_KEY")["SECRET_KEY"]
+    assert len(first) >= 50
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+    assert kept.read_text() == f"SECRET_KEY={first}\n"
+    assert shown(start, "SECRET_KEY")["SECRET_KEY"] == first
+
+
+def test_a_server_writes_no_secret_down(start: Start, copy: Path) -> None:
+    kept = copy / "var" / "demo.env"
+    kept.unlink(missing_ok=True)
+    assert start(**SAFE, **SERVERS).returncode == 0
+    assert not kept.exists()
+
+
+def test_the_mode_is_the_environment(start: Start) -> None:
+    names = ("EMBEDDED", "CELERY_BROKER_URL", "OPEN_REGISTRATION", "ALLOWED_HOSTS")
+    assert shown(start, *names) == {
+        "EMBEDDED": "True",
+        "CELERY_BROKER_URL": "memory://",
+        "OPEN_REGISTRATION": "True",
+        "ALLOWED_HOSTS": "['localhost', '127.0.0.1', '[::1]']",
+    }
+    assert shown(start, *names, **SAFE, **SERVERS) == {
+        "EMBEDDED": "False",
+        "CELERY_BROKER_URL": "amqp://127.0.0.1:1//",
+        "OPEN_REGISTRATION": "False",
+        "ALLOWED_HOSTS": "['notifications.example.com']",
+    }
+
+
+@pytest.mark.parametrize(
+    ("tls", "port"), [("none", "25"), ("starttls", "587"), ("implicit", "465")]
+)
+def test_the_port_of_the_mail_server_follows_its_encryption(
+    start: Start, tls: str, port: str
+) -> None:
+    assert shown(start, "SMTP_PORT", SMTP_TLS=tls) == {"SMTP_PORT": port}
+
+
+def test_https_makes_cookies_secure(start: Start) -> None:
+    names = ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS")
+    assert shown(start, *names, PUBLIC_URL="https://notifications.example.com/") == {
+        "SESSION_COOKIE_SECURE": "True",
+        "CSRF_COOKIE_SECURE": "True",
+        "SECURE_HSTS_SECONDS": "31536000",
+    }
+    assert set(shown(start, *names[:2]).values()) == {"False"}
+
+
+READ = re.compile(r'\b(?:env\.|_)\w+\(\s*"([A-Z][A-Z0-9_]*)"')
+LISTED = re.compile(r"^#?\s*([A-Z][A-Z0-9_]+)=", re.MULTILINE)
+
+
+def variables_read() -> set[str]:
+    module = ROOT / "notifications_project" / "settings" / "environment.py"
+    return set(READ.findall(module.read_text()))
+
+
+def test_the_reader_of_this_test_finds_every_variable() -> None:
+    names = variables_read()
+    assert len(names) > 30
+    assert {"DATABASE_URL", "SECRET_KEY", "EMAIL_PROVIDERS", "RATE_LIMIT_LOGIN"} <= names
+
+
+def test_every_variable_that_is_read_stands_in_the_example() -> None:
+    listed = set(LISTED.findall((ROOT / ".env.example").read_text()))
+    assert variables_read() - listed == set()
+
+
+def test_every_variable_of_the_example_is_read_somewhere() -> None:
+    """By the settings, or by the processes of docker/ and the Makefile."""
+    listed = set(LISTED.findall((ROOT / ".env.example").read_text()))
+    others = ""
+    for name in ("Makefile", "docker-compose.yml", "render.yaml"):
+        if (ROOT / name).exists():
+            others += (ROOT / name).read_text()
+    for path in (ROOT / "docker").rglob("*"):
+        if path.is_file():
+            others += path.read_text(errors="ignore")
+    unread = {
+        name
+        for name in listed - variables_read()
+        if name.removesuffix("_FILE") not in variables_read()
+        and not re.search(rf"\b{name}\b", others)
+    }
+    assert unread == set()
+
+
+def test_the_example_as_it_stands_is_understood(start: Start) -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    given = dict(line.split("=", 1) for line in lines if re.match(r"^[A-Z][A-Z0-9_]+=.", line))
+    ended = start(**{name: value.strip("'\"") for name, value in given.items()})
+    assert ended.returncode == 0, ended.stderr
