@@ -163,7 +163,10 @@ def test_a_provider_that_is_down_for_a_while_costs_retries_and_no_failure(
         installation.smtp.come_back()
 
     assert set(api.all_ended(ids, within=60)) == {"sent"}
-    assert all(api.status(pk)["attempts"] > 1 for pk in ids)
+    # The first ones were tried and failed; the others waited for the breaker without an attempt.
+    attempts = [api.status(pk)["attempts"] for pk in ids]
+    assert max(attempts) > 1
+    assert min(attempts) >= 1
 
 
 def test_a_schedule_is_kept(installation: Installation, api: Api) -> None:

@@ -11,7 +11,9 @@ from rest_framework.views import APIView
 
 from apps.common.callers import Scope
 from apps.common.permissions import Access, AccessTable
-from apps.notifications import heartbeat, queues
+from apps.notifications import breakers, heartbeat, queues
+from apps.notifications.breakers import Forced, State
+from apps.notifications.delivery import routing
 from apps.notifications.outbox import PUBLISH_ERRORS
 from apps.notifications.providers.registry import providers_for
 from apps.notifications.queues import Channel
@@ -30,12 +32,22 @@ class ProcessSerializer(serializers.Serializer[Any]):
     seen_at = serializers.DateTimeField()
 
 
+class BreakerSerializer(serializers.Serializer[Any]):
+    """One circuit breaker; push providers have one for each platform."""
+
+    name = serializers.CharField()
+    state = serializers.ChoiceField(choices=[state.value for state in State], source="effective")
+    forced = serializers.ChoiceField(choices=[forced.value for forced in Forced])
+    reason = serializers.CharField()
+
+
 class ProviderSerializer(serializers.Serializer[Any]):
     """One configured provider; 1 is the preferred one of its channel."""
 
     name = serializers.CharField()
     channel = serializers.CharField()
     preference = serializers.IntegerField()
+    breakers = BreakerSerializer(many=True)
 
 
 class QueueSerializer(serializers.Serializer[Any]):
@@ -66,7 +78,14 @@ EXAMPLE = {
             "seen_at": "2026-11-22T12:05:00Z",
         }
     ],
-    "providers": [{"name": "smtp", "channel": "email", "preference": 1}],
+    "providers": [
+        {
+            "name": "smtp",
+            "channel": "email",
+            "preference": 1,
+            "breakers": [{"name": "smtp", "state": "closed", "forced": "auto", "reason": ""}],
+        }
+    ],
     "queues": [{"name": "email", "messages": 0}],
 }
 
@@ -78,6 +97,20 @@ def queue_depths() -> dict[str, int | None]:
             return dict(queues.depths(connection))
     except PUBLISH_ERRORS:
         return dict.fromkeys((*queues.LANES, queues.FAILED.name))
+
+
+def breakers_of(provider: str, channel: str) -> list[dict[str, Any]]:
+    """Show the breakers of a provider."""
+    circuits = {name: breakers.shown(name) for name in routing.breakers_of(provider, channel)}
+    return [
+        {
+            "name": name,
+            "effective": circuit.effective,
+            "forced": circuit.forced,
+            "reason": circuit.reason,
+        }
+        for name, circuit in circuits.items()
+    ]
 
 
 class ServicesView(AccessTable, APIView):
@@ -97,7 +130,12 @@ class ServicesView(AccessTable, APIView):
         answer = {
             "processes": heartbeat.living(),
             "providers": [
-                {"name": name, "channel": channel.value, "preference": place}
+                {
+                    "name": name,
+                    "channel": channel.value,
+                    "preference": place,
+                    "breakers": breakers_of(name, channel),
+                }
                 for channel in Channel
                 for place, name in enumerate(providers_for(channel), start=1)
             ],

@@ -1,21 +1,21 @@
 """Deliver one chunk: claim, prepare, send, record. Nothing is locked while it is on the wire."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
-from apps.common.callers import Kind
-from apps.notifications import queues
-from apps.notifications.delivery import again, record
+from apps.notifications import breakers, queues
+from apps.notifications.delivery import again, record, routing
 from apps.notifications.delivery.again import Again
 from apps.notifications.delivery.claim import claim
 from apps.notifications.delivery.prepare import Envelope, prepare
 from apps.notifications.delivery.retry import Policy
-from apps.notifications.providers.registry import provider, providers_for
+from apps.notifications.providers.base import Reply
+from apps.notifications.providers.registry import provider
 from apps.notifications.queues import Channel
 
 # A chunk ends well within its lease, and within the broker's patience at a shutdown.
@@ -45,9 +45,7 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Agai
     prepared = prepare(claimed.rows, now=now)
     bulk = all(queues.is_bulk(row.lane) for row in claimed.rows)
     until = time.monotonic() + (BULK_CHUNK_SECONDS if bulk else CHUNK_SECONDS)
-    rounds: list[record.Round] = []
-    for name, envelopes in _by_provider(channel, prepared.envelopes).items():
-        rounds += _send(name, channel, envelopes, until=until)
+    rounds = _send(channel, prepared.envelopes, until=until)
     return waits + record.outcomes(
         claimed.id, rounds=rounds, hindered=prepared.hindered, policy=policy()
     )
@@ -62,32 +60,49 @@ def policy() -> Policy:
     )
 
 
-def _by_provider(channel: Channel, envelopes: Iterable[Envelope]) -> dict[str, list[Envelope]]:
-    """Choose the provider of each envelope: test notifications reach only the sandbox."""
-    chosen: dict[str, list[Envelope]] = {}
-    preferred = providers_for(channel)[0]
-    for envelope in envelopes:
-        live = envelope.notification.kind == Kind.LIVE
-        chosen.setdefault(preferred if live else "sandbox", []).append(envelope)
-    return chosen
-
-
-def _send(
-    name: str, channel: Channel, envelopes: list[Envelope], *, until: float
-) -> list[record.Round]:
-    """Take the messages of all envelopes to the wire side by side."""
+def _send(channel: Channel, envelopes: Sequence[Envelope], *, until: float) -> list[record.Round]:
+    """Take the messages of all envelopes to the wire side by side, each by its provider."""
+    parcels = [
+        routing.Parcel(message=message, kind=envelope.notification.kind)
+        for envelope in envelopes
+        for message in envelope.messages
+    ]
+    plan = routing.plan(channel, parcels)
     started_at = timezone.now()
-    messages = [message for envelope in envelopes for message in envelope.messages]
-    replies = iter(provider(name, channel=channel).send_all(messages, until=until))
+    replies = _replies(channel, parcels, plan, until=until)
+    calls = (
+        record.Call(
+            message=parcel.message,
+            provider=plan.provider.get(place, ""),
+            reply=replies.get(place),
+            held_until=plan.held_until.get(place),
+        )
+        for place, parcel in enumerate(parcels)
+    )
     return [
         record.Round(
             notification=envelope.notification,
-            provider=name,
             started_at=started_at,
             accepted_before=envelope.accepted_before,
-            calls=list(
-                zip(envelope.messages, islice(replies, len(envelope.messages)), strict=True)
-            ),
+            calls=list(islice(calls, len(envelope.messages))),
         )
         for envelope in envelopes
     ]
+
+
+def _replies(
+    channel: Channel, parcels: Sequence[routing.Parcel], plan: routing.Plan, *, until: float
+) -> dict[int, Reply | None]:
+    """Send what has a provider, and tell the breakers what came of it."""
+    replies: dict[int, Reply | None] = {}
+    for name in dict.fromkeys(plan.provider.values()):
+        places = [place for place, provider in plan.provider.items() if provider == name]
+        messages = [parcels[place].message for place in places]
+        answers = provider(name, channel=channel).send_all(messages, until=until)
+        replies.update(zip(places, answers, strict=True))
+    for breaker in dict.fromkeys(plan.breaker.values()):
+        if breaker:
+            places = [place for place, own in plan.breaker.items() if own == breaker]
+            answered = [reply for place in places if (reply := replies[place]) is not None]
+            breakers.report(breaker, breakers.tally(answered))
+    return replies

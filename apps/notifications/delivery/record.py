@@ -31,28 +31,49 @@ RELEASE_GRACE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Round:
-    """One notification's calls of one chunk.
+class Call:
+    """One message of a round.
 
     Attributes:
-        calls: Each message with its reply; None where time ran out before the call was begun.
+        provider: Who was to take it; empty where no provider takes calls now.
+        reply: The answer; None where the call was not begun.
+        held_until: When to ask the breakers again, for a message that none let through.
     """
 
-    notification: Notification
+    message: Mail | Push
     provider: str
+    reply: Reply | None
+    held_until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One notification's calls of one chunk."""
+
+    notification: Notification
     started_at: datetime
     accepted_before: bool
-    calls: Sequence[tuple[Mail | Push, Reply | None]]
+    calls: Sequence[Call]
 
     @property
     def replies(self) -> list[Reply]:
         """The answers that came."""
-        return [reply for _, reply in self.calls if reply is not None]
+        return [call.reply for call in self.calls if call.reply is not None]
 
     @property
-    def complete(self) -> bool:
-        """Whether every call was begun."""
-        return all(reply is not None for _, reply in self.calls)
+    def held_until(self) -> datetime | None:
+        """When the first of the messages that the breakers held back may go."""
+        return min((call.held_until for call in self.calls if call.held_until), default=None)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether a message that had a provider was not begun before the chunk was over."""
+        return any(call.reply is None and call.held_until is None for call in self.calls)
+
+    @property
+    def provider(self) -> str:
+        """Who answered."""
+        return next((call.provider for call in self.calls if call.reply is not None), "")
 
 
 Judged = tuple[Round, Verdict]
@@ -71,8 +92,9 @@ def outcomes(
     its attempts are recorded all the same, because they happened.
     """
     now = timezone.now()
-    judged = [(done, _verdict(done, now=now, policy=policy)) for done in rounds if done.replies]
-    unsent = [done.notification for done in rounds if not done.replies]
+    moving = [done for done in rounds if done.replies or done.held_until]
+    judged = [(done, _verdict(done, now=now, policy=policy)) for done in moving]
+    unsent = [done.notification for done in rounds if not (done.replies or done.held_until)]
     with transaction.atomic():
         Attempt.objects.bulk_create([row for done in rounds for row in _attempts(done)])
         failed = _record_verdicts(claim_id, judged, now=now)
@@ -90,11 +112,12 @@ def outcomes(
 
 def _verdict(done: Round, *, now: datetime, policy: Policy) -> Verdict:
     replies = done.replies
-    if not done.complete:
+    if replies and done.out_of_time:
         # Some devices were not reached in time: that is no answer of theirs, so try them again.
         replies = [*replies, Reply(outcome=Outcome.TRANSIENT, detail="the chunk ran out of time")]
     return judge(
         replies,
+        held_until=done.held_until,
         accepted_before=done.accepted_before,
         attempts=done.notification.attempts,
         expires_at=done.notification.expires_at,
@@ -109,12 +132,13 @@ def _wait(done: Round, verdict: Verdict) -> tuple[Notification, int, datetime | 
 
 
 def _attempts(done: Round) -> Iterable[Attempt]:
-    for message, reply in done.calls:
-        if reply is not None:
+    for call in done.calls:
+        if call.reply is not None:
+            message, reply = call.message, call.reply
             yield Attempt(
                 notification=done.notification,
                 number=done.notification.attempts + 1,
-                provider=done.provider,
+                provider=call.provider,
                 device_id=message.device_id if isinstance(message, Push) else None,
                 outcome=reply.outcome,
                 code=reply.code[:100],
@@ -249,7 +273,8 @@ def _retire_addresses(rounds: Sequence[Round]) -> None:
     """Never use a dead address or token again."""
     devices: dict[UUID, str] = {}
     for done in rounds:
-        for message, reply in done.calls:
+        for call in done.calls:
+            message, reply = call.message, call.reply
             if reply is None or reply.outcome is not Outcome.DEAD_ADDRESS:
                 continue
             reason = reply.reason or reply.code
@@ -265,12 +290,12 @@ def _log(judged: Sequence[Judged], hindered: Sequence[tuple[Notification, Hindra
     """Write one line for each notification; ids only, no personal data."""
     for done, verdict in judged:
         log.info(
-            "notification attempted",
+            "notification attempted" if done.replies else "notification waits for a provider",
             notification_id=str(done.notification.pk),
             correlation_id=done.notification.correlation_id,
             channel=done.notification.channel,
             provider=done.provider,
-            attempt=done.notification.attempts + 1,
+            attempt=done.notification.attempts + (1 if verdict.spent else 0),
             status=verdict.to.value,
             reason=verdict.reason,
         )

@@ -32,6 +32,8 @@ RULES: dict[Outcome, Rule] = {
 
 # A person has to mend wrong credentials; asking more often does not help.
 CONFIGURATION_WAIT_SECONDS = 30.0
+# What waits for a breaker comes back over this long.
+HELD_SPREAD_SECONDS = 1.0
 # A provider that asks for more than this is asked again all the same.
 RETRY_AFTER_MAX_SECONDS = 3600.0
 
@@ -105,6 +107,7 @@ def judge(
     expires_at: datetime | None,
     now: datetime,
     policy: Policy,
+    held_until: datetime | None = None,
     jitter: Callable[[], float] = random.random,
 ) -> Verdict:
     """Decide what follows from the answers of one round.
@@ -113,14 +116,27 @@ def judge(
     reached the notification is retrying; when none is left, one acceptance makes it sent.
 
     Args:
-        replies: At least one answer.
+        replies: At least one answer, unless a message was held back.
         accepted_before: Whether an earlier round was accepted for some device.
         attempts: Attempts spent before this round.
         expires_at: After this no attempt is made.
         now: The present, UTC.
         policy: Attempts, base and cap.
+        held_until: When to ask the breakers again, where they held a message back.
         jitter: Returns a number in [0, 1).
     """
+    if held_until is not None and not replies:
+        # The breakers let nothing through, so no attempt is spent. Spread, since all wait for
+        # the same moment.
+        due = held_until + timedelta(seconds=HELD_SPREAD_SECONDS * jitter())
+        return Verdict(
+            to=Status.RETRYING,
+            spent=False,
+            next_attempt_at=due,
+            detail="waits: no provider takes calls now",
+        )
+    if held_until is not None:
+        replies = [*replies, Reply(outcome=Outcome.TRANSIENT, detail="held back by a breaker")]
     again = [reply for reply in replies if RULES[reply.outcome] in {Rule.RETRY, Rule.WAIT}]
     if again:
         return _try_again(

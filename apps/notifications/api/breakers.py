@@ -1,0 +1,81 @@
+"""Forcing circuit breakers open or closed."""
+
+from typing import Any, ClassVar
+
+import structlog
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.common.callers import Scope, caller_of
+from apps.common.permissions import Access, AccessTable
+from apps.common.problems import Problem
+from apps.common.serializers import StrictSerializer
+from apps.notifications import breakers
+from apps.notifications.api.services import BreakerSerializer, breakers_of
+from apps.notifications.breakers import Forced
+from apps.notifications.delivery import routing
+from apps.notifications.providers.registry import PROVIDERS
+
+log = structlog.get_logger(__name__)
+
+FORCE: dict[str, Any] = {"state": "open"}
+FORCED: dict[str, Any] = {
+    "name": "smtp",
+    "breakers": [{"name": "smtp", "state": "open", "forced": "open", "reason": ""}],
+}
+
+
+class ForceSerializer(StrictSerializer):
+    """What the breaker is to do; ``auto`` gives it back to itself."""
+
+    state = serializers.ChoiceField(choices=[forced.value for forced in Forced])
+
+
+class ForcedSerializer(serializers.Serializer[Any]):
+    """A provider with its breakers."""
+
+    name = serializers.CharField()
+    breakers = BreakerSerializer(many=True)
+
+
+class ProviderBreakerView(AccessTable, APIView):
+    """The breakers of one provider."""
+
+    access: ClassVar = {
+        "POST": Access(scope=Scope.OPERATIONS, staff="notifications.change_notification")
+    }
+    examples: ClassVar = {"POST": FORCE}
+
+    @extend_schema(
+        operation_id="force_breaker",
+        tags=["Operations"],
+        summary="Force the breakers of a provider open or closed, or give them back to themselves",
+        request=ForceSerializer,
+        responses=ForcedSerializer,
+        examples=[
+            OpenApiExample("Stop using it", FORCE, request_only=True),
+            OpenApiExample("Forced", FORCED, response_only=True),
+        ],
+    )
+    def post(self, request: Request, name: str) -> Response:
+        """Force them, for all workers, within half a second."""
+        channels = [
+            channel
+            for channel, providers in PROVIDERS.items()
+            if name in providers and name != routing.SANDBOX
+        ]
+        if not channels:
+            raise Problem(404, "There is no such provider.")
+        body = ForceSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        forced = Forced(body.validated_data["state"])
+        caller = caller_of(request)
+        shown = []
+        for channel in channels:
+            breakers.force(routing.breakers_of(name, channel), forced)
+            shown += breakers_of(name, channel)
+        log.warning("breaker forced by", provider=name, state=forced, by=caller.client)
+        return Response(ForcedSerializer({"name": name, "breakers": shown}).data)

@@ -1,0 +1,23 @@
+"""Circuit breakers, one for each provider and platform, shared by all workers.
+
+Open means that the next provider takes over, or that the notification waits without spending an
+attempt.
+"""
+
+from apps.notifications.breakers.circuit import Circuit, Forced, State
+from apps.notifications.breakers.gate import Admission, admit, breaker_name, force, report, shown
+from apps.notifications.breakers.tally import Tally, tally
+
+__all__ = [
+    "Admission",
+    "Circuit",
+    "Forced",
+    "State",
+    "Tally",
+    "admit",
+    "breaker_name",
+    "force",
+    "report",
+    "shown",
+    "tally",
+]

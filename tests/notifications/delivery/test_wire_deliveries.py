@@ -1,0 +1,295 @@
+"""One chunk from claim to record, with SMTP and FCM servers at the other end of the wire."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from apps.common.ids import new_id
+from apps.notifications.delivery import record
+from apps.notifications.delivery.deliver import deliver
+from apps.notifications.models import Attempt, DeadLetter, Notification
+from apps.notifications.queues import Channel
+from apps.notifications.states import Status
+from apps.notifications.timeline import advance
+from apps.users.models import Device, Suppression, User
+from tests.fakes.fcm_server import FcmServer, refusal
+from tests.fakes.fixtures import point_at_smtp
+from tests.fakes.smtp_server import DROP, Conversation, SmtpServer
+from tests.notifications.cast import REHEARSAL, accepted, person, template
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def smtp(smtp_server: SmtpServer, settings: Any) -> SmtpServer:
+    settings.EMAIL_PROVIDERS = ["smtp"]
+    return smtp_server
+
+
+@pytest.fixture
+def fcm(fcm_server: FcmServer, settings: Any) -> FcmServer:
+    settings.PUSH_PROVIDERS = ["fcm"]
+    return fcm_server
+
+
+def driven(row: Notification) -> None:
+    deliver(channel=Channel(row.channel), ids=[row.pk], attempt=row.attempts)
+    row.refresh_from_db()
+
+
+def outcomes_of(row: Notification) -> list[tuple[int, str, str]]:
+    return list(Attempt.objects.filter(notification=row).values_list("number", "outcome", "code"))
+
+
+def test_a_mail_that_the_server_took_is_sent_until_a_receipt_says_more(
+    alice: User, smtp: SmtpServer
+) -> None:
+    row = accepted(alice)
+    driven(row)
+    assert (row.status, row.attempts, row.wake_at) == (Status.SENT, 1, None)
+    (mail,) = smtp.mails
+    assert mail.recipient == "alice@example.com"
+    assert mail.parsed["Subject"] == "Welcome, Ada"
+    assert mail.parsed["Message-ID"] == f"<{row.pk}@example.com>"
+    assert mail.parsed["X-Correlation-ID"] == row.correlation_id
+    (attempt,) = Attempt.objects.all()
+    assert (attempt.provider, attempt.outcome, attempt.number) == ("smtp", "accepted", 1)
+
+
+def test_a_busy_server_costs_an_attempt_and_is_tried_again(alice: User, smtp: SmtpServer) -> None:
+    smtp.answer("rcpt", "450 4.2.0 Mailbox busy", times=1)
+    row = accepted(alice)
+    driven(row)
+    assert (row.status, row.attempts) == (Status.RETRYING, 1)
+    Notification.objects.update(next_attempt_at=timezone.now())
+    driven(row)
+    assert (row.status, row.attempts) == (Status.SENT, 2)
+    assert [(number, outcome) for number, outcome, _ in outcomes_of(row)] == [
+        (1, "transient"),
+        (2, "accepted"),
+    ]
+
+
+def test_greylisting_waits_at_least_a_minute(alice: User, smtp: SmtpServer) -> None:
+    smtp.answer("rcpt", "451 4.7.1 Greylisted, try again later")
+    row = accepted(alice)
+    before = timezone.now()
+    driven(row)
+    assert row.status == Status.RETRYING
+    assert row.next_attempt_at is not None
+    assert row.next_attempt_at - before >= timedelta(seconds=60)
+
+
+def test_an_address_that_does_not_exist_bounces_and_is_suppressed(
+    alice: User, bob: User, smtp: SmtpServer
+) -> None:
+    smtp.answer("rcpt", "550 5.1.1 No such user", recipient="alice@example.com")
+    gone, good = accepted(alice), accepted(bob)
+    deliver(channel=Channel.EMAIL, ids=[gone.pk, good.pk], attempt=0)
+    gone.refresh_from_db()
+    good.refresh_from_db()
+    assert (gone.status, gone.reason) == (Status.BOUNCED, "hard_bounce")
+    assert good.status == Status.SENT
+    assert Suppression.objects.count() == 1
+    assert DeadLetter.objects.count() == 0
+
+
+def test_wrong_credentials_keep_the_message_and_spend_no_attempt(
+    alice: User, smtp: SmtpServer
+) -> None:
+    smtp.answer("mail", "530 5.7.0 Authentication required")
+    row = accepted(alice)
+    before = timezone.now()
+    driven(row)
+    assert (row.status, row.attempts) == (Status.RETRYING, 0)
+    assert row.next_attempt_at is not None
+    assert row.next_attempt_at - before >= timedelta(seconds=30)
+    for _ in range(3):
+        Notification.objects.update(next_attempt_at=timezone.now())
+        driven(row)
+        assert (row.status, row.attempts) == (Status.RETRYING, 0)
+        assert row.next_attempt_at is not None
+        assert row.next_attempt_at > timezone.now()
+    assert {number for number, _, _ in outcomes_of(row)} == {1}
+
+
+def test_an_unknown_outcome_is_said_and_repeated_with_the_same_message_id(
+    alice: User, smtp: SmtpServer
+) -> None:
+    smtp.answer("end", DROP, times=1)
+    row = accepted(alice)
+    driven(row)
+    assert (row.status, row.attempts) == (Status.RETRYING, 1)
+    Notification.objects.update(next_attempt_at=timezone.now())
+    driven(row)
+    assert row.status == Status.SENT
+    assert [outcome for _, outcome, _ in outcomes_of(row)] == ["unknown", "accepted"]
+    assert set(smtp.message_ids) == {f"<{row.pk}@example.com>".encode()}
+
+
+def test_a_server_that_is_away_costs_attempts_until_the_deadline(
+    alice: User, smtp: SmtpServer, settings: Any
+) -> None:
+    settings.EMBEDDED = True
+    smtp.go_away()
+    row = accepted(alice, expires_at=timezone.now() + timedelta(seconds=2))
+    driven(row)
+    assert (row.status, row.reason, row.attempts) == (Status.FAILED, "attempts_exhausted", 1)
+    assert DeadLetter.objects.get().reason == "attempts_exhausted"
+    smtp.come_back()
+
+
+def test_a_bulk_chunk_makes_way_and_gives_the_rest_back(welcome: None, smtp: SmtpServer) -> None:
+    smtp.latency = 0.5
+    people = [person(f"p{place}") for place in range(60)]
+    rows = [accepted(user, priority=0) for user in people]
+    started = time.monotonic()
+    (group,) = deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
+    assert time.monotonic() - started < 8
+    given_back = set(
+        Notification.objects.filter(status=Status.PENDING).values_list("pk", flat=True)
+    )
+    sent = Notification.objects.filter(status=Status.SENT)
+    assert set(group.ids) == given_back
+    assert (group.lane, group.attempt, group.rung_seconds) == ("email.bulk", 0, None)
+    assert sent.count() == len(smtp.mails) == 60 - len(given_back)
+    assert 0 < len(given_back) < 60
+    assert not Attempt.objects.filter(notification_id__in=given_back).exists()
+    assert set(Notification.objects.values_list("attempts", "status")) == {
+        (0, "pending"),
+        (1, "sent"),
+    }
+    smtp.latency = 0
+    assert deliver(channel=Channel.EMAIL, ids=group.ids, attempt=0) == []
+    assert sent.count() == 60
+
+
+class Meddler(SmtpServer):
+    """Does something to the rows while the sender waits for the reply to the final dot."""
+
+    def __init__(self, meddle: Callable[[], object]) -> None:
+        super().__init__()
+        self.meddle = meddle
+        self.waited = -1.0
+
+    def _take(self, talk: Conversation, content: bytes) -> None:
+        meddler = threading.Thread(target=self._meddle)
+        meddler.start()
+        meddler.join(timeout=5)
+        super()._take(talk, content)
+
+    def _meddle(self) -> None:
+        started = time.monotonic()
+        try:
+            self.meddle()
+            self.waited = time.monotonic() - started
+        finally:
+            connection.close()
+
+
+def driven_with(meddle: Callable[[], object], settings: Any) -> tuple[Notification, Meddler]:
+    """Deliver a mail and meddle with its row while it is on the wire."""
+    settings.EMAIL_PROVIDERS = ["smtp"]
+    template("welcome")
+    row = accepted(person("alice"))
+    with Meddler(meddle) as server:
+        point_at_smtp(settings, server)
+        driven(row)
+    return row, server
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_locked_while_a_mail_is_on_the_wire(settings: Any) -> None:
+    row, server = driven_with(
+        lambda: Notification.objects.update(metadata={"written": "meanwhile"}), settings
+    )
+    assert (row.status, row.metadata) == (Status.SENT, {"written": "meanwhile"})
+    assert 0 <= server.waited < 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receipt_that_comes_before_our_record_stands(settings: Any) -> None:
+    row, _ = driven_with(
+        lambda: advance(Notification.objects.all(), to=Status.DELIVERED, now=timezone.now()),
+        settings,
+    )
+    assert (row.status, row.attempts, row.claim_id) == (Status.DELIVERED, 1, None)
+    assert outcomes_of(row) == [(1, "accepted", "250 2.0.0")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_another_holds_by_now_keeps_its_status(settings: Any) -> None:
+    """Our lease ended and the sweep gave the row away: the call happened, the status is theirs."""
+    other = new_id()
+    row, _ = driven_with(lambda: Notification.objects.update(claim_id=other), settings)
+    assert (row.status, row.claim_id, row.attempts) == (Status.SENDING, other, 0)
+    assert [outcome for _, outcome, _ in outcomes_of(row)] == ["accepted"]
+
+
+def test_one_dead_device_does_not_hold_up_the_other(welcome: None, fcm: FcmServer) -> None:
+    dora = person("dora", tokens=("dead", "good"))
+    fcm.scripted["dead"] = [
+        refusal(404, "NOT_FOUND", "Requested entity was not found.", fcm="UNREGISTERED")
+    ]
+    row = accepted(dora, notification_type="push")
+    driven(row)
+    assert (row.status, row.attempts) == (Status.SENT, 1)
+    assert dict(Device.objects.values_list("token", "retired_reason")) == {
+        "dead": "unregistered",
+        "good": "",
+    }
+    (message,) = fcm.messages
+    data = message["data"]
+    assert data["notification_id"] == str(row.pk)
+    assert data["correlation_id"] == row.correlation_id
+
+
+def test_only_the_busy_device_is_tried_again(welcome: None, fcm: FcmServer) -> None:
+    dora = person("dora", tokens=("busy", "good"))
+    fcm.scripted["busy"] = [
+        refusal(503, "UNAVAILABLE", "Later.", fcm="UNAVAILABLE", retry_after="40")
+    ]
+    row = accepted(dora, notification_type="push")
+    before = timezone.now()
+    driven(row)
+    assert (row.status, row.attempts) == (Status.RETRYING, 1)
+    assert row.next_attempt_at is not None
+    assert row.next_attempt_at - before >= timedelta(seconds=40)
+    fcm.scripted.clear()
+    Notification.objects.update(next_attempt_at=timezone.now())
+    driven(row)
+    assert (row.status, row.attempts) == (Status.SENT, 2)
+    assert sorted(fcm.notification_ids.values()) == [1, 1]
+
+
+def test_the_quota_waits_at_least_a_minute(welcome: None, fcm: FcmServer) -> None:
+    dora = person("dora", tokens=("one",))
+    fcm.scripted["one"] = [refusal(429, "RESOURCE_EXHAUSTED", "Quota.", fcm="QUOTA_EXCEEDED")]
+    row = accepted(dora, notification_type="push")
+    before = timezone.now()
+    driven(row)
+    assert (row.status, row.attempts) == (Status.RETRYING, 1)
+    assert row.next_attempt_at is not None
+    assert row.next_attempt_at - before >= timedelta(seconds=60)
+
+
+def test_a_rehearsal_never_reaches_a_server(alice: User, smtp: SmtpServer, fcm: FcmServer) -> None:
+    for kind in ("email", "push"):
+        row = accepted(alice, caller=REHEARSAL, notification_type=kind)
+        driven(row)
+        assert row.status == Status.DELIVERED
+    assert (smtp.mails, fcm.messages) == ([], [])
+
+
+def test_a_retry_is_looked_for_soon_after_it_was_due(alice: User, smtp: SmtpServer) -> None:
+    smtp.answer("rcpt", "450 4.2.0 Mailbox busy")
+    row = accepted(alice)
+    driven(row)
+    assert row.next_attempt_at is not None
+    assert row.wake_at == row.next_attempt_at + record.RETRY_GRACE
