@@ -1,7 +1,6 @@
 """The consumer of ``failed``. Never a Celery worker: that would execute the message again."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -85,7 +84,7 @@ def record(message: Message) -> None:
 def _poison(message: Message) -> Poison:
     headers = dict(message.headers)
     deaths = _plain(headers.pop("x-death", []))
-    queue = headers.get("x-first-death-queue", "")
+    queue = _words(headers.get("x-first-death-queue", ""))
     message_id = (
         headers.get("id")
         or message.properties.get("message_id")
@@ -93,13 +92,13 @@ def _poison(message: Message) -> Poison:
         or str(new_id())
     )
     return Poison(
-        message_id=str(message_id)[:255],
-        reason=str(headers.get("x-first-death-reason") or "unknown"),
+        message_id=_words(message_id)[:255],
+        reason=_words(headers.get("x-first-death-reason") or "unknown"),
         channel=queue.partition(".")[0] if queue in queues.LANES else "",
         x_death=deaths,
         message={
             "headers": _plain(headers),
-            "content_type": str(message.content_type),
+            "content_type": _words(message.content_type),
             "body": _shown(message.body),
         },
     )
@@ -107,12 +106,22 @@ def _poison(message: Message) -> Poison:
 
 def _shown(body: Any) -> str:
     text = bytes(body).decode("utf-8", "replace") if not isinstance(body, str) else body
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:BODY_SHOWN_CHARACTERS]
+    return _words(text)[:BODY_SHOWN_CHARACTERS]
+
+
+def _words(value: Any) -> str:
+    """Write anything as text that PostgreSQL stores: no NUL, no half of a surrogate pair."""
+    text = str(value).encode("utf-8", "replace").decode()
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _plain(value: Any) -> Any:
     """Bring broker values, such as times, to what JSON can hold."""
-    return json.loads(json.dumps(value, default=str).replace("\\u0000", ""))
+    if isinstance(value, Mapping):
+        return {_words(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, bool | int) else _words(value)
 
 
 def broker_connection() -> Connection:

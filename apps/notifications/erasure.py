@@ -14,7 +14,8 @@ def erase_what_was_sent(user_id: UUID) -> None:
     """Blank contents and providers' words of all of a user's notifications, and stop what waits."""
     with transaction.atomic():
         rows = Notification.objects.filter(user_id=user_id)
-        ids = list(rows.values_list("pk", flat=True))
+        # Locked in the order in which workers lock theirs, so that neither waits for the other.
+        ids = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
         waiting = list(rows.filter(status__in=CANCELLABLE).values_list("pk", flat=True))
         advance_telling(
             waiting,

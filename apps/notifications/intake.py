@@ -19,7 +19,7 @@ from apps.common.problems import FieldError, Problem, impossible, pointer_to
 from apps.notifications import outbox
 from apps.notifications.models import Notification
 from apps.notifications.requests import SendRequest, normalised, with_utc_times
-from apps.notifications.states import REPLAYABLE, Status
+from apps.notifications.states import Status
 from apps.notifications.timeline import advance_telling
 from apps.templates import rendering
 from apps.users import contacts
@@ -87,51 +87,6 @@ def accept_all(
             status=row.status,
         )
     return answers
-
-
-def replay(original: Notification, *, caller: Caller) -> Notification:
-    """Send a notification that ended badly once more, as a new one with the same content.
-
-    Preferences and addresses are today's, judged when sending; client and kind stay.
-
-    Raises:
-        Problem: 409 when the original has not ended in a way that allows it, 422 when its user
-            or template is gone.
-    """
-    if original.status not in REPLAYABLE:
-        raise Problem(409, f"A notification that is {original.status} cannot be replayed.")
-    if original.user_id not in contacts.known_locales({original.user_id}):
-        raise impossible("", "unknown_user", "The user no longer exists.")
-    now = timezone.now()
-    row = Notification(
-        client=original.client,
-        kind=original.kind,
-        body_digest=original.body_digest,
-        replay_of=original.pk,
-        correlation_id=current_id(),
-        channel=original.channel,
-        user_id=original.user_id,
-        template_code=original.template_code,
-        template_version=original.template_version,
-        template_version_id=original.template_version_id,
-        language=original.language,
-        variables=original.variables,
-        metadata=original.metadata,
-        priority=original.priority,
-        status=Status.PENDING,
-        wake_at=outbox.first_wake(now),
-        created_at=now,
-        updated_at=now,
-    )
-    row.save(force_insert=True)
-    outbox.hand_over([row])
-    log.info(
-        "notification replayed",
-        notification_id=str(row.pk),
-        replay_of=str(original.pk),
-        by=caller.client,
-    )
-    return row
 
 
 def cancel(notification: Notification) -> Notification:
@@ -252,7 +207,11 @@ def _store(
     requests: Sequence[SendRequest], drafts: Sequence[Notification | Problem], *, caller: Caller
 ) -> list[Answer]:
     """Store the rows and settle which of them repeat an earlier request."""
-    rows = [draft for draft in drafts if isinstance(draft, Notification)]
+    # Calls that meet store their keys in one order: in two, PostgreSQL would end one as a deadlock.
+    rows = sorted(
+        (draft for draft in drafts if isinstance(draft, Notification)),
+        key=lambda row: row.request_id or "",
+    )
     refused_with_key = any(
         isinstance(draft, Problem) and request.request_id is not None
         for request, draft in zip(requests, drafts, strict=True)

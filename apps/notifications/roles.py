@@ -11,6 +11,8 @@ VIEWED = (
     "notifications.receipt",
     "notifications.event",
     "notifications.deadletter",
+    "notifications.deadletterreplay",
+    "notifications.deadletteraction",
     "notifications.batch",
     "notifications.heartbeat",
     "notifications.sandboxmessage",

@@ -5,7 +5,7 @@ in several processes: each takes rows that no other holds.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -32,6 +32,9 @@ LAST_WAKE = timedelta(hours=1)
 WAKES_MAX = 6
 # A row whose holder died this often is what kills it.
 CRASHES_MAX = 5
+
+# Does a piece of work and tells whether it has more to do at once.
+Chore = Callable[[], bool]
 
 
 @dataclass(kw_only=True)
@@ -75,8 +78,13 @@ def sweep(*, limit: int = BATCH) -> int:
     return found.taken
 
 
-def sweep_until(stop: threading.Event) -> None:
-    """Sweep twice a second until told to stop; an error costs one round, never the sweep."""
+def sweep_until(stop: threading.Event, *, chores: Sequence[Chore] = ()) -> None:
+    """Sweep twice a second until told to stop; an error costs one round, never the sweep.
+
+    Args:
+        stop: Ends it.
+        chores: Further work of a scheduler, each done once a round.
+    """
     declared = False
     while not stop.is_set():
         taken = 0
@@ -88,8 +96,20 @@ def sweep_until(stop: threading.Event) -> None:
             log.warning("sweep waits for the database", error=type(error).__name__)
         except Exception:
             log.exception("sweep failed")
-        if taken < BATCH:
+        busy = [_has_more(chore) for chore in chores]
+        if taken < BATCH and not any(busy):
             stop.wait(PAUSE_SECONDS)
+
+
+def _has_more(chore: Chore) -> bool:
+    """Do a chore; an error costs it one round, and the sweep nothing."""
+    try:
+        return chore()
+    except DatabaseError as error:
+        log.warning("a chore waits for the database", error=type(error).__name__)
+    except Exception:
+        log.exception("a chore failed")
+    return False
 
 
 def _declare() -> bool:

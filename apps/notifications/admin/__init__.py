@@ -1,7 +1,17 @@
 """Notifications, dead letters and living processes in Django's admin, to look at and to act on."""
 
+from apps.notifications.admin.dead_letter_replays import (
+    DeadLetterActionAdmin,
+    DeadLetterReplayAdmin,
+)
 from apps.notifications.admin.dead_letters import DeadLetterAdmin
 from apps.notifications.admin.heartbeats import HeartbeatAdmin
 from apps.notifications.admin.notifications import NotificationAdmin
 
-__all__ = ["DeadLetterAdmin", "HeartbeatAdmin", "NotificationAdmin"]
+__all__ = [
+    "DeadLetterActionAdmin",
+    "DeadLetterAdmin",
+    "DeadLetterReplayAdmin",
+    "HeartbeatAdmin",
+    "NotificationAdmin",
+]

@@ -1,32 +1,220 @@
-"""The pages of dead letters."""
+"""The pages of dead letters: browse, inspect, replay, discard with a reason."""
 
+import json
+from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
+from apps.common.problems import Problem
+from apps.notifications.admin.notifications import BoundedPaginator
 from apps.notifications.admin.reading import ReadOnlyAdmin
-from apps.notifications.models import DeadLetter
+from apps.notifications.dead_letter_desk import history, single
+from apps.notifications.models import DeadLetter, LetterState
+
+WORDS_MAX = 500
+# One request settles no more than this; beyond it there are replays of many.
+BY_HAND_MAX = 200
+
+
+class NoteForm(ActionForm):
+    """Asks for words beside the action."""
+
+    note = forms.CharField(
+        required=False,
+        max_length=WORDS_MAX,
+        label="Reason",
+        help_text="Needed to discard.",
+    )
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Shows what is open unless asked for something else."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer every state, and all of them."""
+        return [*((state.value, state.value) for state in LetterState), ("all", "all")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[DeadLetter]
+    ) -> QuerySet[DeadLetter]:
+        """Narrow the list."""
+        wanted = self.value() or LetterState.OPEN
+        return queryset if wanted == "all" else queryset.filter(state=wanted)
+
+    def choices(self, changelist: Any) -> Any:
+        """Mark ``open`` where nothing is asked for."""
+        wanted = self.value() or LetterState.OPEN.value
+        for value, title in self.lookup_choices:
+            yield {
+                "selected": value == wanted,
+                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "display": title,
+            }
+
+
+def by_staff(request: HttpRequest) -> str:
+    """Name the person for the audit trail."""
+    return f"staff:{request.user.pk}"
 
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
     """What could not be delivered, or not even be worked on."""
 
-    list_display = ("id", "reason", "channel", "notification_id", "recorded_at")
-    list_filter = ("reason", "channel")
-    ordering = ("-id",)
-    fields = (
+    list_display = (
         "id",
+        "state",
         "reason",
         "channel",
-        "notification",
-        "message_id",
-        "x_death",
-        "message",
+        "provider",
+        "template_code",
+        "kind",
         "recorded_at",
+    )
+    list_filter = (
+        StateFilter,
+        "reason",
+        ("channel", admin.AllValuesFieldListFilter),
+        ("provider", admin.AllValuesFieldListFilter),
+        ("recorded_at", admin.DateFieldListFilter),
+        "kind",
+    )
+    search_fields = ("template_code__exact", "message_id__exact")
+    search_help_text = "A template's code or a message's id, in full."
+    ordering = ("-id",)
+    paginator = BoundedPaginator
+    actions = ("replay", "discard")
+    action_form = NoteForm
+    fields = (
+        "id",
+        "state",
+        "reason",
+        "channel",
+        "kind",
+        "provider",
+        "template_code",
+        "notification_link",
+        "message_id",
+        "recorded_at",
+        "settled_at",
+        "story",
+        "lineage",
+        "audit_trail",
+        "x_death_shown",
+        "message_shown",
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Bring the notification along."""
         return super().get_queryset(request).select_related("notification")
+
+    @admin.display(description="Notification")
+    def notification_link(self, letter: DeadLetter) -> str:
+        """Lead to the notification."""
+        return _link(letter.notification_id) if letter.notification_id else "-"
+
+    @admin.display(description="Timeline")
+    def story(self, letter: DeadLetter) -> SafeString:
+        """Show what happened to the notification."""
+        rows = (
+            (f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.status, entry.provider or "", entry.detail)
+            for entry in history.timeline_of(letter)
+        )
+        return format_html_join("", "<div>{} <b>{}</b> {} {}</div>", rows)
+
+    @admin.display(description="Lineage")
+    def lineage(self, letter: DeadLetter) -> SafeString:
+        """Show what it replays and what replays it."""
+        rows = ((_link(row.pk), row.status, row.reason) for row in history.lineage_of(letter))
+        return format_html_join("", "<div>{} <b>{}</b> {}</div>", rows)
+
+    @admin.display(description="Who did what")
+    def audit_trail(self, letter: DeadLetter) -> SafeString:
+        """Show every action."""
+        rows = (
+            (f"{line.at:%Y-%m-%d %H:%M:%S}", line.action, line.by, line.note)
+            for line in history.actions_on(letter)
+        )
+        return format_html_join("", "<div>{} <b>{}</b> by {} {}</div>", rows)
+
+    @admin.display(description="x-death")
+    def x_death_shown(self, letter: DeadLetter) -> SafeString:
+        """Show the broker's account of the message's way."""
+        return _document(letter.x_death)
+
+    @admin.display(description="Message")
+    def message_shown(self, letter: DeadLetter) -> SafeString:
+        """Show headers and body as kept."""
+        return _document(letter.message)
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change dead letters may replay and discard them."""
+        return self.may(request, "change_deadletter")
+
+    @admin.action(description="Replay", permissions=["settle"])
+    def replay(self, request: HttpRequest, chosen: QuerySet[DeadLetter]) -> None:
+        """Replay those chosen, each judged by itself."""
+        note, by = _words(request), by_staff(request)
+        self._each(request, chosen, lambda pk: single.replay(pk, by=by, note=note), word="replayed")
+
+    @admin.action(description="Discard, with the reason given", permissions=["settle"])
+    def discard(self, request: HttpRequest, chosen: QuerySet[DeadLetter]) -> None:
+        """Put those chosen away."""
+        reason, by = _words(request), by_staff(request)
+        if not reason:
+            self.message_user(request, "A reason is needed to discard.", messages.ERROR)
+            return
+        self._each(
+            request, chosen, lambda pk: single.discard(pk, by=by, reason=reason), word="discarded"
+        )
+
+    def _each(
+        self,
+        request: HttpRequest,
+        chosen: QuerySet[DeadLetter],
+        act: Callable[[Any], object],
+        *,
+        word: str,
+    ) -> None:
+        done, refused = 0, []
+        ids = list(chosen.values_list("pk", flat=True)[: BY_HAND_MAX + 1])
+        if len(ids) > BY_HAND_MAX:
+            words = f"Choose {BY_HAND_MAX} at most; a dead letter replay takes any number."
+            self.message_user(request, words, messages.ERROR)
+            return
+        for pk in ids:
+            try:
+                act(pk)
+                done += 1
+            except Problem as problem:
+                refused.append(f"{pk}: {problem.detail}")
+        if done:
+            self.message_user(request, f"{done} {word}.", messages.SUCCESS)
+        for line in refused:
+            self.message_user(request, line, messages.WARNING)
+
+
+def _words(request: HttpRequest) -> str:
+    """Read the words beside the action; Django has held them against ``NoteForm``."""
+    return request.POST.get("note", "").strip()
+
+
+def _link(notification_id: Any) -> SafeString:
+    address = reverse("admin:notifications_notification_change", args=[notification_id])
+    return format_html('<a href="{}">{}</a>', address, notification_id)
+
+
+def _document(value: Any) -> SafeString:
+    shown = json.dumps(value, indent=2, ensure_ascii=False)
+    return format_html("<pre>{}</pre>", shown)

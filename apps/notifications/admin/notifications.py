@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from apps.common.callers import Caller
 from apps.common.problems import Problem
-from apps.notifications import intake, timeline
+from apps.notifications import intake, replays, timeline
 from apps.notifications.admin.reading import ReadOnlyAdmin
 from apps.notifications.models import Notification
 
@@ -108,7 +108,7 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
     def replay(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
         """Send those that ended badly once more."""
         caller = Caller(client=f"staff:{request.user.pk}", is_staff=True)
-        self._each(request, chosen, lambda row: intake.replay(row, caller=caller), "replayed")
+        self._each(request, chosen, lambda row: replays.replay(row, caller=caller), "replayed")
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:

@@ -15,7 +15,7 @@ from apps.common.openapi import body_of
 from apps.common.permissions import Access, AccessTable
 from apps.common.problems import invalid
 from apps.common.throttling import RateLimitHeaders, spend_sending
-from apps.notifications import intake, timeline
+from apps.notifications import intake, replays, timeline
 from apps.notifications.api import examples as shown
 from apps.notifications.api.answers import (
     AcceptedSerializer,
@@ -200,5 +200,5 @@ class ReplayView(AccessTable, RateLimitHeaders, APIView):
         caller = caller_of(request)
         original = find(caller, notification_id)
         self.limited(spend_sending(client=caller.client or "", cost=1))
-        row = intake.replay(original, caller=caller)
+        row = replays.replay(original, caller=caller)
         return Response(accepted_answer(row), status=202)

@@ -3,7 +3,20 @@
 from django.urls import path
 
 from apps.common.routes import either_slash
+from apps.notifications.api.breakers import ProviderBreakerView
 from apps.notifications.api.bulk import BulkView
+from apps.notifications.api.dead_letter_replays import (
+    CancelDeadLetterReplayView,
+    DeadLetterReplaysView,
+    DeadLetterReplayView,
+    ReplayDeadLettersView,
+)
+from apps.notifications.api.dead_letters import (
+    DeadLettersView,
+    DeadLetterView,
+    DiscardDeadLetterView,
+    ReplayDeadLetterView,
+)
 from apps.notifications.api.notifications import (
     CancelView,
     NotificationsView,
@@ -38,8 +51,33 @@ urlpatterns = either_slash(
             ReplayView.as_view(),
             name="notification-replay",
         ),
+        path("dead-letters/", DeadLettersView.as_view(), name="dead-letters"),
+        path("dead-letters/replay", ReplayDeadLettersView.as_view(), name="dead-letters-replay"),
+        path("dead-letters/replays/", DeadLetterReplaysView.as_view(), name="dead-letter-replays"),
+        path(
+            "dead-letters/replays/<uuid:replay_id>",
+            DeadLetterReplayView.as_view(),
+            name="dead-letter-replay-progress",
+        ),
+        path(
+            "dead-letters/replays/<uuid:replay_id>/cancel",
+            CancelDeadLetterReplayView.as_view(),
+            name="dead-letter-replay-cancel",
+        ),
+        path("dead-letters/<uuid:letter_id>", DeadLetterView.as_view(), name="dead-letter"),
+        path(
+            "dead-letters/<uuid:letter_id>/replay",
+            ReplayDeadLetterView.as_view(),
+            name="dead-letter-replay",
+        ),
+        path(
+            "dead-letters/<uuid:letter_id>/discard",
+            DiscardDeadLetterView.as_view(),
+            name="dead-letter-discard",
+        ),
         path("receipts/email", EmailReceiptView.as_view(), name="email-receipts"),
         path("receipts/push", PushReceiptView.as_view(), name="push-receipts"),
+        path("providers/<slug:name>/breaker", ProviderBreakerView.as_view(), name="breaker"),
         path("services/", ServicesView.as_view(), name="services"),
         path("users/<uuid:user_id>", ErasableUserView.as_view(), name="user"),
         path(

@@ -2,7 +2,9 @@
 
 from apps.notifications.models.attempt import Attempt
 from apps.notifications.models.batch import Batch
-from apps.notifications.models.dead_letter import DeadLetter
+from apps.notifications.models.dead_letter import DeadLetter, LetterState
+from apps.notifications.models.dead_letter_action import ActionName, DeadLetterAction
+from apps.notifications.models.dead_letter_replay import DeadLetterReplay, ReplayState
 from apps.notifications.models.event import Event
 from apps.notifications.models.heartbeat import Heartbeat
 from apps.notifications.models.notification import Notification
@@ -10,12 +12,17 @@ from apps.notifications.models.receipt import Receipt
 from apps.notifications.models.sandbox import SandboxMessage
 
 __all__ = [
+    "ActionName",
     "Attempt",
     "Batch",
     "DeadLetter",
+    "DeadLetterAction",
+    "DeadLetterReplay",
     "Event",
     "Heartbeat",
+    "LetterState",
     "Notification",
     "Receipt",
+    "ReplayState",
     "SandboxMessage",
 ]

@@ -17,8 +17,9 @@ from apps.common.correlation import correlated
 from apps.common.health import Health, overall
 from apps.common.ids import new_id
 from apps.common.problems import Problem
-from apps.notifications import demo, intake, requests
+from apps.notifications import demo, intake, replays, requests
 from apps.notifications.api.health import READY_PROBES
+from apps.notifications.management.dead_letter_words import DeadLetterWords
 from apps.notifications.models import Notification
 from apps.templates import catalog, rendering
 from apps.users import api_keys
@@ -69,6 +70,10 @@ class Command(BaseCommand):
 
         replay = word("replay", self.replay, "Send a notification that ended badly once more.")
         replay.add_argument("notification", type=UUID)
+
+        about_letters = "Look through dead letters, replay and discard them."
+        letters = words.add_parser("dead-letters", help=about_letters, description=about_letters)
+        DeadLetterWords(command=self, by=OPERATOR).add_to(letters)
 
         word("doctor", self.doctor, "Check what the installation depends on.")
 
@@ -137,7 +142,7 @@ class Command(BaseCommand):
         original = Notification.objects.filter(pk=arguments.notification).first()
         if original is None:
             raise CommandError("There is no such notification.")
-        self.stdout.write(str(intake.replay(original, caller=Caller(client=OPERATOR)).pk))
+        self.stdout.write(str(replays.replay(original, caller=Caller(client=OPERATOR)).pk))
 
     def doctor(self, arguments: Namespace) -> None:
         """Run every probe; fail when one finds something."""
@@ -152,12 +157,15 @@ class Command(BaseCommand):
     def create_api_key(self, arguments: Namespace) -> None:
         """Make the key; its plain text is the last line and is not kept."""
         scopes = [Scope(scope) for scope in arguments.scopes] if arguments.scopes else list(Scope)
-        row, plain = api_keys.create(
-            name=arguments.name,
-            client=arguments.client,
-            kind=Kind(arguments.kind),
-            scopes=scopes,
-        )
+        try:
+            row, plain = api_keys.create(
+                name=arguments.name,
+                client=arguments.client,
+                kind=Kind(arguments.kind),
+                scopes=scopes,
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from None
         self.stdout.write(f"client {row.client}, {row.kind}, {', '.join(row.scopes)}")
         self.stdout.write(plain)
 

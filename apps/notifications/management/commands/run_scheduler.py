@@ -1,4 +1,4 @@
-"""The scheduler: sweeps what is due. Several may run; each takes rows that no other holds."""
+"""The scheduler: sweeps what is due and replays dead letters. Several may run side by side."""
 
 import signal
 import threading
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.notifications.dead_letter_desk.many import replay_slice
 from apps.notifications.heartbeat import Heart
 from apps.notifications.sweep import sweep_until
 
@@ -19,5 +20,5 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         heart = Heart(role="scheduler")
         heart.start()
-        sweep_until(stop)
+        sweep_until(stop, chores=[replay_slice])
         heart.stop()

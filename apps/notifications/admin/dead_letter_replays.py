@@ -1,0 +1,176 @@
+"""The pages of replays of many: count and start with a form, watch the progress, stop."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminSplitDateTime
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from apps.common.problems import Problem
+from apps.notifications.admin.dead_letters import by_staff
+from apps.notifications.admin.reading import ReadOnlyAdmin
+from apps.notifications.dead_letter_desk import many
+from apps.notifications.dead_letter_desk.filters import Filter
+from apps.notifications.models import DeadLetterAction, DeadLetterReplay
+from apps.notifications.queues import Channel
+
+# Django's class with its model, for the type checker; at run time it takes none.
+if TYPE_CHECKING:
+    ReplayModelForm = forms.ModelForm[DeadLetterReplay]
+else:
+    ReplayModelForm = forms.ModelForm
+
+CRITERIA = ("reason", "channel", "provider", "template_code", "since", "until")
+
+
+class StartForm(ReplayModelForm):
+    """Asks which dead letters to replay; the count comes before the start."""
+
+    reason = forms.CharField(max_length=40, required=False)
+    channel = forms.ChoiceField(
+        choices=[("", "any"), *((channel.value, channel.value) for channel in Channel)],
+        required=False,
+    )
+    provider = forms.CharField(max_length=30, required=False)
+    template_code = forms.CharField(max_length=100, required=False)
+    since = forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime)
+    until = forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime)
+    rate_per_second = forms.IntegerField(
+        min_value=1, max_value=many.RATE_MAX_PER_SECOND, initial=many.RATE_DEFAULT_PER_SECOND
+    )
+    note = forms.CharField(max_length=500, required=False, help_text="Why, for the audit trail.")
+    confirmed = forms.BooleanField(
+        required=False,
+        label="Start",
+        help_text="Leave this empty to see first how many dead letters match.",
+    )
+
+    class Meta:
+        model = DeadLetterReplay
+        fields = ("rate_per_second", "note")
+
+    @property
+    def asked(self) -> Filter:
+        """The filter that was filled in."""
+        return Filter(**{name: self.cleaned_data.get(name) or None for name in CRITERIA})
+
+    def clean(self) -> dict[str, Any]:
+        """Say the count until the start is confirmed."""
+        cleaned = super().clean() or {}
+        if not self.errors and not cleaned.get("confirmed"):
+            matched = many.count(self.asked, kind="")
+            message = f"{matched} open dead letters match. Tick Start to replay them."
+            raise ValidationError(message, code="unconfirmed")
+        return cleaned
+
+
+@admin.register(DeadLetterReplay)
+class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
+    """Replays of all dead letters that match a filter."""
+
+    list_display = (
+        "id",
+        "state",
+        "by",
+        "matched",
+        "replayed",
+        "refused",
+        "rate_per_second",
+        "created_at",
+        "ended_at",
+    )
+    list_filter = ("state",)
+    ordering = ("-id",)
+    actions = ("cancel",)
+    form = StartForm
+    fields = (
+        "id",
+        "state",
+        "by",
+        "note",
+        "criteria",
+        "rate_per_second",
+        "matched",
+        "replayed",
+        "refused",
+        "remaining",
+        "refused_because",
+        "audit_trail",
+        "created_at",
+        "ended_at",
+    )
+
+    def get_fields(self, request: HttpRequest, obj: DeadLetterReplay | None = None) -> Any:
+        """Ask for a filter, or show a replay."""
+        asked = (*CRITERIA, "rate_per_second", "note", "confirmed")
+        return asked if obj is None else self.fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change dead letters may replay them."""
+        return self.may(request, "change_deadletter")
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Whoever may start a replay may stop it."""
+        return self.may(request, "change_deadletter")
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:  # noqa: FBT001 - Django's signature.
+        """Start the replay that the form asks for."""
+        return many.start(
+            form.asked,
+            kind="",
+            by=by_staff(request),
+            rate_per_second=form.cleaned_data["rate_per_second"],
+            note=form.cleaned_data["note"],
+        )
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
+        """Store nothing more: starting stored it."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
+        """Store nothing more: a replay has no parts."""
+
+    @admin.display
+    def remaining(self, replay: DeadLetterReplay) -> int:
+        """Show how many are still to come."""
+        return many.remaining(replay)
+
+    @admin.display
+    def refused_because(self, replay: DeadLetterReplay) -> SafeString:
+        """Show how often each refusal was given."""
+        rows = sorted(replay.refusals.items())
+        return format_html_join("", "<div>{} ({})</div>", rows)
+
+    @admin.display(description="Who did what")
+    def audit_trail(self, replay: DeadLetterReplay) -> SafeString:
+        """Show who started and who stopped it."""
+        lines = DeadLetterAction.objects.filter(replay=replay, letter_id=None).order_by("pk")
+        rows = ((f"{line.at:%Y-%m-%d %H:%M:%S}", line.action, line.by) for line in lines)
+        return format_html_join("", "<div>{} <b>{}</b> by {}</div>", rows)
+
+    @admin.action(description="Stop", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, chosen: QuerySet[DeadLetterReplay]) -> None:
+        """Stop those that still run."""
+        for replay in chosen:
+            try:
+                many.cancel(replay.pk, by=by_staff(request))
+            except Problem as problem:
+                self.message_user(request, f"{replay.pk}: {problem.detail}", messages.WARNING)
+            else:
+                self.message_user(request, f"{replay.pk} stopped.", messages.SUCCESS)
+
+
+@admin.register(DeadLetterAction)
+class DeadLetterActionAdmin(ReadOnlyAdmin[DeadLetterAction]):
+    """The audit trail: who did what about dead letters, when and why."""
+
+    list_display = ("at", "action", "by", "letter_id", "replay", "note")
+    list_filter = ("action", ("at", admin.DateFieldListFilter))
+    search_fields = ("by__exact",)
+    search_help_text = "Who: a client, staff:<user id> or operator, in full."
+    ordering = ("-id",)
+    fields = ("at", "action", "by", "note", "letter_id", "replay", "detail")

@@ -1,0 +1,208 @@
+"""Dead letters: browse, inspect, replay one, discard."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.common.callers import Caller, Scope, caller_of
+from apps.common.permissions import Access, AccessTable
+from apps.common.problems import FieldError, Problem
+from apps.notifications.api import dead_letter_answers as shown
+from apps.notifications.api.answers import TimelineEntrySerializer
+from apps.notifications.api.dead_letter_answers import (
+    ActionSerializer,
+    DeadLetterDetailSerializer,
+    DeadLetterSerializer,
+    DiscardSerializer,
+    QuerySerializer,
+    ReplayedSerializer,
+    ReplayOneSerializer,
+    filter_of,
+)
+from apps.notifications.api.filters import OTHER_PARAMETERS
+from apps.notifications.dead_letter_desk import history, single
+from apps.notifications.models import DeadLetter
+
+TAGS = ["Dead letters"]
+LOOK = Access(scope=Scope.OPERATIONS, staff="notifications.view_deadletter")
+ACT = Access(scope=Scope.OPERATIONS, staff="notifications.change_deadletter")
+
+
+def kind_for(caller: Caller) -> str:
+    """Return the kind of letters that a caller sees; empty for staff, who see both.
+
+    Poison is live: it belongs to the installation and to no rehearsal.
+    """
+    return caller.kind.value if caller.is_key else ""
+
+
+def visible_to(caller: Caller) -> QuerySet[DeadLetter]:
+    """Return the dead letters that a caller may see."""
+    kind = kind_for(caller)
+    letters = DeadLetter.objects.select_related("notification")
+    return letters.filter(kind=kind) if kind else letters
+
+
+def find(caller: Caller, letter_id: UUID) -> DeadLetter:
+    """Return one dead letter.
+
+    Raises:
+        Problem: 404 when it is not there for this caller.
+    """
+    letter = visible_to(caller).filter(pk=letter_id).first()
+    if letter is None:
+        raise Problem(404, "There is no such dead letter.")
+    return letter
+
+
+def query_of(request: Request) -> dict[str, Any]:
+    """Read the query of the list.
+
+    Raises:
+        Problem: 400 at the parameter that is wrong.
+    """
+    given = {
+        name: value for name, value in request.query_params.items() if name not in OTHER_PARAMETERS
+    }
+    query = QuerySerializer(data=given)
+    if not query.is_valid():
+        raise Problem(
+            400,
+            "The query is not valid.",
+            code="invalid",
+            errors=[
+                FieldError(pointer=f"?{name}", code=detail.code, detail=str(detail))
+                for name, details in query.errors.items()
+                for detail in details
+            ],
+        )
+    return dict(query.validated_data)
+
+
+class DeadLettersView(AccessTable, ListAPIView[DeadLetter]):
+    """What could not be delivered, or not even be worked on."""
+
+    access = {"GET": LOOK}
+    serializer_class = DeadLetterSerializer
+
+    def get_queryset(self) -> QuerySet[DeadLetter]:
+        """Return what the caller may see, narrowed by the query."""
+        query = query_of(self.request)
+        letters = filter_of(query).narrow(visible_to(caller_of(self.request)))
+        return letters if query["state"] == "all" else letters.filter(state=query["state"])
+
+    @extend_schema(
+        operation_id="list_dead_letters",
+        tags=TAGS,
+        summary="List dead letters, newest first; by default those that are open",
+        parameters=[QuerySerializer],
+        responses=DeadLetterSerializer(many=True),
+        examples=[OpenApiExample("A dead letter", shown.LETTER, response_only=True)],
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List dead letters."""
+        return super().get(request, *args, **kwargs)
+
+
+class DeadLetterView(AccessTable, APIView):
+    """One dead letter."""
+
+    access = {"GET": LOOK}
+
+    @extend_schema(
+        operation_id="read_dead_letter",
+        tags=TAGS,
+        summary="Read a dead letter: message, history, lineage and who did what",
+        responses=DeadLetterDetailSerializer,
+        examples=[OpenApiExample("A dead letter", shown.DETAIL, response_only=True)],
+    )
+    def get(self, request: Request, letter_id: UUID) -> Response:
+        """Show all that is known about it."""
+        letter = find(caller_of(request), letter_id)
+        return Response(detail_of(letter))
+
+
+def detail_of(letter: DeadLetter) -> dict[str, Any]:
+    """Write down all that is known about a dead letter."""
+    return {
+        **DeadLetterSerializer(letter).data,
+        "x_death": letter.x_death,
+        "message": letter.message,
+        "timeline": TimelineEntrySerializer(history.timeline_of(letter), many=True).data,
+        "lineage": [
+            {
+                "notification_id": row.pk,
+                "replay_of": row.replay_of,
+                "status": row.status,
+                "reason": row.reason or None,
+                "created_at": row.created_at,
+            }
+            for row in history.lineage_of(letter)
+        ],
+        "actions": ActionSerializer(history.actions_on(letter), many=True).data,
+    }
+
+
+class ReplayDeadLetterView(AccessTable, APIView):
+    """Replay one dead letter."""
+
+    access = {"POST": ACT}
+    examples: ClassVar = {"POST": shown.REPLAY_ONE}
+    problems: ClassVar = {"POST": (409, 422)}
+
+    @extend_schema(
+        operation_id="replay_dead_letter",
+        tags=TAGS,
+        summary="Replay a dead letter: its notification as a new one, or what poison names",
+        request=ReplayOneSerializer,
+        responses={202: ReplayedSerializer},
+        examples=[
+            OpenApiExample("Why", shown.REPLAY_ONE, request_only=True),
+            OpenApiExample("Replayed", shown.REPLAYED, response_only=True, status_codes=["202"]),
+        ],
+    )
+    def post(self, request: Request, letter_id: UUID) -> Response:
+        """Replay it."""
+        caller = caller_of(request)
+        body = ReplayOneSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        letter = find(caller, letter_id)
+        note = body.validated_data["note"]
+        done = single.replay(letter.pk, by=caller.client or "", note=note)
+        answer = {**DeadLetterSerializer(done.letter).data, "woken": done.woken}
+        return Response(answer, status=202)
+
+
+class DiscardDeadLetterView(AccessTable, APIView):
+    """Discard one dead letter."""
+
+    access = {"POST": ACT}
+    examples: ClassVar = {"POST": shown.DISCARD}
+    problems: ClassVar = {"POST": (409,)}
+
+    @extend_schema(
+        operation_id="discard_dead_letter",
+        tags=TAGS,
+        summary="Discard a dead letter, with a reason",
+        request=DiscardSerializer,
+        responses=DeadLetterSerializer,
+        examples=[
+            OpenApiExample("Why", shown.DISCARD, request_only=True),
+            OpenApiExample("Discarded", shown.DISCARDED, response_only=True),
+        ],
+    )
+    def post(self, request: Request, letter_id: UUID) -> Response:
+        """Discard it; one that was discarded stays so."""
+        caller = caller_of(request)
+        body = DiscardSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        letter = find(caller, letter_id)
+        reason = body.validated_data["reason"]
+        letter = single.discard(letter.pk, by=caller.client or "", reason=reason)
+        return Response(DeadLetterSerializer(letter).data)

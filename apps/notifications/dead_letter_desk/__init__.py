@@ -1,0 +1,1 @@
+"""What operators do about dead letters: look through them, replay one or many, discard."""

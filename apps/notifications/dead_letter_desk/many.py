@@ -1,0 +1,203 @@
+"""Replay all dead letters that match a filter, at a rate, in slices, by whichever process sweeps.
+
+A letter's state moves in the transaction that stores its replay and the progress, so a process
+may die at any moment and nothing is replayed twice.
+"""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from apps.common.correlation import correlated, current_id
+from apps.common.ids import new_id
+from apps.common.problems import Problem
+from apps.notifications import dead_letters
+from apps.notifications.dead_letter_desk import single
+from apps.notifications.dead_letter_desk.filters import Filter
+from apps.notifications.models import (
+    ActionName,
+    DeadLetter,
+    DeadLetterAction,
+    DeadLetterReplay,
+    LetterState,
+    ReplayState,
+)
+
+log = structlog.get_logger(__name__)
+
+RATE_DEFAULT_PER_SECOND = 50
+RATE_MAX_PER_SECOND = 1000
+# One transaction's worth: tens of milliseconds, so that on SQLite others can write between.
+SLICE_LETTERS = 100
+# What the rate allowed and nobody used is forgotten after this, so that a pause makes no burst.
+BURST = timedelta(seconds=1)
+
+
+def count(asked: Filter, *, kind: str) -> int:
+    """Count the open dead letters that match.
+
+    Args:
+        asked: The filter.
+        kind: ``live`` or ``test``; empty for both.
+    """
+    return _open_letters(asked, kind=kind).count()
+
+
+def start(
+    asked: Filter,
+    *,
+    kind: str,
+    by: str,
+    rate_per_second: int = RATE_DEFAULT_PER_SECOND,
+    note: str = "",
+) -> DeadLetterReplay:
+    """Have all open dead letters that match now replayed, the oldest first.
+
+    Args:
+        asked: The filter; an empty one means all.
+        kind: ``live`` or ``test``; empty for both.
+        by: Who: a client, ``staff:<user id>`` or ``operator``.
+        rate_per_second: Letters a second, 1 to ``RATE_MAX_PER_SECOND``.
+        note: Why, in their words.
+    """
+    now = timezone.now()
+    last = new_id()
+    with transaction.atomic():
+        matched = _open_letters(asked, kind=kind).filter(pk__lte=last).count()
+        replay = DeadLetterReplay.objects.create(
+            by=by,
+            note=note,
+            correlation_id=current_id(),
+            kind=kind,
+            criteria=asked.as_json(),
+            rate_per_second=rate_per_second,
+            state=ReplayState.RUNNING if matched else ReplayState.FINISHED,
+            last_letter_id=last,
+            matched=matched,
+            next_at=now,
+            created_at=now,
+            ended_at=None if matched else now,
+        )
+        detail = {"filter": replay.criteria, "matched": matched, "rate_per_second": rate_per_second}
+        _write_down(replay, ActionName.REPLAY_STARTED, by=by, note=note, detail=detail)
+    return replay
+
+
+def cancel(replay_id: UUID, *, by: str) -> DeadLetterReplay:
+    """Stop a replay; what was replayed stays so, and one that was cancelled stays cancelled.
+
+    Raises:
+        Problem: 409 when it has finished.
+    """
+    with transaction.atomic():
+        replay = DeadLetterReplay.objects.select_for_update().get(pk=replay_id)
+        if replay.state == ReplayState.FINISHED:
+            raise Problem(409, "This replay has finished.")
+        if replay.state == ReplayState.RUNNING:
+            replay.state, replay.ended_at = ReplayState.CANCELLED, timezone.now()
+            replay.save(update_fields=["state", "ended_at"])
+            detail = {"replayed": replay.replayed, "refused": replay.refused}
+            _write_down(replay, ActionName.REPLAY_CANCELLED, by=by, detail=detail)
+    return replay
+
+
+def remaining(replay: DeadLetterReplay) -> int:
+    """Count the letters that a replay has not come to; for a cancelled one, those still open."""
+    return 0 if replay.state == ReplayState.FINISHED else _ahead_of(replay).count()
+
+
+def replay_slice() -> bool:
+    """Replay as many letters as the rate of one running replay allows now.
+
+    Safe in several processes: each takes a replay that no other holds.
+
+    Returns:
+        Whether anything was done; then there may be more to do at once.
+    """
+    running = DeadLetterReplay.objects.filter(state=ReplayState.RUNNING)
+    # Asked first without a transaction: on SQLite every transaction takes the one lock to write.
+    if not running.filter(next_at__lte=timezone.now()).exists():
+        return False
+    with transaction.atomic():
+        now = timezone.now()
+        replay = (
+            running.filter(next_at__lte=now)
+            .order_by("next_at")
+            .select_for_update(skip_locked=True)
+            .first()
+        )
+        if replay is None:
+            return False
+        with correlated(replay.correlation_id):
+            _advance(replay, now=now)
+    return True
+
+
+def _advance(replay: DeadLetterReplay, *, now: datetime) -> None:
+    """Replay one slice and write the progress down."""
+    step = timedelta(seconds=1) / replay.rate_per_second
+    due_since = max(replay.next_at, now - BURST)
+    allowed = min(1 + (now - due_since) // step, SLICE_LETTERS)
+    letters = list(_ahead_of(replay).order_by("pk").select_for_update()[:allowed])
+    answers = single.replay_locked(letters, by=replay.by, now=now, note=replay.note, replay=replay)
+    refusals = {
+        letter.pk: str(answer.detail)
+        for letter, answer in zip(letters, answers, strict=True)
+        if isinstance(answer, Problem)
+    }
+    dead_letters.write_down(
+        DeadLetterAction(
+            action=ActionName.REFUSED,
+            by=replay.by,
+            at=now,
+            note=why,
+            letter_id=letter_id,
+            replay=replay,
+        )
+        for letter_id, why in refusals.items()
+    )
+    replay.replayed += len(letters) - len(refusals)
+    replay.refused += len(refusals)
+    replay.refusals = dict(Counter(replay.refusals) + Counter(refusals.values()))
+    replay.next_at = due_since + step * len(letters)
+    if letters:
+        replay.done_to_id = letters[-1].pk
+    if len(letters) < allowed or not _ahead_of(replay).exists():
+        replay.state, replay.ended_at = ReplayState.FINISHED, now
+        log.info(
+            "dead letters replayed",
+            replay_id=str(replay.pk),
+            matched=replay.matched,
+            replayed=replay.replayed,
+            refused=replay.refused,
+        )
+    replay.save()
+
+
+def _open_letters(asked: Filter, *, kind: str) -> QuerySet[DeadLetter]:
+    letters = DeadLetter.objects.filter(state=LetterState.OPEN)
+    return asked.narrow(letters.filter(kind=kind) if kind else letters)
+
+
+def _ahead_of(replay: DeadLetterReplay) -> QuerySet[DeadLetter]:
+    letters = _open_letters(Filter.from_json(replay.criteria), kind=replay.kind)
+    letters = letters.filter(pk__lte=replay.last_letter_id)
+    return letters if replay.done_to_id is None else letters.filter(pk__gt=replay.done_to_id)
+
+
+def _write_down(
+    replay: DeadLetterReplay,
+    action: ActionName,
+    *,
+    by: str,
+    detail: dict[str, Any],
+    note: str = "",
+) -> None:
+    line = DeadLetterAction(action=action, by=by, note=note, replay=replay, detail=detail)
+    dead_letters.write_down([line])

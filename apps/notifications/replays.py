@@ -1,0 +1,111 @@
+"""Send what ended badly once more, as new notifications with the same content."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from apps.common.callers import Caller
+from apps.common.correlation import current_id
+from apps.common.problems import Problem, impossible
+from apps.notifications import dead_letters, outbox
+from apps.notifications.dead_letters import Replayed
+from apps.notifications.models import DeadLetter, LetterState, Notification
+from apps.notifications.states import REPLAYABLE, Status
+from apps.users import contacts
+
+log = structlog.get_logger(__name__)
+
+
+def replay(original: Notification, *, caller: Caller) -> Notification:
+    """Send one notification that ended badly once more; its dead letter is settled with it.
+
+    Preferences and addresses are today's, judged when sending; client and kind stay.
+
+    Raises:
+        Problem: 409 when the original has not ended in a way that allows it, 422 when its user
+            is gone.
+    """
+    now = timezone.now()
+    by = caller.client or ""
+    with transaction.atomic():
+        letter = _unsettled_letter(original)
+        (answer,) = store([original], by=by, now=now)
+        if isinstance(answer, Problem):
+            raise answer
+        if letter is not None:
+            done = Replayed(letter=letter, replayed_as=answer.pk)
+            dead_letters.mark_replayed([done], by=by, now=now)
+    return answer
+
+
+def store(
+    originals: Sequence[Notification], *, by: str, now: datetime
+) -> list[Notification | Problem]:
+    """Store new rows for those that may be replayed, and have workers woken on commit.
+
+    Args:
+        originals: Notifications, each judged by itself.
+        by: Who replays, for the log.
+        now: The time of the replay, UTC.
+
+    Returns:
+        In their order, the new row, or the 409 or 422 that says why there is none.
+    """
+    known = contacts.known_locales({original.user_id for original in originals})
+    answers = [_judged(original, known=known.keys(), now=now) for original in originals]
+    rows = [answer for answer in answers if isinstance(answer, Notification)]
+    Notification.objects.bulk_create(rows)
+    outbox.hand_over(rows)
+    for row in rows:
+        log.info(
+            "notification replayed",
+            notification_id=str(row.pk),
+            replay_of=str(row.replay_of),
+            by=by,
+        )
+    return answers
+
+
+def _unsettled_letter(original: Notification) -> DeadLetter | None:
+    """Return the dead letter of a notification, locked, unless it has been replayed.
+
+    A letter that is still on its way is recorded here: otherwise it would come to lie open,
+    and somebody would send the notification a second time.
+    """
+    letters = DeadLetter.objects.filter(notification=original)
+    if original.status == Status.FAILED and not letters.exists():
+        dead_letters.record_failed([original.pk])
+    return letters.exclude(state=LetterState.REPLAYED).select_for_update().first()
+
+
+def _judged(
+    original: Notification, *, known: Collection[UUID], now: datetime
+) -> Notification | Problem:
+    if original.status not in REPLAYABLE:
+        return Problem(409, f"A notification that is {original.status} cannot be replayed.")
+    if original.user_id not in known:
+        return impossible("", "unknown_user", "The user no longer exists.")
+    return Notification(
+        client=original.client,
+        kind=original.kind,
+        body_digest=original.body_digest,
+        replay_of=original.pk,
+        correlation_id=current_id(),
+        channel=original.channel,
+        user_id=original.user_id,
+        template_code=original.template_code,
+        template_version=original.template_version,
+        template_version_id=original.template_version_id,
+        language=original.language,
+        variables=original.variables,
+        metadata=original.metadata,
+        priority=original.priority,
+        status=Status.PENDING,
+        wake_at=outbox.first_wake(now),
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,64 @@
+"""Staff and operators force breakers, and see them in the list of services."""
+
+from typing import Any
+
+from rest_framework.test import APIClient
+
+from apps.common.callers import Scope
+from apps.notifications import breakers
+from apps.notifications.breakers import State
+from tests.notifications.cast import assert_problem, client_with
+
+
+def force(caller: APIClient, provider: str, state: Any) -> Any:
+    return caller.post(f"/api/v1/providers/{provider}/breaker", {"state": state}, format="json")
+
+
+def test_a_push_provider_has_a_breaker_for_each_platform(shop: APIClient) -> None:
+    answer = force(shop, "fcm", "open")
+
+    assert answer.status_code == 200
+    assert [breaker["name"] for breaker in answer.json()["breakers"]] == [
+        "fcm:android",
+        "fcm:ios",
+        "fcm:web",
+    ]
+    assert breakers.shown("fcm:ios").effective is State.OPEN
+
+
+def test_auto_gives_it_back_to_itself(shop: APIClient) -> None:
+    force(shop, "smtp", "open")
+
+    answer = force(shop, "smtp", "auto")
+
+    assert answer.json()["breakers"] == [
+        {"name": "smtp", "state": "closed", "forced": "auto", "reason": ""}
+    ]
+
+
+def test_the_list_of_services_shows_the_state(shop: APIClient, settings: Any) -> None:
+    settings.EMAIL_PROVIDERS = ["smtp", "sendgrid"]
+    force(shop, "smtp", "open")
+
+    providers = shop.get("/api/v1/services/").json()["providers"]
+
+    assert [
+        (provider["name"], provider["preference"], [b["state"] for b in provider["breakers"]])
+        for provider in providers
+        if provider["channel"] == "email"
+    ] == [("smtp", 1, ["open"]), ("sendgrid", 2, ["closed"])]
+
+
+def test_the_sandbox_and_strangers_have_no_breaker(shop: APIClient) -> None:
+    assert_problem(force(shop, "sandbox", "open"), 404)
+    assert_problem(force(shop, "pigeon", "open"), 404)
+
+
+def test_an_unknown_state_is_refused(shop: APIClient) -> None:
+    assert_problem(force(shop, "smtp", "ajar"), 400)
+    assert breakers.shown("smtp").effective is State.CLOSED
+
+
+def test_it_takes_the_scope_of_operations(welcome: None) -> None:
+    assert_problem(force(client_with(Scope.NOTIFICATIONS_SEND), "smtp", "open"), 403)
+    assert breakers.shown("smtp").effective is State.CLOSED

@@ -1,0 +1,208 @@
+"""What operators look at: service discovery, health and metrics."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.notifications.heartbeat import VERSION, Heart
+from apps.notifications.models import Heartbeat, Notification
+from apps.notifications.queues import LANES
+from apps.users.models import User
+from tests.notifications.cast import Lanes, accepted, assert_problem
+
+pytestmark = pytest.mark.django_db
+SERVICES = "/api/v1/services/"
+
+
+def checks(answer: Any) -> dict[str, tuple[str, str]]:
+    return {row["name"]: (row["status"], row["detail"]) for row in answer.json()["checks"]}
+
+
+def beat(role: str, queues: tuple[str, ...] = (), **changes: Any) -> None:
+    Heart(role=role, queues=queues).beat()
+    Heartbeat.objects.filter(role=role).update(**changes)
+
+
+def test_services_are_shown_as_they_live(shop: APIClient, lanes: Lanes) -> None:
+    beat("worker", ("email", "email.bulk"))
+    beat("scheduler", seen_at=timezone.now() - timedelta(seconds=40))
+    lanes.fill("push.bulk", 2)
+    got = shop.get(SERVICES).json()
+    assert set(got) == {"processes", "providers", "queues"}
+    (process,) = got["processes"]
+    assert process["role"] == "worker"
+    assert process["queues"] == ["email", "email.bulk"]
+    assert process["version"] == VERSION
+    assert set(process) == {
+        "name",
+        "role",
+        "host",
+        "pid",
+        "version",
+        "queues",
+        "started_at",
+        "seen_at",
+    }
+    assert [(one["name"], one["channel"], one["preference"]) for one in got["providers"]] == [
+        ("sandbox", "email", 1),
+        ("sandbox", "push", 1),
+    ]
+    assert {one["name"]: one["messages"] for one in got["queues"]} == {
+        **dict.fromkeys(LANES, 0),
+        "failed": 0,
+        "push.bulk": 2,
+    }
+
+
+def test_services_answer_without_a_broker(shop: APIClient, broker_away: Callable[[], None]) -> None:
+    answer = shop.get(SERVICES)
+    assert answer.status_code == 200
+    assert {one["messages"] for one in answer.json()["queues"]} == {None}
+
+
+def test_a_process_that_leaves_takes_itself_off_the_list(shop: APIClient) -> None:
+    heart = Heart(role="web")
+    heart.beat()
+    assert [one["role"] for one in shop.get(SERVICES).json()["processes"]] == ["web"]
+    Heartbeat.objects.all().delete()
+    assert shop.get(SERVICES).json()["processes"] == []
+
+
+def test_whoever_beats_removes_the_long_gone(db: None) -> None:
+    beat("gone", seen_at=timezone.now() - timedelta(hours=2))
+    beat("web")
+    assert list(Heartbeat.objects.values_list("role", flat=True)) == ["web"]
+
+
+def test_liveness_touches_nothing_outside_the_process(
+    client: Client, django_assert_num_queries: Any, broker_away: Callable[[], None]
+) -> None:
+    with django_assert_num_queries(0):
+        answer = client.get("/health/live")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_readiness_has_a_row_for_each_dependency(client: Client, lanes: Lanes) -> None:
+    beat("worker", tuple(LANES))
+    answer = client.get("/health/ready")
+    assert answer.status_code == 200
+    got = answer.json()
+    assert got["status"] == "ok"
+    assert got["mode"] == ("embedded" if project.EMBEDDED else "distributed")
+    assert list(checks(answer)) == [
+        "database",
+        "migrations",
+        "cache",
+        "broker",
+        "workers",
+        "backlog",
+        "providers",
+    ]
+    assert {status for status, _ in checks(answer).values()} == {"ok"}
+    assert all(row["latency_ms"] >= 0 for row in got["checks"])
+    assert checks(answer)["database"] == ("ok", connection.vendor)
+    assert checks(answer)["cache"][1] in {"LocMemCache", "RedisCache"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_away_is_a_degraded_row_and_no_503(
+    client: Client, broker_away: Callable[[], None]
+) -> None:
+    answer = client.get("/health/ready/")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert checks(answer)["broker"][0] == "degraded"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lanes_without_a_worker_are_named(client: Client, lanes: Lanes) -> None:
+    beat("worker", ("email", "email.bulk", "email.urgent", "push"))
+    answer = client.get("/health/ready")
+    assert answer.status_code == 200
+    assert checks(answer)["workers"] == ("degraded", "no worker serves push.bulk, push.urgent")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_missing_migration_makes_the_process_unfit(client: Client, lanes: Lanes) -> None:
+    applied = MigrationRecorder.Migration.objects.filter(app="notifications").latest("pk")
+    MigrationRecorder.Migration.objects.filter(pk=applied.pk).delete()
+    try:
+        answer = client.get("/health/ready")
+    finally:
+        applied.save(force_insert=True)
+    assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
+    assert checks(answer)["migrations"] == (
+        "unavailable",
+        "1 migrations have not been applied",
+    )
+
+
+@pytest.mark.django_db
+def test_the_age_of_the_oldest_due_row_is_told(alice: User, client: Client) -> None:
+    accepted(alice)
+    Notification.objects.update(wake_at=timezone.now() - timedelta(seconds=90))
+    figures = client.get("/metrics").content.decode()
+    found = re.search(r"^notifications_overdue_seconds (\S+)$", figures, re.MULTILINE)
+    assert found is not None
+    assert 90 <= float(found[1]) < 100
+
+
+def figure(text: str, line: str) -> float:
+    found = re.search(rf"^{re.escape(line)} (\S+)$", text, re.MULTILINE)
+    assert found is not None, text
+    return float(found[1])
+
+
+def test_metrics_are_for_prometheus_on_loopback(client: Client, lanes: Lanes) -> None:
+    beat("worker")
+    lanes.fill("email", 3)
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/plain")
+    text = answer.content.decode()
+    assert figure(text, 'notifications_queue_messages{queue="email"}') == 3
+    assert figure(text, 'notifications_queue_messages{queue="failed"}') == 0
+    assert figure(text, 'notifications_processes{role="worker"}') == 1
+    assert figure(text, "notifications_overdue_seconds") == 0
+
+
+def test_metrics_are_not_for_strangers(client: Client) -> None:
+    assert_problem(client.get("/metrics", REMOTE_ADDR="192.0.2.1"), 403)
+    assert_problem(client.get("/metrics", REMOTE_ADDR="nonsense"), 403)
+
+
+def test_a_forwarded_address_is_not_believed(client: Client, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = []
+    answer = client.get("/metrics", REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR="127.0.0.1")
+    assert_problem(answer, 403)
+
+
+@pytest.fixture
+def with_token(settings: Any, client: Client) -> Callable[..., Any]:
+    settings.METRICS_TOKEN = "secret-of-prometheus"
+
+    def get(authorization: str = "") -> Any:
+        return client.get("/metrics", REMOTE_ADDR="192.0.2.1", HTTP_AUTHORIZATION=authorization)
+
+    return get
+
+
+def test_a_token_opens_metrics_from_anywhere(with_token: Callable[..., Any]) -> None:
+    assert with_token("Bearer secret-of-prometheus").status_code == 200
+    for wrong in ("", "Bearer nonsense", "Bearer sécret"):
+        assert_problem(with_token(wrong), 403)
+
+
+def test_metrics_answer_without_a_broker(client: Client, broker_away: Callable[[], None]) -> None:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert b"notifications_queue_messages{" not in answer.content

@@ -1,0 +1,184 @@
+"""The cast, the templates and the requests that the pipeline's tests share."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from celery import current_app
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.common.callers import Caller, Kind, Scope
+from apps.notifications import intake, queues
+from apps.notifications.models import Notification
+from apps.notifications.requests import SendRequest
+from apps.notifications.states import Status
+from apps.templates import versions
+from apps.templates.content import check
+from apps.users import api_keys
+from apps.users.models import Device, User
+
+SHOP = Caller(client="shop", scopes=frozenset(Scope))
+REHEARSAL = Caller(client="shop", kind=Kind.TEST, scopes=frozenset(Scope))
+VARIABLES = {"name": "Ada", "link": "https://example.com/a"}
+
+EMAIL = {"subject": "Welcome, {{ name }}", "body": "Hello {{ name }}, see {{ link }}"}
+PUSH = {"title": "Parcel {{ number }}", "body": "It is on its way."}
+
+
+def person(name: str, *, tokens: tuple[str, ...] = (), **fields: Any) -> User:
+    """Make a user who is reached by mail, and by push where tokens are given."""
+    fields = {
+        "name": name.title(),
+        "email": f"{name}@example.com",
+        "email_confirmed_at": timezone.now(),
+        **fields,
+    }
+    user = User.objects.create_user(**fields)
+    for token in tokens:
+        Device.objects.create(user=user, token=token, platform="android")
+    return user
+
+
+def template(
+    code: str, channel: str = "email", content: dict[str, str] | None = None, **fields: Any
+) -> None:
+    """Make a template with version 1, published."""
+    said = content or (EMAIL if channel == "email" else PUSH)
+    new = versions.NewTemplate(
+        code=code,
+        channel=channel,
+        name=code.title(),
+        **{"default_language": "en", "category": "general", **fields},
+    )
+    versions.create(template=new, content=check(channel, said), author="tests")
+
+
+def a_request(user: User, **changes: Any) -> SendRequest:
+    """Ask for the welcome mail, or with ``notification_type="push"`` for the parcel message."""
+    push = changes.get("notification_type") == "push"
+    fields: dict[str, Any] = {
+        "notification_type": "email",
+        "user_id": user.pk,
+        "template_code": "parcel" if push else "welcome",
+        "variables": {"number": 7} if push else dict(VARIABLES),
+    }
+    return SendRequest(**{**fields, **changes})
+
+
+def accepted(user: User, *, caller: Caller = SHOP, **changes: Any) -> Notification:
+    """Have a notification accepted as the API does."""
+    return intake.accept(a_request(user, **changes), caller=caller).notification
+
+
+def standing(user: User, status: Status, *, caller: Caller = SHOP, **columns: Any) -> Notification:
+    """Make a notification that stands at a status, as if the pipeline had brought it there."""
+    row = accepted(user, caller=caller)
+    Notification.objects.filter(pk=row.pk).update(status=status, **columns)
+    row.refresh_from_db()
+    return row
+
+
+def overdue(*rows: Notification, **columns: Any) -> None:
+    """Make rows due for the sweep."""
+    due = timezone.now() - timedelta(seconds=1)
+    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(wake_at=due, **columns)
+
+
+def body(user: User | UUID | str, **changes: Any) -> dict[str, Any]:
+    """Make the JSON body of a request for the welcome mail."""
+    fields: dict[str, Any] = {
+        "notification_type": "email",
+        "user_id": str(user.pk if isinstance(user, User) else user),
+        "template_code": "welcome",
+        "variables": dict(VARIABLES),
+    }
+    return {**fields, **changes}
+
+
+def client_with(*scopes: Scope, client: str = "shop", kind: Kind = Kind.LIVE) -> APIClient:
+    """Make a client application with a key of its own; without scopes it may do everything."""
+    _, plain = api_keys.create(name=client, client=client, kind=kind, scopes=scopes or None)
+    caller = APIClient(raise_request_exception=False)
+    caller.credentials(HTTP_AUTHORIZATION=f"Api-Key {plain}")
+    return caller
+
+
+def pointers(answer: Any) -> list[str]:
+    """Return where a problem says that the request is wrong."""
+    return [error["pointer"] for error in answer.json()["errors"]]
+
+
+PROBLEM_MEMBERS = {
+    "type",
+    "title",
+    "status",
+    "detail",
+    "instance",
+    "code",
+    "correlation_id",
+    "errors",
+}
+
+
+def assert_problem(answer: Any, status: int) -> dict[str, Any]:
+    """Assert that an answer is a whole problem document of this status, and return it."""
+    assert answer.status_code == status, (answer.status_code, answer.content[:500])
+    assert answer["Content-Type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert set(problem) == PROBLEM_MEMBERS
+    assert problem["status"] == status
+    assert problem["correlation_id"] == answer["X-Correlation-ID"]
+    return problem
+
+
+class Lanes:
+    """What waits on the broker, RabbitMQ or the embedded one."""
+
+    def __init__(self) -> None:
+        self._connection = current_app.connection_for_write()
+        queues.declare_all(self._connection)
+        self.purge()
+
+    def purge(self) -> None:
+        channel: Any
+        with self._connection.channel() as channel:
+            for name in self._names():
+                channel.queue_purge(name)
+
+    def depth(self, name: str) -> int:
+        return queues.depths(self._connection)[name]
+
+    def take(self) -> list[tuple[str, str, list[str], int]]:
+        """Take every message: its lane, its task, its ids and its attempt."""
+        found = []
+        channel: Any
+        with self._connection.channel() as channel:
+            for name in queues.LANES:
+                while (message := channel.basic_get(name, no_ack=True)) is not None:
+                    ids, attempt = channel.message_to_python(message).decode()[0]
+                    found.append((name, message.headers["task"], ids, attempt))
+        return found
+
+    def first(self, queue: str) -> Any:
+        """Take one message, which must be there."""
+        channel: Any
+        with self._connection.channel() as channel:
+            return channel.message_to_python(channel.basic_get(queue, no_ack=True))
+
+    def ids(self) -> list[str]:
+        """Take every message and return the ids that they wake."""
+        return [pk for _, _, ids, _ in self.take() for pk in ids]
+
+    def fill(self, lane: str, messages: int) -> None:
+        with self._connection.Producer() as producer:
+            for _ in range(messages):
+                producer.publish({}, exchange=queues.EXCHANGE.name, routing_key=lane)
+
+    def close(self) -> None:
+        self.purge()
+        self._connection.release()
+
+    def _names(self) -> list[str]:
+        rungs = [f"notifications.retry.{seconds}" for seconds in queues.RUNGS_SECONDS]
+        return [*queues.LANES, queues.FAILED.name, *rungs]

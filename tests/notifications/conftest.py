@@ -1,0 +1,96 @@
+"""The cast as fixtures."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from celery import current_app
+from rest_framework.test import APIClient
+
+from apps.notifications import outbox
+from apps.notifications.breakers import gate
+from apps.notifications.models import Notification
+from apps.notifications.providers.registry import close_all
+from apps.users.models import User
+from tests.notifications.cast import Lanes, client_with, person, template
+
+
+@pytest.fixture(autouse=True)
+def sandbox_alone(settings: Any) -> Iterator[None]:
+    """Deliver to the sandbox unless a test says otherwise; keep no provider and no breaker."""
+    settings.EMAIL_PROVIDERS, settings.PUSH_PROVIDERS = ["sandbox"], ["sandbox"]
+    settings.DEFAULT_FROM_EMAIL = "Notifications <notifications@example.com>"
+    gate.forget()
+    yield
+    close_all()
+    gate.forget()
+
+
+@pytest.fixture
+def welcome(db: None) -> None:
+    """A mail and a push template."""
+    template("welcome")
+    template("parcel", "push")
+
+
+@pytest.fixture
+def alice(welcome: None) -> User:
+    return person("alice", tokens=("token-alice",))
+
+
+@pytest.fixture
+def bob(welcome: None) -> User:
+    return person("bob", tokens=("token-bob",))
+
+
+@pytest.fixture
+def charlie(welcome: None) -> User:
+    """An administrator."""
+    return person("charlie", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def shop(welcome: None) -> APIClient:
+    """A client application with every scope."""
+    return client_with(client="shop")
+
+
+@pytest.fixture
+def lanes() -> Iterator[Lanes]:
+    """The broker, empty."""
+    broker = Lanes()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def local_worker() -> Iterator[None]:
+    """Tell the outbox that this process consumes what it publishes, as the embedded mode does."""
+    before = outbox._local_worker.is_set()
+    outbox.local_worker_started()
+    yield
+    if not before:
+        outbox._local_worker.clear()
+
+
+@pytest.fixture
+def nothing_stored(db: None) -> Iterator[None]:
+    """Assert that the test stored no notification."""
+    yield
+    assert Notification.objects.count() == 0
+
+
+@pytest.fixture
+def broker_away() -> Iterator[Callable[[], None]]:
+    """Point the application at a port where nobody listens; calling it brings the broker back."""
+    application: Any = current_app
+    before = application.conf.broker_write_url
+    application.conf.broker_write_url = "amqp://guest:guest@127.0.0.1:1//"
+    pool, application.amqp._producer_pool = application.amqp._producer_pool, None
+
+    def come_back() -> None:
+        application.conf.broker_write_url = before
+        application.amqp._producer_pool = pool
+
+    yield come_back
+    come_back()

@@ -1,0 +1,85 @@
+"""Dead letters as the pipeline leaves them."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.utils import timezone
+
+from apps.common.callers import Caller
+from apps.notifications import dead_letters
+from apps.notifications.dead_letters import Poison
+from apps.notifications.models import (
+    Attempt,
+    DeadLetter,
+    DeadLetterAction,
+    DeadLetterReplay,
+    Notification,
+)
+from apps.notifications.states import Status
+from apps.users.models import User
+from tests.notifications.cast import SHOP, standing
+
+PATH = "/api/v1/dead-letters/"
+
+
+def dead(
+    user: User,
+    *,
+    reason: str = "attempts_exhausted",
+    provider: str = "smtp",
+    caller: Caller = SHOP,
+    **columns: Any,
+) -> DeadLetter:
+    """Have a notification fail and its dead letter recorded."""
+    row = standing(user, Status.FAILED, caller=caller, reason=reason, **columns)
+    if provider:
+        Attempt.objects.create(
+            notification=row,
+            number=1,
+            provider=provider,
+            outcome="permanent",
+            code="554",
+            correlation_id="c",
+            started_at=timezone.now(),
+            duration_ms=12,
+        )
+    dead_letters.record_failed([row.pk])
+    return DeadLetter.objects.get(notification=row)
+
+
+def poison(*ids: UUID | str, body: str | None = None, reason: str = "rejected") -> DeadLetter:
+    """Have a message thrown out that was for these notifications."""
+    message_id = uuid4().hex
+    text = json.dumps([[[str(pk) for pk in ids], 0], {}, {}]) if body is None else body
+    message = {"headers": {"task": "notifications.deliver_email"}, "body": text}
+    deaths = [{"queue": "email", "reason": reason, "count": 1}]
+    dead_letters.record_poison(
+        Poison(
+            message_id=message_id, reason=reason, channel="email", x_death=deaths, message=message
+        )
+    )
+    return DeadLetter.objects.get(message_id=message_id)
+
+
+def recorded_before(letter: DeadLetter, age: timedelta) -> DeadLetter:
+    """Make a letter older than it is; its id stays, so this is for less than a minute."""
+    DeadLetter.objects.filter(pk=letter.pk).update(recorded_at=letter.recorded_at - age)
+    letter.refresh_from_db()
+    return letter
+
+
+def trail(**of: Any) -> list[tuple[str, str, str]]:
+    """Return the audit trail: what, who and in which words."""
+    lines = DeadLetterAction.objects.filter(**of).order_by("pk")
+    return list(lines.values_list("action", "by", "note"))
+
+
+def overdue_replays() -> None:
+    """Let the rate of every replay allow a whole slice now."""
+    DeadLetterReplay.objects.update(next_at=timezone.now() - timedelta(hours=1))
+
+
+def replays_of(letter: DeadLetter) -> list[Notification]:
+    return list(Notification.objects.filter(replay_of=letter.notification_id))

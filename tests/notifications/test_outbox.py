@@ -1,0 +1,184 @@
+"""Publishing never stands in the way, and losing a message loses no notification."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from kombu.exceptions import OperationalError
+
+from apps.common.ids import new_id
+from apps.notifications.models import DeadLetter
+from apps.notifications.outbox import Publisher, Wakeup, chunks, publish, publish_failed
+from apps.notifications.states import Status
+from apps.users.models import User
+from tests.notifications.cast import Lanes, accepted, person, standing, template
+
+Message = tuple[str, str, list[str], int]
+
+
+def wakeups(count: int, *, lane: str = "email", attempt: int = 0) -> list[Wakeup]:
+    return [
+        Wakeup(notification_id=new_id(), lane=lane, attempt=attempt, correlation_id="corr-1")
+        for _ in range(count)
+    ]
+
+
+def ids_of(group: list[Wakeup]) -> list[str]:
+    return [str(wakeup.notification_id) for wakeup in group]
+
+
+def until(true: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def taken_until(lanes: Lanes, count: int) -> list[Message]:
+    """Take messages until so many ids have come."""
+    taken: list[Message] = []
+
+    def all_there() -> bool:
+        taken.extend(lanes.take())
+        return sum(len(ids) for _, _, ids, _ in taken) >= count
+
+    until(all_there)
+    return taken
+
+
+def test_chunks_are_of_one_lane_and_one_attempt_and_at_most_a_hundred() -> None:
+    usual, again = wakeups(250), wakeups(1, attempt=1)
+    urgent = wakeups(2, lane="email.urgent")
+    made = chunks([*usual[:100], *urgent, *again, *usual[100:]])
+    assert [len(chunk) for chunk in made] == [100, 100, 50, 2, 1]
+    assert [wakeup for chunk in made[:3] for wakeup in chunk] == usual
+    assert all(len({(one.lane, one.attempt) for one in chunk}) == 1 for chunk in made)
+    assert chunks([]) == []
+
+
+@pytest.mark.parametrize(
+    ("lane", "task"),
+    [
+        ("email.urgent", "notifications.deliver_email"),
+        ("email", "notifications.deliver_email"),
+        ("email.bulk", "notifications.deliver_email"),
+        ("push.urgent", "notifications.deliver_push"),
+        ("push", "notifications.deliver_push"),
+        ("push.bulk", "notifications.deliver_push"),
+    ],
+)
+def test_a_message_carries_ids_and_the_attempt_into_its_lane(
+    lanes: Lanes, lane: str, task: str
+) -> None:
+    group = wakeups(3, lane=lane, attempt=4)
+    publish(group)
+    assert lanes.take() == [(lane, task, ids_of(group), 4)]
+
+
+def test_a_message_carries_the_correlation_ids_and_no_content(
+    lanes: Lanes, db: None, alice: User
+) -> None:
+    row = accepted(alice)
+    publish([Wakeup.of(row), Wakeup.of(row)])
+    message = lanes.first("email")
+    assert message.headers["correlation_ids"] == [row.correlation_id]
+    assert b"Ada" not in bytes(str(message.body), "utf-8")
+    assert "alice" not in str(message.body)
+
+
+def test_what_gathers_while_a_message_is_published_goes_out_together(lanes: Lanes) -> None:
+    publisher = Publisher()
+    group = wakeups(100)
+    # Each hand-over returns at once, whatever the broker does.
+    for wakeup in group:
+        publisher.hand_over([wakeup])
+    messages = taken_until(lanes, 100)
+    assert sorted(pk for _, _, ids, _ in messages for pk in ids) == sorted(ids_of(group))
+    assert len(messages) < 100
+
+
+def test_a_hand_over_takes_no_time(lanes: Lanes) -> None:
+    publisher = Publisher()
+    group = wakeups(1000)
+    started = time.perf_counter()
+    for wakeup in group:
+        publisher.hand_over([wakeup])
+    assert time.perf_counter() - started < 0.5
+    taken_until(lanes, 1000)
+
+
+def test_the_publisher_survives_a_dead_broker_and_forgets_nothing(
+    lanes: Lanes, broker_away: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = Publisher()
+    group = wakeups(3)
+    publisher.hand_over(group[:2])
+    until(lambda: "broker did not take a message" in caplog.text)
+    publisher.hand_over(group[2:])
+    assert lanes.take() == []
+    broker_away()
+    found = [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids]
+    assert sorted(found) == sorted(ids_of(group))
+
+
+def test_publishing_to_a_dead_broker_raises_quickly(broker_away: Callable[[], None]) -> None:
+    started = time.monotonic()
+    with pytest.raises(OperationalError):
+        publish(wakeups(1))
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_what_was_committed_is_published(lanes: Lanes, local_worker: None) -> None:
+    template("welcome")
+    user = person("alice")
+    rows = [accepted(user) for _ in range(3)]
+    found = [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids]
+    assert sorted(found) == sorted(str(row.pk) for row in rows)
+
+
+@pytest.mark.embedded
+@pytest.mark.django_db
+def test_a_command_beside_the_embedded_process_publishes_nothing_into_its_own_memory(
+    alice: User, lanes: Lanes
+) -> None:
+    row = accepted(alice)
+    assert row.wake_at == row.created_at
+    assert lanes.take() == []
+
+
+@pytest.mark.embedded
+@pytest.mark.django_db
+def test_the_embedded_mode_records_failures_where_they_arise(alice: User) -> None:
+    row = standing(alice, Status.FAILED, reason="rejected", wake_at=None)
+    publish_failed([row.pk])
+    publish_failed([row.pk])
+    letter = DeadLetter.objects.get()
+    assert (letter.notification_id, letter.reason, letter.channel) == (row.pk, "rejected", "email")
+
+
+@pytest.mark.services
+@pytest.mark.django_db
+def test_failures_go_through_the_dead_letter_exchange(alice: User, lanes: Lanes) -> None:
+    row = standing(alice, Status.FAILED, reason="rejected")
+    publish_failed([row.pk])
+    assert DeadLetter.objects.count() == 0
+    message = lanes.first("failed")
+    assert message.headers["notification_id"] == str(row.pk)
+    assert message.payload == {"notification_id": str(row.pk)}
+
+
+@pytest.mark.services
+@pytest.mark.django_db
+def test_failures_wait_for_the_sweep_while_the_broker_is_away(
+    alice: User, broker_away: Callable[[], None]
+) -> None:
+    row = standing(alice, Status.FAILED, reason="rejected")
+    publish_failed([row.pk])
+    assert DeadLetter.objects.count() == 0
+    row.refresh_from_db()
+    assert row.wake_at is not None
+
+
+def test_publishing_no_failures_asks_nobody(broker_away: Callable[[], None]) -> None:
+    publish_failed([])

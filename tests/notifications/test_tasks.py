@@ -1,0 +1,66 @@
+"""The tasks are what the wire calls them, and throw out what they cannot work on."""
+
+from typing import Any
+
+import pytest
+from celery import current_app
+
+from apps.common.ids import new_id
+from apps.notifications import tasks
+from apps.notifications.models import Notification
+from apps.notifications.queues import DELIVER_TASKS
+from apps.notifications.states import Status
+from apps.users.models import User
+from tests.notifications.cast import accepted
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("name", DELIVER_TASKS.values())
+def test_each_wire_name_has_a_task_without_a_limit_of_its_own(name: str) -> None:
+    task = current_app.tasks[name]
+    assert (task.max_retries, task.ignore_result, task.acks_late) == (None, True, True)
+
+
+def test_a_message_delivers_its_rows(alice: User) -> None:
+    rows = [accepted(alice) for _ in range(3)]
+    deliver: Any = tasks.deliver_email
+    deliver([str(row.pk) for row in rows], 0)
+    assert set(Notification.objects.values_list("status", flat=True)) == {Status.DELIVERED}
+
+
+def test_a_message_that_comes_twice_sends_once(alice: User) -> None:
+    row = accepted(alice, notification_type="push")
+    deliver: Any = tasks.deliver_push
+    for _ in range(3):
+        deliver([str(row.pk)], 0)
+    row.refresh_from_db()
+    assert (row.status, row.attempts) == (Status.DELIVERED, 1)
+    assert row.attempt_rows.count() == 1
+
+
+def test_a_message_of_unknown_rows_is_done(db: None) -> None:
+    deliver: Any = tasks.deliver_email
+    deliver([str(new_id())], 0)
+
+
+@pytest.mark.parametrize("ids", [["nobody"], [1], [None], "ab", [["x"]]])
+def test_ids_that_are_none_are_poison(alice: User, ids: Any) -> None:
+    row = accepted(alice)
+    deliver: Any = tasks.deliver_email
+    with pytest.raises((ValueError, AttributeError, TypeError)):
+        deliver(ids, 0)
+    row.refresh_from_db()
+    assert row.status == Status.PENDING
+
+
+def test_the_task_settings_lose_nothing() -> None:
+    conf = current_app.conf
+    assert conf.task_acks_late
+    assert conf.task_reject_on_worker_lost
+    assert not conf.task_acks_on_failure_or_timeout
+    assert conf.worker_prefetch_multiplier == 1
+    assert conf.broker_connection_max_retries is None
+    assert conf.broker_heartbeat == 10
+    assert conf.accept_content == ["json"]
+    assert not conf.task_create_missing_queues
