@@ -3,9 +3,10 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test services stack lint format
+.PHONY: help run test services stack lint format fuzz
 
 help: ## List the words.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,3 +45,6 @@ format: $(VENV)/.dev ## Put the code into its format.
 
 test: $(VENV)/.dev ## Run the tests: without servers, and on PostgreSQL, RabbitMQ and Redis if they answer.
 	@tests/run.sh
+
+fuzz: $(VENV)/.dev ## Fuzz the API for long, from its OpenAPI document (EXAMPLES= an operation).
+	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES)

@@ -4,9 +4,10 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ ENDINGS = {"sent", "delivered", "failed", "bounced", "skipped", "expired", "canc
 class Answer:
     status: int
     body: Any
-    headers: Mapping[str, str]
+    headers: Message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +45,13 @@ class Api:
                 return Answer(
                     status=answer.status,
                     body=json.loads(answer.read() or b"null"),
-                    headers=dict(answer.headers),
+                    headers=answer.headers,
                 )
         except urllib.error.HTTPError as error:
             return Answer(
                 status=error.code,
                 body=json.loads(error.read() or b"null"),
-                headers=dict(error.headers),
+                headers=error.headers,
             )
 
     def made(self, path: str, body: Any) -> Any:
