@@ -9,11 +9,6 @@ from apps.common.callers import Caller, Scope
 from apps.templates.models import Template, TemplateVersion
 from tests.templates.conftest import EMAIL, Api
 
-# In memory SQLite shares one cache between threads, which fails at once instead of waiting.
-pytestmark = pytest.mark.skipif(
-    connection.vendor == "sqlite" and not connection.settings_dict["TEST"].get("NAME"),
-    reason="an SQLite database in memory has no concurrent writers",
-)
 CALLER = Caller(client="shop", scopes=frozenset(Scope))
 
 

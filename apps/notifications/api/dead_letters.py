@@ -12,7 +12,8 @@ from rest_framework.views import APIView
 
 from apps.common.callers import Caller, Scope, caller_of
 from apps.common.permissions import Access, AccessTable
-from apps.common.problems import FieldError, Problem
+from apps.common.problems import Problem
+from apps.common.queries import checked_query
 from apps.notifications.api import dead_letter_answers as shown
 from apps.notifications.api.answers import TimelineEntrySerializer
 from apps.notifications.api.dead_letter_answers import (
@@ -25,7 +26,6 @@ from apps.notifications.api.dead_letter_answers import (
     ReplayOneSerializer,
     filter_of,
 )
-from apps.notifications.api.filters import OTHER_PARAMETERS
 from apps.notifications.dead_letter_desk import history, single
 from apps.notifications.models import DeadLetter
 
@@ -61,30 +61,6 @@ def find(caller: Caller, letter_id: UUID) -> DeadLetter:
     return letter
 
 
-def query_of(request: Request) -> dict[str, Any]:
-    """Read the query of the list.
-
-    Raises:
-        Problem: 400 at the parameter that is wrong.
-    """
-    given = {
-        name: value for name, value in request.query_params.items() if name not in OTHER_PARAMETERS
-    }
-    query = QuerySerializer(data=given)
-    if not query.is_valid():
-        raise Problem(
-            400,
-            "The query is not valid.",
-            code="invalid",
-            errors=[
-                FieldError(pointer=f"?{name}", code=detail.code, detail=str(detail))
-                for name, details in query.errors.items()
-                for detail in details
-            ],
-        )
-    return dict(query.validated_data)
-
-
 class DeadLettersView(AccessTable, ListAPIView[DeadLetter]):
     """What could not be delivered, or not even be worked on."""
 
@@ -93,7 +69,7 @@ class DeadLettersView(AccessTable, ListAPIView[DeadLetter]):
 
     def get_queryset(self) -> QuerySet[DeadLetter]:
         """Return what the caller may see, narrowed by the query."""
-        query = query_of(self.request)
+        query = checked_query(self.request, QuerySerializer)
         letters = filter_of(query).narrow(visible_to(caller_of(self.request)))
         return letters if query["state"] == "all" else letters.filter(state=query["state"])
 

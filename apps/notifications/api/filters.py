@@ -1,19 +1,14 @@
 """The query parameters of the list of notifications."""
 
-from typing import Any
-
 from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from apps.common.ids import first_id_at
-from apps.common.problems import FieldError, Problem
+from apps.common.queries import checked_query
 from apps.common.serializers import StrictSerializer
 from apps.notifications.api.answers import CHANNEL_CHOICES, STATUS_CHOICES
 from apps.notifications.models import Notification
-
-# Paging and the browsable API have parameters of their own.
-OTHER_PARAMETERS = {"cursor", "page_size", "format"}
 
 
 class NotificationFilters(StrictSerializer):
@@ -37,22 +32,7 @@ def filtered(rows: QuerySet[Notification], request: Request) -> QuerySet[Notific
     Raises:
         Problem: 400 at the parameter that is wrong.
     """
-    given = {
-        name: value for name, value in request.query_params.items() if name not in OTHER_PARAMETERS
-    }
-    filters = NotificationFilters(data=given)
-    if not filters.is_valid():
-        raise Problem(
-            400,
-            "The query is not valid.",
-            code="invalid",
-            errors=[
-                FieldError(pointer=f"?{name}", code=detail.code, detail=str(detail))
-                for name, details in filters.errors.items()
-                for detail in details
-            ],
-        )
-    values: dict[str, Any] = dict(filters.validated_data)
+    values = checked_query(request, NotificationFilters)
     if "notification_type" in values:
         values["channel"] = values.pop("notification_type")
     if "created_after" in values:

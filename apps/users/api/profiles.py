@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,7 +15,8 @@ from rest_framework.views import APIView
 from apps.common.callers import Caller, Scope, caller_of
 from apps.common.pagination import NewestFirst
 from apps.common.permissions import Access, AccessTable
-from apps.common.problems import field_errors, invalid, pointer_to
+from apps.common.problems import invalid, pointer_to
+from apps.common.queries import checked_query
 from apps.common.throttling import RateLimitHeaders, count_call
 from apps.users import accounts, visibility
 from apps.users.addresses import address_key
@@ -66,23 +66,6 @@ def refuse_fields(body: Mapping[str, Any], names: tuple[str, ...]) -> None:
         if body.get(name) is not None:
             detail = "This takes the key of a client application."
             raise invalid(pointer_to(name), "not_allowed", detail)
-
-
-def checked_query(request: Request, serializer: type[UserFilter]) -> dict[str, Any]:
-    """Validate the query parameters.
-
-    Raises:
-        Problem: 400 at ``?name`` for unknown and malformed ones.
-    """
-    query = serializer(data=request.query_params.dict())
-    try:
-        query.is_valid(raise_exception=True)
-    except ValidationError as error:
-        errors = list(field_errors(error.detail))
-        first = errors[0]
-        parameter = f"?{first.pointer.removeprefix('/')}"
-        raise invalid(parameter, first.code, first.detail) from None
-    return cast("dict[str, Any]", query.validated_data)
 
 
 def answer(caller: Caller, user_id: UUID, permission: str) -> dict[str, Any]:
