@@ -11,7 +11,8 @@ class NotificationsConfig(AppConfig):
     label = "notifications"
 
     def ready(self) -> None:
-        """Seed the groups whenever this app, the last one, has been migrated."""
+        """Register the checks; seed the groups whenever this app, the last one, is migrated."""
+        from apps.notifications import checks  # noqa: F401, PLC0415 - importing registers them.
         from apps.notifications.roles import seed_roles  # noqa: PLC0415 - models are ready only now.
 
         post_migrate.connect(seed_roles, sender=self, dispatch_uid="notifications.seed_roles")
