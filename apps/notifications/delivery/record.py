@@ -105,7 +105,14 @@ def outcomes(
     _log(judged, hindered)
     waits = [(row, row.attempts, None) for row in unsent]
     return again.group(
-        [*waits, *(_wait(done, verdict) for done, verdict in judged if verdict.next_attempt_at)],
+        [
+            *waits,
+            *(
+                _wait(done, verdict)
+                for done, verdict in judged
+                if verdict.next_attempt_at and not verdict.gathered
+            ),
+        ],
         now=now,
     )
 
@@ -203,10 +210,12 @@ def _record_accepted(claim_id: UUID, rounds: Sequence[Round], *, to: Status, now
 
 def _record_retrying(claim_id: UUID, judged: Sequence[Judged], *, now: datetime) -> None:
     """Write every row's own due time in one statement for each way to count and tell."""
-    groups = defaultdict[tuple[bool, str], list[Judged]](list)
+    groups = defaultdict[tuple[bool, bool, str], list[Judged]](list)
     for done, verdict in judged:
-        groups[verdict.spent, verdict.detail].append((done, verdict))
-    for (spent, detail), members in groups.items():
+        groups[verdict.spent, verdict.gathered, verdict.detail].append((done, verdict))
+    for (spent, gathered, detail), members in groups.items():
+        # The sweep itself wakes what is gathered; what has a message, only if that does not come.
+        grace = timedelta(0) if gathered else RETRY_GRACE
         due = {done.notification.pk: verdict.next_attempt_at for done, verdict in members}
         advance_telling(
             list(due),
@@ -217,7 +226,7 @@ def _record_retrying(claim_id: UUID, judged: Sequence[Judged], *, now: datetime)
             claim_id=None,
             attempts=F("attempts") + (1 if spent else 0),
             next_attempt_at=_case(due),
-            wake_at=_case({pk: at + RETRY_GRACE for pk, at in due.items() if at is not None}),
+            wake_at=_case({pk: at + grace for pk, at in due.items() if at is not None}),
             claimed_until=None,
             wakes=0,
         )

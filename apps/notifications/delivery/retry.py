@@ -62,6 +62,7 @@ class Verdict:
         reason: The public reason of an ending.
         spent: Whether the round counts as an attempt.
         next_attempt_at: When to try again, for ``retrying``.
+        gathered: The sweep wakes it, together with others, instead of a message of its own.
         detail: The words for the timeline.
     """
 
@@ -69,6 +70,7 @@ class Verdict:
     reason: str = ""
     spent: bool = True
     next_attempt_at: datetime | None = None
+    gathered: bool = False
     detail: str = ""
 
 
@@ -133,6 +135,7 @@ def judge(
             to=Status.RETRYING,
             spent=False,
             next_attempt_at=due,
+            gathered=True,
             detail="waits: no provider takes calls now",
         )
     if held_until is not None:

@@ -8,9 +8,13 @@ import pytest
 from apps.common.callers import Kind
 from apps.notifications import breakers
 from apps.notifications.breakers import Forced
+from apps.notifications.delivery.deliver import deliver
 from apps.notifications.delivery.routing import Parcel, plan
+from apps.notifications.models import Attempt
 from apps.notifications.queues import Channel
+from apps.users.models import User
 from tests.fakes.messages import a_mail, a_push
+from tests.notifications.cast import Lanes, accepted
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +67,18 @@ def test_test_notifications_go_to_the_sandbox_whatever_the_breakers_say() -> Non
     made = plan(Channel.EMAIL, [Parcel(message=a_mail(), kind=Kind.TEST)])
 
     assert (made.provider, made.breaker) == ({0: "sandbox"}, {0: ""})
+
+
+def test_what_no_provider_takes_is_woken_by_the_sweep_and_makes_no_message(
+    alice: User, lanes: Lanes
+) -> None:
+    breakers.force(["smtp", "sendgrid"], Forced.OPEN)
+    row = accepted(alice)
+
+    groups = deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
+
+    row.refresh_from_db()
+    assert groups == []
+    assert (row.status, row.attempts) == ("retrying", 0)
+    assert row.wake_at == row.next_attempt_at
+    assert not Attempt.objects.exists()
