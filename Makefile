@@ -23,7 +23,7 @@ $(VENV)/.dev: requirements-dev.txt requirements.txt $(VENV)/.runtime
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-run: $(VENV)/.runtime ## Run everything in one process, with a demo, on 127.0.0.1:$(PORT).
+run: $(VENV)/.runtime ## Run everything in one process, with a demo, on 127.0.0.1:8000 (PORT= for another).
 	@exec $(BIN)/python manage.py run --port $(PORT)
 
 services: ## See that PostgreSQL, RabbitMQ and Redis answer on loopback.

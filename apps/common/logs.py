@@ -68,5 +68,7 @@ def logging_config(*, level: str, format_name: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
             "amqp": {"level": "WARNING"},
+            # It warns that memory:// names no host, at each connection.
+            "kombu.connection": {"level": "ERROR"},
         },
     }
