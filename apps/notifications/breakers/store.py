@@ -1,7 +1,9 @@
 """Where breakers are kept: in Redis for all processes, or in this one."""
 
 import json
+import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -22,7 +24,9 @@ Change = Callable[[Circuit], Circuit]
 KEY_PREFIX = "notifications:breaker:"
 # A breaker that nobody has used for this long is closed again.
 FORGOTTEN_SECONDS = 24 * 3600
-TRIES = 20
+TRIES = 50
+# Those who meet at one breaker step apart by up to this long a try, or they meet again.
+STEP_APART_SECONDS = 0.001
 
 
 class Store(Protocol):
@@ -75,7 +79,7 @@ class RedisStore:
         """
         key = KEY_PREFIX + name
         with self._redis.pipeline() as pipe:
-            for _ in range(TRIES):
+            for tries in range(TRIES):
                 try:
                     pipe.watch(key)  # type: ignore[no-untyped-call] # Untyped there.
                     before = _parsed(pipe.get(key))
@@ -85,6 +89,7 @@ class RedisStore:
                         pipe.set(key, json.dumps(asdict(after)), ex=FORGOTTEN_SECONDS)
                         pipe.execute()
                 except WatchError:
+                    time.sleep(random.uniform(0, STEP_APART_SECONDS * (tries + 1)))  # noqa: S311 - no secret.
                     continue
                 return after
         raise WatchError(name)
