@@ -5,6 +5,7 @@ also be given as ``NAME_FILE``, the path of a file that holds it (Docker and Kub
 secrets). The table in ``.env.example`` is checked against this module by a test.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -13,12 +14,11 @@ from typing import Literal, cast
 from django.core.exceptions import ImproperlyConfigured
 from environs import FileAwareEnv, validate
 
+from apps.notifications.providers.registry import PROVIDERS
+
 BASE_DIR = Path(__file__).resolve().parents[2]
 
 SMTP_DEFAULT_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
-
-EMAIL_PROVIDER_NAMES = ("sandbox", "smtp", "sendgrid")
-PUSH_PROVIDER_NAMES = ("sandbox", "fcm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def _rate(name: str, default: str) -> Rate:
         raise ImproperlyConfigured(message) from None
 
 
-def _providers(name: str, known: tuple[str, ...]) -> list[str]:
+def _providers(name: str, known: Iterable[str]) -> list[str]:
     chosen = [part.strip() for part in env.str(name, "sandbox").split(",") if part.strip()]
     unknown = [part for part in chosen if part not in known]
     if not chosen or unknown or len(set(chosen)) < len(chosen):
@@ -91,15 +91,15 @@ DATABASE_URL: str = env.str("DATABASE_URL", "")
 BROKER_URL: str = env.str("BROKER_URL", "")
 REDIS_URL: str = env.str("REDIS_URL", "")
 
-EMBEDDED = not BROKER_URL
-HAS_SERVER = bool(DATABASE_URL or BROKER_URL or REDIS_URL)
+EMBEDDED: bool = not BROKER_URL
+HAS_SERVER: bool = bool(DATABASE_URL or BROKER_URL or REDIS_URL)
 
 # The web process.
 SECRET_KEY: str = env.str("SECRET_KEY", "")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", [])
 DEBUG: bool = env.bool("DEBUG", default=False)
 PUBLIC_URL: str = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
-TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
+TRUSTED_PROXIES: list[str] = _networks("TRUSTED_PROXIES")
 OPEN_REGISTRATION: bool = env.bool("OPEN_REGISTRATION", default=EMBEDDED and not HAS_SERVER)
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
 
@@ -112,12 +112,12 @@ LOG_LEVEL: str = env.str(
 LOG_FORMAT: str = env.str("LOG_FORMAT", "json", validate=validate.OneOf(["json", "console"]))
 
 # Delivery.
-EMAIL_PROVIDERS = _providers("EMAIL_PROVIDERS", EMAIL_PROVIDER_NAMES)
-PUSH_PROVIDERS = _providers("PUSH_PROVIDERS", PUSH_PROVIDER_NAMES)
+EMAIL_PROVIDERS: list[str] = _providers("EMAIL_PROVIDERS", PROVIDERS["email"])
+PUSH_PROVIDERS: list[str] = _providers("PUSH_PROVIDERS", PROVIDERS["push"])
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Notifications <notifications@localhost>")
 
 SMTP_HOST: str = env.str("SMTP_HOST", "")
-SMTP_TLS = cast(
+SMTP_TLS: Literal["none", "starttls", "implicit"] = cast(
     "Literal['none', 'starttls', 'implicit']",
     env.str("SMTP_TLS", "starttls", validate=validate.OneOf(list(SMTP_DEFAULT_PORTS))),
 )
@@ -140,5 +140,5 @@ RETRY_BASE_SECONDS: float = env.float("RETRY_BASE_SECONDS", 5.0, validate=valida
 RETRY_MAX_SECONDS: float = env.float("RETRY_MAX_SECONDS", 600.0, validate=validate.Range(min=1))
 
 # Limits on callers.
-RATE_LIMIT_NOTIFICATIONS = _rate("RATE_LIMIT_NOTIFICATIONS", "60000/m")
-RATE_LIMIT_LOGIN = _rate("RATE_LIMIT_LOGIN", "10/m")
+RATE_LIMIT_NOTIFICATIONS: Rate = _rate("RATE_LIMIT_NOTIFICATIONS", "60000/m")
+RATE_LIMIT_LOGIN: Rate = _rate("RATE_LIMIT_LOGIN", "10/m")

@@ -6,6 +6,7 @@ two seconds, ``flaky`` fails the first time; every other is delivered at once.
 
 import re
 import time
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -59,9 +60,9 @@ class _Sandbox(Provider[Message]):
         super().__init__()
         self._slow_seconds = slow_seconds
 
+    @abstractmethod
     def scene(self, message: Message) -> _Scene:
         """Describe one message."""
-        raise NotImplementedError
 
     def send(self, message: Message) -> Reply:
         """Keep one message. Unlike elsewhere this is for the task's own thread only."""
