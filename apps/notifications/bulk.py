@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from apps.common.callers import Caller
+from apps.common.correlation import current_id
 from apps.common.ids import new_id
 from apps.common.problems import Problem, impossible, invalid
 from apps.notifications import intake, requests
+from apps.notifications.intake import Membership
 from apps.notifications.models import Batch
 from apps.notifications.requests import SendRequest
 
@@ -32,12 +35,17 @@ def accept_bulk(
     Raises:
         Problem: 422 when the key was used for another body.
     """
+    now = timezone.now()
     batch = Batch(
         id=new_id(),
         client=caller.client or "",
         kind=caller.kind,
         request_id=key,
         body_digest=hashlib.sha256(b"\n".join(bytes(row) for row in rows)).digest(),
+        correlation_id=current_id(),
+        total=len(rows),
+        created_at=now,
+        ended_at=now,
     )
     try:
         with transaction.atomic():
@@ -51,7 +59,10 @@ def accept_bulk(
                 "rejected": rejected,
                 "results": results,
             }
-            batch.save(update_fields=["answer"])
+            batch.duplicates = sum(result["status"] == "duplicate" for result in results)
+            batch.accepted = len(results) - rejected - batch.duplicates
+            batch.rejected = rejected
+            batch.save(update_fields=["answer", "accepted", "duplicates", "rejected"])
     except IntegrityError:
         earlier = Batch.objects.filter(client=batch.client, kind=batch.kind, request_id=key).first()
         if key is None or earlier is None:
@@ -69,7 +80,7 @@ def accept_bulk(
 def _results(rows: Sequence[msgspec.Raw], *, batch: Batch, caller: Caller) -> list[dict[str, Any]]:
     parsed = [_parsed(row) for row in rows]
     asked = [request for request in parsed if isinstance(request, SendRequest)]
-    answers = iter(intake.accept_all(asked, caller=caller, batch_id=batch.pk))
+    answers = iter(intake.accept_all(asked, caller=caller, member=Membership(batch_id=batch.pk)))
     return [
         _result(index, request if isinstance(request, Problem) else next(answers))
         for index, request in enumerate(parsed)

@@ -40,6 +40,21 @@ class Accepted:
     replayed: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """The batch that requests belong to.
+
+    Attributes:
+        batch_id: The batch.
+        row_ids: An id for each request, fixed beforehand so that asking again changes nothing.
+        asked_at: When the batch was asked for, UTC; the present if not given.
+    """
+
+    batch_id: UUID
+    row_ids: Sequence[UUID] | None = None
+    asked_at: datetime | None = None
+
+
 Answer = Accepted | Problem
 
 
@@ -56,9 +71,15 @@ def accept(request: SendRequest, *, caller: Caller) -> Accepted:
 
 
 def accept_all(
-    requests: Sequence[SendRequest], *, caller: Caller, batch_id: UUID | None = None
+    requests: Sequence[SendRequest], *, caller: Caller, member: Membership | None = None
 ) -> list[Answer]:
-    """Accept requests, each judged by itself, in one transaction; answers are in their order."""
+    """Accept requests, each judged by itself, in one transaction; answers are in their order.
+
+    Args:
+        requests: What is asked for.
+        caller: Who sends.
+        member: The batch that all of them belong to.
+    """
     now = timezone.now()
     locales = contacts.known_locales({request.user_id for request in requests})
     drafts: list[Notification | Problem] = []
@@ -67,9 +88,8 @@ def accept_all(
             drafts.append(_draft(request, caller=caller, locales=locales, now=now))
         except Problem as problem:
             drafts.append(problem)
-    for draft in drafts:
-        if isinstance(draft, Notification):
-            draft.batch_id = batch_id
+    if member is not None:
+        _enroll(drafts, member)
     answers = _store(requests, drafts, caller=caller)
     fresh = [
         answer.notification
@@ -77,16 +97,34 @@ def accept_all(
         if isinstance(answer, Accepted) and not answer.replayed
     ]
     outbox.hand_over(row for row in fresh if row.scheduled_for is None)
-    for row in fresh:
+    if member is not None:
         log.info(
-            "notification accepted",
-            notification_id=str(row.pk),
-            client=row.client,
-            channel=row.channel,
-            template_code=row.template_code,
-            status=row.status,
+            "notifications accepted",
+            batch_id=str(member.batch_id),
+            client=caller.client,
+            count=len(fresh),
         )
+    else:
+        for row in fresh:
+            log.info(
+                "notification accepted",
+                notification_id=str(row.pk),
+                client=row.client,
+                channel=row.channel,
+                template_code=row.template_code,
+                status=row.status,
+            )
     return answers
+
+
+def _enroll(drafts: Sequence[Notification | Problem], member: Membership) -> None:
+    """Make rows members of their batch."""
+    for place, draft in enumerate(drafts):
+        if isinstance(draft, Notification):
+            draft.batch_id = member.batch_id
+            draft.created_at = member.asked_at or draft.created_at
+            if member.row_ids is not None:
+                draft.pk = member.row_ids[place]
 
 
 def cancel(notification: Notification) -> Notification:
@@ -135,16 +173,7 @@ def _draft(
     locale = locales.get(asked.user_id)
     if locale is None:
         raise impossible("/user_id", "unknown_user", "There is no such user.")
-    try:
-        pinned = rendering.pin(asked.template_code, language=asked.language, locale=locale)
-    except rendering.UnknownTemplate:
-        raise impossible(
-            "/template_code", "unknown_template", "There is no such template."
-        ) from None
-    if pinned.channel != asked.notification_type:
-        detail = f"The template is for {pinned.channel}, not {asked.notification_type}."
-        raise impossible("/notification_type", "type_mismatch", detail)
-    _check_variables(asked, pinned)
+    pinned = _pinned(asked, locale=locale)
     scheduled_for = asked.scheduled_for
     if scheduled_for is not None and scheduled_for <= now:
         scheduled_for = None
@@ -172,6 +201,37 @@ def _draft(
     )
     row.status = row.first_status
     return row
+
+
+def check_terms(request: SendRequest) -> None:
+    """Judge what a request says, whoever it is for.
+
+    Raises:
+        Problem: 400 or 422.
+    """
+    now = timezone.now()
+    asked = normalised(request, now=now)
+    _check_times(asked, now=now)
+    _pinned(asked, locale=None)
+
+
+def _pinned(asked: SendRequest, *, locale: str | None) -> rendering.PinnedTemplate:
+    """Choose the version that the notification will say.
+
+    Raises:
+        Problem: 422 when there is none, it is for another channel, or variables are missing.
+    """
+    try:
+        pinned = rendering.pin(asked.template_code, language=asked.language, locale=locale)
+    except rendering.UnknownTemplate:
+        raise impossible(
+            "/template_code", "unknown_template", "There is no such template."
+        ) from None
+    if pinned.channel != asked.notification_type:
+        detail = f"The template is for {pinned.channel}, not {asked.notification_type}."
+        raise impossible("/notification_type", "type_mismatch", detail)
+    _check_variables(asked, pinned)
+    return pinned
 
 
 def _check_times(asked: SendRequest, *, now: datetime) -> None:

@@ -15,6 +15,8 @@ from apps.common.problems import Problem, invalid, pointer_to
 
 REQUEST_ID_MAX_LENGTH = 255
 BULK_MAX = 1000
+# Named one by one in a broadcast; who has more uploads them.
+AUDIENCE_MAX = 10_000
 # A schedule further away than this is a mistake more often than a wish.
 SCHEDULE_MAX = timedelta(days=366)
 
@@ -60,8 +62,51 @@ class BulkRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     notifications: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=BULK_MAX)]
 
 
+class Audience(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who gets a broadcast; exactly one of these."""
+
+    user_ids: Annotated[list[UUID], Meta(min_length=1, max_length=AUDIENCE_MAX)] | None = None
+    all: Annotated[
+        bool | None, Meta(description="True: everybody, judged by their preferences.")
+    ] = None
+    category: Annotated[
+        Text100 | None,
+        Meta(description="Everybody who takes this category by the channel of the broadcast."),
+    ] = None
+
+
+class BroadcastRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """The same notification to many."""
+
+    notification_type: Literal["email", "push"]
+    template_code: Text100
+    audience: Audience
+    variables: dict[str, Any] = {}
+    request_id: RequestId | None = None
+    priority: Annotated[int, Meta(ge=0, le=9, description="9 is the most urgent.")] = 1
+    metadata: dict[str, Any] = {}
+    scheduled_for: Time | None = None
+    expires_at: Time | None = None
+    language: LanguageTag | None = None
+
+    def to(self, user_id: UUID) -> BulkSendRequest:
+        """Make the request of one recipient."""
+        return BulkSendRequest(
+            notification_type=self.notification_type,
+            user_id=user_id,
+            template_code=self.template_code,
+            variables=self.variables,
+            priority=self.priority,
+            metadata=self.metadata,
+            scheduled_for=self.scheduled_for,
+            expires_at=self.expires_at,
+            language=self.language,
+        )
+
+
 send_decoder = msgspec.json.Decoder(SendRequest)
 bulk_decoder = msgspec.json.Decoder(BulkRequest)
+broadcast_decoder = msgspec.json.Decoder(BroadcastRequest)
 bulk_row_decoder = msgspec.json.Decoder(BulkSendRequest)
 
 _PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")

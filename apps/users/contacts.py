@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch
 
-from apps.users import devices, erasure, preferences, suppressions
+from apps.users import audience, devices, erasure, preferences, suppressions
 from apps.users.addresses import address_hash, deliverable
 from apps.users.locales import forget_locale, known_locale, known_locales
 from apps.users.models import Device, User
@@ -15,6 +15,8 @@ from apps.users.models import Device, User
 __all__ = [
     "Contact",
     "DeviceContact",
+    "audience_members",
+    "audience_size",
     "erase",
     "forget_locale",
     "known_locale",
@@ -98,6 +100,24 @@ def _contact(user: User, suppressed_hashes: set[str]) -> Contact:
         suppressed=usable is not None and address_hash(usable) in suppressed_hashes,
         preferences=preferences.of_user(user),
     )
+
+
+def audience_size(*, upto: UUID, channel: str, category: str | None) -> int:
+    """Count everybody, or with a category those who take it by the channel.
+
+    Args:
+        upto: Users made later than this id are not meant.
+        channel: How they will be told.
+        category: Narrows the audience; None for everybody.
+    """
+    return audience.size(upto=upto, channel=channel, category=category)
+
+
+def audience_members(
+    *, after: UUID | None, upto: UUID, limit: int, channel: str, category: str | None
+) -> list[UUID]:
+    """Return up to ``limit`` of them by rising id, from the one behind ``after``."""
+    return audience.members(after=after, upto=upto, limit=limit, channel=channel, category=category)
 
 
 def suppress(*, email: str, reason: str) -> None:

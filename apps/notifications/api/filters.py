@@ -20,6 +20,7 @@ class NotificationFilters(StrictSerializer):
     template_code = serializers.CharField(max_length=100, required=False)
     request_id = serializers.CharField(max_length=255, required=False)
     correlation_id = serializers.CharField(max_length=128, required=False)
+    batch_id = serializers.UUIDField(required=False)
     created_after = serializers.DateTimeField(required=False)
     created_before = serializers.DateTimeField(required=False)
 

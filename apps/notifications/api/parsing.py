@@ -50,3 +50,9 @@ class BulkRequestParser(SendRequestParser):
     """Decodes the list of a bulk call and leaves its rows for later, each by itself."""
 
     decoder = requests.bulk_decoder
+
+
+class BroadcastRequestParser(SendRequestParser):
+    """Decodes a broadcast."""
+
+    decoder = requests.broadcast_decoder

@@ -3,7 +3,16 @@
 from django.urls import path
 
 from apps.common.routes import either_slash
+from apps.notifications.api.batches import (
+    BatchErrorsView,
+    BatchesView,
+    BatchView,
+    CancelBatchView,
+    PauseBatchView,
+    ResumeBatchView,
+)
 from apps.notifications.api.breakers import ProviderBreakerView
+from apps.notifications.api.broadcast import BroadcastView
 from apps.notifications.api.bulk import BulkView
 from apps.notifications.api.dead_letter_replays import (
     CancelDeadLetterReplayView,
@@ -27,12 +36,21 @@ from apps.notifications.api.notifications import (
 from apps.notifications.api.receipts import EmailReceiptView, PushReceiptView
 from apps.notifications.api.services import ServicesView
 from apps.notifications.api.template_tools import PreviewView, TestSendView
+from apps.notifications.api.upload import UploadView
 from apps.notifications.api.user_erasure import ErasableUserView
 
 urlpatterns = either_slash(
     [
         path("notifications/", NotificationsView.as_view(), name="notifications"),
         path("notifications/bulk", BulkView.as_view(), name="bulk"),
+        path("notifications/broadcast", BroadcastView.as_view(), name="broadcast"),
+        path("batches/", BatchesView.as_view(), name="batches"),
+        path("batches/upload", UploadView.as_view(), name="batch-upload"),
+        path("batches/<uuid:batch_id>", BatchView.as_view(), name="batch"),
+        path("batches/<uuid:batch_id>/errors", BatchErrorsView.as_view(), name="batch-errors"),
+        path("batches/<uuid:batch_id>/pause", PauseBatchView.as_view(), name="batch-pause"),
+        path("batches/<uuid:batch_id>/resume", ResumeBatchView.as_view(), name="batch-resume"),
+        path("batches/<uuid:batch_id>/cancel", CancelBatchView.as_view(), name="batch-cancel"),
         path(
             "notifications/<uuid:notification_id>", NotificationView.as_view(), name="notification"
         ),

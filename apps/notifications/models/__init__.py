@@ -1,7 +1,13 @@
 """Tables of the pipeline."""
 
 from apps.notifications.models.attempt import Attempt
-from apps.notifications.models.batch import Batch
+from apps.notifications.models.batch import (
+    Batch,
+    BatchError,
+    BatchSlice,
+    BatchSource,
+    BatchState,
+)
 from apps.notifications.models.dead_letter import DeadLetter, LetterState
 from apps.notifications.models.dead_letter_action import ActionName, DeadLetterAction
 from apps.notifications.models.dead_letter_replay import DeadLetterReplay, ReplayState
@@ -15,6 +21,10 @@ __all__ = [
     "ActionName",
     "Attempt",
     "Batch",
+    "BatchError",
+    "BatchSlice",
+    "BatchSource",
+    "BatchState",
     "DeadLetter",
     "DeadLetterAction",
     "DeadLetterReplay",

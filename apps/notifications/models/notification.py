@@ -6,6 +6,7 @@ from django.utils import timezone
 from apps.common.callers import Kind
 from apps.common.ids import new_id
 from apps.notifications import queues
+from apps.notifications.models.digest import DigestField
 from apps.notifications.queues import Channel
 from apps.notifications.states import Status
 
@@ -20,7 +21,7 @@ class Notification(models.Model):
     client = models.CharField(max_length=150)
     kind = models.CharField(max_length=4, choices=[(kind, kind) for kind in Kind])
     request_id = models.CharField(max_length=255, null=True)
-    body_digest = models.BinaryField(max_length=32)
+    body_digest = DigestField()
     batch_id = models.UUIDField(null=True)
     replay_of = models.UUIDField(null=True)
     correlation_id = models.CharField(max_length=128)

@@ -1,4 +1,4 @@
-"""The scheduler: sweeps what is due and replays dead letters. Several may run side by side."""
+"""The scheduler: sweeps what is due, makes batches, replays dead letters. Two are safe."""
 
 import signal
 import threading
@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.notifications.batches.making import make_slice
+from apps.notifications.batches.receiving import drop_broken_off
 from apps.notifications.dead_letter_desk.many import replay_slice
 from apps.notifications.heartbeat import Heart
 from apps.notifications.sweep import sweep_until
@@ -20,5 +22,5 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         heart = Heart(role="scheduler")
         heart.start()
-        sweep_until(stop, chores=[replay_slice])
+        sweep_until(stop, chores=[replay_slice, make_slice, drop_broken_off])
         heart.stop()

@@ -1,0 +1,125 @@
+"""How batches are shown."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.notifications.api import examples as shown
+from apps.notifications.batches import progress
+from apps.notifications.models import Batch, BatchSource, BatchState
+
+ITSELF = f"/api/v1/batches/{shown.BATCH_ID}"
+LINKS = {
+    "self": ITSELF,
+    "notifications": f"/api/v1/notifications/?batch_id={shown.BATCH_ID}",
+    "errors": f"{ITSELF}/errors",
+    "pause": f"{ITSELF}/pause",
+    "resume": f"{ITSELF}/resume",
+    "cancel": f"{ITSELF}/cancel",
+}
+BROADCAST: dict[str, Any] = {
+    "notification_type": "email",
+    "template_code": "newsletter",
+    "variables": {"issue": 7},
+    "request_id": "newsletter-7",
+    "audience": {"category": "news"},
+}
+STARTED: dict[str, Any] = {"batch_id": shown.BATCH_ID, "total": 1200, "links": LINKS}
+BATCH: dict[str, Any] = {
+    "batch_id": shown.BATCH_ID,
+    "source": "broadcast",
+    "kind": "live",
+    "request_id": "newsletter-7",
+    "state": "running",
+    "total": 1200,
+    "accepted": 1000,
+    "duplicates": 0,
+    "rejected": 0,
+    "counts": {"pending": 200, "sent": 800},
+    "progress": 0.6667,
+    "correlation_id": shown.ACCEPTED["correlation_id"],
+    "created_at": "2026-11-22T12:00:00Z",
+    "ended_at": None,
+    "links": LINKS,
+}
+CSV_FILE = (
+    "user_id,request_id,variables.name,variables.link\n"
+    f"{shown.USER_ID},newsletter-7-ada,Ada,https://example.com\n"
+)
+ERROR_LINE = (
+    '{"index": 3, "errors": [{"pointer": "/user_id", "code": "unknown_user", '
+    '"detail": "There is no such user."}]}\n'
+)
+
+
+def links_of(batch: Batch) -> dict[str, str]:
+    """Return where to go from a batch."""
+    return {name: link.replace(shown.BATCH_ID, str(batch.pk)) for name, link in LINKS.items()}
+
+
+def started_answer(batch: Batch) -> dict[str, Any]:
+    """Show a batch that was just taken, from what never changes: a repeated call reads the same."""
+    return {"batch_id": batch.pk, "total": batch.total, "links": links_of(batch)}
+
+
+class BatchLinksSerializer(serializers.Serializer[Any]):
+    """Where to go from here."""
+
+    self = serializers.CharField()
+    notifications = serializers.CharField()
+    errors = serializers.CharField()  # type: ignore[assignment] # The name is the API's.
+    pause = serializers.CharField()
+    resume = serializers.CharField()
+    cancel = serializers.CharField()
+
+
+class StartedSerializer(serializers.Serializer[Any]):
+    """A batch that was taken."""
+
+    batch_id = serializers.UUIDField()
+    total = serializers.IntegerField(help_text="Recipients or rows.")
+    links = BatchLinksSerializer()
+
+
+class BatchSerializer(serializers.Serializer[Batch]):
+    """A batch as it stands."""
+
+    batch_id = serializers.UUIDField(source="id")
+    source = serializers.ChoiceField(  # type: ignore[assignment] # The name is the API's.
+        choices=[source.value for source in BatchSource]
+    )
+    kind = serializers.CharField()
+    request_id = serializers.CharField(allow_null=True)
+    state = serializers.ChoiceField(
+        choices=[state.value for state in BatchState],
+        help_text="Of making its notifications; what becomes of them is in counts.",
+    )
+    total = serializers.IntegerField(help_text="Recipients or rows.")
+    accepted = serializers.IntegerField(help_text="Rows made into notifications.")
+    duplicates = serializers.IntegerField(help_text="Rows that repeat an earlier request_id.")
+    rejected = serializers.IntegerField(help_text="Rows that became none; see links.errors.")
+    counts = serializers.SerializerMethodField(help_text="Notifications by status.")
+    progress = serializers.SerializerMethodField(
+        help_text="The share of rows for which nothing is left to do, 0 to 1."
+    )
+    correlation_id = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    links = serializers.SerializerMethodField()
+
+    def to_representation(self, instance: Batch) -> dict[str, Any]:
+        """Count once for both fields that need it."""
+        self.counted = progress.statuses(instance)
+        return super().to_representation(instance)
+
+    def get_counts(self, batch: Batch) -> dict[str, int]:
+        """Return its notifications by status."""
+        return self.counted
+
+    def get_progress(self, batch: Batch) -> float:
+        """Return the share of rows that are done with."""
+        return progress.share_done(batch, self.counted)
+
+    def get_links(self, batch: Batch) -> dict[str, str]:
+        """Return where to go from here."""
+        return links_of(batch)

@@ -1,0 +1,182 @@
+"""Batches: how far they have come, what was refused, and stopping them."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.common.callers import Caller, Scope, caller_of
+from apps.common.permissions import Access, AccessTable
+from apps.common.problems import Problem
+from apps.notifications.api import batch_answers as shown
+from apps.notifications.api.batch_answers import BatchSerializer
+from apps.notifications.api.notifications import CANCEL
+from apps.notifications.batches import control, progress
+from apps.notifications.models import Batch
+
+TAGS = ["Batches"]
+VIEW_PERMISSION = "notifications.view_batch"
+LOOK = Access(scope=Scope.NOTIFICATIONS_READ, staff=VIEW_PERMISSION)
+EXAMPLE = OpenApiExample("A batch", shown.BATCH, response_only=True)
+
+
+def visible_to(caller: Caller) -> QuerySet[Batch]:
+    """Return the batches that a caller may see: a key's client's of its kind; staff see all."""
+    batches = Batch.objects.all()
+    if not caller.is_key:
+        return batches
+    batches = batches.filter(kind=caller.kind)
+    return batches if caller.sees_all_clients else batches.filter(client=caller.client)
+
+
+def find(caller: Caller, batch_id: UUID) -> Batch:
+    """Return one batch.
+
+    Raises:
+        Problem: 404 when it is not there for this caller.
+    """
+    batch = visible_to(caller).filter(pk=batch_id).first()
+    if batch is None:
+        raise Problem(404, "There is no such batch.")
+    return batch
+
+
+class BatchesView(AccessTable, ListAPIView[Batch]):
+    """Batches, newest first."""
+
+    access = {"GET": LOOK}
+    serializer_class = BatchSerializer
+
+    def get_queryset(self) -> QuerySet[Batch]:
+        """Return what the caller may see."""
+        return visible_to(caller_of(self.request))
+
+    @extend_schema(
+        operation_id="list_batches",
+        tags=TAGS,
+        summary="List batches, newest first",
+        responses=BatchSerializer(many=True),
+        examples=[EXAMPLE],
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List them with their progress."""
+        return super().get(request, *args, **kwargs)
+
+
+class BatchView(AccessTable, APIView):
+    """One batch."""
+
+    access = {"GET": LOOK}
+
+    @extend_schema(
+        operation_id="read_batch",
+        tags=TAGS,
+        summary="Read the progress of a batch",
+        responses=BatchSerializer,
+        examples=[EXAMPLE],
+    )
+    def get(self, request: Request, batch_id: UUID) -> Response:
+        """Show how far it has come."""
+        return Response(BatchSerializer(find(caller_of(request), batch_id)).data)
+
+
+class BatchErrorsView(AccessTable, APIView):
+    """Why rows of a batch became no notifications."""
+
+    access = {"GET": LOOK}
+
+    @extend_schema(
+        operation_id="read_batch_errors",
+        tags=TAGS,
+        summary="Download why rows were rejected, as NDJSON: a row a line, counted from 0",
+        responses={
+            (200, "application/x-ndjson"): OpenApiResponse(
+                response={"type": "string"}, description="One JSON object a line."
+            )
+        },
+        examples=[
+            OpenApiExample(
+                "A rejected row",
+                shown.ERROR_LINE,
+                response_only=True,
+                media_type="application/x-ndjson",
+            )
+        ],
+    )
+    def get(self, request: Request, batch_id: UUID) -> StreamingHttpResponse:
+        """Stream them in the order of the rows."""
+        batch = find(caller_of(request), batch_id)
+        answer = StreamingHttpResponse(
+            progress.error_lines(batch), content_type="application/x-ndjson"
+        )
+        answer["Content-Disposition"] = f'attachment; filename="errors-{batch.pk}.ndjson"'
+        return answer
+
+
+class PauseBatchView(AccessTable, APIView):
+    """Pause a batch."""
+
+    access = {"POST": CANCEL}
+    problems: ClassVar = {"POST": (409,)}
+
+    @extend_schema(
+        operation_id="pause_batch",
+        tags=TAGS,
+        summary="Make no more notifications of a batch for now",
+        description="What waits in the queue already, a few thousand at most, still goes out.",
+        request=None,
+        responses=BatchSerializer,
+        examples=[OpenApiExample("Paused", {**shown.BATCH, "state": "paused"}, response_only=True)],
+    )
+    def post(self, request: Request, batch_id: UUID) -> Response:
+        """Pause it; one that is paused stays so."""
+        batch = control.pause(find(caller_of(request), batch_id).pk)
+        return Response(BatchSerializer(batch).data)
+
+
+class ResumeBatchView(AccessTable, APIView):
+    """Go on with a batch."""
+
+    access = {"POST": CANCEL}
+    problems: ClassVar = {"POST": (409,)}
+
+    @extend_schema(
+        operation_id="resume_batch",
+        tags=TAGS,
+        summary="Go on with a paused batch",
+        request=None,
+        responses=BatchSerializer,
+        examples=[EXAMPLE],
+    )
+    def post(self, request: Request, batch_id: UUID) -> Response:
+        """Go on; one that runs goes on running."""
+        batch = control.resume(find(caller_of(request), batch_id).pk)
+        return Response(BatchSerializer(batch).data)
+
+
+class CancelBatchView(AccessTable, APIView):
+    """Stop a batch."""
+
+    access = {"POST": CANCEL}
+    problems: ClassVar = {"POST": (409,)}
+
+    @extend_schema(
+        operation_id="cancel_batch",
+        tags=TAGS,
+        summary="Stop a batch and everything of it that has not gone out",
+        request=None,
+        responses=BatchSerializer,
+        examples=[
+            OpenApiExample("Cancelled", {**shown.BATCH, "state": "cancelled"}, response_only=True)
+        ],
+    )
+    def post(self, request: Request, batch_id: UUID) -> Response:
+        """Stop it; one that was cancelled stays so."""
+        batch = control.cancel(find(caller_of(request), batch_id).pk)
+        return Response(BatchSerializer(batch).data)

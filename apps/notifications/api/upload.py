@@ -1,0 +1,188 @@
+"""Uploading a file of notifications, CSV or NDJSON, read as it streams."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Any, ClassVar
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.common.callers import caller_of
+from apps.common.permissions import AccessTable
+from apps.common.problems import FieldError, Problem, invalid
+from apps.common.queries import checked_query
+from apps.common.serializers import StrictSerializer
+from apps.common.throttling import RateLimitHeaders, spend_sending
+from apps.notifications.api import batch_answers as shown
+from apps.notifications.api.answers import CHANNEL_CHOICES
+from apps.notifications.api.batch_answers import StartedSerializer, started_answer
+from apps.notifications.api.batches import TAGS
+from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
+from apps.notifications.api.notifications import SEND
+from apps.notifications.batches.reading import FileFormat
+from apps.notifications.batches.receiving import UPLOAD_MAX_BYTES, receive
+
+# What files are called, by their type or the end of their name.
+FORMATS = {
+    "text/csv": FileFormat.CSV,
+    "application/csv": FileFormat.CSV,
+    "application/x-ndjson": FileFormat.NDJSON,
+    "application/ndjson": FileFormat.NDJSON,
+    "application/jsonl": FileFormat.NDJSON,
+}
+ENDINGS = {
+    "csv": FileFormat.CSV,
+    "ndjson": FileFormat.NDJSON,
+    "jsonl": FileFormat.NDJSON,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A file that has not been read yet."""
+
+    stream: IO[bytes]
+    file_format: FileFormat
+    fields: Mapping[str, str]
+
+
+class FileParser(BaseParser):
+    """Hands a file on unread. Subclasses name its type."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the file."""
+        return Upload(stream=stream, file_format=FORMATS[self.media_type or ""], fields={})
+
+
+FILE_PARSERS = tuple(
+    type(f"{file_format.upper()}Parser", (FileParser,), {"media_type": media_type})
+    for media_type, file_format in FORMATS.items()
+)
+
+
+class FormParser(MultiPartParser):
+    """Takes the file out of a form, in its field ``file``."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the file.
+
+        Raises:
+            Problem: 400 without one, or where its name and type do not tell how it is written.
+        """
+        context = dict(parser_context or {})
+        form = super().parse(stream, media_type, context)
+        if list(form.files) != ["file"]:
+            raise invalid("/file", "required", "The form needs one file in its field 'file'.")
+        file: Any = form.files["file"]
+        ending = (file.name or "").rpartition(".")[2].lower()
+        file_format = FORMATS.get(file.content_type or "") or ENDINGS.get(ending)
+        if file_format is None:
+            detail = "Expected a file of type text/csv or application/x-ndjson."
+            raise invalid("/file", "invalid", detail)
+        fields = {name: str(value) for name, value in form.data.items()}
+        return Upload(stream=file, file_format=file_format, fields=fields)
+
+
+class UploadDefaults(StrictSerializer):
+    """Fields of a notification that the rows of a file may leave out."""
+
+    notification_type = serializers.ChoiceField(choices=CHANNEL_CHOICES, required=False)
+    template_code = serializers.CharField(max_length=100, required=False)
+    priority = serializers.IntegerField(min_value=0, max_value=9, required=False)
+    language = serializers.CharField(max_length=35, required=False)
+    scheduled_for = serializers.DateTimeField(required=False)
+    expires_at = serializers.DateTimeField(required=False)
+
+
+class UploadView(AccessTable, RateLimitHeaders, APIView):
+    """Send a file of notifications."""
+
+    access = {"POST": SEND}
+    parser_classes = (*FILE_PARSERS, FormParser)
+    problems: ClassVar = {"POST": (409, 422)}
+
+    @extend_schema(
+        operation_id="upload_batch",
+        tags=TAGS,
+        summary="Send a file of up to a million notifications, CSV or NDJSON",
+        description=(
+            "The file is the body, or the field `file` of a form. An NDJSON line is a row of "
+            "`/notifications/bulk`. The columns of a CSV file are `user_id`, `notification_type`, "
+            "`template_code`, `request_id`, `priority`, `scheduled_for`, `expires_at`, `language`, "
+            "`variables.NAME` and `metadata.NAME`; its values are texts. What a row leaves out is "
+            "taken from the parameters. Answers when the file is stored; its rows are judged in "
+            "the background, each by itself. The default priority is 1."
+        ),
+        parameters=[IDEMPOTENCY_KEY, UploadDefaults],
+        request={media_type: {"type": "string"} for media_type in ("text/csv", *FORMATS)},
+        responses={202: StartedSerializer},
+        examples=[
+            OpenApiExample("A CSV file", shown.CSV_FILE, request_only=True, media_type="text/csv"),
+            OpenApiExample("Taken", shown.STARTED, response_only=True, status_codes=["202"]),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Take a file."""
+        caller = caller_of(request)
+        key = idempotency_key(request)
+        announced = request.META.get("CONTENT_LENGTH") or ""
+        if announced.isdecimal() and int(announced) > UPLOAD_MAX_BYTES:
+            raise Problem(413, f"The file is larger than {UPLOAD_MAX_BYTES} bytes.")
+        defaults = checked_query(request, UploadDefaults)
+        upload = request.data
+        if not isinstance(upload, Upload):
+            raise invalid("", "empty", "The file has no rows.")
+        self.limited(spend_sending(client=caller.client or "", cost=1))
+        batch, replayed = receive(
+            upload.stream,
+            upload.file_format,
+            defaults=_plain({**defaults, **_checked_form(upload.fields)}),
+            key=key,
+            caller=caller,
+        )
+        headers = {"Idempotency-Replayed": "true"} if replayed else {}
+        return Response(started_answer(batch), status=202, headers=headers)
+
+
+def _checked_form(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Validate the other fields of a form.
+
+    Raises:
+        Problem: 400 at each that is unknown or malformed.
+    """
+    form = UploadDefaults(data=dict(fields))
+    if not form.is_valid():
+        raise Problem(
+            400,
+            "The form is not valid.",
+            code="invalid",
+            errors=[
+                FieldError(pointer=f"/{name}", code=detail.code, detail=str(detail))
+                for name, details in form.errors.items()
+                for detail in details
+            ],
+        )
+    return dict(form.validated_data)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write times as texts, so that the terms of a batch can be stored."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }

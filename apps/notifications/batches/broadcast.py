@@ -1,0 +1,94 @@
+"""Ask for the same notification to many; who they are is walked through in the background."""
+
+import hashlib
+
+import msgspec
+from django.db import transaction
+from django.utils import timezone
+
+from apps.common.callers import Caller
+from apps.common.correlation import current_id
+from apps.common.ids import new_id
+from apps.common.problems import invalid
+from apps.notifications import intake
+from apps.notifications.batches import keys, slices
+from apps.notifications.models import Batch, BatchSource, BatchState
+from apps.notifications.requests import Audience, BroadcastRequest
+from apps.users import contacts
+
+
+def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
+    """Store a broadcast.
+
+    Args:
+        asked: What, and to whom.
+        caller: Who sends.
+
+    Returns:
+        The batch, and whether it is that of an earlier call with the same key.
+
+    Raises:
+        Problem: 400 or 422; nothing is stored then.
+    """
+    audience = _checked(asked.audience)
+    now = timezone.now()
+    digest = _digest(asked)
+    batch = Batch(
+        id=new_id(),
+        client=caller.client or "",
+        kind=caller.kind,
+        source=BatchSource.BROADCAST,
+        request_id=asked.request_id,
+        body_digest=digest,
+        correlation_id=current_id(),
+        state=BatchState.RUNNING,
+        next_at=now,
+        created_at=now,
+    )
+    listed = list(dict.fromkeys(audience.user_ids or ()))
+    # The users are kept in slices, so the terms do not repeat them.
+    terms = msgspec.structs.replace(asked, audience=Audience(category=audience.category))
+    batch.terms = {"request": msgspec.to_builtins(terms), "by_name": bool(listed)}
+    with transaction.atomic():
+        earlier = keys.begin(batch)
+        if earlier is not None:
+            keys.settle(earlier, body_digest=digest)
+            return earlier, True
+        # After the key: a repeated call is answered even if it would be refused today.
+        intake.check_terms(asked.to(batch.pk))
+        for first, piece in slices.cut(str(user_id).encode() for user_id in listed):
+            slices.keep(batch, first, piece)
+        batch.total = len(listed) or contacts.audience_size(
+            upto=batch.pk, channel=asked.notification_type, category=audience.category
+        )
+        batch.save(update_fields=["total"])
+    return batch, False
+
+
+def cost(asked: BroadcastRequest) -> int:
+    """Return what a broadcast takes from the sender's limit: those named, else one.
+
+    An audience that is walked through is paced by the workers, not by the window.
+    """
+    return len(asked.audience.user_ids or ()) or 1
+
+
+def _checked(audience: Audience) -> Audience:
+    """Refuse an audience that says nothing, or several things.
+
+    Raises:
+        Problem: 400.
+    """
+    if audience.all is False:
+        raise invalid("/audience/all", "invalid", "Expected true.")
+    given = [audience.user_ids, audience.all, audience.category]
+    if sum(one is not None for one in given) != 1:
+        detail = "Expected exactly one of user_ids, all and category."
+        raise invalid("/audience", "invalid", detail)
+    return audience
+
+
+def _digest(asked: BroadcastRequest) -> bytes:
+    """Digest the body without its key."""
+    body = msgspec.structs.replace(asked, request_id=None)
+    return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).digest()

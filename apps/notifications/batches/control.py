@@ -1,0 +1,66 @@
+"""Pause, resume and cancel a batch."""
+
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from apps.common.problems import Problem
+from apps.notifications.models import Batch, BatchState, Notification
+from apps.notifications.states import CANCELLABLE
+
+log = structlog.get_logger(__name__)
+
+
+def pause(batch_id: UUID) -> Batch:
+    """Make no more notifications of a batch for now; those already made go out.
+
+    Raises:
+        Problem: 409 when there are none left to make.
+    """
+    return _move(batch_id, to=BatchState.PAUSED, word="paused")
+
+
+def resume(batch_id: UUID) -> Batch:
+    """Go on with a paused batch.
+
+    Raises:
+        Problem: 409 when there is nothing to go on with.
+    """
+    return _move(batch_id, to=BatchState.RUNNING, word="resumed")
+
+
+def _move(batch_id: UUID, *, to: BatchState, word: str) -> Batch:
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(pk=batch_id)
+        if batch.state not in {BatchState.RUNNING, BatchState.PAUSED}:
+            raise Problem(409, f"A batch that is {batch.state} cannot be {word}.")
+        if batch.state != to:
+            batch.state = to
+            batch.next_at = timezone.now() if to is BatchState.RUNNING else None
+            batch.save(update_fields=["state", "next_at"])
+            log.info("batch changed", batch_id=str(batch.pk), state=to)
+    return batch
+
+
+def cancel(batch_id: UUID) -> Batch:
+    """Stop a batch and everything of it that has not gone out; a cancelled one stays so.
+
+    Raises:
+        Problem: 409 when all of it has gone out, or it is still being received.
+    """
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(pk=batch_id)
+        if batch.state == BatchState.CANCELLED:
+            return batch
+        if batch.state == BatchState.RECEIVING:
+            raise Problem(409, "A batch that is receiving cannot be cancelled.")
+        waiting = Notification.objects.filter(batch_id=batch.pk, status__in=CANCELLABLE)
+        if batch.state == BatchState.FINISHED and not waiting.exists():
+            raise Problem(409, "Everything of this batch has gone out.")
+        batch.slices.all().delete()
+        batch.state, batch.next_at = BatchState.CANCELLED, timezone.now()
+        batch.save(update_fields=["state", "next_at"])
+        log.info("batch changed", batch_id=str(batch.pk), state=batch.state)
+    return batch

@@ -1,0 +1,173 @@
+"""Watching, pausing, resuming and cancelling a batch, and who may."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from rest_framework.test import APIClient
+
+from apps.common.callers import Kind, Scope
+from apps.notifications.batches.making import CANCEL_ROWS, make_slice
+from apps.notifications.models import Batch, BatchSlice, Event, Notification
+from apps.notifications.states import Status
+from apps.users import tokens
+from apps.users.models import User
+from tests.notifications.batches.story import (
+    BATCHES,
+    broadcast,
+    errors,
+    make_all,
+    ndjson,
+    read,
+    taken,
+    upload,
+)
+from tests.notifications.cast import Lanes, assert_problem, body, client_with
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def broker(lanes: Lanes) -> Lanes:
+    return lanes
+
+
+def do(caller: APIClient, batch_id: str, word: str) -> Any:
+    return caller.post(f"{BATCHES}{batch_id}/{word}")
+
+
+@pytest.fixture
+def batch_id(shop: APIClient, alice: User) -> str:
+    """Three slices of which one is made."""
+    found = taken(upload(shop, ndjson(*[body(alice)] * 1001)))
+    assert make_slice()
+    return found
+
+
+def test_progress_tells_what_became_of_the_rows(shop: APIClient, batch_id: str) -> None:
+    some = Notification.objects.values_list("pk", flat=True)[:100]
+    Notification.objects.filter(pk__in=list(some)).update(status=Status.SENT)
+    got = read(shop, batch_id)
+    assert (got["state"], got["total"], got["accepted"]) == ("running", 1001, 500)
+    assert got["counts"] == {"pending": 400, "sent": 100}
+    assert got["progress"] == 0.0999
+    assert got["ended_at"] is None
+
+
+def test_a_paused_batch_makes_no_more_until_it_is_resumed(shop: APIClient, batch_id: str) -> None:
+    assert do(shop, batch_id, "pause").json()["state"] == "paused"
+    assert do(shop, batch_id, "pause").json()["state"] == "paused"
+    assert make_all() == 0
+    assert Notification.objects.count() == 500
+    assert do(shop, batch_id, "resume").json()["state"] == "running"
+    assert do(shop, batch_id, "resume").json()["state"] == "running"
+    make_all()
+    assert Notification.objects.count() == 1001
+    assert read(shop, batch_id)["state"] == "finished"
+
+
+def test_cancelling_stops_what_is_not_made_and_what_has_not_gone_out(
+    shop: APIClient, batch_id: str
+) -> None:
+    gone = Notification.objects.first()
+    assert gone is not None
+    Notification.objects.filter(pk=gone.pk).update(status=Status.SENT)
+    assert do(shop, batch_id, "cancel").json()["state"] == "cancelled"
+    assert do(shop, batch_id, "cancel").json()["state"] == "cancelled"
+    make_all()
+    got = read(shop, batch_id)
+    assert got["counts"] == {"cancelled": 499, "sent": 1}
+    assert (got["state"], got["progress"]) == ("cancelled", 1.0)
+    assert got["ended_at"] is not None
+    assert BatchSlice.objects.count() == 0
+    assert Event.objects.filter(detail="the batch was cancelled").count() == 499
+
+
+def test_a_large_batch_is_cancelled_in_steps(shop: APIClient, alice: User) -> None:
+    batch_id = taken(upload(shop, ndjson(*[body(alice)] * (CANCEL_ROWS + 10))))
+    make_all()
+    assert do(shop, batch_id, "cancel").status_code == 200
+    assert make_all() == 2
+    assert read(shop, batch_id)["counts"] == {"cancelled": CANCEL_ROWS + 10}
+
+
+def test_a_bulk_call_can_be_watched_and_cancelled(shop: APIClient, alice: User) -> None:
+    rows = [body(alice), body(alice), {"bad": 1}]
+    bulk = shop.post("/api/v1/notifications/bulk", {"notifications": rows}, format="json")
+    batch_id = bulk.json()["batch_id"]
+    got = read(shop, batch_id)
+    assert (got["source"], got["state"]) == ("bulk", "finished")
+    assert (got["total"], got["accepted"], got["rejected"]) == (3, 2, 1)
+    assert [error["index"] for error in errors(shop, batch_id)] == [2]
+    assert do(shop, batch_id, "cancel").status_code == 200
+    make_all()
+    assert read(shop, batch_id)["counts"] == {"cancelled": 2}
+
+
+@pytest.mark.parametrize("word", ["pause", "resume"])
+@pytest.mark.parametrize("state", ["finished", "cancelled", "receiving"])
+def test_what_is_not_running_is_neither_paused_nor_resumed(
+    shop: APIClient, batch_id: str, word: str, state: str
+) -> None:
+    Batch.objects.update(state=state)
+    assert_problem(do(shop, batch_id, word), 409)
+    assert Batch.objects.get().state == state
+
+
+def test_what_has_gone_out_is_not_cancelled(shop: APIClient, batch_id: str) -> None:
+    make_all()
+    Notification.objects.update(status=Status.SENT)
+    assert_problem(do(shop, batch_id, "cancel"), 409)
+    assert read(shop, batch_id)["state"] == "finished"
+
+
+WAYS = [
+    ("GET", ""),
+    ("GET", "/errors"),
+    ("POST", "/pause"),
+    ("POST", "/resume"),
+    ("POST", "/cancel"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), WAYS)
+def test_someone_elses_batch_is_not_there(batch_id: str, method: str, path: str) -> None:
+    for other in (
+        client_with(*(set(Scope) - {Scope.OPERATIONS}), client="forum"),
+        client_with(client="shop", kind=Kind.TEST),
+    ):
+        assert_problem(other.generic(method, f"{BATCHES}{batch_id}{path}"), 404)
+        assert other.get(BATCHES).json()["results"] == []
+    assert Batch.objects.get().state == "running"
+
+
+@pytest.mark.parametrize(("method", "path"), WAYS)
+def test_each_word_needs_its_scope(batch_id: str, method: str, path: str) -> None:
+    scope = Scope.NOTIFICATIONS_READ if method == "GET" else Scope.NOTIFICATIONS_SEND
+    others = client_with(*(set(Scope) - {scope}))
+    assert_problem(others.generic(method, f"{BATCHES}{batch_id}{path}"), 403)
+    assert Batch.objects.get().state == "running"
+
+
+def test_operators_and_staff_see_all_and_end_users_none(
+    batch_id: str, alice: User, charlie: User
+) -> None:
+    operator = client_with(Scope.OPERATIONS, Scope.NOTIFICATIONS_READ, client="ops")
+    assert [one["batch_id"] for one in operator.get(BATCHES).json()["results"]] == [batch_id]
+    staff, person = APIClient(), APIClient(raise_request_exception=False)
+    staff.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.issue(charlie).access}")
+    assert staff.get(f"{BATCHES}{batch_id}").status_code == 200
+    person.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.issue(alice).access}")
+    assert_problem(person.get(f"{BATCHES}{batch_id}"), 403)
+
+
+def test_a_batch_that_is_not_there_is_a_404(shop: APIClient) -> None:
+    assert_problem(shop.get(f"{BATCHES}{uuid4()}"), 404)
+
+
+def test_its_notifications_can_be_listed(shop: APIClient, alice: User, bob: User) -> None:
+    batch_id = taken(broadcast(shop, {"user_ids": [str(bob.pk)]}))
+    make_all()
+    link = read(shop, batch_id)["links"]["notifications"]
+    shop.post("/api/v1/notifications/", body(alice), format="json")
+    assert [row["user_id"] for row in shop.get(link).json()["results"]] == [str(bob.pk)]
