@@ -9,10 +9,7 @@ import structlog
 from celery.app import app_or_default
 from celery.worker import WorkController
 
-from apps.notifications import outbox
-from apps.notifications.batches.making import make_slice
-from apps.notifications.batches.receiving import drop_broken_off
-from apps.notifications.dead_letter_desk.many import replay_slice
+from apps.notifications import chores, outbox
 from apps.notifications.queues import LANES
 from apps.notifications.sweep import release_earlier_boots, sweep_until
 
@@ -41,6 +38,6 @@ def start() -> None:
     stop = threading.Event()
     for name, target in (
         ("worker", worker.start),
-        ("sweep", lambda: sweep_until(stop, chores=[replay_slice, make_slice, drop_broken_off])),
+        ("sweep", lambda: sweep_until(stop, chores=chores.all_chores())),
     ):
         threading.Thread(target=target, name=name, daemon=True).start()

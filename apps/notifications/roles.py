@@ -16,6 +16,8 @@ VIEWED = (
     "notifications.batch",
     "notifications.heartbeat",
     "notifications.sandboxmessage",
+    "notifications.retentionrule",
+    "notifications.dailycount",
     "message_templates.template",
     "message_templates.templateversion",
     "users.user",
@@ -42,6 +44,9 @@ _OPERATE = {
     "users.delete_suppression",
 }
 _ADMINISTER = {
+    "notifications.add_retentionrule",
+    "notifications.change_retentionrule",
+    "notifications.delete_retentionrule",
     "users.add_user",
     "users.change_user",
     "users.delete_user",

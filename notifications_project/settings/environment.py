@@ -18,6 +18,11 @@ from apps.notifications.providers.registry import PROVIDERS
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
+# Receipts, replays and idempotency keys need a notification for at least this long. The most is
+# a century, so that every limit is a date.
+RETENTION_MIN_DAYS = 30
+RETENTION_MAX_DAYS = 36_500
+
 SMTP_DEFAULT_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
 
 
@@ -138,6 +143,11 @@ FCM_API_URL: str = env.str("FCM_API_URL", "https://fcm.googleapis.com").rstrip("
 RETRY_MAX_ATTEMPTS: int = env.int("RETRY_MAX_ATTEMPTS", 12, validate=validate.Range(min=1))
 RETRY_BASE_SECONDS: float = env.float("RETRY_BASE_SECONDS", 5.0, validate=validate.Range(min=0.1))
 RETRY_MAX_SECONDS: float = env.float("RETRY_MAX_SECONDS", 600.0, validate=validate.Range(min=1))
+
+# How long notifications are kept after their last change.
+RETENTION_DAYS: int = env.int(
+    "RETENTION_DAYS", 90, validate=validate.Range(min=RETENTION_MIN_DAYS, max=RETENTION_MAX_DAYS)
+)
 
 # Limits on callers.
 RATE_LIMIT_NOTIFICATIONS: Rate = _rate("RATE_LIMIT_NOTIFICATIONS", "60000/m")

@@ -7,11 +7,14 @@ from apps.notifications.admin.dead_letter_replays import (
 from apps.notifications.admin.dead_letters import DeadLetterAdmin
 from apps.notifications.admin.heartbeats import HeartbeatAdmin
 from apps.notifications.admin.notifications import NotificationAdmin
+from apps.notifications.admin.retention import DailyCountAdmin, RetentionRuleAdmin
 
 __all__ = [
+    "DailyCountAdmin",
     "DeadLetterActionAdmin",
     "DeadLetterAdmin",
     "DeadLetterReplayAdmin",
     "HeartbeatAdmin",
     "NotificationAdmin",
+    "RetentionRuleAdmin",
 ]

@@ -15,6 +15,7 @@ from apps.notifications.models.event import Event
 from apps.notifications.models.heartbeat import Heartbeat
 from apps.notifications.models.notification import Notification
 from apps.notifications.models.receipt import Receipt
+from apps.notifications.models.retention import DailyCount, RetentionRule
 from apps.notifications.models.sandbox import SandboxMessage
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "BatchSlice",
     "BatchSource",
     "BatchState",
+    "DailyCount",
     "DeadLetter",
     "DeadLetterAction",
     "DeadLetterReplay",
@@ -34,5 +36,6 @@ __all__ = [
     "Notification",
     "Receipt",
     "ReplayState",
+    "RetentionRule",
     "SandboxMessage",
 ]

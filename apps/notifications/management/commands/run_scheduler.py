@@ -6,9 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.notifications.batches.making import make_slice
-from apps.notifications.batches.receiving import drop_broken_off
-from apps.notifications.dead_letter_desk.many import replay_slice
+from apps.notifications import chores
 from apps.notifications.heartbeat import Heart
 from apps.notifications.sweep import sweep_until
 
@@ -22,5 +20,5 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         heart = Heart(role="scheduler")
         heart.start()
-        sweep_until(stop, chores=[replay_slice, make_slice, drop_broken_off])
+        sweep_until(stop, chores=chores.all_chores())
         heart.stop()

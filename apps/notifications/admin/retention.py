@@ -1,0 +1,33 @@
+"""How long each client's notifications are kept, and the counts of those that left."""
+
+from django.contrib import admin
+
+from apps.notifications.admin.reading import ReadOnlyAdmin
+from apps.notifications.models import DailyCount, RetentionRule
+
+
+@admin.register(RetentionRule)
+class RetentionRuleAdmin(admin.ModelAdmin[RetentionRule]):
+    """Clients with a time of their own."""
+
+    list_display = ("client", "days", "updated_at")
+    search_fields = ("client",)
+
+
+@admin.register(DailyCount)
+class DailyCountAdmin(ReadOnlyAdmin[DailyCount]):
+    """What was sent on days of which no notification is kept."""
+
+    list_display = (
+        "day",
+        "client",
+        "kind",
+        "channel",
+        "template_code",
+        "status",
+        "reason",
+        "count",
+    )
+    list_filter = ("kind", "channel", "status")
+    search_fields = ("client", "template_code")
+    date_hierarchy = "day"

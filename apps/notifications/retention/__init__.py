@@ -1,0 +1,1 @@
+"""Old notifications leave in small steps; their counts stay."""
