@@ -19,10 +19,19 @@ session_patterns = [
     path("logout/", LogoutView.as_view(next_page="start"), name="logout"),
 ]
 
+# Read in this order, because paths of the pipeline hold codes of templates, and looked through in
+# the other: most calls are for the pipeline.
+api_patterns = [
+    path("", include("apps.users.api.urls")),
+    path("", include("apps.templates.api.urls")),
+    path("", include("apps.notifications.api.urls")),
+]
+
 # The pages of the documentation have no form for what OPTIONS would say.
 PAGES = ["get", "head"]
 
 urlpatterns = [
+    path("api/v1/", include(api_patterns[::-1])),
     *either_slash(
         [
             path("health/live", health.live, name="live"),
@@ -46,9 +55,6 @@ urlpatterns = [
         ]
     ),
     path("", welcome.front_page, name="front-page"),
-    path("api/v1/", include("apps.users.api.urls")),
-    path("api/v1/", include("apps.templates.api.urls")),
-    path("api/v1/", include("apps.notifications.api.urls")),
     path("account/", include("apps.users.urls")),
     path("sandbox/", include("apps.notifications.sandbox_urls")),
     # The browsable API's own log in and log out lead to those of the admin.

@@ -31,12 +31,10 @@ def read_bounded(stream: IO[bytes], context: Mapping[str, Any]) -> bytes:
     limit = getattr(context.get("view"), "max_body_bytes", settings.REQUEST_BODY_MAX_BYTES)
     request = context.get("request")
     announced = request.META.get("CONTENT_LENGTH") if request is not None else None
-    too_large = Problem(413, f"The body is larger than {limit} bytes.")
-    if announced and announced.isdecimal() and int(announced) > limit:
-        raise too_large
-    raw = stream.read(limit + 1)
-    if len(raw) > limit:
-        raise too_large
+    too_large = announced and announced.isdecimal() and int(announced) > limit
+    raw = b"" if too_large else stream.read(limit + 1)
+    if too_large or len(raw) > limit:
+        raise Problem(413, f"The body is larger than {limit} bytes.")
     return raw
 
 

@@ -19,6 +19,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "apps.common.renderers.BrowsableAPIRenderer",
     ],
     "DEFAULT_PARSER_CLASSES": ["apps.common.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.common.negotiation.ContentNegotiation",
     "DEFAULT_PAGINATION_CLASS": "apps.common.pagination.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "apps.common.openapi.Schema",
     "EXCEPTION_HANDLER": "apps.common.problems.exception_handler",

@@ -35,6 +35,7 @@ def _database() -> dict[str, Any]:
             init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         )
     else:
+        config["ENGINE"] = "apps.common.postgresql"
         options.update(
             connect_timeout=DATABASE_CONNECT_TIMEOUT_SECONDS,
             tcp_user_timeout=DATABASE_TCP_USER_TIMEOUT_MS,

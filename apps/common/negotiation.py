@@ -1,0 +1,28 @@
+"""How an answer is written: the first renderer for programs, and whatever a browser asks for."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+ANYTHING = frozenset({"", "*/*", "application/json"})
+
+
+class ContentNegotiation(DefaultContentNegotiation):
+    """Takes the short way where the caller takes anything, or JSON alone, as programs do."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Choose the renderer and the media type of the answer."""
+        accepts = request.META.get("HTTP_ACCEPT", "")
+        first: Any = next(iter(renderers))
+        plain = first.media_type == "application/json" and not request.META.get("QUERY_STRING")
+        if plain and format_suffix is None and accepts in ANYTHING:
+            return first, first.media_type
+        chosen: tuple[BaseRenderer, str] = super().select_renderer(
+            request, renderers, format_suffix
+        )
+        return chosen
