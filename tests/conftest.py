@@ -17,6 +17,9 @@ structlog.configure(cache_logger_on_first_use=False)
 pytest_plugins = ["tests.fakes.fixtures"]
 
 ON_SERVICES = bool(os.environ.get("BROKER_URL"))
+# Folders of which only the tests on the database meet a server: the others say the same in both
+# runs, and are in the first.
+WITHOUT_SERVERS = ("tests/settings/", "tests/templates/", "tests/notifications/providers/")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -25,7 +28,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left: list[pytest.Item] = []
     for item in items:
         needs_services = item.get_closest_marker("services") is not None
-        needs_embedded = item.get_closest_marker("embedded") is not None
+        on_database = "db" in getattr(item, "fixturenames", ()) or item.get_closest_marker(
+            "django_db"
+        )
+        needs_embedded = item.get_closest_marker("embedded") is not None or (
+            item.nodeid.startswith(WITHOUT_SERVERS) and not (on_database or needs_services)
+        )
         wrong_run = (needs_services and not ON_SERVICES) or (needs_embedded and ON_SERVICES)
         (left if wrong_run else kept).append(item)
     items[:] = kept

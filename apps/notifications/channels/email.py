@@ -1,6 +1,7 @@
 """Compose a mail."""
 
 from email.utils import parseaddr
+from functools import cache
 
 from django.conf import settings
 
@@ -14,8 +15,12 @@ from apps.users.contacts import Contact
 
 def message_id_for(notification: Notification) -> str:
     """Make the Message-ID from the notification id, so that every copy carries the same one."""
-    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
-    return f"<{notification.pk}@{domain}>"
+    return f"<{notification.pk}@{_domain_of(settings.DEFAULT_FROM_EMAIL)}>"
+
+
+@cache
+def _domain_of(sender: str) -> str:
+    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
 
 
 def headers_of(notification: Notification, *, facts: TemplateFacts) -> dict[str, str]:
