@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from apps.notifications.breakers.circuit import Circuit, Forced, State, admitted, reported
-from apps.notifications.breakers.store import SharedStore, Store
+from apps.notifications.breakers.store import shared_breakers
 from apps.notifications.breakers.tally import Tally
 
 log = structlog.get_logger(__name__)
@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.5
 # Successes alone change nothing, so they are told together, this often.
 TELL_SECONDS = 1.0
 
-_store: Store = SharedStore()
+_store = shared_breakers()
 _looked: dict[str, float] = {}
 _untold: dict[str, tuple[int, float]] = {}
 
@@ -104,7 +104,7 @@ def shown(name: str) -> Circuit:
 def forget() -> None:
     """Begin anew, for tests: what this process remembers and keeps."""
     global _store  # noqa: PLW0603 - one store serves the process.
-    _store = SharedStore()
+    _store = shared_breakers()
     _looked.clear()
     _untold.clear()
 

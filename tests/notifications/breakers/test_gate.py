@@ -10,10 +10,11 @@ import pytest
 import redis
 from django.conf import settings
 
+from apps.common.shared_values import LocalValues, RedisValues
 from apps.notifications import breakers
 from apps.notifications.breakers import Forced, State, Tally
 from apps.notifications.breakers.circuit import PROBES
-from apps.notifications.breakers.store import LocalStore, RedisStore
+from apps.notifications.breakers.store import CIRCUITS
 
 FAILING = Tally(successes=0, failures=20, fatal="")
 FINE = Tally(successes=20, failures=0, fatal="")
@@ -56,7 +57,7 @@ def test_while_closed_a_check_and_a_report_cost_little(name: str) -> None:
 
 
 def test_changes_at_once_are_all_kept() -> None:
-    store = LocalStore()
+    store = LocalValues(CIRCUITS)
     barrier = threading.Barrier(8)
 
     def count(_: int) -> None:
@@ -72,19 +73,21 @@ def test_changes_at_once_are_all_kept() -> None:
 @pytest.mark.services
 def test_in_redis_changes_at_once_are_all_kept(name: str) -> None:
     def count(_: int) -> None:
-        store = RedisStore(redis.Redis.from_url(settings.REDIS_URL))
+        store = RedisValues(redis.Redis.from_url(settings.REDIS_URL), CIRCUITS)
         for _ in range(20):
             store.update(name, lambda circuit: breakers.Circuit(successes=circuit.successes + 1))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(count, range(4)))
-    assert RedisStore(redis.Redis.from_url(settings.REDIS_URL)).read(name).successes == 80
+    assert (
+        RedisValues(redis.Redis.from_url(settings.REDIS_URL), CIRCUITS).read(name).successes == 80
+    )
 
 
 @pytest.mark.services
 def test_workers_share_the_probes(name: str) -> None:
     breakers.report(name, FAILING)
-    store = RedisStore(redis.Redis.from_url(settings.REDIS_URL))
+    store = RedisValues(redis.Redis.from_url(settings.REDIS_URL), CIRCUITS)
     store.update(
         name, lambda circuit: replace(circuit, state=State.OPEN, changed_at=time.time() - 60)
     )
@@ -105,3 +108,14 @@ def test_without_redis_each_process_has_its_own(name: str) -> None:
         breakers.report(name, FAILING)
 
         assert breakers.admit(name, wanted=3).count == 0
+
+
+@pytest.mark.services
+def test_what_staff_forced_does_not_run_out(name: str) -> None:
+    breakers.force([name], Forced.OPEN)
+    kept = redis.Redis.from_url(settings.REDIS_URL)
+    assert kept.ttl(CIRCUITS.prefix + name) == -1
+
+    breakers.force([name], Forced.AUTO)
+
+    assert kept.ttl(CIRCUITS.prefix + name) > 0
