@@ -59,7 +59,8 @@ def several_processes_share_a_cache(
         return []
     return [
         CheckWarning(
-            "Without Redis each process counts rate limits and keeps circuit breakers by itself.",
+            "Without Redis each process counts rate limits, also those of the providers, and keeps "
+            "circuit breakers by itself.",
             hint="Set REDIS_URL.",
             id="notifications.W001",
         )

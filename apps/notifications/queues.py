@@ -40,6 +40,15 @@ DELIVER_TASKS = {
 # Ids in one message: consumption is twenty times that of one message each.
 CHUNK_SIZE = 100
 
+
+class Urgency(StrEnum):
+    """How a lane stands to the other two of its channel."""
+
+    URGENT = "urgent"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+
 # The lowest priority of each lane, most urgent first: a million newsletters must not delay a
 # password reset.
 LANE_SUFFIXES = ((7, ".urgent"), (3, ""), (0, ".bulk"))
@@ -51,9 +60,14 @@ def lane_for(channel: str, priority: int) -> str:
     return f"{channel}{suffix}"
 
 
+def urgency_of(lane: str) -> Urgency:
+    """Tell how urgent a lane is."""
+    return Urgency(lane.partition(".")[2] or Urgency.NORMAL)
+
+
 def is_bulk(lane: str) -> bool:
     """Tell whether a lane is the slow one of its channel."""
-    return lane.endswith(".bulk")
+    return urgency_of(lane) is Urgency.BULK
 
 
 def _lane(name: str) -> Queue:

@@ -21,6 +21,13 @@ SENDGRID_API_URL = environment.SENDGRID_API_URL
 FCM_SERVICE_ACCOUNT_FILE = environment.FCM_SERVICE_ACCOUNT_FILE
 FCM_API_URL = environment.FCM_API_URL
 
+# A provider that is not named here has no fixed limit, and slows down only when it asks for that.
+PROVIDER_MAX_PER_SECOND: dict[str, float | None] = {
+    "smtp": environment.SMTP_MAX_PER_SECOND,
+    "sendgrid": environment.SENDGRID_MAX_PER_SECOND,
+    "fcm": environment.FCM_MAX_PER_SECOND,
+}
+
 RETRY_MAX_ATTEMPTS = environment.RETRY_MAX_ATTEMPTS
 RETRY_BASE_SECONDS = environment.RETRY_BASE_SECONDS
 RETRY_MAX_SECONDS = environment.RETRY_MAX_SECONDS

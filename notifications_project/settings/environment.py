@@ -5,6 +5,7 @@ also be given as ``NAME_FILE``, the path of a file that holds it (Docker and Kub
 secrets). The table in ``.env.example`` is checked against this module by a test.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -66,6 +67,21 @@ def _rate(name: str, default: str) -> Rate:
     except ValueError as error:
         message = f'Environment variable "{name}": {error}'
         raise ImproperlyConfigured(message) from None
+
+
+def _per_second(name: str) -> float | None:
+    """Read a limit in calls a second; unset or empty means none."""
+    text = env.str(name, "")
+    if not text:
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not (math.isfinite(rate) and rate > 0):
+        message = f'Environment variable "{name}": {text!r} is not a positive number.'
+        raise ImproperlyConfigured(message)
+    return rate
 
 
 def _providers(name: str, known: Iterable[str]) -> list[str]:
@@ -139,6 +155,11 @@ SENDGRID_API_URL: str = env.str("SENDGRID_API_URL", "https://api.sendgrid.com").
 # FCM_SERVICE_ACCOUNT_FILE is itself a path, so it is read as it stands.
 FCM_SERVICE_ACCOUNT_FILE: str = env.str("FCM_SERVICE_ACCOUNT_FILE", "")
 FCM_API_URL: str = env.str("FCM_API_URL", "https://fcm.googleapis.com").rstrip("/")
+
+# Calls a second that a provider is given at most, by all workers together.
+SMTP_MAX_PER_SECOND: float | None = _per_second("SMTP_MAX_PER_SECOND")
+SENDGRID_MAX_PER_SECOND: float | None = _per_second("SENDGRID_MAX_PER_SECOND")
+FCM_MAX_PER_SECOND: float | None = _per_second("FCM_MAX_PER_SECOND")
 
 RETRY_MAX_ATTEMPTS: int = env.int("RETRY_MAX_ATTEMPTS", 12, validate=validate.Range(min=1))
 RETRY_BASE_SECONDS: float = env.float("RETRY_BASE_SECONDS", 5.0, validate=validate.Range(min=0.1))

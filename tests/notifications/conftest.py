@@ -8,7 +8,8 @@ from celery import current_app
 from rest_framework.test import APIClient
 
 from apps.notifications import outbox
-from apps.notifications.breakers import gate
+from apps.notifications.breakers import gate as breaker_gate
+from apps.notifications.limits import gate as limit_gate
 from apps.notifications.models import Notification
 from apps.notifications.providers.registry import close_all
 from apps.users.models import User
@@ -17,13 +18,16 @@ from tests.notifications.cast import Lanes, client_with, person, template
 
 @pytest.fixture(autouse=True)
 def sandbox_alone(settings: Any) -> Iterator[None]:
-    """Deliver to the sandbox unless a test says otherwise; keep no provider and no breaker."""
+    """Deliver to the sandbox unless a test says otherwise; keep no provider, breaker or limit."""
     settings.EMAIL_PROVIDERS, settings.PUSH_PROVIDERS = ["sandbox"], ["sandbox"]
     settings.DEFAULT_FROM_EMAIL = "Notifications <notifications@example.com>"
-    gate.forget()
+    settings.PROVIDER_MAX_PER_SECOND = {}
+    breaker_gate.forget()
+    limit_gate.forget()
     yield
     close_all()
-    gate.forget()
+    breaker_gate.forget()
+    limit_gate.forget()
 
 
 @pytest.fixture

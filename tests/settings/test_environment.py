@@ -38,6 +38,11 @@ BAD = [
     ("RETENTION_DAYS", "29"),
     ("RETENTION_DAYS", "40000"),
     ("RETENTION_DAYS", "ever"),
+    ("SMTP_MAX_PER_SECOND", "0"),
+    ("SMTP_MAX_PER_SECOND", "-3"),
+    ("SENDGRID_MAX_PER_SECOND", "10/s"),
+    ("FCM_MAX_PER_SECOND", "nan"),
+    ("FCM_MAX_PER_SECOND", "inf"),
     ("RATE_LIMIT_NOTIFICATIONS", "60000"),
     ("RATE_LIMIT_NOTIFICATIONS", "0/m"),
     ("RATE_LIMIT_NOTIFICATIONS", "-1/m"),
@@ -158,6 +163,17 @@ def test_the_port_of_the_mail_server_follows_its_encryption(
     start: Start, tls: str, port: str
 ) -> None:
     assert shown(start, "SMTP_PORT", SMTP_TLS=tls) == {"SMTP_PORT": port}
+
+
+def test_the_outgoing_limits_are_read_by_provider(start: Start) -> None:
+    given = {
+        "SMTP_MAX_PER_SECOND": "14",
+        "FCM_MAX_PER_SECOND": "0.5",
+        "SENDGRID_MAX_PER_SECOND": "",
+    }
+    assert shown(start, "PROVIDER_MAX_PER_SECOND", **given) == {
+        "PROVIDER_MAX_PER_SECOND": "{'smtp': 14.0, 'sendgrid': None, 'fcm': 0.5}"
+    }
 
 
 def test_https_makes_cookies_secure(start: Start) -> None:

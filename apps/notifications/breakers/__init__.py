@@ -5,7 +5,15 @@ attempt.
 """
 
 from apps.notifications.breakers.circuit import Circuit, Forced, State
-from apps.notifications.breakers.gate import Admission, admit, breaker_name, force, report, shown
+from apps.notifications.breakers.gate import (
+    Admission,
+    admit,
+    breaker_name,
+    force,
+    give_back,
+    report,
+    shown,
+)
 from apps.notifications.breakers.tally import Tally, tally
 
 __all__ = [
@@ -17,6 +25,7 @@ __all__ = [
     "admit",
     "breaker_name",
     "force",
+    "give_back",
     "report",
     "shown",
     "tally",

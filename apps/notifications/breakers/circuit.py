@@ -48,7 +48,8 @@ class Circuit:
         window_began: When counting began.
         successes: Calls in the window that the provider answered as it should.
         failures: Calls in the window that were its fault.
-        changed_at: When it opened, or when the last probes were given out.
+        since: When it left the closed state; 0 while it is closed.
+        changed_at: When it opened last, or when the last probes were given out.
         open_seconds: How long it stays open this time.
         probes_left: Probes that may still be sent while it is half open.
     """
@@ -59,6 +60,7 @@ class Circuit:
     window_began: float = 0.0
     successes: int = 0
     failures: int = 0
+    since: float = 0.0
     changed_at: float = 0.0
     open_seconds: float = OPEN_SECONDS
     probes_left: int = 0
@@ -96,6 +98,13 @@ def admitted(circuit: Circuit, *, wanted: int, now: float) -> tuple[Circuit, int
         going,
         now + ASK_AGAIN_SECONDS,
     )
+
+
+def unprobed(circuit: Circuit, *, count: int) -> Circuit:
+    """Take back probes that were not made."""
+    if circuit.state is not State.HALF_OPEN:
+        return circuit
+    return replace(circuit, probes_left=min(PROBES, circuit.probes_left + count))
 
 
 def reported(
@@ -151,6 +160,7 @@ def _opened(circuit: Circuit, *, reason: str, now: float) -> Circuit:
         state=State.OPEN,
         forced=circuit.forced,
         reason=reason,
+        since=circuit.since if again else now,
         changed_at=now,
         open_seconds=seconds,
     )

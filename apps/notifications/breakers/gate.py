@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from apps.notifications.breakers.circuit import Circuit, Forced, State, admitted, reported
+from apps.notifications.breakers.circuit import Circuit, Forced, State, admitted, reported, unprobed
 from apps.notifications.breakers.store import shared_breakers
 from apps.notifications.breakers.tally import Tally
 
@@ -25,10 +25,15 @@ _untold: dict[str, tuple[int, float]] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class Admission:
-    """How many calls may go, and when to ask again for the others."""
+    """How many calls may go, and when to ask again for the others.
+
+    Attributes:
+        probing: Whether they are probes, which are counted.
+    """
 
     count: int
     ask_again_at: datetime
+    probing: bool = False
 
 
 def breaker_name(provider: str, platform: str = "") -> str:
@@ -53,7 +58,12 @@ def admit(name: str, *, wanted: int) -> Admission:
 
     _store.update(name, change)
     count, again_at = answer[-1]
-    return Admission(count=count, ask_again_at=_moment(again_at))
+    return Admission(count=count, ask_again_at=_moment(again_at), probing=count > 0)
+
+
+def give_back(name: str, *, count: int) -> None:
+    """Give back probes that were not made after all, so that the next who asks makes them."""
+    _store.update(name, lambda circuit: unprobed(circuit, count=count))
 
 
 def report(name: str, counted: Tally) -> None:

@@ -8,12 +8,13 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from apps.notifications import breakers, queues
+from apps.notifications import breakers, limits, queues
 from apps.notifications.delivery import again, record, routing
 from apps.notifications.delivery.again import Again
 from apps.notifications.delivery.claim import claim
 from apps.notifications.delivery.prepare import Envelope, prepare
 from apps.notifications.delivery.retry import Policy
+from apps.notifications.models import Notification
 from apps.notifications.providers.base import Reply
 from apps.notifications.providers.registry import provider
 from apps.notifications.queues import Channel
@@ -45,7 +46,7 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Agai
     prepared = prepare(claimed.rows, now=now)
     bulk = all(queues.is_bulk(row.lane) for row in claimed.rows)
     until = time.monotonic() + (BULK_CHUNK_SECONDS if bulk else CHUNK_SECONDS)
-    rounds = _send(channel, prepared.envelopes, until=until)
+    rounds = _send(channel, prepared.envelopes, turn=_turn(claimed.rows), until=until)
     return waits + record.outcomes(
         claimed.id, rounds=rounds, hindered=prepared.hindered, policy=policy()
     )
@@ -60,22 +61,33 @@ def policy() -> Policy:
     )
 
 
-def _send(channel: Channel, envelopes: Sequence[Envelope], *, until: float) -> list[record.Round]:
+def _turn(rows: Sequence[Notification]) -> limits.Turn:
+    """Say how a chunk stands to others under a limit; it is of one lane."""
+    return limits.Turn(
+        urgency=queues.urgency_of(rows[0].lane),
+        # A due time is kept from the round that set it.
+        returning=all(row.next_attempt_at is not None for row in rows),
+    )
+
+
+def _send(
+    channel: Channel, envelopes: Sequence[Envelope], *, turn: limits.Turn, until: float
+) -> list[record.Round]:
     """Take the messages of all envelopes to the wire side by side, each by its provider."""
     parcels = [
         routing.Parcel(message=message, kind=envelope.notification.kind)
         for envelope in envelopes
         for message in envelope.messages
     ]
-    plan = routing.plan(channel, parcels)
+    plan = routing.plan(channel, parcels, turn=turn)
     started_at = timezone.now()
-    replies = _replies(channel, parcels, plan, until=until)
+    replies = _replies(channel, parcels, plan, turn=turn, until=until)
     calls = (
         record.Call(
             message=parcel.message,
             provider=plan.provider.get(place, ""),
             reply=replies.get(place),
-            held_until=plan.held_until.get(place),
+            held=plan.held.get(place),
         )
         for place, parcel in enumerate(parcels)
     )
@@ -91,15 +103,25 @@ def _send(channel: Channel, envelopes: Sequence[Envelope], *, until: float) -> l
 
 
 def _replies(
-    channel: Channel, parcels: Sequence[routing.Parcel], plan: routing.Plan, *, until: float
+    channel: Channel,
+    parcels: Sequence[routing.Parcel],
+    plan: routing.Plan,
+    *,
+    turn: limits.Turn,
+    until: float,
 ) -> dict[int, Reply | None]:
-    """Send what has a provider, and tell the breakers what came of it."""
+    """Send what has a provider, and tell breakers and limits what came of it."""
     replies: dict[int, Reply | None] = {}
     for name in dict.fromkeys(plan.provider.values()):
         places = [place for place, provider in plan.provider.items() if provider == name]
         messages = [parcels[place].message for place in places]
+        began = time.time()
         answers = provider(name, channel=channel).send_all(messages, until=until)
         replies.update(zip(places, answers, strict=True))
+        if name != routing.SANDBOX:
+            answered = [reply for reply in answers if reply is not None]
+            limits.give_back(name, count=len(answers) - len(answered), turn=turn)
+            limits.report(name, answered, began=began)
     for breaker in dict.fromkeys(plan.breaker.values()):
         if breaker:
             places = [place for place, own in plan.breaker.items() if own == breaker]

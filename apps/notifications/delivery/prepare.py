@@ -55,7 +55,8 @@ def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
     """Judge and compose a chunk of one channel."""
     people = contacts.load_contacts({row.user_id for row in rows})
     facts = rendering.load_versions({row.template_version_id for row in rows})
-    past = _past_rounds([row.pk for row in rows if row.attempts])
+    # A round that was cut short by a limit, or by the death of its worker, spent no attempt.
+    past = _past_rounds([row.pk for row in rows if row.attempts or row.crashes or _waited(row)])
     prepared = Prepared()
     for row in rows:
         contact = people.get(row.user_id)
@@ -77,6 +78,10 @@ def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
         if found is not None:
             prepared.hindered.append((row, found))
     return prepared
+
+
+def _waited(row: Notification) -> bool:
+    return row.next_attempt_at is not None
 
 
 def template_error(detail: str) -> Hindrance:

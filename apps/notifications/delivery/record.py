@@ -15,7 +15,7 @@ from apps.notifications import outbox
 from apps.notifications.delivery import again
 from apps.notifications.delivery.again import Again
 from apps.notifications.delivery.eligibility import Hindrance
-from apps.notifications.delivery.retry import Policy, Verdict, judge
+from apps.notifications.delivery.retry import Held, Policy, Verdict, judge
 from apps.notifications.models import Attempt, Notification, Receipt
 from apps.notifications.providers.base import Mail, Outcome, Push, Reply
 from apps.notifications.states import Status
@@ -37,13 +37,13 @@ class Call:
     Attributes:
         provider: Who was to take it; empty where no provider takes calls now.
         reply: The answer; None where the call was not begun.
-        held_until: When to ask the breakers again, for a message that none let through.
+        held: How long a message waits that may not go now.
     """
 
     message: Mail | Push
     provider: str
     reply: Reply | None
-    held_until: datetime | None = None
+    held: Held | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +61,15 @@ class Round:
         return [call.reply for call in self.calls if call.reply is not None]
 
     @property
-    def held_until(self) -> datetime | None:
-        """When the first of the messages that the breakers held back may go."""
-        return min((call.held_until for call in self.calls if call.held_until), default=None)
+    def held(self) -> Held | None:
+        """How long the first of the messages waits that may not go now."""
+        held = [call.held for call in self.calls if call.held is not None]
+        return min(held, key=lambda each: each.until, default=None)
 
     @property
     def out_of_time(self) -> bool:
         """Whether a message that had a provider was not begun before the chunk was over."""
-        return any(call.reply is None and call.held_until is None for call in self.calls)
+        return any(call.reply is None and call.held is None for call in self.calls)
 
     @property
     def provider(self) -> str:
@@ -92,9 +93,9 @@ def outcomes(
     its attempts are recorded all the same, because they happened.
     """
     now = timezone.now()
-    moving = [done for done in rounds if done.replies or done.held_until]
+    moving = [done for done in rounds if done.replies or done.held]
     judged = [(done, _verdict(done, now=now, policy=policy)) for done in moving]
-    unsent = [done.notification for done in rounds if not (done.replies or done.held_until)]
+    unsent = [done.notification for done in rounds if not (done.replies or done.held)]
     with transaction.atomic():
         Attempt.objects.bulk_create([row for done in rounds for row in _attempts(done)])
         failed = _record_verdicts(claim_id, judged, now=now)
@@ -124,7 +125,7 @@ def _verdict(done: Round, *, now: datetime, policy: Policy) -> Verdict:
         replies = [*replies, Reply(outcome=Outcome.TRANSIENT, detail="the chunk ran out of time")]
     return judge(
         replies,
-        held_until=done.held_until,
+        held=done.held,
         accepted_before=done.accepted_before,
         attempts=done.notification.attempts,
         expires_at=done.notification.expires_at,

@@ -54,6 +54,19 @@ class Policy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Held:
+    """Why and how long a message waits.
+
+    Attributes:
+        until: When to ask again.
+        why: The words for the timeline.
+    """
+
+    until: datetime
+    why: str = "waits: no provider takes calls now"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """Where a notification goes after a round.
 
@@ -109,7 +122,7 @@ def judge(
     expires_at: datetime | None,
     now: datetime,
     policy: Policy,
-    held_until: datetime | None = None,
+    held: Held | None = None,
     jitter: Callable[[], float] = random.random,
 ) -> Verdict:
     """Decide what follows from the answers of one round.
@@ -118,44 +131,50 @@ def judge(
     reached the notification is retrying; when none is left, one acceptance makes it sent.
 
     Args:
-        replies: At least one answer, unless a message was held back.
+        replies: At least one answer, unless every message was held back.
         accepted_before: Whether an earlier round was accepted for some device.
         attempts: Attempts spent before this round.
         expires_at: After this no attempt is made.
         now: The present, UTC.
         policy: Attempts, base and cap.
-        held_until: When to ask the breakers again, where they held a message back.
+        held: How long a message waits that no breaker or limit let through.
         jitter: Returns a number in [0, 1).
     """
-    if held_until is not None and not replies:
-        # The breakers let nothing through, so no attempt is spent. Spread, since all wait for
-        # the same moment.
-        due = held_until + timedelta(seconds=HELD_SPREAD_SECONDS * jitter())
-        return Verdict(
-            to=Status.RETRYING,
-            spent=False,
-            next_attempt_at=due,
-            gathered=True,
-            detail="waits: no provider takes calls now",
-        )
-    if held_until is not None:
-        replies = [*replies, Reply(outcome=Outcome.TRANSIENT, detail="held back by a breaker")]
+    accepted = accepted_before or _any_accepted(replies)
     again = [reply for reply in replies if RULES[reply.outcome] in {Rule.RETRY, Rule.WAIT}]
     if again:
         return _try_again(
             again,
             all_waiting=all(RULES[reply.outcome] is Rule.WAIT for reply in replies),
-            accepted=accepted_before or _any_accepted(replies),
+            accepted=accepted,
             attempts=attempts,
             expires_at=expires_at,
             now=now,
             policy=policy,
             jitter=jitter,
         )
-    if accepted_before or _any_accepted(replies):
-        delivered = all(reply.delivered for reply in replies)
+    in_time = held is not None and (expires_at is None or held.until < expires_at)
+    # Whoever one device has reached is not told that the notification expired.
+    if held is not None and (in_time or not accepted):
+        return _waiting(held, expires_at=expires_at, jitter=jitter)
+    if accepted:
+        delivered = bool(replies) and all(reply.delivered for reply in replies)
         return Verdict(to=Status.DELIVERED if delivered else Status.SENT)
     return _given_up(replies)
+
+
+def _waiting(held: Held, *, expires_at: datetime | None, jitter: Callable[[], float]) -> Verdict:
+    """Wait without spending an attempt: what there was to send was not let through."""
+    # Spread, since all that wait for a breaker wait for the same moment.
+    due = held.until + timedelta(seconds=HELD_SPREAD_SECONDS * jitter())
+    return Verdict(
+        to=Status.RETRYING,
+        spent=False,
+        # What expires while it waits is ended when it does, not when its turn would have come.
+        next_attempt_at=due if expires_at is None else min(due, expires_at),
+        gathered=True,
+        detail=held.why,
+    )
 
 
 def _any_accepted(replies: Collection[Reply]) -> bool:

@@ -1,11 +1,15 @@
-"""Which provider takes which message: the preferred one, and the next while its breaker is open."""
+"""Which provider takes which message: the preferred one, and the next while its breaker is open.
+
+The next takes over also while a provider wants no call at all. Under a limit there is no such
+change: what may not go yet waits for its turn with the provider that it was for.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from apps.common.callers import Kind
-from apps.notifications import breakers
+from apps.notifications import breakers, limits
+from apps.notifications.delivery.retry import Held
 from apps.notifications.providers.base import Mail, Push
 from apps.notifications.providers.registry import providers_for
 from apps.notifications.queues import Channel
@@ -36,12 +40,12 @@ class Plan:
     Attributes:
         provider: The provider of each message that goes now.
         breaker: The breaker that let each of them through; empty for the sandbox.
-        held_until: When to try again with those that no provider takes now.
+        held: What becomes of those that no provider takes now.
     """
 
     provider: dict[int, str] = field(default_factory=dict)
     breaker: dict[int, str] = field(default_factory=dict)
-    held_until: dict[int, datetime] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
 
 
 def breakers_of(provider: str, channel: str) -> list[str]:
@@ -53,34 +57,89 @@ def breakers_of(provider: str, channel: str) -> list[str]:
     return [breakers.breaker_name(provider)]
 
 
-def plan(channel: Channel, parcels: Sequence[Parcel]) -> Plan:
-    """Find a provider for each message; one question to a breaker for all that go its way."""
+def plan(channel: Channel, parcels: Sequence[Parcel], *, turn: limits.Turn | None = None) -> Plan:
+    """Find a provider for each message; one question to a breaker or limit for all its messages.
+
+    Args:
+        channel: The channel of all of them.
+        parcels: The messages of a chunk.
+        turn: How urgent they are, and whether they have waited for a limit before.
+    """
     made = Plan()
-    by_platform: dict[str, list[int]] = {}
+    left: list[int] = []
     for place, parcel in enumerate(parcels):
         if parcel.kind == Kind.TEST:
             made.provider[place], made.breaker[place] = SANDBOX, ""
         else:
-            by_platform.setdefault(parcel.platform, []).append(place)
-    for platform, places in by_platform.items():
-        _place(made, channel, platform, places)
+            left.append(place)
+    for provider in providers_for(channel):
+        if not left:
+            break
+        if provider == SANDBOX:
+            made.provider.update(dict.fromkeys(left, SANDBOX))
+            made.breaker.update(dict.fromkeys(left, ""))
+            left = []
+        else:
+            left = _offer(made, provider, parcels, left, turn or limits.Turn())
+    # Whoever a later provider took after all does not wait.
+    made.held = {place: held for place, held in made.held.items() if place not in made.provider}
     return made
 
 
-def _place(made: Plan, channel: Channel, platform: str, places: list[int]) -> None:
-    left = places
-    again_at: list[datetime] = []
-    for provider in providers_for(channel):
-        if not left:
-            return
-        if provider == SANDBOX:
-            going, left, breaker = left, [], ""
-        else:
-            breaker = breakers.breaker_name(provider, platform)
-            admission = breakers.admit(breaker, wanted=len(left))
-            going, left = left[: admission.count], left[admission.count :]
-            again_at.append(admission.ask_again_at)
-        for place in going:
-            made.provider[place], made.breaker[place] = provider, breaker
-    for place in left:
-        made.held_until[place] = min(again_at)
+def _offer(
+    made: Plan, provider: str, parcels: Sequence[Parcel], places: list[int], turn: limits.Turn
+) -> list[int]:
+    """Place what a provider takes, and return what is left for the next one."""
+    through, probing, left = _let_through(made, provider, parcels, places)
+    if not through:
+        return left
+    permit = limits.take(provider, wanted=len(through), turn=turn)
+    going = dict(list(through.items())[: permit.count])
+    waiting = [place for place in through if place not in going]
+    made.provider.update(dict.fromkeys(going, provider))
+    made.breaker.update(going)
+    for place, until in zip(waiting, permit.turns, strict=True):
+        why = (
+            f"waits: {provider} wants no calls now"
+            if permit.paused
+            else f"waits for its turn with {provider}"
+        )
+        _hold(made, place, Held(until=until, why=why))
+    for breaker in probing:
+        unmade = sum(through[place] == breaker for place in waiting)
+        if unmade:
+            breakers.give_back(breaker, count=unmade)
+    return [*left, *waiting] if permit.paused else left
+
+
+def _let_through(
+    made: Plan, provider: str, parcels: Sequence[Parcel], places: list[int]
+) -> tuple[dict[int, str], list[str], list[int]]:
+    """Ask the breakers of a provider.
+
+    Returns:
+        The breaker of each message that may go, those breakers that want probes, and the rest.
+    """
+    by_breaker: dict[str, list[int]] = {}
+    for place in places:
+        name = breakers.breaker_name(provider, parcels[place].platform)
+        by_breaker.setdefault(name, []).append(place)
+    through: dict[int, str] = {}
+    probing: list[str] = []
+    left: list[int] = []
+    for name, asking in by_breaker.items():
+        admission = breakers.admit(name, wanted=len(asking))
+        through.update(dict.fromkeys(asking[: admission.count], name))
+        if admission.probing:
+            probing.append(name)
+        for place in asking[admission.count :]:
+            _hold(made, place, Held(until=admission.ask_again_at))
+            left.append(place)
+    return dict(sorted(through.items())), probing, sorted(left)
+
+
+def _hold(made: Plan, place: int, held: Held) -> None:
+    """Note when a message may go; the provider that takes it first counts."""
+    known = made.held.get(place)
+    if known is None or held.until < known.until:
+        made.held[place] = held

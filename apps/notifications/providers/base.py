@@ -42,6 +42,7 @@ class Reply:
             ``unregistered``; by default the outcome's.
         provider_message_id: The provider's id of the message, where it gives one.
         retry_after: Seconds that the provider asks us to wait, or that the protocol sets.
+        pause_seconds: For how long the provider itself wants no call at all, of any message.
         duration_ms: How long the call took.
         delivered: The provider vouches that the message has arrived.
     """
@@ -52,6 +53,7 @@ class Reply:
     reason: str = ""
     provider_message_id: str = ""
     retry_after: float | None = None
+    pause_seconds: float = 0.0
     duration_ms: int = 0
     delivered: bool = False
 

@@ -78,6 +78,8 @@ def classify(
         detail=provider_words(message or body[:2000], *personal),
         reason=reason,
         retry_after=max(waits, default=None),
+        # The least wait is for this message: the quota may be that of its device alone.
+        pause_seconds=(asked or 0.0) if outcome is Outcome.RATE_LIMITED else 0.0,
     )
 
 

@@ -212,6 +212,8 @@ def classify(
         reason=reason,
         provider_message_id=headers.get("X-Message-Id", "")[:200],
         retry_after=wait,
+        # Its limit is one for all calls of a window.
+        pause_seconds=(wait or 0.0) if outcome is Outcome.RATE_LIMITED else 0.0,
     )
 
 

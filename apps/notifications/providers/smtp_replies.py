@@ -7,6 +7,16 @@ from apps.notifications.providers.base import Outcome, Reply, provider_words
 
 GREYLIST_RETRY_AFTER_SECONDS = 60.0  # RFC 6647, 5: greylisting asks for at least a minute.
 ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
+# Servers have no code for "not so fast". They say "4.7.28 ... has detected an unusual rate",
+# "4.7.500 Server busy", "Throttling failure", "Error: too much mail from", "thread limit exceeded".
+TOO_FAST = re.compile(
+    r"\b(throttl\w*|rate|too (fast|quickly|frequent\w*|much mail|many (mails|messages|connections|"
+    r"requests|sessions))|slow down|server busy|limit exceeded|exceeded .*limit)\b",
+    re.IGNORECASE,
+)
+# Said of the recipient, who gets too much of everybody: Gmail's "450 4.2.1 The user you are trying
+# to contact is receiving mail too quickly".
+ABOUT_THE_MAILBOX = (4, 2)
 QUEUED_AS = re.compile(r"\bqueued as ([\w.-]{1,100})", re.IGNORECASE)
 
 
@@ -26,6 +36,7 @@ class Stage(StrEnum):
 Meaning = tuple[Outcome, str]
 
 CLOSING: Meaning = (Outcome.TRANSIENT, "service_closing")
+SLOW_DOWN: Meaning = (Outcome.RATE_LIMITED, "slow_down")
 CREDENTIALS: Meaning = (Outcome.CONFIGURATION, "credentials")
 SESSION: Meaning = (Outcome.CONFIGURATION, "session")
 SENDER: Meaning = (Outcome.CONFIGURATION, "sender")
@@ -93,6 +104,8 @@ def classify(code: int, text: bytes | str, stage: Stage, *personal: str) -> Repl
     found = ENHANCED.match(words)
     status = tuple(int(number) for number in found.groups()) if found else ()
     outcome, reason = _meaning(code, status, stage)
+    if outcome is Outcome.TRANSIENT and _is_too_fast(code, status, stage, words):
+        outcome, reason = SLOW_DOWN
     queued = QUEUED_AS.search(words) if outcome is Outcome.ACCEPTED else None
     return Reply(
         outcome=outcome,
@@ -115,6 +128,18 @@ def _meaning(code: int, status: tuple[int, ...], stage: Stage) -> Meaning:
         return Outcome.TRANSIENT, "unreadable_reply"
     # A 2yz takes the mail over; what is no reply of RFC 5321 leaves it open whether it did.
     return (Outcome.ACCEPTED, "") if kind == 2 else (Outcome.UNKNOWN, "unreadable_reply")  # noqa: PLR2004
+
+
+def _is_too_fast(code: int, status: tuple[int, ...], stage: Stage, words: str) -> bool:
+    """Tell a server that wants fewer mails from one that has another reason to wait.
+
+    A 454 to anything but STARTTLS and AUTH (RFC 3207, 4; RFC 4954, 6) is what SES says then:
+    https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html
+    """
+    if code // 100 != 4 or status[:2] == ABOUT_THE_MAILBOX:  # noqa: PLR2004
+        return False
+    plain_454 = code == 454 and not status and stage not in BEFORE_MAIL  # noqa: PLR2004
+    return plain_454 or TOO_FAST.search(words) is not None
 
 
 def _refusal(code: int, status: tuple[int, ...], stage: Stage) -> Meaning:

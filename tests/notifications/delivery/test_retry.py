@@ -10,7 +10,9 @@ from apps.notifications.delivery.retry import (
     CONFIGURATION_WAIT_SECONDS,
     RETRY_AFTER_MAX_SECONDS,
     RULES,
+    Held,
     Policy,
+    Verdict,
     backoff_seconds,
     judge,
 )
@@ -277,3 +279,63 @@ def test_an_outage_of_a_minute_costs_no_failure_under_the_default_policy() -> No
         for n in range(1, DEFAULT.max_attempts)
     ]
     assert sum(waits) == 2.5 + 5 + 10 + 20 + 40 + 80 + 160 + 300 * 4
+
+
+LATER = NOW + timedelta(seconds=40)
+HELD = Held(until=LATER, why="waits for its turn with smtp")
+
+
+def held(
+    *replies: Reply, accepted_before: bool = False, expires_at: datetime | None = None
+) -> Verdict:
+    return judge(
+        replies,
+        accepted_before=accepted_before,
+        attempts=3,
+        expires_at=expires_at,
+        now=NOW,
+        policy=DEFAULT,
+        held=HELD,
+        jitter=lambda: 0.5,
+    )
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [],
+        [Reply(outcome=Outcome.ACCEPTED)],
+        [Reply(outcome=Outcome.DEAD_ADDRESS), Reply(outcome=Outcome.REJECTED)],
+    ],
+)
+def test_what_was_held_back_waits_without_spending_an_attempt(replies: list[Reply]) -> None:
+    assert held(*replies) == Verdict(
+        to=Status.RETRYING,
+        spent=False,
+        next_attempt_at=LATER + timedelta(seconds=0.5),
+        gathered=True,
+        detail="waits for its turn with smtp",
+    )
+
+
+def test_a_device_that_failed_beside_one_that_was_held_back_spends_an_attempt() -> None:
+    verdict = held(Reply(outcome=Outcome.TRANSIENT))
+
+    assert (verdict.to, verdict.spent, verdict.gathered) == (Status.RETRYING, True, False)
+
+
+def test_what_expires_while_it_waits_is_looked_at_then() -> None:
+    soon = NOW + timedelta(seconds=10)
+
+    verdict = held(expires_at=soon)
+
+    assert (verdict.to, verdict.next_attempt_at) == (Status.RETRYING, soon)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_one_device_has_does_not_expire_while_another_waits(*, before: bool) -> None:
+    replies = [] if before else [Reply(outcome=Outcome.ACCEPTED)]
+
+    verdict = held(*replies, accepted_before=before, expires_at=NOW + timedelta(seconds=10))
+
+    assert verdict.to is Status.SENT

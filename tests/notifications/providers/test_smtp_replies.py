@@ -7,7 +7,7 @@ from apps.notifications.providers.smtp_replies import Stage, classify
 
 TRANSIENT = [
     (421, "4.3.2 Shutting down", Stage.RCPT),
-    (421, "Too many connections", Stage.CONNECT),
+    (421, "Closing transmission channel", Stage.CONNECT),
     (421, "5.7.1 Closing", Stage.MAIL),
     (450, "Mailbox busy", Stage.RCPT),
     (451, "4.3.0 Local error", Stage.END),
@@ -17,6 +17,23 @@ TRANSIENT = [
     (550, "4.2.1 The enhanced status comes first", Stage.RCPT),
     (554, "4.4.7 So here too", Stage.END),
     (455, "Unable to accommodate parameters", Stage.MAIL),
+]
+TOO_FAST = [
+    (421, "4.7.28 Our system has detected an unusual rate of unsolicited mail", Stage.END),
+    (421, "4.7.0 Error: too many connections from 192.0.2.1", Stage.CONNECT),
+    (450, "4.7.1 Error: too much mail from 192.0.2.1", Stage.MAIL),
+    (451, "4.7.500 Server busy. Please try again later", Stage.RCPT),
+    (452, "Too many messages in this session", Stage.MAIL),
+    (454, "Throttling failure: Maximum sending rate exceeded.", Stage.END),
+    (454, "Not now", Stage.RCPT),
+    (432, "4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded", Stage.END),
+]
+OTHER_WAITS = [
+    (450, "4.2.1 The user you are trying to contact is receiving mail too quickly", Stage.RCPT),
+    (451, "4.7.1 Greylisted, please try again later", Stage.RCPT),
+    (454, "4.7.0 Temporary authentication failure", Stage.AUTH),
+    (421, "4.3.2 Shutting down", Stage.RCPT),
+    (550, "4.7.1 Rate", Stage.RCPT),
 ]
 DEAD = [
     (550, "5.1.1 No such user", Stage.RCPT),
@@ -76,6 +93,21 @@ def test_greylisting_waits_at_least_a_minute(code: int) -> None:
         "greylisted",
         60.0,
     )
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), TOO_FAST)
+def test_a_server_that_wants_fewer_mails_limits_our_rate(
+    code: int, text: str, stage: Stage
+) -> None:
+    reply = classify(code, text, stage)
+
+    assert (reply.outcome, reply.reason) == (Outcome.RATE_LIMITED, "slow_down")
+    assert reply.retry_after == (60.0 if text.startswith("4.7") else None)
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), OTHER_WAITS)
+def test_other_reasons_to_wait_do_not(code: int, text: str, stage: Stage) -> None:
+    assert classify(code, text, stage).outcome is Outcome.TRANSIENT
 
 
 def test_other_refusals_ask_for_no_special_wait() -> None:

@@ -1,0 +1,19 @@
+"""Outgoing limits, one for each provider in calls a second, shared by all workers.
+
+A provider that asks for fewer calls gets fewer, and more again while it takes them. What may not
+go now waits for its turn without spending an attempt.
+"""
+
+from apps.notifications.limits.bucket import Turn
+from apps.notifications.limits.gate import (
+    Permit,
+    Shown,
+    give_back,
+    lift,
+    report,
+    shown,
+    take,
+)
+from apps.notifications.limits.pace import Pace
+
+__all__ = ["Pace", "Permit", "Shown", "Turn", "give_back", "lift", "report", "shown", "take"]

@@ -1,0 +1,146 @@
+"""How fast a provider may be called, learned from its answers: pure functions.
+
+Additive increase, multiplicative decrease, as TCP finds the capacity of a line (RFC 5681): a
+provider that asks for fewer calls gets half of what it was just getting, and a little more each
+second for as long as it takes them.
+"""
+
+from dataclasses import dataclass, replace
+
+# Never slower than this, or than the configured maximum where that is less: a provider that is
+# not called at all cannot say that it is well again.
+FLOOR_PER_SECOND = 1.0
+CUT_TO = 0.5
+# This part of the rate before the cut, and at least one call a second, is added each second: what
+# was cut by half is back after 25 s.
+RAISE_PART = 0.02
+RAISE_PER_SECOND_MIN = 1.0
+# A pause in the answers raises nothing.
+RAISE_SECONDS_MAX = 2.0
+# Fewer refusals than this part speak of a single recipient: FCM answers 429 for a device that
+# gets too many messages, too.
+SLOWER_PART = 0.05
+# The rate that is seen is counted over this long.
+SEEN_SECONDS = 2.0
+# Without a configured maximum the limit is off again once this many times more is allowed than is
+# asked for, and not before so many seconds after the last cut.
+ROOM_FACTOR = 2.0
+CALM_SECONDS = 10.0
+# A provider that wants no call for longer than this is called again all the same.
+PAUSE_SECONDS_MAX = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What was learned about one provider. Times are Unix seconds.
+
+    Attributes:
+        rate: Calls a second that it takes; None while it never asked for fewer.
+        cut_from: The rate that was seen at the last cut.
+        cut_at: When that was.
+        raised_at: When the rate was raised last.
+        paused_until: The provider wants no call before.
+        seen: Calls a second in the last window.
+        window_began: When counting began.
+        calls: Calls in this window.
+        slower: Those of them that the provider answered by asking for fewer.
+    """
+
+    rate: float | None = None
+    cut_from: float = 0.0
+    cut_at: float = 0.0
+    raised_at: float = 0.0
+    paused_until: float = 0.0
+    seen: float = 0.0
+    window_began: float = 0.0
+    calls: int = 0
+    slower: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Answers, counted.
+
+    Attributes:
+        calls: All of them.
+        taken: Those by which the provider did its work, refused recipients included.
+        slower: Those that ask for fewer calls.
+        pause_seconds: The longest time for which the provider wants no call.
+        began: When the first of these calls was made.
+    """
+
+    calls: int
+    taken: int
+    slower: int = 0
+    pause_seconds: float = 0.0
+    began: float = 0.0
+
+
+def allowed(pace: Pace, *, maximum: float | None) -> float | None:
+    """Return the calls a second that may be made now; None means any number."""
+    if pace.rate is None or maximum is None:
+        return maximum if pace.rate is None else pace.rate
+    return min(pace.rate, maximum)
+
+
+def seen_per_second(pace: Pace, *, now: float) -> float:
+    """Return the calls a second that were made lately."""
+    age = now - pace.window_began
+    current = pace.calls / max(1.0, age)
+    return max(pace.seen, current) if age <= SEEN_SECONDS else current
+
+
+def learned(pace: Pace, told: Told, *, maximum: float | None, now: float) -> Pace:
+    """Take note of answers.
+
+    Args:
+        pace: What was known before.
+        told: The answers.
+        maximum: The configured calls a second; None where there is no such limit.
+        now: The present.
+    """
+    # What was under way at the last cut says nothing about the rate since.
+    slower = told.slower if told.began >= pace.cut_at else 0
+    pace = _counted(pace, calls=told.calls, slower=slower, now=now)
+    if slower and pace.slower >= SLOWER_PART * pace.calls:
+        return _cut(pace, pause_seconds=told.pause_seconds, maximum=maximum, now=now)
+    if pace.rate is not None and told.taken and not told.slower and now >= pace.paused_until:
+        return _raised(pace, maximum=maximum, now=now)
+    return pace
+
+
+def _counted(pace: Pace, *, calls: int, slower: int, now: float) -> Pace:
+    age = now - pace.window_began
+    # A clock that was set back begins anew, too.
+    if not 0 <= age < SEEN_SECONDS:
+        seen = pace.calls / age if age > 0 else 0.0
+        pace = replace(pace, seen=seen, window_began=now, calls=0, slower=0)
+    return replace(pace, calls=pace.calls + calls, slower=pace.slower + slower)
+
+
+def _cut(pace: Pace, *, pause_seconds: float, maximum: float | None, now: float) -> Pace:
+    floor = FLOOR_PER_SECOND if maximum is None else min(FLOOR_PER_SECOND, maximum)
+    limit = allowed(pace, maximum=maximum)
+    seen = seen_per_second(pace, now=now)
+    before = max(floor, seen if limit is None else min(seen, limit))
+    pause = min(pause_seconds, PAUSE_SECONDS_MAX)
+    return Pace(
+        rate=max(floor, before * CUT_TO),
+        cut_from=before,
+        cut_at=now,
+        raised_at=now,
+        paused_until=max(pace.paused_until, now + pause) if pause > 0 else pace.paused_until,
+        window_began=now,
+    )
+
+
+def _raised(pace: Pace, *, maximum: float | None, now: float) -> Pace:
+    rate = pace.rate or 0.0
+    step = max(RAISE_PER_SECOND_MIN, RAISE_PART * max(rate, pace.cut_from))
+    rate += step * min(max(0.0, now - pace.raised_at), RAISE_SECONDS_MAX)
+    if maximum is not None:
+        off = rate >= maximum
+    else:
+        calm = now - pace.cut_at >= CALM_SECONDS
+        off = calm and rate >= ROOM_FACTOR * seen_per_second(pace, now=now)
+    return replace(pace, rate=None if off else rate, raised_at=now)
