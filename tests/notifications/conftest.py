@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 
 from apps.notifications import outbox
 from apps.notifications.breakers import gate as breaker_gate
+from apps.notifications.breakers import mismatches
 from apps.notifications.limits import gate as limit_gate
 from apps.notifications.models import Notification
 from apps.notifications.providers.registry import close_all
@@ -24,10 +25,12 @@ def sandbox_alone(settings: Any) -> Iterator[None]:
     settings.PROVIDER_MAX_PER_SECOND = {}
     breaker_gate.forget()
     limit_gate.forget()
+    mismatches.forget()
     yield
     close_all()
     breaker_gate.forget()
     limit_gate.forget()
+    mismatches.forget()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from apps.notifications.breakers.gate import (
     report,
     shown,
 )
+from apps.notifications.breakers.mismatches import doubted
 from apps.notifications.breakers.tally import Tally, tally
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Tally",
     "admit",
     "breaker_name",
+    "doubted",
     "force",
     "give_back",
     "report",

@@ -117,6 +117,9 @@ def _replies(
         messages = [parcels[place].message for place in places]
         began = time.time()
         answers = provider(name, channel=channel).send_all(messages, until=until)
+        if channel is Channel.PUSH and name != routing.SANDBOX:
+            own = routing.breakers_of(name, channel)
+            answers = breakers.doubted(name, answers, breakers=own)
         replies.update(zip(places, answers, strict=True))
         if name != routing.SANDBOX:
             answered = [reply for reply in answers if reply is not None]

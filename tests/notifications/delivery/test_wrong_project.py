@@ -1,0 +1,121 @@
+"""A key of another project: FCM says of every token that it is foreign."""
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apps.notifications import breakers
+from apps.notifications.breakers import Forced, State
+from apps.notifications.breakers.mismatches import BELIEVED_MAX
+from apps.notifications.delivery.deliver import deliver
+from apps.notifications.models import Attempt, DeadLetter, Notification
+from apps.notifications.queues import Channel
+from apps.users.models import Device, User
+from tests.fakes.fcm_server import FcmServer, refusal
+from tests.notifications.cast import accepted, person
+
+pytestmark = pytest.mark.django_db
+
+FOREIGN = refusal(403, "PERMISSION_DENIED", "SenderId mismatch", fcm="SENDER_ID_MISMATCH")
+
+
+@pytest.fixture
+def fcm(fcm_server: FcmServer, settings: Any) -> FcmServer:
+    settings.PUSH_PROVIDERS = ["fcm"]
+    settings.EMBEDDED = True  # Dead letters are recorded at once.
+    return fcm_server
+
+
+def crowd(people: int, *, devices: int) -> list[User]:
+    users = [person(f"p{place}") for place in range(people)]
+    Device.objects.bulk_create(
+        Device(user=user, token=f"{user.name}-{place}", platform="android")
+        for user in users
+        for place in range(devices)
+    )
+    return users
+
+
+def pushes(users: list[User]) -> list[Notification]:
+    return [accepted(user, notification_type="push") for user in users]
+
+
+def drive(rows: list[Notification]) -> None:
+    """Deliver those that wait, as soon as they may, with the breakers given back to themselves."""
+    breakers.force(["fcm:android"], Forced.AUTO)
+    Notification.objects.update(next_attempt_at=timezone.now())
+    deliver(channel=Channel.PUSH, ids=[row.pk for row in rows], attempt=0)
+
+
+def retired() -> int:
+    return Device.objects.exclude(retired_reason="").count()
+
+
+def statuses() -> set[tuple[str, int]]:
+    return set(Notification.objects.values_list("status", "attempts"))
+
+
+def test_of_a_thousand_devices_none_is_retired_and_everything_goes_out_afterwards(
+    welcome: None, fcm: FcmServer
+) -> None:
+    rows = pushes(crowd(50, devices=20))
+    fcm.scripted = {token: [FOREIGN] for token in Device.objects.values_list("token", flat=True)}
+
+    for _ in range(2):
+        drive(rows)
+
+    assert retired() == 0
+    assert statuses() == {("retrying", 0)}
+    circuit = breakers.shown("fcm:android")
+    assert (circuit.state, circuit.reason) == (State.OPEN, "sender_id_mismatch")
+    assert set(Attempt.objects.values_list("outcome", "code")) == {
+        ("configuration", "SENDER_ID_MISMATCH")
+    }
+    assert not DeadLetter.objects.exists()
+
+    fcm.scripted.clear()
+    drive(rows)
+
+    assert statuses() == {("sent", 1)}
+    assert len(fcm.notification_ids) == 1000
+    assert set(fcm.notification_ids.values()) == {1}
+
+
+def test_one_by_one_a_wrong_key_costs_five_devices_and_no_more(
+    welcome: None, fcm: FcmServer
+) -> None:
+    rows = pushes(crowd(12, devices=1))
+    fcm.scripted = {token: [FOREIGN] for token in Device.objects.values_list("token", flat=True)}
+
+    for row in rows:
+        drive([row])
+
+    assert retired() == BELIEVED_MAX
+    assert Notification.objects.filter(status="failed").count() == BELIEVED_MAX
+    assert Notification.objects.filter(status="retrying", attempts=0).count() == 7
+
+
+def test_a_foreign_token_among_good_ones_is_retired(welcome: None, fcm: FcmServer) -> None:
+    rows = pushes(crowd(20, devices=1))
+    fcm.scripted = {"P3-0": [FOREIGN]}
+
+    drive(rows)
+
+    assert list(
+        Device.objects.exclude(retired_reason="").values_list("token", "retired_reason")
+    ) == [("P3-0", "sender_id_mismatch")]
+    assert breakers.shown("fcm:android").state is State.CLOSED
+
+
+def test_staff_who_force_the_breaker_closed_stand_in_for_the_key(
+    welcome: None, fcm: FcmServer
+) -> None:
+    rows = pushes(crowd(10, devices=1))
+    fcm.scripted = {token: [FOREIGN] for token in Device.objects.values_list("token", flat=True)}
+    breakers.force(["fcm:android"], Forced.CLOSED)
+
+    deliver(channel=Channel.PUSH, ids=[row.pk for row in rows], attempt=0)
+
+    assert retired() == 10
+    assert statuses() == {("failed", 1)}
