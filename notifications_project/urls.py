@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 
 from apps.common.routes import either_slash
 from apps.notifications import sandbox_pages
+from apps.notifications.admin import providers
 from apps.notifications.api import health, metrics, start, welcome
 from apps.notifications.api.unsubscribe import unsubscribe
 from apps.users.staff_login import limited
@@ -60,5 +61,6 @@ urlpatterns = [
     # The browsable API's own log in and log out lead to those of the admin.
     path("api/auth/", include((session_patterns, "rest_framework"))),
     path("admin/login/", limited(admin.site.login)),
+    path("admin/providers/", admin.site.admin_view(providers.page), name="providers"),
     path("admin/", admin.site.urls),
 ]

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import structlog
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,18 +12,23 @@ from apps.common.callers import Scope, caller_of
 from apps.common.permissions import Access, AccessTable
 from apps.common.problems import Problem
 from apps.common.serializers import StrictSerializer
-from apps.notifications import breakers
-from apps.notifications.api.services import BreakerSerializer, breakers_of
+from apps.notifications import provider_desk
+from apps.notifications.api.services import BreakerSerializer
 from apps.notifications.breakers import Forced
-from apps.notifications.delivery import routing
-from apps.notifications.providers.registry import PROVIDERS
-
-log = structlog.get_logger(__name__)
 
 FORCE: dict[str, Any] = {"state": "open"}
 FORCED: dict[str, Any] = {
     "name": "smtp",
-    "breakers": [{"name": "smtp", "state": "open", "forced": "open", "reason": ""}],
+    "breakers": [
+        {
+            "name": "smtp",
+            "state": "open",
+            "forced": "open",
+            "reason": "",
+            "since": "2026-11-22T12:00:00Z",
+            "next_probe_at": None,
+        }
+    ],
 }
 
 
@@ -62,20 +66,10 @@ class ProviderBreakerView(AccessTable, APIView):
     )
     def post(self, request: Request, name: str) -> Response:
         """Force them, for all workers, within half a second."""
-        channels = [
-            channel
-            for channel, providers in PROVIDERS.items()
-            if name in providers and name != routing.SANDBOX
-        ]
-        if not channels:
+        if not provider_desk.breakers_of(name):
             raise Problem(404, "There is no such provider.")
         body = ForceSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         forced = Forced(body.validated_data["state"])
-        caller = caller_of(request)
-        shown = []
-        for channel in channels:
-            breakers.force(routing.breakers_of(name, channel), forced)
-            shown += breakers_of(name, channel)
-        log.warning("breaker forced by", provider=name, state=forced, by=caller.client)
+        shown = provider_desk.force(name, forced, by=caller_of(request).client or "")
         return Response(ForcedSerializer({"name": name, "breakers": shown}).data)

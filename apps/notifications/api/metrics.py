@@ -15,8 +15,9 @@ from prometheus_client.registry import Collector
 
 from apps.common.problems import problem_response
 from apps.common.throttling import client_address
-from apps.notifications import heartbeat
+from apps.notifications import heartbeat, provider_desk
 from apps.notifications.api.services import queue_depths
+from apps.notifications.breakers import Forced, State
 from apps.notifications.models import Notification
 
 
@@ -32,6 +33,7 @@ class Installation(Collector):
             if messages is not None:
                 depths.add_metric([queue], messages)
         yield depths
+        yield from _providers()
         alive = GaugeMetricFamily(
             "notifications_processes", "Living processes of a role.", labels=["role"]
         )
@@ -50,6 +52,42 @@ class Installation(Collector):
             "For how long the oldest due notification has waited.",
             value=overdue,
         )
+
+
+def _providers() -> Iterator[Metric]:
+    """Read what breakers and limits of the configured providers allow."""
+    states = GaugeMetricFamily(
+        "notifications_breaker_state",
+        "1 for the state that a circuit breaker is in, forced ones included, else 0.",
+        labels=["provider", "platform", "state"],
+    )
+    forced = GaugeMetricFamily(
+        "notifications_breaker_forced",
+        "1 where staff hold a circuit breaker open or closed.",
+        labels=["provider", "platform"],
+    )
+    rates = GaugeMetricFamily(
+        "notifications_provider_rate_limit",
+        "Calls a second that a provider is given now; missing where there is no limit.",
+        labels=["provider"],
+    )
+    paused = GaugeMetricFamily(
+        "notifications_provider_paused",
+        "1 while a provider wants no call at all.",
+        labels=["provider"],
+    )
+    for provider in provider_desk.configured():
+        for breaker in provider.breakers:
+            labels = [provider.name, breaker.platform]
+            for state in State:
+                states.add_metric([*labels, state.value], float(breaker.state is state))
+            forced.add_metric(labels, float(breaker.forced is not Forced.AUTO))
+        if not provider.breakers:
+            continue
+        if provider.limit.per_second is not None:
+            rates.add_metric([provider.name], provider.limit.per_second)
+        paused.add_metric([provider.name], float(provider.limit.paused_until is not None))
+    yield from (states, forced, rates, paused)
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -11,12 +11,9 @@ from rest_framework.views import APIView
 
 from apps.common.callers import Scope
 from apps.common.permissions import Access, AccessTable
-from apps.notifications import breakers, heartbeat, queues
+from apps.notifications import heartbeat, provider_desk, queues
 from apps.notifications.breakers import Forced, State
-from apps.notifications.delivery import routing
 from apps.notifications.outbox import PUBLISH_ERRORS
-from apps.notifications.providers.registry import providers_for
-from apps.notifications.queues import Channel
 
 
 class ProcessSerializer(serializers.Serializer[Any]):
@@ -36,9 +33,28 @@ class BreakerSerializer(serializers.Serializer[Any]):
     """One circuit breaker; push providers have one for each platform."""
 
     name = serializers.CharField()
-    state = serializers.ChoiceField(choices=[state.value for state in State], source="effective")
+    state = serializers.ChoiceField(choices=[state.value for state in State])
     forced = serializers.ChoiceField(choices=[forced.value for forced in Forced])
     reason = serializers.CharField()
+    since = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it is not closed, or is forced."
+    )
+    next_probe_at = serializers.DateTimeField(
+        allow_null=True, help_text="When an open one lets a few calls through."
+    )
+
+
+class LimitSerializer(serializers.Serializer[Any]):
+    """How many calls a second a provider is given, by all workers together."""
+
+    per_second = serializers.FloatField(allow_null=True, help_text="Now; null means any number.")
+    maximum_per_second = serializers.FloatField(
+        allow_null=True, help_text="As configured; null where there is no fixed limit."
+    )
+    slowed = serializers.BooleanField(help_text="Whether the provider asked for fewer calls.")
+    paused_until = serializers.DateTimeField(
+        allow_null=True, help_text="The provider wants no call before."
+    )
 
 
 class ProviderSerializer(serializers.Serializer[Any]):
@@ -48,6 +64,7 @@ class ProviderSerializer(serializers.Serializer[Any]):
     channel = serializers.CharField()
     preference = serializers.IntegerField()
     breakers = BreakerSerializer(many=True)
+    limit = LimitSerializer()
 
 
 class QueueSerializer(serializers.Serializer[Any]):
@@ -83,7 +100,22 @@ EXAMPLE = {
             "name": "smtp",
             "channel": "email",
             "preference": 1,
-            "breakers": [{"name": "smtp", "state": "closed", "forced": "auto", "reason": ""}],
+            "breakers": [
+                {
+                    "name": "smtp",
+                    "state": "closed",
+                    "forced": "auto",
+                    "reason": "",
+                    "since": None,
+                    "next_probe_at": None,
+                }
+            ],
+            "limit": {
+                "per_second": 14.0,
+                "maximum_per_second": 14.0,
+                "slowed": False,
+                "paused_until": None,
+            },
         }
     ],
     "queues": [{"name": "email", "messages": 0}],
@@ -97,20 +129,6 @@ def queue_depths() -> dict[str, int | None]:
             return dict(queues.depths(connection))
     except PUBLISH_ERRORS:
         return dict.fromkeys((*queues.LANES, queues.FAILED.name))
-
-
-def breakers_of(provider: str, channel: str) -> list[dict[str, Any]]:
-    """Show the breakers of a provider."""
-    circuits = {name: breakers.shown(name) for name in routing.breakers_of(provider, channel)}
-    return [
-        {
-            "name": name,
-            "effective": circuit.effective,
-            "forced": circuit.forced,
-            "reason": circuit.reason,
-        }
-        for name, circuit in circuits.items()
-    ]
 
 
 class ServicesView(AccessTable, APIView):
@@ -129,16 +147,7 @@ class ServicesView(AccessTable, APIView):
         """Show what is alive."""
         answer = {
             "processes": heartbeat.living(),
-            "providers": [
-                {
-                    "name": name,
-                    "channel": channel.value,
-                    "preference": place,
-                    "breakers": breakers_of(name, channel),
-                }
-                for channel in Channel
-                for place, name in enumerate(providers_for(channel), start=1)
-            ],
+            "providers": provider_desk.configured(),
             "queues": [
                 {"name": name, "messages": messages} for name, messages in queue_depths().items()
             ],

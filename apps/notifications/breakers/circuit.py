@@ -44,6 +44,7 @@ class Circuit:
     Attributes:
         state: What the breaker found by itself.
         forced: What staff want, which wins.
+        forced_at: When staff set it.
         reason: Why it opened.
         window_began: When counting began.
         successes: Calls in the window that the provider answered as it should.
@@ -56,6 +57,7 @@ class Circuit:
 
     state: State = State.CLOSED
     forced: Forced = Forced.AUTO
+    forced_at: float = 0.0
     reason: str = ""
     window_began: float = 0.0
     successes: int = 0
@@ -135,7 +137,12 @@ def _after_probes(circuit: Circuit, *, successes: int, failures: int, now: float
     if failures:
         return _opened(circuit, reason="probes_failed", now=now)
     if successes:
-        return Circuit(forced=circuit.forced, window_began=now, changed_at=now)
+        return Circuit(
+            forced=circuit.forced,
+            forced_at=circuit.forced_at,
+            window_began=now,
+            changed_at=now,
+        )
     return circuit
 
 
@@ -159,6 +166,7 @@ def _opened(circuit: Circuit, *, reason: str, now: float) -> Circuit:
     return Circuit(
         state=State.OPEN,
         forced=circuit.forced,
+        forced_at=circuit.forced_at,
         reason=reason,
         since=circuit.since if again else now,
         changed_at=now,

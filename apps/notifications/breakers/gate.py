@@ -97,12 +97,16 @@ def report(name: str, counted: Tally) -> None:
 
 def force(names: Iterable[str], forced: Forced) -> None:
     """Set breakers by hand; ``auto`` gives them back to themselves, closed."""
+    now = time.time()
+
+    def change(circuit: Circuit) -> Circuit:
+        return (
+            Circuit() if forced is Forced.AUTO else replace(circuit, forced=forced, forced_at=now)
+        )
+
     for name in names:
         _looked.pop(name, None)
-        _store.update(
-            name,
-            lambda circuit: Circuit() if forced is Forced.AUTO else replace(circuit, forced=forced),
-        )
+        _store.update(name, change)
         log.warning("breaker forced", breaker=name, forced=forced)
 
 

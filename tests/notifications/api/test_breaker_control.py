@@ -1,12 +1,15 @@
 """Staff and operators force breakers, and see them in the list of services."""
 
+import time
+from datetime import datetime, timedelta
 from typing import Any
 
 from rest_framework.test import APIClient
 
 from apps.common.callers import Scope
-from apps.notifications import breakers
+from apps.notifications import breakers, limits
 from apps.notifications.breakers import State
+from apps.notifications.providers.base import Outcome, Reply
 from tests.notifications.cast import assert_problem, client_with
 
 
@@ -32,7 +35,14 @@ def test_auto_gives_it_back_to_itself(shop: APIClient) -> None:
     answer = force(shop, "smtp", "auto")
 
     assert answer.json()["breakers"] == [
-        {"name": "smtp", "state": "closed", "forced": "auto", "reason": ""}
+        {
+            "name": "smtp",
+            "state": "closed",
+            "forced": "auto",
+            "reason": "",
+            "since": None,
+            "next_probe_at": None,
+        }
     ]
 
 
@@ -62,3 +72,25 @@ def test_an_unknown_state_is_refused(shop: APIClient) -> None:
 def test_it_takes_the_scope_of_operations(welcome: None) -> None:
     assert_problem(force(client_with(Scope.NOTIFICATIONS_SEND), "smtp", "open"), 403)
     assert breakers.shown("smtp").effective is State.CLOSED
+
+
+def test_the_list_of_services_shows_since_when_and_the_limit(
+    shop: APIClient, settings: Any
+) -> None:
+    settings.EMAIL_PROVIDERS = ["smtp"]
+    settings.PROVIDER_MAX_PER_SECOND = {"smtp": 20.0}
+    breakers.report("smtp", breakers.Tally(successes=0, failures=20, fatal=""))
+    limits.report("smtp", [Reply(outcome=Outcome.RATE_LIMITED)] * 20, began=time.time())
+
+    smtp = shop.get("/api/v1/services/").json()["providers"][0]
+
+    (breaker,) = smtp["breakers"]
+    opened, probe = (datetime.fromisoformat(breaker[key]) for key in ("since", "next_probe_at"))
+    assert (breaker["state"], breaker["reason"]) == ("open", "failure_rate")
+    assert probe - opened == timedelta(seconds=5)
+    assert smtp["limit"] == {
+        "per_second": 10.0,
+        "maximum_per_second": 20.0,
+        "slowed": True,
+        "paused_until": None,
+    }

@@ -13,6 +13,8 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from apps.notifications import breakers
+from apps.notifications.breakers import Forced
 from apps.notifications.heartbeat import VERSION, Heart
 from apps.notifications.models import Heartbeat, Notification
 from apps.notifications.queues import LANES
@@ -173,6 +175,36 @@ def test_metrics_are_for_prometheus_on_loopback(client: Client, lanes: Lanes) ->
     assert figure(text, 'notifications_queue_messages{queue="failed"}') == 0
     assert figure(text, 'notifications_processes{role="worker"}') == 1
     assert figure(text, "notifications_overdue_seconds") == 0
+
+
+def test_metrics_show_breakers_and_limits(client: Client, settings: Any) -> None:
+    settings.EMAIL_PROVIDERS, settings.PUSH_PROVIDERS = ["smtp", "sandbox"], ["fcm"]
+    settings.PROVIDER_MAX_PER_SECOND = {"smtp": 14.0}
+    breakers.force(["fcm:ios"], Forced.OPEN)
+
+    text = client.get("/metrics").content.decode()
+
+    states = {
+        (provider, platform, state): figure(
+            text,
+            f'notifications_breaker_state{{platform="{platform}",provider="{provider}",'
+            f'state="{state}"}}',
+        )
+        for provider, platform in (("smtp", ""), ("fcm", "android"), ("fcm", "ios"), ("fcm", "web"))
+        for state in ("closed", "half_open", "open")
+    }
+    assert {key for key, value in states.items() if value} == {
+        ("smtp", "", "closed"),
+        ("fcm", "android", "closed"),
+        ("fcm", "ios", "open"),
+        ("fcm", "web", "closed"),
+    }
+    forced = 'notifications_breaker_forced{platform="%s",provider="fcm"}'
+    assert (figure(text, forced % "ios"), figure(text, forced % "web")) == (1, 0)
+    assert figure(text, 'notifications_provider_rate_limit{provider="smtp"}') == 14
+    assert figure(text, 'notifications_provider_paused{provider="fcm"}') == 0
+    assert 'rate_limit{provider="fcm"}' not in text
+    assert "sandbox" not in text
 
 
 def test_metrics_are_not_for_strangers(client: Client) -> None:

@@ -1,0 +1,70 @@
+"""The page of providers: their breakers and limits, and buttons to force them."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods
+
+from apps.notifications import provider_desk
+from apps.notifications.admin.dead_letters import by_staff
+from apps.notifications.breakers import Forced
+
+# As the API's.
+MAY_LOOK = "notifications.view_heartbeat"
+MAY_FORCE = "notifications.change_notification"
+DONE = {
+    Forced.OPEN: "forced open",
+    Forced.CLOSED: "forced closed",
+    Forced.AUTO: "given back to itself",
+}
+LIFT = "lift"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    """Show every provider; a POST forces a breaker, or lifts what a provider asked for."""
+    user: Any = request.user
+    if not user.has_perm(MAY_LOOK):
+        raise PermissionDenied
+    if request.method == "POST":
+        if not user.has_perm(MAY_FORCE):
+            raise PermissionDenied
+        return _act(request)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Providers",
+        "providers": list(provider_desk.known()),
+        "may_force": user.has_perm(MAY_FORCE),
+    }
+    return TemplateResponse(request, "admin/providers.html", context)
+
+
+def _act(request: HttpRequest) -> HttpResponse:
+    """Do what a button says, and keep who pressed it in Django's log of the admin."""
+    provider, action = request.POST.get("provider", ""), request.POST.get("action", "")
+    breaker, by = request.POST.get("breaker", ""), by_staff(request)
+    if action == LIFT:
+        subject, word = provider, "limit lifted"
+        done = provider_desk.lift_limit(provider, by=by)
+    elif action in set(Forced) and breaker:
+        subject, word = breaker, DONE[Forced(action)]
+        done = bool(provider_desk.force(provider, Forced(action), by=by, only=breaker))
+    else:
+        done = False
+    if not done:
+        return HttpResponseBadRequest("There is no such provider, breaker or state.")
+    user: Any = request.user
+    LogEntry.objects.create(
+        user=user,
+        action_flag=CHANGE,
+        object_id=subject,
+        object_repr=f"Provider {subject}",
+        change_message=word,
+    )
+    messages.success(request, f"Provider {subject}: {word}.")
+    return redirect(request.path)
