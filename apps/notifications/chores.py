@@ -3,6 +3,7 @@
 from apps.notifications.batches.making import make_slice
 from apps.notifications.batches.receiving import drop_broken_off
 from apps.notifications.dead_letter_desk.many import replay_slice
+from apps.notifications.recall import recall
 from apps.notifications.retention.leaving import Walk
 from apps.notifications.sweep import Chore
 from apps.users.housekeeping import Housekeeping
@@ -10,4 +11,4 @@ from apps.users.housekeeping import Housekeeping
 
 def all_chores() -> list[Chore]:
     """Make the chores of one process."""
-    return [replay_slice, make_slice, drop_broken_off, Walk(), Housekeeping()]
+    return [recall, replay_slice, make_slice, drop_broken_off, Walk(), Housekeeping()]

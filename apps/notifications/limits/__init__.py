@@ -8,12 +8,26 @@ from apps.notifications.limits.bucket import Turn
 from apps.notifications.limits.gate import (
     Permit,
     Shown,
+    end_lines,
     give_back,
     lift,
     report,
+    room,
     shown,
     take,
 )
 from apps.notifications.limits.pace import Pace
 
-__all__ = ["Pace", "Permit", "Shown", "Turn", "give_back", "lift", "report", "shown", "take"]
+__all__ = [
+    "Pace",
+    "Permit",
+    "Shown",
+    "Turn",
+    "end_lines",
+    "give_back",
+    "lift",
+    "report",
+    "room",
+    "shown",
+    "take",
+]

@@ -27,6 +27,10 @@ BEHIND_THE_LINE = 0.2
 # end asks again at about that time.
 HORIZON_SECONDS = 300.0
 BEYOND_SPREAD = 0.2
+# Those who wait are called in before their turn when the bucket is as full as this, and so many at
+# once.
+ROOM_PART = 0.8
+ROOM_MAX = 500
 # A third of a second at three calls a second is one call.
 ROUNDING = 1e-6
 
@@ -133,6 +137,26 @@ def taken(bucket: Bucket, demand: Demand, *, now: float) -> tuple[Bucket, Grant]
         lines[demand.turn.line] = min(begins + waiting / demand.rate, now + HORIZON_SECONDS)
     after = Bucket(tokens=filled - count, filled_at=filled_at, lines=lines)
     return after, Grant(count=count, line_seconds=begins - now)
+
+
+def room(bucket: Bucket, *, rate: float | None, now: float) -> int:
+    """Return how many of those who wait for their turn could go now.
+
+    Args:
+        bucket: As it stands.
+        rate: Calls a second; None means any number.
+        now: The present.
+    """
+    if max(bucket.lines.values(), default=0.0) <= now + BURST_SECONDS:
+        return 0
+    if rate is None:
+        return ROOM_MAX
+    demand = Demand(need=0, rate=rate, turn=Turn(urgency=Urgency.BULK, returning=True))
+    filled, _ = taken(bucket, demand, now=now)
+    tokens = filled.tokens or 0.0
+    if tokens < ROOM_PART * demand.capacity:
+        return 0
+    return min(ROOM_MAX, int(tokens - demand.reserve(in_line=True) + ROUNDING))
 
 
 def turns(

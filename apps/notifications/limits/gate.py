@@ -10,6 +10,7 @@ from django.conf import settings
 
 from apps.notifications.limits.answers import told as counted
 from apps.notifications.limits.bucket import Demand, Turn, turns
+from apps.notifications.limits.bucket import room as free_turns
 from apps.notifications.limits.lease import LEASE_PART_SECONDS, Leases
 from apps.notifications.limits.pace import (
     FLOOR_PER_SECOND,
@@ -144,6 +145,20 @@ def shown(provider: str) -> Shown:
         slowed=pace.rate is not None,
         paused_until=datetime.fromtimestamp(pace.paused_until, UTC) if paused else None,
     )
+
+
+def room(provider: str) -> int:
+    """Return how many of those who wait for their turn could go now; 0 where nobody waits."""
+    bucket, now = _buckets.read(provider)
+    pace = _paces.read(provider)
+    if pace.paused_until > time.time():
+        return 0
+    return free_turns(bucket, rate=allowed(pace, maximum=_maximum(provider)), now=now)
+
+
+def end_lines(provider: str) -> None:
+    """Forget the turns that were given out: nobody waits for them any more."""
+    _buckets.end_lines(provider)
 
 
 def lift(provider: str) -> None:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 # not called at all cannot say that it is well again.
 FLOOR_PER_SECOND = 1.0
 CUT_TO = 0.5
+# A provider counts over a second or more, so it refuses calls for a while after we slow down: what
+# began by then does not cut again.
+HOLD_SECONDS = 1.0
 # This part of the rate before the cut, and at least one call a second, is added each second: what
 # was cut by half is back after 25 s.
 RAISE_PART = 0.02
@@ -99,8 +102,8 @@ def learned(pace: Pace, told: Told, *, maximum: float | None, now: float) -> Pac
         maximum: The configured calls a second; None where there is no such limit.
         now: The present.
     """
-    # What was under way at the last cut says nothing about the rate since.
-    slower = told.slower if told.began >= pace.cut_at else 0
+    held = pace.cut_at and told.began < pace.cut_at + HOLD_SECONDS
+    slower = 0 if held else told.slower
     pace = _counted(pace, calls=told.calls, slower=slower, now=now)
     if slower and pace.slower >= SLOWER_PART * pace.calls:
         return _cut(pace, pause_seconds=told.pause_seconds, maximum=maximum, now=now)
@@ -122,7 +125,8 @@ def _cut(pace: Pace, *, pause_seconds: float, maximum: float | None, now: float)
     floor = FLOOR_PER_SECOND if maximum is None else min(FLOOR_PER_SECOND, maximum)
     limit = allowed(pace, maximum=maximum)
     seen = seen_per_second(pace, now=now)
-    before = max(floor, seen if limit is None else min(seen, limit))
+    # Under a limit that was hardly used, or only just set, what is seen is too little to go by.
+    before = max(floor, seen if limit is None else min(limit, max(seen, limit * CUT_TO)))
     pause = min(pause_seconds, PAUSE_SECONDS_MAX)
     return Pace(
         rate=max(floor, before * CUT_TO),

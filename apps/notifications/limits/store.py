@@ -3,7 +3,8 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
 from django_redis import get_redis_connection
@@ -14,7 +15,10 @@ from apps.common.throttling.counters import REDIS_AWAY, Outage
 from apps.notifications.limits.bucket import HORIZON_SECONDS, Bucket, Demand, Grant, taken
 from apps.notifications.limits.pace import Pace
 
+Answer = TypeVar("Answer")
+
 BUCKET_PREFIX = "notifications:bucket:"
+LINE_PREFIX = "line:"
 # Longer than any line; a bucket that nobody has used for this long is full.
 BUCKET_FORGOTTEN_SECONDS = 3600
 ALONE = "each process has outgoing limits of its own: no Redis"
@@ -43,6 +47,15 @@ class LocalBuckets:
             before = self._buckets.get(name, Bucket())
             self._buckets[name], grant = taken(before, demand, now=time.time())
         return grant
+
+    def read(self, name: str) -> tuple[Bucket, float]:
+        """Return a bucket, and the time by its clock."""
+        return self._buckets.get(name, Bucket()), time.time()
+
+    def end_lines(self, name: str) -> None:
+        """Forget the lines of a bucket: nobody stands in them any more."""
+        with self._lock:
+            self._buckets[name] = replace(self._buckets.get(name, Bucket()), lines={})
 
 
 class RedisBuckets:
@@ -109,13 +122,39 @@ class RedisBuckets:
                 demand.spare,
                 demand.pause_seconds,
                 HORIZON_SECONDS,
-                f"line:{demand.turn.line}",
+                LINE_PREFIX + demand.turn.line,
                 "" if self._clock is None else self._clock(),
                 BUCKET_FORGOTTEN_SECONDS,
             ],
         )
         count, line_seconds = cast("list[Any]", answer)
         return Grant(count=int(count), line_seconds=float(line_seconds))
+
+    def read(self, name: str) -> tuple[Bucket, float]:
+        """Return a bucket, and the time by the server's clock.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        kept = cast("dict[bytes, bytes]", self._redis.hgetall(BUCKET_PREFIX + name))
+        seconds, microseconds = self._redis.time()
+        fields = {key.decode(): float(value) for key, value in kept.items()}
+        bucket = Bucket(
+            tokens=fields.pop("tokens", None),
+            filled_at=fields.pop("filled_at", 0.0),
+            lines={key.removeprefix(LINE_PREFIX): ends for key, ends in fields.items()},
+        )
+        return bucket, seconds + microseconds / 1_000_000
+
+    def end_lines(self, name: str) -> None:
+        """Forget the lines of a bucket.
+
+        Raises:
+            RedisError: Redis does not answer.
+        """
+        lines = [LINE_PREFIX + line for line in self.read(name)[0].lines]
+        if lines:
+            self._redis.hdel(BUCKET_PREFIX + name, *lines)
 
 
 class SharedBuckets:
@@ -127,10 +166,21 @@ class SharedBuckets:
 
     def take(self, name: str, demand: Demand) -> Grant:
         """Take tokens from a bucket."""
+        return self._ask(lambda buckets: buckets.take(name, demand))
+
+    def read(self, name: str) -> tuple[Bucket, float]:
+        """Return a bucket, and the time by its clock."""
+        return self._ask(lambda buckets: buckets.read(name))
+
+    def end_lines(self, name: str) -> None:
+        """Forget the lines of a bucket: nobody stands in them any more."""
+        self._ask(lambda buckets: buckets.end_lines(name))
+
+    def _ask(self, question: Callable[["LocalBuckets | RedisBuckets"], Answer]) -> Answer:
         if not settings.REDIS_URL or self._outage.lasts():
-            return self._local.take(name, demand)
+            return question(self._local)
         try:
-            return RedisBuckets(get_redis_connection("default")).take(name, demand)
+            return question(RedisBuckets(get_redis_connection("default")))
         except REDIS_AWAY as error:
             self._outage.begin(error)
-            return self._local.take(name, demand)
+            return question(self._local)

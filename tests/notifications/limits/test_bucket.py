@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from apps.notifications.limits.bucket import (
     BURST_MIN,
     HORIZON_SECONDS,
+    ROOM_MAX,
     Bucket,
     Demand,
     Grant,
     Turn,
+    room,
     taken,
     turns,
 )
@@ -105,6 +107,18 @@ def test_an_hour_of_pause_is_no_shorter_than_said() -> None:
     assert min(turns(grant, waiting=5, rate=1)) >= 3600
 
 
+def test_there_is_room_only_where_somebody_waits_and_the_bucket_is_nearly_full() -> None:
+    idle, _ = taken(Bucket(), ask(10, rate=10), now=NOW)
+    queued, _ = taken(Bucket(), ask(100, rate=10), now=NOW)
+
+    assert room(idle, rate=10, now=NOW + 5) == 0
+    assert room(queued, rate=10, now=NOW + 0.5) == 0
+    # The turns were given out for nine seconds, and nobody has come for one of them.
+    assert room(queued, rate=10, now=NOW + 5) == 7
+    assert room(queued, rate=None, now=NOW + 5) == ROOM_MAX
+    assert room(queued, rate=10, now=NOW + 9) == 0
+
+
 steps = st.lists(
     st.tuples(
         st.floats(-1, 5, allow_nan=False).map(lambda passed: round(passed, 3)),
@@ -177,6 +191,13 @@ def test_redis_does_the_same(
             return
         assert there.line_seconds == pytest.approx(grant.line_seconds, abs=1e-3)
     assert 0 < server.ttl(f"notifications:bucket:{name}") <= 3600
+    kept, _ = buckets.read(name)
+    assert dict(kept.lines) == pytest.approx(dict(bucket.lines), abs=1e-3)
+    assert kept.tokens == pytest.approx(bucket.tokens, abs=1e-3)
+
+    buckets.end_lines(name)
+
+    assert buckets.read(name)[0].lines == {}
 
 
 @pytest.mark.services

@@ -56,10 +56,19 @@ def test_what_was_under_way_at_the_cut_does_not_cut_again() -> None:
     cut = learned(after_calls(100), refused(50, slower=50), maximum=None, now=NOW)
 
     late = learned(cut, refused(50, slower=50, began=NOW - 1), maximum=None, now=NOW + 0.5)
+    soon = learned(cut, refused(50, slower=50, began=NOW + 0.9), maximum=None, now=NOW + 1)
     again = learned(cut, refused(50, slower=50, began=NOW + 1), maximum=None, now=NOW + 2)
 
-    assert late.rate == cut.rate
+    assert late.rate == soon.rate == cut.rate
     assert (again.rate or 0) < (cut.rate or 0)
+
+
+def test_one_call_under_a_hardly_used_limit_does_not_cut_it_to_nothing() -> None:
+    cut = learned(after_calls(100), refused(50, slower=50), maximum=None, now=NOW)
+
+    again = learned(cut, refused(1, slower=1, began=NOW + 60), maximum=None, now=NOW + 60)
+
+    assert again.rate == (cut.rate or 0) / 4
 
 
 def test_a_few_refusals_among_many_calls_speak_of_single_recipients() -> None:
@@ -72,8 +81,8 @@ def test_it_is_never_cut_below_the_floor_nor_below_a_smaller_maximum() -> None:
     for maximum, floor in ((None, FLOOR_PER_SECOND), (0.2, 0.2)):
         pace = Pace()
         for second in range(20):
-            told = refused(1, slower=1, began=NOW + second)
-            pace = learned(pace, told, maximum=maximum, now=NOW + second)
+            told = refused(1, slower=1, began=NOW + second * 2)
+            pace = learned(pace, told, maximum=maximum, now=NOW + second * 2)
         assert allowed(pace, maximum=maximum) == floor
 
 
