@@ -187,6 +187,12 @@ def mark_replayed(
     )
 
 
+def forget_secrets(ids: Collection[UUID]) -> None:
+    """Redact notifications of sensitive templates that will not be sent again as they are."""
+    if ids:
+        Notification.objects.filter(pk__in=ids).update(secret_variables=None)
+
+
 def write_down(actions: Iterable[DeadLetterAction]) -> None:
     """Add lines to the audit trail."""
     lines = list(actions)

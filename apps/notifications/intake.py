@@ -18,6 +18,7 @@ from apps.common.correlation import current_id
 from apps.common.problems import FieldError, Problem, impossible, pointer_to
 from apps.notifications import outbox
 from apps.notifications.models import Notification
+from apps.notifications.redaction import redacted
 from apps.notifications.requests import SendRequest, normalised, with_utc_times
 from apps.notifications.states import Status
 from apps.notifications.timeline import advance_telling
@@ -189,7 +190,9 @@ def _draft(
         template_version=pinned.number,
         template_version_id=pinned.version_id,
         language=pinned.language,
-        variables=asked.variables,
+        variables=redacted(asked.variables) if pinned.sensitive else asked.variables,
+        sensitive=pinned.sensitive,
+        secret_variables=asked.variables if pinned.sensitive else None,
         metadata=asked.metadata,
         priority=asked.priority,
         scheduled_for=scheduled_for,

@@ -59,6 +59,8 @@ def store(
     answers = [_judged(original, known=known.keys(), now=now) for original in originals]
     rows = [answer for answer in answers if isinstance(answer, Notification)]
     Notification.objects.bulk_create(rows)
+    # From here on the new row alone holds what a sensitive template is rendered with.
+    dead_letters.forget_secrets([row.replay_of for row in rows if row.sensitive and row.replay_of])
     outbox.hand_over(rows)
     for row in rows:
         log.info(
@@ -89,6 +91,9 @@ def _judged(
         return Problem(409, f"A notification that is {original.status} cannot be replayed.")
     if original.user_id not in known:
         return impossible("", "unknown_user", "The user no longer exists.")
+    if original.redacted:
+        detail = "The variables of this notification have been redacted: its template is sensitive."
+        return Problem(409, detail, code="variables_redacted")
     return Notification(
         client=original.client,
         kind=original.kind,
@@ -102,6 +107,8 @@ def _judged(
         template_version_id=original.template_version_id,
         language=original.language,
         variables=original.variables,
+        sensitive=original.sensitive,
+        secret_variables=original.secret_variables,
         metadata=original.metadata,
         priority=original.priority,
         status=Status.PENDING,

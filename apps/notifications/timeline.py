@@ -33,10 +33,14 @@ class Entry:
 
 
 def resting_fields(to: Status, now: datetime) -> dict[str, Any]:
-    """Return what a finished notification no longer has: a wake, a due time, a holder."""
+    """Return what a finished notification no longer has: a wake, a due time, a holder, secrets.
+
+    One that failed keeps the values of a sensitive template: its dead letter may be replayed.
+    """
     if to not in FINISHED:
         return {}
     return {
+        **({} if to is Status.FAILED else {"secret_variables": None}),
         "wake_at": now + DEAD_LETTER_GRACE if to is Status.FAILED else None,
         "wakes": 0,
         "next_attempt_at": None,

@@ -49,5 +49,6 @@ def compose(
             text=content.text,
             html=content.html,
             headers=headers_of(notification, facts=facts),
+            sensitive=notification.sensitive,
         )
     ]

@@ -51,6 +51,7 @@ def compose(
             link=content.link,
             data=content.data,
             ttl_seconds=ttl_seconds(notification, now=now),
+            sensitive=notification.sensitive,
         )
         for device in contact.devices
         if device.id not in settled

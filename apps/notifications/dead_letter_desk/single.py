@@ -74,6 +74,8 @@ def discard(letter_id: UUID, *, by: str, reason: str) -> DeadLetter:
                 letter_id=letter.pk,
             )
             dead_letters.write_down([line])
+            if letter.notification_id:
+                dead_letters.forget_secrets([letter.notification_id])
     return letter
 
 

@@ -98,7 +98,7 @@ def _compose(
     now: datetime,
 ) -> Envelope | Hindrance:
     try:
-        content = rendering.render(row.template_version_id, row.variables)
+        content = rendering.render(row.template_version_id, row.content_variables)
     except rendering.RenderError as error:
         return template_error(str(error))
     if isinstance(content, rendering.EmailContent):

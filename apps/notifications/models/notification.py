@@ -1,5 +1,7 @@
 """The notification: one message that one user should get over one channel."""
 
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 
@@ -33,7 +35,12 @@ class Notification(models.Model):
     template_version = models.PositiveIntegerField()
     template_version_id = models.UUIDField()
     language = models.CharField(max_length=35)
+    # Of a sensitive template only the names: the values are in ``secret_variables``.
     variables = models.JSONField(default=dict)
+    # Whether the template was sensitive when this was accepted.
+    sensitive = models.BooleanField(default=False, db_default=False)
+    # The values that a sensitive template is rendered with, until the notification has ended.
+    secret_variables = models.JSONField(null=True)
     metadata = models.JSONField(default=dict)
     priority = models.PositiveSmallIntegerField()
     scheduled_for = models.DateTimeField(null=True)
@@ -97,6 +104,19 @@ class Notification(models.Model):
     def lane(self) -> str:
         """The lane of the broker that carries this notification."""
         return queues.lane_for(self.channel, self.priority)
+
+    @property
+    def content_variables(self) -> dict[str, Any]:
+        """What the template is rendered with. Shown to nobody."""
+        found: dict[str, Any] = (
+            self.variables if self.secret_variables is None else self.secret_variables
+        )
+        return found
+
+    @property
+    def redacted(self) -> bool:
+        """Whether the values are gone, so that it can no longer be sent again."""
+        return self.sensitive and self.secret_variables is None
 
     @property
     def first_status(self) -> Status:

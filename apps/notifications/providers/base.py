@@ -66,6 +66,7 @@ class Mail:
         message_id: The Message-ID with its angle brackets, made from the notification id, so
             that a second copy can be recognised.
         headers: Further headers, such as List-Unsubscribe and X-Correlation-ID.
+        sensitive: The content is a secret: a provider sends it and keeps no copy.
     """
 
     notification_id: UUID
@@ -78,6 +79,7 @@ class Mail:
     text: str
     html: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    sensitive: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +92,7 @@ class Push:
         data: What the app gets besides; the ids are added by the provider.
         ttl_seconds: How long the provider may keep it for a device that is away; None for the
             provider's own default.
+        sensitive: As of a mail.
     """
 
     notification_id: UUID
@@ -103,6 +106,7 @@ class Push:
     link: str | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     ttl_seconds: int | None = None
+    sensitive: bool = False
 
 
 Message = TypeVar("Message", Mail, Push)

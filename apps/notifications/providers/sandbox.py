@@ -1,19 +1,21 @@
 """Sends nothing: keeps what would have been sent, for ``/sandbox/``, and plays the answers.
 
 The recipient decides: an address or token that begins with ``bounce`` is dead, ``slow`` takes
-two seconds, ``flaky`` fails the first time; every other is delivered at once.
+two seconds, ``flaky`` fails the first time; every other is delivered at once. Of a sensitive
+message it keeps who got it and when, and not what it said.
 """
 
 import re
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 from uuid import UUID
 
 from apps.notifications.models.sandbox import SandboxMessage
 from apps.notifications.providers.base import Mail, Message, Outcome, Provider, Push, Reply
+from apps.notifications.redaction import REDACTED, redacted
 
 SLOW_SECONDS = 2.0
 # An address plays by its local part, "bounce@…" or "bounce+tag@…"; a token by its beginning.
@@ -112,6 +114,9 @@ class SandboxMail(_Sandbox[Mail]):
 
     def scene(self, message: Mail) -> _Scene:
         """Describe a mail with the headers that it would have carried."""
+        if message.sensitive:
+            html = message.html and REDACTED
+            message = replace(message, subject=REDACTED, text=REDACTED, html=html)
         name, address = message.recipient_name, message.recipient
         headers = {
             "From": message.sender,
@@ -144,7 +149,12 @@ class SandboxPush(_Sandbox[Push]):
 
     def scene(self, message: Push) -> _Scene:
         """Describe a push with the data that the app would have got."""
-        data = {
+        if message.sensitive:
+            data = redacted(message.data)
+            message = replace(
+                message, title=REDACTED, body=REDACTED, image=None, link=None, data=data
+            )
+        shown_data = {
             **message.data,
             "notification_id": str(message.notification_id),
             "correlation_id": message.correlation_id,
@@ -159,7 +169,7 @@ class SandboxPush(_Sandbox[Push]):
                 subject=_storable(message.title),
                 text=_storable(message.body),
                 headers={name: _storable(value) for name, value in shown.items() if value},
-                data={name: _storable(value) for name, value in data.items()},
+                data={name: _storable(value) for name, value in shown_data.items()},
                 correlation_id=message.correlation_id,
             ),
         )

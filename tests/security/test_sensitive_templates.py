@@ -1,0 +1,279 @@
+"""What a sensitive template is filled with is used once, shown to nobody, and then gone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from apps.common.callers import Kind
+from apps.notifications import dead_letters, intake, receipts
+from apps.notifications.dead_letter_desk import single
+from apps.notifications.delivery.deliver import deliver
+from apps.notifications.models import (
+    Batch,
+    DeadLetter,
+    LetterState,
+    Notification,
+    SandboxMessage,
+)
+from apps.notifications.queues import Channel
+from apps.notifications.redaction import REDACTED
+from apps.notifications.states import Status
+from apps.notifications.sweep import sweep
+from apps.users.models import User
+from tests.fakes.fcm_server import FcmServer
+from tests.fakes.smtp_server import SmtpServer
+from tests.notifications.cast import (
+    accepted,
+    assert_problem,
+    body,
+    client_with,
+    overdue,
+    person,
+    template,
+)
+from tests.security.everything import places_of
+
+pytestmark = pytest.mark.django_db
+
+CODE = "code-741-852"
+SECRETS: dict[str, Any] = {"code": CODE, "more": {"deep": [CODE]}}
+SHOWN = {"code": REDACTED, "more": REDACTED}
+MAIL = {
+    "subject": "{{ code }} is your code",
+    "body": "It is {{ more.deep[0] }}",
+    "html": "<b>{{ code }}</b>",
+}
+PUSH = {"title": "{{ code }}", "body": "{{ code }}", "link": "https://example.com/{{ code }}"}
+
+
+@pytest.fixture(autouse=True)
+def one_time_codes(db: None) -> None:
+    template("one-time-code", content=MAIL, sensitive=True)
+    template("push-code", "push", content=PUSH, sensitive=True)
+
+
+def a_code(user: User, **changes: Any) -> Notification:
+    return accepted(user, **{"template_code": "one-time-code", "variables": SECRETS, **changes})
+
+
+def driven(row: Notification) -> None:
+    deliver(channel=Channel(row.channel), ids=[row.pk], attempt=row.attempts)
+    row.refresh_from_db()
+
+
+def failed(user: User) -> DeadLetter:
+    """Have a code fail for good, with its dead letter."""
+    row = a_code(user)
+    Notification.objects.filter(pk=row.pk).update(status=Status.FAILED, reason="attempts_exhausted")
+    dead_letters.record_failed([row.pk])
+    return DeadLetter.objects.get(notification=row)
+
+
+def test_no_answer_shows_the_values_even_before_they_are_gone(shop: APIClient, alice: User) -> None:
+    asked = body(alice, template_code="one-time-code", variables=SECRETS)
+    answers = [shop.post("/api/v1/notifications/", asked, format="json")]
+    row = Notification.objects.get()
+    assert row.secret_variables == SECRETS
+    itself = f"/api/v1/notifications/{row.pk}"
+    answers += [shop.get(path) for path in (itself, f"{itself}/status", "/api/v1/notifications/")]
+    assert [answer.status_code for answer in answers] == [202, 200, 200, 200]
+    assert answers[1].json()["variables"] == SHOWN
+    assert [answer for answer in answers if CODE in answer.content.decode()] == []
+    answers.append(shop.post(f"{itself}/cancel", format="json"))
+    assert answers[-1].json()["variables"] == SHOWN
+
+
+def test_the_admin_shows_no_values(alice: User, charlie: User) -> None:
+    letter = failed(alice)
+    browser = Client()
+    browser.force_login(charlie)
+    for page in (
+        f"/admin/notifications/notification/{letter.notification_id}/change/",
+        f"/admin/notifications/deadletter/{letter.pk}/change/",
+    ):
+        answer = browser.get(page)
+        assert answer.status_code == 200
+        assert CODE not in answer.content.decode()
+
+
+def test_a_mail_says_the_values_and_then_nothing_holds_them(
+    alice: User, smtp_server: SmtpServer, settings: Any
+) -> None:
+    settings.EMAIL_PROVIDERS = ["smtp"]
+    row = a_code(alice)
+    driven(row)
+    (mail,) = smtp_server.mails
+    assert mail.parsed["Subject"] == f"{CODE} is your code"
+    assert (row.status, row.variables, row.secret_variables) == (Status.SENT, SHOWN, None)
+    assert places_of(CODE) == []
+
+
+def test_a_push_says_the_values_and_then_nothing_holds_them(
+    alice: User, fcm_server: FcmServer, settings: Any
+) -> None:
+    settings.PUSH_PROVIDERS = ["fcm"]
+    row = a_code(alice, template_code="push-code", notification_type="push")
+    driven(row)
+    assert CODE in str(fcm_server.messages[0])
+    assert row.status == Status.SENT
+    assert places_of(CODE) == []
+
+
+@pytest.mark.parametrize(("code", "kind"), [("one-time-code", "email"), ("push-code", "push")])
+def test_the_sandbox_keeps_who_got_it_and_not_what_it_said(
+    alice: User, code: str, kind: str
+) -> None:
+    row = a_code(alice, template_code=code, notification_type=kind)
+    driven(row)
+    kept = SandboxMessage.objects.get(notification_id=row.pk)
+    assert (row.status, kept.subject, kept.text) == (Status.DELIVERED, REDACTED, REDACTED)
+    assert places_of(CODE) == []
+
+
+def skipped(row: Notification) -> None:
+    User.objects.filter(pk=row.user_id).update(email_enabled=False)
+    driven(row)
+
+
+def expired(row: Notification) -> None:
+    overdue(row, expires_at=row.created_at)
+    sweep()
+
+
+def cancelled(row: Notification) -> None:
+    intake.cancel(row)
+
+
+def bounced(row: Notification) -> None:
+    User.objects.filter(pk=row.user_id).update(email="bounce@example.com")
+    driven(row)
+
+
+def told(row: Notification) -> None:
+    Notification.objects.filter(pk=row.pk).update(status=Status.SENDING)
+    event = receipts.ReceiptEvent.DELIVERED
+    receipts.take(row, receipts.Told(provider="p", event=event, occurred_at=row.created_at))
+
+
+@pytest.mark.usefixtures("lanes")  # Without its queues the sweep takes nothing.
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        (skipped, Status.SKIPPED),
+        (expired, Status.EXPIRED),
+        (cancelled, Status.CANCELLED),
+        (bounced, Status.BOUNCED),
+        (told, Status.DELIVERED),
+    ],
+)
+def test_every_ending_takes_the_values_and_no_replay_brings_them_back(
+    shop: APIClient, alice: User, end: Callable[[Notification], None], status: Status
+) -> None:
+    row = a_code(alice)
+    end(row)
+    row.refresh_from_db()
+    assert (row.status, row.variables, row.secret_variables) == (status, SHOWN, None)
+    assert places_of(CODE) == []
+    refused = shop.post(f"/api/v1/notifications/{row.pk}/replay", format="json")
+    assert_problem(refused, 409)
+    assert Notification.objects.count() == 1
+
+
+def test_a_retry_keeps_the_values(alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(email="flaky@example.com")
+    row = a_code(alice)
+    driven(row)
+    assert (row.status, row.secret_variables) == (Status.RETRYING, SECRETS)
+
+
+def test_a_failure_keeps_the_values_for_its_dead_letter_and_a_replay_takes_them_along(
+    alice: User,
+) -> None:
+    letter = failed(alice)
+    original = Notification.objects.get()
+    assert original.secret_variables == SECRETS
+    replayed = single.replay(letter.pk, by="tests").replayed_as
+    assert replayed is not None
+    again = Notification.objects.get(pk=replayed)
+    original.refresh_from_db()
+    assert (original.secret_variables, again.secret_variables) == (None, SECRETS)
+    assert (again.sensitive, again.variables) == (True, SHOWN)
+    driven(again)
+    assert again.status == Status.DELIVERED
+    assert places_of(CODE) == []
+
+
+def test_a_replay_of_the_notification_takes_the_values_once(shop: APIClient, alice: User) -> None:
+    letter = failed(alice)
+    path = f"/api/v1/notifications/{letter.notification_id}/replay"
+    assert shop.post(path, format="json").status_code == 202
+    problem = assert_problem(shop.post(path, format="json"), 409)
+    assert problem["code"] == "variables_redacted"
+    assert Notification.objects.count() == 2
+
+
+def test_a_discard_takes_the_values(alice: User) -> None:
+    letter = failed(alice)
+    single.discard(letter.pk, by="tests", reason="too late")
+    letter.refresh_from_db()
+    assert letter.state == LetterState.DISCARDED
+    assert places_of(CODE) == []
+
+
+def test_a_repeated_request_still_gets_its_first_answer(shop: APIClient, alice: User) -> None:
+    asked = body(alice, template_code="one-time-code", variables=SECRETS, request_id="login-1")
+    first = shop.post("/api/v1/notifications/", asked, format="json")
+    driven(Notification.objects.get())
+    second = shop.post("/api/v1/notifications/", asked, format="json")
+    other = {**asked, "variables": {**SECRETS, "code": "another"}}
+    refused = shop.post("/api/v1/notifications/", other, format="json")
+    assert (second.status_code, second.json()) == (202, first.json())
+    assert second["Idempotency-Replayed"] == "true"
+    assert_problem(refused, 422)
+    assert Notification.objects.count() == 1
+
+
+def test_a_bulk_call_keeps_no_copy(shop: APIClient, alice: User) -> None:
+    asked = body(alice, template_code="one-time-code", variables=SECRETS)
+    wrong = {**asked, "variables": {"code": CODE}}
+    call = {"notifications": [asked, wrong, {**asked, "priority": CODE}]}
+    answer = shop.post("/api/v1/notifications/bulk", call, format="json")
+    assert [row["status"] for row in answer.json()["results"]] == [
+        "accepted",
+        "rejected",
+        "rejected",
+    ]
+    assert Batch.objects.count() == 1
+    assert places_of(CODE) == ["notifications.Notification.secret_variables: " + CODE]
+
+
+def test_a_chunk_of_codes_costs_the_same_number_of_statements_as_any_other(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    crowd = [person(f"user{place}") for place in range(20)]
+    rows = [a_code(user) for user in crowd]
+    # The fifteen of a chunk of mails; see tests/notifications/delivery/test_query_counts.py.
+    with django_assert_num_queries(15):
+        deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
+    assert (
+        Notification.objects.filter(secret_variables__isnull=True, status="delivered").count() == 20
+    )
+
+
+def test_the_variables_of_other_templates_stay(shop: APIClient, alice: User) -> None:
+    row = accepted(alice)
+    driven(row)
+    assert (row.status, row.sensitive) == (Status.DELIVERED, False)
+    assert shop.get(f"/api/v1/notifications/{row.pk}").json()["variables"]["name"] == "Ada"
+
+
+def test_a_rehearsal_is_as_secret_as_the_real_thing(alice: User) -> None:
+    caller = client_with(client="shop", kind=Kind.TEST)
+    asked = body(alice, template_code="one-time-code", variables=SECRETS)
+    assert caller.post("/api/v1/notifications/", asked, format="json").status_code == 202
+    driven(Notification.objects.get())
+    assert places_of(CODE) == []
