@@ -5,9 +5,17 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from apps.notifications.models import Attempt, DeadLetter, Notification, SandboxMessage
+from apps.notifications.models import (
+    Attempt,
+    DeadLetter,
+    Event,
+    Notification,
+    Receipt,
+    SandboxMessage,
+)
 from apps.notifications.states import CANCELLABLE, Status
 from apps.notifications.timeline import advance_telling
+from apps.users import contacts
 
 
 def erase_what_was_sent(user_id: UUID) -> None:
@@ -16,6 +24,8 @@ def erase_what_was_sent(user_id: UUID) -> None:
         rows = Notification.objects.filter(user_id=user_id)
         # Locked in the order in which workers lock theirs, so that neither waits for the other.
         ids = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
+        # What providers said when something ended stands in the events as well.
+        Event.objects.filter(notification_id__in=ids).update(detail="")
         waiting = list(rows.filter(status__in=CANCELLABLE).values_list("pk", flat=True))
         advance_telling(
             waiting,
@@ -24,7 +34,13 @@ def erase_what_was_sent(user_id: UUID) -> None:
             detail="the user was erased",
             reason="user_erased",
         )
-        rows.update(variables={}, metadata={}, request_id=None)
+        # The digest goes as well: a short code could be found by trying, until it fits.
+        rows.update(
+            variables={}, secret_variables=None, metadata={}, request_id=None, body_digest=b""
+        )
         Attempt.objects.filter(notification_id__in=ids).update(detail="", device_id=None)
+        Receipt.objects.filter(notification_id__in=ids).update(detail="")
         DeadLetter.objects.filter(notification_id__in=ids).update(message={})
         SandboxMessage.objects.erase(ids)
+        # Mails about the account itself, such as a link to a new password, have no notification.
+        SandboxMessage.objects.filter(recipient__in=contacts.addresses_of(user_id)).delete()

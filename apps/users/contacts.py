@@ -15,6 +15,7 @@ from apps.users.models import Device, User
 __all__ = [
     "Contact",
     "DeviceContact",
+    "addresses_of",
     "audience_members",
     "audience_size",
     "erase",
@@ -118,6 +119,13 @@ def audience_members(
 ) -> list[UUID]:
     """Return up to ``limit`` of them by rising id, from the one behind ``after``."""
     return audience.members(after=after, upto=upto, limit=limit, channel=channel, category=category)
+
+
+def addresses_of(user_id: UUID) -> set[str]:
+    """Return every address and token of a person, as it goes to the wire, for erasure."""
+    emails = User.objects.filter(pk=user_id).values_list("email", "pending_email")
+    found = {deliverable(address) for both in emails for address in both if address}
+    return found | set(Device.objects.filter(user_id=user_id).values_list("token", flat=True))
 
 
 def suppress(*, email: str, reason: str) -> None:

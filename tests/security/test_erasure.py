@@ -1,0 +1,90 @@
+"""After a person is erased nothing in the whole database tells who they were or what they got."""
+
+from typing import Any
+
+import pytest
+from django.core.mail import send_mail
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.notifications import dead_letters
+from apps.notifications.delivery.deliver import deliver
+from apps.notifications.models import DeadLetter, Event, Notification, SandboxMessage
+from apps.notifications.queues import Channel
+from apps.notifications.receipts import ReceiptEvent, Told, take
+from apps.notifications.states import Status
+from apps.users import contacts, tokens
+from apps.users.models import CategoryPreference, Device, ExternalId, User
+from tests.fakes.smtp_server import SmtpServer
+from tests.notifications.cast import SHOP, accepted, person, standing, template
+from tests.security.everything import places_of
+
+pytestmark = pytest.mark.django_db
+
+# What tells who it was. Each stands somewhere before, and nowhere after.
+NAME, ADDRESS, PENDING, TOKEN = "Dorothea", "dorothea@example.com", "later@example.com", "tok-dd-1"
+WORDS = ("variable-dd", "metadata-dd", "request-dd", "external-dd", "category-dd", "provider-dd")
+TRACES = (NAME, "dorothea@", PENDING, TOKEN, *WORDS)
+
+
+@pytest.fixture
+def dorothea(welcome: None) -> User:
+    user = person("dorothea", pending_email=PENDING, tokens=(TOKEN,))
+    ExternalId.objects.create(client="shop", user=user, value="external-dd")
+    CategoryPreference.objects.create(user=user, category="category-dd", email=False)
+    tokens.issue(user)
+    return user
+
+
+def sent(user: User, **changes: Any) -> Notification:
+    variables = {"name": "variable-dd", "link": "https://example.com"}
+    return accepted(user, **{"variables": variables, "metadata": {"a": "metadata-dd"}, **changes})
+
+
+def test_nothing_in_the_database_tells_of_an_erased_person(
+    shop: APIClient, dorothea: User, smtp_server: SmtpServer, settings: Any
+) -> None:
+    template("code", content={"subject": "{{ name }}", "body": "-"}, sensitive=True)
+    delivered = sent(dorothea, request_id="request-dd")
+    deliver(channel=Channel.EMAIL, ids=[delivered.pk], attempt=0)
+    sent(dorothea, template_code="code", variables={"name": "variable-dd"})
+    # The words of a server that refuses, in an attempt, in an event and in a dead letter's way.
+    settings.EMAIL_PROVIDERS = ["smtp"]
+    smtp_server.answer("rcpt", "554 5.7.1 provider-dd does not like this")
+    refused = sent(dorothea)
+    deliver(channel=Channel.EMAIL, ids=[refused.pk], attempt=0)
+    dead_letters.record_failed([refused.pk])
+    DeadLetter.objects.update(message={"body": "variable-dd"})
+    # A receipt with the provider's words, and an account mail in the sandbox.
+    bounced = standing(dorothea, Status.SENT)
+    word = Told(
+        provider="p", event=ReceiptEvent.FAILED, occurred_at=timezone.now(), detail="provider-dd"
+    )
+    take(bounced, word)
+    settings.EMAIL_PROVIDERS = ["sandbox"]
+    settings.EMAIL_BACKEND = "apps.notifications.email_backend.ProviderBackend"
+    send_mail("A link", f"Hello {NAME}", None, [ADDRESS])
+    contacts.suppress(email=ADDRESS, reason="hard_bounce")
+    before = " ".join(places_of(*TRACES))
+    assert [trace for trace in TRACES if trace not in before] == []
+
+    assert shop.delete(f"/api/v1/users/{dorothea.pk}").status_code == 204
+
+    assert places_of(*TRACES) == []
+    assert Notification.objects.filter(user_id=dorothea.pk).count() == 4
+    assert not SandboxMessage.objects.exists()
+    assert not Device.objects.filter(user=dorothea).exists()
+
+
+def test_the_digest_of_what_was_asked_goes_as_well(shop: APIClient, dorothea: User) -> None:
+    sent(dorothea)
+    shop.delete(f"/api/v1/users/{dorothea.pk}")
+    assert [bytes(row.body_digest) for row in Notification.objects.all()] == [b""]
+
+
+def test_the_story_still_tells_that_the_user_was_erased(shop: APIClient, dorothea: User) -> None:
+    row = sent(dorothea, caller=SHOP)
+    shop.delete(f"/api/v1/users/{dorothea.pk}")
+    assert list(Event.objects.values_list("notification_id", "detail")) == [
+        (row.pk, "the user was erased")
+    ]
