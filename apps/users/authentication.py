@@ -10,7 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from apps.common.callers import Caller
-from apps.users import api_keys, tokens
+from apps.users import api_keys, second_factor, tokens
 from apps.users.models import User
 
 CHALLENGE = 'Api-Key realm="api", Bearer realm="api"'
@@ -90,6 +90,8 @@ class StaffSessionAuthentication(SessionAuthentication):
             return None
         user = found[0]
         if not isinstance(user, User) or not user.is_staff or user.erased_at is not None:
+            return None
+        if not second_factor.passed(request._request):  # noqa: SLF001 - as the parent class does.
             return None
         return user, caller_for(user)
 

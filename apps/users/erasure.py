@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
+from apps.users import second_factor
 from apps.users.addresses import address_hash
 from apps.users.locales import forget_locale
 from apps.users.models import Suppression, User
@@ -31,6 +32,7 @@ def erase(user_id: UUID) -> None:
     user.category_preferences.all().delete()
     user.external_ids.all().delete()
     OutstandingToken.objects.filter(user=user).delete()
+    second_factor.forget(user)
     user.groups.clear()
     user.user_permissions.clear()
     _empty(user)

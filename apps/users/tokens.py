@@ -10,10 +10,12 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
+from apps.users import second_factor
 from apps.users.models import User
 
 USER_CLAIM = "user_id"
 VERSION_CLAIM = "session_version"
+SECOND_FACTOR_CLAIM = "second_factor"
 
 
 class TokenRefused(Exception):  # noqa: N818 - it is an answer to a question, not a fault.
@@ -29,11 +31,12 @@ class Tokens:
     expires_in: int
 
 
-def issue(user: User) -> Tokens:
-    """Make the tokens of a user who has shown who they are."""
+def issue(user: User, *, second_factor_passed: bool = False) -> Tokens:
+    """Make the tokens of a user who has shown who they are, with one factor or with two."""
     refresh = RefreshToken()
     refresh[USER_CLAIM] = str(user.pk)
     refresh[VERSION_CLAIM] = user.session_version
+    refresh[SECOND_FACTOR_CLAIM] = second_factor_passed
     # The table keeps the id for revocation; the token itself would let its reader log in.
     OutstandingToken.objects.create(
         user=user,
@@ -64,6 +67,9 @@ def _user(token: AccessToken | RefreshToken) -> User:
     """
     user = User.objects.filter(pk=_user_id(token), is_active=True, erased_at=None).first()
     if user is None or token.get(VERSION_CLAIM) != user.session_version:
+        raise TokenRefused
+    # Of staff who have enrolled since, an older token counts for as little as a password alone.
+    if not token.get(SECOND_FACTOR_CLAIM) and second_factor.demanded_of(user):
         raise TokenRefused
     return user
 
@@ -105,7 +111,7 @@ def rotate(raw: str) -> tuple[User, Tokens]:
     _, first = refresh.blacklist()
     if not first:
         raise TokenRefused
-    return user, issue(user)
+    return user, issue(user, second_factor_passed=bool(refresh.get(SECOND_FACTOR_CLAIM)))
 
 
 def revoke(raw: str) -> None:

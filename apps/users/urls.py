@@ -4,10 +4,13 @@ from django.urls import path
 
 from apps.common.routes import either_slash
 from apps.users.pages import ConfirmEmailPage, ResetPasswordPage
+from apps.users.second_factor_pages import EnrolPage, SecondFactorPage
 
 urlpatterns = either_slash(
     [
         path("confirm-email", ConfirmEmailPage.as_view(), name="confirm-email"),
         path("reset-password", ResetPasswordPage.as_view(), name="reset-password"),
+        path("second-factor", SecondFactorPage.as_view(), name="second-factor"),
+        path("second-factor/enrol", EnrolPage.as_view(), name="enrol-second-factor"),
     ]
 )

@@ -123,6 +123,9 @@ PUBLIC_URL: str = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 TRUSTED_PROXIES: list[str] = _networks("TRUSTED_PROXIES")
 OPEN_REGISTRATION: bool = env.bool("OPEN_REGISTRATION", default=EMBEDDED and not HAS_SERVER)
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
+ADMIN_SECOND_FACTOR: str = env.str(
+    "ADMIN_SECOND_FACTOR", "optional", validate=validate.OneOf(["optional", "required"])
+)
 
 # Logs.
 LOG_LEVEL: str = env.str(

@@ -72,6 +72,7 @@ OPEN_REGISTRATION = environment.OPEN_REGISTRATION
 RATE_LIMIT_LOGIN = environment.RATE_LIMIT_LOGIN
 RATE_LIMIT_NOTIFICATIONS = environment.RATE_LIMIT_NOTIFICATIONS
 METRICS_TOKEN = environment.METRICS_TOKEN
+ADMIN_SECOND_FACTOR = environment.ADMIN_SECOND_FACTOR
 
 # django-ratelimit counts in the shared cache. When Redis is away it must neither crash nor let
 # everybody in: apps.common.throttling then counts in the process instead.

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from apps.users import second_factor
 from apps.users.addresses import address_key
 from apps.users.admin.bases import (
     AccountModelAdmin,
@@ -58,6 +59,7 @@ class AccountAdmin(AccountModelAdmin):
     form = AccountChangeForm
     add_form = AccountAddForm
     change_password_form = AccountPasswordForm
+    actions = ("reset_second_factor",)
     inlines: ClassVar[list[Any]] = [DeviceInline, CategoryPreferenceInline, ExternalIdInline]
     list_display = ("name", "email", "email_confirmed", "locale", "is_staff", "created_at")
     list_filter = ("is_staff", "is_superuser", "is_active", "groups")
@@ -137,6 +139,18 @@ class AccountAdmin(AccountModelAdmin):
         if obj is None or request.user.is_superuser or obj.pk == request.user.pk:
             return True
         return not (obj.is_staff or obj.is_superuser)
+
+    def has_reset_permission(self, request: HttpRequest) -> bool:
+        """Whoever resets a second factor opens the way around it, so only superusers do."""
+        return request.user.is_superuser
+
+    @admin.action(description="Reset the second factor", permissions=["reset"])
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Remove the app and the recovery codes of those who have lost both."""
+        for user in queryset:
+            if second_factor.forget(user):
+                self.log_change(request, user, "The second factor was reset.")
+        self.message_user(request, "They set up a new second factor when they next log in.")
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Rows stay: the counts belong to them. Erasing empties them."""

@@ -125,6 +125,9 @@ class LoginIn(StrictSerializer):
 
     email = StrictCharField(max_length=320)
     password = PasswordField()
+    one_time_code = StrictCharField(
+        max_length=32, required=False, help_text="The second factor, of staff who have set one up."
+    )
 
 
 class RefreshIn(StrictSerializer):

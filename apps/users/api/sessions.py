@@ -89,7 +89,9 @@ class LoginView(OpenView):
         given = self.body(request, LoginIn)
         account = address_key(given["email"])
         self.limited(count_call(request, group="login", account=account))
-        user, issued = login.log_in(email=given["email"], password=given["password"])
+        user, issued = login.log_in(
+            email=given["email"], password=given["password"], code=given.get("one_time_code")
+        )
         return Response({**printed(issued), "user": UserOut(user).data})
 
 

@@ -22,7 +22,9 @@ from apps.notifications.api.health import READY_PROBES
 from apps.notifications.management.dead_letter_words import DeadLetterWords
 from apps.notifications.models import Notification
 from apps.templates import catalog, rendering
-from apps.users import api_keys
+from apps.users import api_keys, second_factor
+from apps.users.addresses import address_key
+from apps.users.models import User
 
 OPERATOR = "operator"
 
@@ -84,6 +86,11 @@ class Command(BaseCommand):
         key.add_argument(
             "--scope", action="append", choices=[scope.value for scope in Scope], dest="scopes"
         )
+
+        lost = word(
+            "reset-second-factor", self.reset_second_factor, "Remove the second factor of a person."
+        )
+        lost.add_argument("email")
 
         word("seed-demo", self.seed_demo, "Make the demo's user, templates, staff and API key.")
 
@@ -168,6 +175,13 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         self.stdout.write(f"client {row.client}, {row.kind}, {', '.join(row.scopes)}")
         self.stdout.write(plain)
+
+    def reset_second_factor(self, arguments: Namespace) -> None:
+        """Help somebody who has lost the app and the recovery codes."""
+        user = User.objects.filter(email_key=address_key(arguments.email)).first()
+        if user is None or not second_factor.forget(user):
+            raise CommandError("Nobody with this address has a second factor.")
+        self.stdout.write(f"user {user.pk} has no second factor any more")
 
     def seed_demo(self, arguments: Namespace) -> None:
         """Make what is missing of the demo."""
