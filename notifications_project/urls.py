@@ -4,7 +4,11 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import (
+    SpectacularAPIView,
+    SpectacularRedocView,
+    SpectacularSwaggerSplitView,
+)
 
 from apps.common.routes import either_slash
 from apps.notifications import sandbox_pages
@@ -43,7 +47,8 @@ urlpatterns = [
             path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
             path(
                 "api/docs/",
-                SpectacularSwaggerView.as_view(url_name="schema", http_method_names=PAGES),
+                # Its script is a request of its own, so that the page needs none written into it.
+                SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=PAGES),
                 name="docs",
             ),
             path(

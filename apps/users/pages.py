@@ -11,6 +11,12 @@ from apps.common.throttling import count_call
 from apps.users import confirmations, password_resets
 from apps.users.passwords import MAX_LENGTH
 
+# These pages have a form and a style, and no script.
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
 
 def words_of(problem: Problem) -> list[str]:
     """Return what a problem says, for people."""
@@ -55,6 +61,7 @@ class _LinkPage(View):
     def _page(self, request: HttpRequest, **context: Any) -> HttpResponse:
         page = render(request, self.template_name, {"password_length": MAX_LENGTH, **context})
         page["Cache-Control"] = "no-store"
+        page["Content-Security-Policy"] = PAGE_POLICY
         # The address of this page holds the token.
         page["Referrer-Policy"] = "no-referrer"
         return page

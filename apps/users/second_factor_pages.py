@@ -16,7 +16,7 @@ from apps.common.throttling import count_call
 from apps.users import second_factor
 from apps.users.addresses import address_key
 from apps.users.models import User
-from apps.users.pages import words_of
+from apps.users.pages import PAGE_POLICY, words_of
 
 KEY_IN_SESSION = "second_factor_key"
 NEXT = "next"
@@ -82,6 +82,7 @@ class _StaffPage(View):
         """Render a page that no cache keeps."""
         page = render(request, template, {"then": self.then(request), **context})
         page["Cache-Control"] = "no-store"
+        page["Content-Security-Policy"] = PAGE_POLICY
         return page
 
 
