@@ -4,6 +4,8 @@ from typing import Any
 
 import structlog
 
+from apps.common import masking
+
 SHARED_PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -34,15 +36,16 @@ def logging_config(*, level: str, format_name: str) -> dict[str, Any]:
     renderer: list[Any]
     if format_name == "json":
         renderer = [
-            # Without the local variables of each frame: they hold bodies, passwords and keys.
-            structlog.processors.ExceptionRenderer(
-                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-            ),
+            masking.mask,
             structlog.processors.EventRenamer("event"),
             structlog.processors.JSONRenderer(),
         ]
     else:
-        renderer = [structlog.dev.ConsoleRenderer(colors=False)]
+        renderer = [
+            masking.mask,
+            masking.as_text,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ]
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -4,15 +4,22 @@ import io
 import json
 import logging
 import logging.config
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import structlog
+from celery import current_app
+from celery.app.trace import build_tracer
 from django.conf import settings as project
+from django.db import DataError, IntegrityError
 from rest_framework.test import APIClient
 
+from apps.common import masking
 from apps.common.correlation import correlated
+from apps.common.ids import new_id
 from apps.common.logs import logging_config
 from apps.notifications.delivery.deliver import deliver
 from apps.notifications.models import Notification
@@ -23,12 +30,11 @@ from tests.common.urls import SECRET
 from tests.notifications.cast import body
 
 
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
+@contextmanager
+def logged_to(captured: io.StringIO, format_name: str) -> Iterator[None]:
     """Write the log, as the project formats it, where the test can read it."""
-    config = logging_config(level="DEBUG", format_name="json")
+    config = logging_config(level="DEBUG", format_name=format_name)
     formatter: Any = config["formatters"]["structured"]
-    captured = io.StringIO()
     handler = logging.StreamHandler(captured)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -37,8 +43,17 @@ def lines() -> Iterator[io.StringIO]:
     )
     root = logging.getLogger()
     root.addHandler(handler)
-    yield captured
-    root.removeHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    captured = io.StringIO()
+    with logged_to(captured, "json"):
+        yield captured
 
 
 def read(captured: io.StringIO) -> list[dict[str, Any]]:
@@ -101,6 +116,93 @@ def test_a_refusal_tells_no_values(lines: io.StringIO, shop: APIClient, alice: U
     assert shop.post("/api/v1/notifications/", asked, format="json").status_code == 422
     assert "Wonderland-7" not in lines.getvalue()
     assert "alice@example.com" not in lines.getvalue()
+
+
+# How PostgreSQL tells that a row cannot be stored, and how a library tells a value.
+DATABASE_WORDS = (
+    'duplicate key value violates unique constraint "users_user_email_key"\n'
+    "DETAIL:  Key (name, code)=(Wonderland, 741852) already exists."
+)
+TOLD_BY_ERRORS = [
+    (IntegrityError(DATABASE_WORDS), 'unique constraint "users_user_email_key"'),
+    (DataError('invalid input syntax for type uuid: "Wonderland 741852"'), "for type uuid"),
+    (ValueError("invalid literal for int() with base 10: 'Wonderland-741852'"), "base 10"),
+    (OSError("no route to Wonderland741852@example.com"), "no route to"),
+    (ExceptionGroup("two", [KeyError("Wonderland 741852")]), "two"),
+]
+
+
+def failing(error: Exception, secret: str) -> None:
+    raise error from RuntimeError(f"while storing {secret!r}")
+
+
+@pytest.mark.parametrize("format_name", ["json", "console"])
+@pytest.mark.parametrize(("error", "kept"), TOLD_BY_ERRORS)
+@pytest.mark.parametrize("logger", ["library", "structlog"])
+def test_the_words_of_an_exception_are_told_without_values(
+    format_name: str, error: Exception, kept: str, logger: str
+) -> None:
+    told = io.StringIO()
+    with logged_to(told, format_name):
+        try:
+            failing(error, "Wonderland 741852")
+        except Exception:
+            if logger == "library":
+                logging.getLogger("library").exception("it failed")
+            else:
+                structlog.get_logger("ours").exception("it failed")
+    assert type(error).__name__ in told.getvalue()
+    assert kept in told.getvalue().replace('\\"', '"')
+    assert "failing" in told.getvalue()
+    assert "741852" not in told.getvalue()
+
+
+def test_a_task_that_fails_tells_no_values(lines: io.StringIO) -> None:
+    def fails(ids: list[str]) -> None:
+        raise IntegrityError(DATABASE_WORDS)
+
+    task: Any = current_app.task(name="tests.fails", shared=False)(fails)
+    tracer = build_tracer(task.name, task, app=current_app)
+    tracer(str(new_id()), [["an-id"]], {}, {"delivery_info": {}, "argsrepr": "x"})
+    assert "IntegrityError" in lines.getvalue()
+    assert "741852" not in lines.getvalue()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ada@example.com",
+        "nk_live_abcdefgh_" + "S3cret" * 7 + "x",
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." + "e30" * 20 + ".sig-nature" * 4,
+        "/unsubscribe/" + "WyIwMTk4" * 10 + ":1tU5fQ:" + "a" * 43,
+    ],
+)
+def test_a_secret_in_any_text_of_a_line_is_masked(lines: io.StringIO, secret: str) -> None:
+    structlog.get_logger("ours").warning(f"saw {secret} here", path=f"/x {secret}")
+    logging.getLogger("library").warning("of %s: %r", secret, {"a": secret})
+    ours, library = read(lines)
+    assert ours["event"].startswith("saw ")
+    assert ours["event"].endswith(" here")
+    for word in (secret, secret[-20:]):
+        assert word not in str(ours) + str(library)
+
+
+def test_masking_costs_little() -> None:
+    line = {
+        "event": "notification attempted",
+        "notification_id": str(new_id()),
+        "correlation_id": str(new_id()),
+        "provider": "sandbox",
+        "status": "delivered",
+        "reason": "",
+    }
+    started = time.perf_counter()
+    for _ in range(1000):
+        masking.mask(None, "info", dict(line))
+    assert time.perf_counter() - started < 0.2
+    started = time.perf_counter()
+    masking.masked("a" * 90 + " " + "b.c@" * 5000 + "x" * 100_000)
+    assert time.perf_counter() - started < 0.5
 
 
 @pytest.mark.parametrize("format_name", ["json", "console"])

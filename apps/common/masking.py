@@ -1,0 +1,93 @@
+"""Keeps personal data and secrets out of log lines, whichever library writes them."""
+
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+WITHHELD = "***"
+# What a database adds to its error: the values of the row that it refused. In a repr the line end
+# is written out.
+ROW_VALUES = re.compile(r"(?:\n|\\n)\s*(?:DETAIL|CONTEXT|HINT|LINE \d+):.*", re.DOTALL)
+# An e-mail address, or a run of characters as long as a device token, a JSON Web Token or a link's.
+LONG_RUN = 100
+PERSONAL_DATA = re.compile(r"[^\s<>()\[\],;:\"'=]{1,64}@[^\s<>()\[\],;:\"']+|[\w:%+/=.-]{100,}")
+API_KEY = re.compile(r"(nk_(?:live|test)_[a-z0-9]{8})_[A-Za-z0-9]{10,}")
+QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
+# What quotes in the words of an error may hold: names of columns, classes and modules.
+NAME = re.compile(r"['\"][a-z_][a-z_.]{0,62}['\"]")
+ERROR_MAX_CHARACTERS = 500
+
+EventDict = MutableMapping[str, Any]
+
+_exceptions = structlog.tracebacks.ExceptionDictTransformer(
+    # The local variables of a frame hold bodies, passwords and keys.
+    show_locals=False
+)
+
+
+def masked(text: str) -> str:
+    """Replace what looks like an address, a token or a key, and cut what a database adds."""
+    # Nearly all texts are short and innocent: these looks cost a tenth of the expressions.
+    if len(text) < LONG_RUN and not any(sign in text for sign in ("@", "nk_", "DETAIL")):
+        return text
+    text = ROW_VALUES.sub("", text)
+    return PERSONAL_DATA.sub(WITHHELD, API_KEY.sub(rf"\1_{WITHHELD}", text))
+
+
+def masked_error(text: str) -> str:
+    """Mask the words of an exception: its first line, without the values that it quotes."""
+    first, *_ = ROW_VALUES.sub("", text.strip()).split("\n", maxsplit=1)
+
+    def unless_a_name(found: re.Match[str]) -> str:
+        return found[0] if NAME.fullmatch(found[0]) else WITHHELD
+
+    return QUOTED.sub(unless_a_name, masked(first))[:ERROR_MAX_CHARACTERS]
+
+
+def mask(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
+    """Mask every text of a line, and tell its exception without values (a structlog processor)."""
+    exc_info = event_dict.pop("exc_info", None)
+    stack = event_dict.pop("stack", None)
+    for name, value in event_dict.items():
+        if isinstance(value, str):
+            event_dict[name] = masked(value)
+    if stack is not None:
+        event_dict["stack"] = stack
+    if exc_info:
+        event_dict["exception"] = [_told(one) for one in _chain(exc_info)]
+    return event_dict
+
+
+def as_text(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
+    """Write the exceptions of ``mask`` out for the eye."""
+    told = event_dict.pop("exception", None)
+    if told is not None:
+        event_dict["exception"] = "\n".join(
+            f'  File "{frame["filename"]}", line {frame["lineno"]}, in {frame["name"]}'
+            if frame
+            else f"{one['exc_type']}: {one['exc_value']}"
+            for one in told
+            for frame in (*one["frames"], None)
+        )
+    return event_dict
+
+
+def _chain(exc_info: Any) -> list[dict[str, Any]]:
+    if isinstance(exc_info, BaseException):
+        exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
+    if not isinstance(exc_info, tuple):
+        exc_info = sys.exc_info()
+    return [] if exc_info[1] is None else _exceptions(exc_info)
+
+
+def _told(one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **one,
+        "exc_value": masked_error(one["exc_value"]),
+        "exc_notes": [masked_error(note) for note in one.get("exc_notes", [])],
+        "syntax_error": None,
+        "exceptions": [[_told(inner) for inner in group] for group in one.get("exceptions", [])],
+    }
