@@ -218,6 +218,15 @@ def test_a_forwarded_address_is_not_believed(client: Client, settings: Any) -> N
     assert_problem(answer, 403)
 
 
+def test_a_caller_behind_an_unnamed_proxy_on_this_machine_is_no_loopback(
+    client: Client, settings: Any
+) -> None:
+    settings.TRUSTED_PROXIES = []
+    for hops in ("192.0.2.1", "127.0.0.1", ""):
+        answer = client.get("/metrics", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR=hops)
+        assert_problem(answer, 403)
+
+
 @pytest.fixture
 def with_token(settings: Any, client: Client) -> Callable[..., Any]:
     settings.METRICS_TOKEN = "secret-of-prometheus"
