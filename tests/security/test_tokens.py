@@ -1,0 +1,159 @@
+"""A token opens the door only as what it is: ours, of this kind, alive, and of somebody who may."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from django.conf import settings as project
+from rest_framework.test import APIClient
+
+from apps.common.ids import new_id
+from apps.users import contacts, tokens
+from apps.users.models import User
+
+pytestmark = pytest.mark.django_db
+
+KEY = project.SECRET_KEY
+OTHER_KEY = "another-secret-of-another-installation-" + "0" * 30
+Forge = Callable[[dict[str, Any], str], str]
+
+
+def status_with(token: str) -> int:
+    caller = APIClient(raise_request_exception=False)
+    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return int(caller.get("/api/v1/notifications/").status_code)
+
+
+def refresh_with(token: str) -> int:
+    asked = {"refresh": token}
+    answer = APIClient().post("/api/v1/users/token/refresh", asked, format="json")
+    return int(answer.status_code)
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+def encoded(part: bytes | dict[str, Any]) -> str:
+    raw = part if isinstance(part, bytes) else json.dumps(part).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def signed(header: dict[str, Any], claims: dict[str, Any], key: str, digest: str = "sha256") -> str:
+    """Sign by hand, whatever the header says."""
+    text = f"{encoded(header)}.{encoded(claims)}"
+    return f"{text}.{encoded(hmac.new(key.encode(), text.encode(), digest).digest())}"
+
+
+def forgeries(good: str) -> dict[str, str]:
+    claims = claims_of(good)
+    head, body, signature = good.split(".")
+    public_key = "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----"
+    somebody = {**claims, "user_id": str(new_id())}
+    return {
+        "no signature": f"{head}.{body}.",
+        "no algorithm": f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{body}.",
+        "no algorithm, spelled otherwise": f"{encoded({'alg': 'nOnE'})}.{body}.{signature}",
+        "another algorithm of the family": signed({"alg": "HS512"}, claims, KEY, "sha512"),
+        "named as an asymmetric one": signed({"alg": "RS256"}, claims, public_key),
+        "signed with a public key": signed({"alg": "HS256"}, claims, public_key),
+        "another installation's": jwt.encode(claims, OTHER_KEY, algorithm="HS256"),
+        "signed with nothing": signed({"alg": "HS256"}, claims, ""),
+        "somebody else's body": f"{head}.{encoded(somebody)}.{signature}",
+        "a key of its own": signed({"alg": "HS256", "jwk": {"k": "eA"}}, claims, "x"),
+        "a key from a file": signed({"alg": "HS256", "kid": "/dev/null"}, claims, ""),
+        "expired": jwt.encode({**claims, "exp": int(time.time()) - 1}, KEY, algorithm="HS256"),
+        "without an end": jwt.encode(
+            {name: value for name, value in claims.items() if name != "exp"}, KEY, algorithm="HS256"
+        ),
+        "not yet valid": jwt.encode(
+            {**claims, "nbf": int(time.time()) + 600}, KEY, algorithm="HS256"
+        ),
+        "no user": jwt.encode({**claims, "user_id": None}, KEY, algorithm="HS256"),
+        "a user that never was": jwt.encode(somebody, KEY, algorithm="HS256"),
+        "an earlier session": jwt.encode({**claims, "session_version": -1}, KEY, algorithm="HS256"),
+        "no session": jwt.encode({**claims, "session_version": None}, KEY, algorithm="HS256"),
+        "another kind": jwt.encode({**claims, "token_type": "sliding"}, KEY, algorithm="HS256"),
+        "no kind": jwt.encode({**claims, "token_type": None}, KEY, algorithm="HS256"),
+    }
+
+
+FORGED = sorted(forgeries(jwt.encode({"a": 1}, KEY, algorithm="HS256")))
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_a_forged_access_token_is_a_401(alice: User, kind: str) -> None:
+    good = tokens.issue(alice).access
+    assert status_with(good) == 200
+    assert status_with(forgeries(good)[kind]) == 401
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_a_forged_refresh_token_is_a_401(alice: User, kind: str) -> None:
+    good = tokens.issue(alice).refresh
+    assert refresh_with(forgeries(good)[kind]) == 401
+    assert refresh_with(good) == 200
+
+
+def test_neither_token_is_taken_for_the_other(alice: User) -> None:
+    issued = tokens.issue(alice)
+    assert status_with(issued.refresh) == 401
+    assert refresh_with(issued.access) == 401
+
+
+def test_a_signed_text_for_something_else_is_no_token(alice: User) -> None:
+    # Links in mails and tokens share the secret, and each derives its own key from it.
+    body = encoded(claims_of(tokens.issue(alice).access))
+    key = hashlib.sha256(b"django.core.signing.Signersigner" + KEY.encode()).digest()
+    text = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{body}"
+    forged = f"{text}.{encoded(hmac.new(key, text.encode(), hashlib.sha256).digest())}"
+    assert status_with(forged) == 401
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"session_version": 1}])
+def test_the_tokens_of_somebody_who_may_no_longer_are_void(
+    alice: User, change: dict[str, Any]
+) -> None:
+    issued = tokens.issue(alice)
+    User.objects.filter(pk=alice.pk).update(**change)
+    assert status_with(issued.access) == 401
+    assert refresh_with(issued.refresh) == 401
+
+
+def test_the_tokens_of_an_erased_person_are_void(shop: APIClient, alice: User) -> None:
+    issued = tokens.issue(alice)
+    assert shop.delete(f"/api/v1/users/{alice.pk}").status_code == 204
+    assert contacts.load_contacts([alice.pk]) == {}
+    assert status_with(issued.access) == 401
+    assert refresh_with(issued.refresh) == 401
+
+
+def test_a_token_that_loses_its_staff_acts_for_a_person_only(charlie: User, alice: User) -> None:
+    issued = tokens.issue(charlie)
+    User.objects.filter(pk=charlie.pk).update(is_staff=False, is_superuser=False)
+    caller = APIClient()
+    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {issued.access}")
+    assert caller.get(f"/api/v1/users/{alice.pk}").status_code == 404
+    assert caller.get("/api/v1/services/").status_code == 403
+
+
+def test_after_logout_the_refresh_token_is_void_and_the_access_token_short(alice: User) -> None:
+    issued = tokens.issue(alice)
+    out = APIClient().post("/api/v1/users/logout", {"refresh": issued.refresh}, format="json")
+    assert out.status_code == 204
+    assert refresh_with(issued.refresh) == 401
+    claims = claims_of(issued.access)
+    assert claims["exp"] - claims["iat"] == 15 * 60
+
+
+def test_a_token_says_nothing_personal(alice: User) -> None:
+    issued = tokens.issue(alice)
+    known = {"token_type", "exp", "iat", "jti", "user_id", "session_version", "second_factor"}
+    assert set(claims_of(issued.access)) == set(claims_of(issued.refresh)) == known
