@@ -1,0 +1,191 @@
+"""Nothing that a caller or an author gives is fetched, and nothing of it steers a message."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import getaddresses
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from apps.notifications.delivery.deliver import deliver
+from apps.notifications.models import Notification, SandboxMessage
+from apps.notifications.queues import Channel
+from apps.users.models import User
+from tests.fakes.fcm_server import FcmServer
+from tests.fakes.smtp_server import SmtpServer
+from tests.notifications.cast import accepted, assert_problem, body, template
+
+pytestmark = pytest.mark.django_db
+
+
+@contextmanager
+def lure() -> Iterator[tuple[str, list[str]]]:
+    """Listen on a port that links and pictures lead to, and note who comes."""
+    came: list[str] = []
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def wait() -> None:
+            try:
+                while True:
+                    connection, address = server.accept()
+                    connection.close()
+                    came.append(str(address))
+            except OSError:
+                return
+
+        watcher = threading.Thread(target=wait, daemon=True)
+        watcher.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", came
+        server.shutdown(socket.SHUT_RDWR)
+    watcher.join(timeout=5)
+
+
+HTML = """<html><head><link rel="stylesheet" href="{{ at }}/style.css"></head><body>
+<img src="{{ at }}/pixel.png"><a href="{{ at }}/page">x</a><iframe src="{{ at }}/frame"></iframe>
+</body></html>"""
+MJML = (
+    '<mjml><mj-body><mj-section><mj-column><mj-image src="{{ at }}/i.png" href="{{ at }}" />'
+    "</mj-column></mj-section></mj-body></mjml>"
+)
+PICTURE = {"title": "t", "body": "b", "image": "{{ at }}/i.png", "link": "{{ at }}/page"}
+
+
+def test_no_address_that_somebody_gives_is_ever_fetched(
+    shop: APIClient,
+    alice: User,
+    smtp_server: SmtpServer,
+    fcm_server: FcmServer,
+    settings: Any,
+) -> None:
+    settings.EMAIL_PROVIDERS, settings.PUSH_PROVIDERS = ["smtp"], ["fcm"]
+    with lure() as (at, came):
+        mail = {"subject": "s", "body": "{{ at }}"}
+        template("html", content={**mail, "html": HTML})
+        template("mjml", content={**mail, "html": MJML})
+        template("picture", "push", content=PICTURE)
+        for code in ("html", "mjml", "picture"):
+            kind = "push" if code == "picture" else "email"
+            shown = shop.post(
+                f"/api/v1/templates/{code}/preview", {"variables": {"at": at}}, format="json"
+            )
+            assert shown.status_code == 200
+            asked = body(alice, template_code=code, notification_type=kind, variables={"at": at})
+            answer = shop.post("/api/v1/notifications/", asked, format="json")
+            deliver(channel=Channel(kind), ids=[answer.json()["id"]], attempt=0)
+        assert set(Notification.objects.values_list("status", flat=True)) == {"sent"}
+        assert at in smtp_server.mails[0].content.decode()
+        # Nobody has come; the lure itself works.
+        assert came == []
+        with socket.create_connection(("127.0.0.1", int(at.rpartition(":")[2])), timeout=5):
+            pass
+    assert len(came) == 1
+
+
+SCHEMES = [
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    "java\tscript:alert(1)",
+    "data:text/html,<script>1</script>",
+    "file:///etc/passwd",
+    "ftp://example.com/",
+    "gopher://127.0.0.1:25/",
+    "vbscript:x",
+    "//evil.example",
+    "/relative",
+    "http:///nohost",
+    "https://",
+]
+
+
+@pytest.mark.parametrize("address", SCHEMES)
+@pytest.mark.parametrize("place", ["image", "link"])
+def test_a_push_opens_only_web_addresses(alice: User, place: str, address: str) -> None:
+    template("opens", "push", content={"title": "t", "body": "b", place: "{{ at }}"})
+    row = accepted(
+        alice, template_code="opens", notification_type="push", variables={"at": address}
+    )
+    deliver(channel=Channel.PUSH, ids=[row.pk], attempt=0)
+    row.refresh_from_db()
+    assert (row.status, row.reason) == ("failed", "template_error")
+    assert SandboxMessage.objects.count() == 0
+
+
+@pytest.mark.parametrize("address", SCHEMES[:4])
+def test_a_link_in_a_mail_runs_nothing(alice: User, address: str) -> None:
+    html = "<a href=\"{{ at }}\">x</a><img src='{{ at }}'><form action={{ at }}></form>"
+    template("linked", content={"subject": "s", "body": "b", "html": html})
+    row = accepted(alice, template_code="linked", variables={"at": address})
+    deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
+    said = SandboxMessage.objects.get().html.lower()
+    assert "script:" not in said
+    assert "data:" not in said
+
+
+LINE_ENDS = ["\r\n", "\n", "\r", "\u2028", "\u0085", "\x0b", "\x0c"]
+
+
+@pytest.mark.parametrize("end", LINE_ENDS, ids=repr)
+def test_no_value_adds_a_header_or_a_recipient(
+    alice: User, smtp_server: SmtpServer, settings: Any, end: str
+) -> None:
+    settings.EMAIL_PROVIDERS = ["smtp"]
+    evil = f"x{end}Bcc: eve@example.com{end}Content-Type: text/html{end}{end}<b>"
+    User.objects.filter(pk=alice.pk).update(name=evil)
+    template("evil", content={"subject": "{{ name }}", "body": "b"}, category=evil[:50])
+    row = accepted(alice, template_code="evil", variables={"name": evil})
+    Notification.objects.filter(pk=row.pk).update(correlation_id=evil[:128])
+    deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
+    row.refresh_from_db()
+    assert row.status == "sent"
+    (mail,) = smtp_server.mails
+    assert mail.recipient == "alice@example.com"
+    parsed = mail.parsed
+    assert parsed["Bcc"] is None
+    assert parsed.get_all("To") == [parsed["To"]]
+    assert [address for _, address in getaddresses([parsed["To"]])] == ["alice@example.com"]
+    assert parsed.get_content_type() == "text/plain"
+
+
+@pytest.mark.parametrize("header", ["X-Correlation-ID", "Idempotency-Key"])
+def test_a_header_of_the_request_reaches_no_header_of_the_mail_unchecked(
+    shop: APIClient, alice: User, header: str
+) -> None:
+    evil = "x\r\nBcc: eve@example.com"
+    name = "HTTP_" + header.upper().replace("-", "_")
+    asked: dict[str, Any] = {name: evil}
+    answer = shop.post("/api/v1/notifications/", body(alice), format="json", **asked)
+    assert answer.status_code in {202, 400}
+    assert "\n" not in answer["X-Correlation-ID"]
+    for row in Notification.objects.all():
+        assert "\n" not in row.correlation_id
+
+
+@pytest.mark.parametrize("name", ["Eve\r\nBcc: x@example.com", "Eve\nX: y", "E\x00ve"])
+def test_no_name_or_address_with_a_line_end_is_stored(shop: APIClient, name: str) -> None:
+    for change in ({"name": name}, {"email": f"{name}@example.com"}, {"external_id": name}):
+        new = {"name": "Eve", "email": "eve@example.com", **change}
+        assert_problem(shop.post("/api/v1/users/", new, format="json"), 400)
+    assert User.objects.count() == 0
+
+
+@pytest.mark.parametrize("end", LINE_ENDS, ids=repr)
+def test_a_push_has_one_line_for_a_title_and_no_keys_of_a_values_making(
+    alice: User, fcm_server: FcmServer, settings: Any, end: str
+) -> None:
+    settings.PUSH_PROVIDERS = ["fcm"]
+    evil = f'x{end}", "topic": "all", "a": "'
+    content: Any = {"title": "{{ a }}", "body": "{{ a }}", "data": {"k": "{{ a }}"}}
+    template("evil", "push", content=content)
+    row = accepted(alice, template_code="evil", notification_type="push", variables={"a": evil})
+    deliver(channel=Channel.PUSH, ids=[row.pk], attempt=0)
+    sent = fcm_server.messages[0]
+    message = sent.get("message", sent)
+    assert "topic" not in message
+    assert message["token"] == "token-alice"
+    assert end not in message["notification"]["title"]
+    assert message["data"]["k"] == evil

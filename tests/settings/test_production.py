@@ -1,0 +1,57 @@
+"""With the settings of production Django's own check for deployments finds nothing."""
+
+from tests.settings.conftest import Start
+
+PRODUCTION = {
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing",
+    "BROKER_URL": "amqp://127.0.0.1:1//",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "SECRET_KEY": "".join(chr(ord("a") + place % 26) for place in range(60)),
+    "ALLOWED_HOSTS": "notifications.example.com",
+    "PUBLIC_URL": "https://notifications.example.com",
+}
+SHOWN = {
+    "SESSION_COOKIE_SECURE": True,
+    "SESSION_COOKIE_HTTPONLY": True,
+    "SESSION_COOKIE_SAMESITE": "Lax",
+    "SESSION_COOKIE_AGE": 12 * 3600,
+    "SESSION_EXPIRE_AT_BROWSER_CLOSE": True,
+    "CSRF_COOKIE_SECURE": True,
+    "CSRF_COOKIE_SAMESITE": "Lax",
+    "USE_X_FORWARDED_HOST": False,
+    "SECURE_PROXY_SSL_HEADER": None,
+    "SECURE_HSTS_SECONDS": 31_536_000,
+    "DEBUG": False,
+}
+CHECK = f"""
+import django
+django.setup()
+from django.conf import settings
+print({{name: getattr(settings, name) for name in {list(SHOWN)!r}}})
+print(settings.PASSWORD_HASHERS[0])
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", "check", "--deploy", "--fail-level", "WARNING"])
+"""
+
+
+def test_the_check_for_deployments_is_clean_and_the_settings_are_strict(start: Start) -> None:
+    ended = start(CHECK, **PRODUCTION)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    settings, hasher, verdict = ended.stdout.splitlines()
+    assert settings == str(SHOWN)
+    assert hasher.endswith("Argon2PasswordHasher")
+    # One check is silenced, with its reason beside it: the redirect to HTTPS is the proxy's.
+    assert verdict == "System check identified no issues (1 silenced)."
+
+
+def test_the_check_finds_what_would_be_wrong(start: Start) -> None:
+    careless = {
+        "DEBUG": "true",
+        "PUBLIC_URL": "http://notifications.example.com",
+        "SECRET_KEY": "short",
+        "REDIS_URL": "",
+    }
+    ended = start(CHECK, **PRODUCTION | careless)
+    assert ended.returncode != 0
+    findings = ("security.W018", "security.W012", "security.W009", "notifications.W001")
+    assert [finding for finding in findings if finding not in ended.stderr] == []
