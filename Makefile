@@ -6,7 +6,7 @@ PORT ?= 8000
 EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test services stack lint format fuzz
+.PHONY: help run test services stack lint format fuzz audit
 
 help: ## List the words.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,11 @@ lint: $(VENV)/.dev ## Check style, types, import contracts and migrations.
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+# A package that the advisories do not know is a failure too: it was not looked at.
+audit: $(VENV)/.dev ## Compare the pinned packages with known vulnerabilities (asks pypi.org).
+	@$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		--requirement requirements-dev.txt
 
 format: $(VENV)/.dev ## Put the code into its format.
 	@$(BIN)/ruff format .
