@@ -1,0 +1,80 @@
+"""docs/security.md names only what exists, and a test for every threat."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "security.md").read_text()
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+PINNED = re.compile(r"[\w.-]+(\[\w+\])?==[\w.]+")
+PLACE = re.compile(r"`((?:apps|notifications_project|docker|\.github)/[\w./-]+)`")
+
+
+def threats() -> list[tuple[str, str, str]]:
+    _, _, section = TEXT.partition("\n## Threats\n")
+    section, _, _ = section.partition("\n## ")
+    rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", section, re.MULTILINE)
+    return [row for row in rows if row[0] != "threat"]
+
+
+THREATS = threats()
+
+
+def test_the_tables_are_found() -> None:
+    assert len(THREATS) > 50
+
+
+@pytest.mark.parametrize(("threat", "stop", "proof"), THREATS, ids=[row[0][:60] for row in THREATS])
+def test_every_threat_has_a_module_that_stops_it_and_a_test_that_exists(
+    threat: str, stop: str, proof: str
+) -> None:
+    places = PLACE.findall(stop)
+    assert places, stop
+    assert [place for place in places if not (ROOT / place).is_file()] == []
+    tests = TEST.findall(proof)
+    assert tests, proof
+    for path, name in tests:
+        assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE), name
+    # Nothing stands in the cell that was not understood as a test.
+    assert TEST.sub("", proof).strip(" ,") == ""
+
+
+def test_every_test_of_security_proves_something_in_the_document() -> None:
+    named = {path for _, _, proof in THREATS for path, _ in TEST.findall(proof)}
+    files = {f"tests/security/{file.name}" for file in (ROOT / "tests/security").glob("test_*.py")}
+    assert files - named == set()
+
+
+def test_flower_listens_outside_of_loopback_with_a_login_only() -> None:
+    stack = (ROOT / "docker" / "stack.sh").read_text()
+    assert "export FLOWER_ADDRESS=127.0.0.1\n" in stack
+    assert '[ -z "${FLOWER_BASIC_AUTH:-}" ] || export FLOWER_ADDRESS=0.0.0.0' in stack
+    entrypoint = (ROOT / "docker" / "entrypoint.sh").read_text()
+    demanded, started = entrypoint.index("${FLOWER_BASIC_AUTH:?"), entrypoint.index("--address=")
+    assert demanded < started
+
+
+def test_the_packages_are_pinned_and_compared_with_advisories() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lines = [line for line in (ROOT / name).read_text().splitlines() if line[:1].isalpha()]
+        assert lines
+        assert [line for line in lines if not PINNED.fullmatch(line)] == []
+    makefile = (ROOT / "Makefile").read_text()
+    _, _, recipe = makefile.partition("\naudit:")
+    assert "pip-audit --strict" in recipe.partition("\n\n")[0]
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert [step["run"] for step in workflow["jobs"]["audit"]["steps"] if "run" in step] == [
+        "make audit"
+    ]
+    # YAML reads the key "on" as true.
+    assert "schedule" in workflow[True]
+
+
+def test_no_rule_of_the_linter_about_security_is_off() -> None:
+    lint = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert lint["select"] == ["ALL"]
+    assert [rule for rule in lint["ignore"] if re.fullmatch(r"S\d*", rule)] == ["S101"]
