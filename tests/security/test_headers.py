@@ -98,11 +98,14 @@ def test_data_is_no_page_that_loads_anything(browser: Client, charlie: User, pat
     assert set(policy) == {"default-src", "frame-ancestors"}
 
 
-def test_refusals_of_the_framework_are_guarded_as_well(browser: Client, charlie: User) -> None:
+def test_refusals_of_the_framework_are_guarded_as_well(
+    browser: Client, charlie: User, settings: Any
+) -> None:
+    settings.ALLOWED_HOSTS = ["testserver"]
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(charlie)
     answers = [
-        browser.get("/health/ready", headers={"host": "evil.example"}),
+        browser.get("/health/live", headers={"host": "evil.example"}),
         strict.post("/api/v1/notifications/", {}, content_type="application/json"),
         strict.post("/account/reset-password", {"token": "x"}),
         browser.delete("/unsubscribe/x"),

@@ -130,6 +130,14 @@ def test_a_recovery_code_lets_in_once(enrolled: User) -> None:
     assert StaticToken.objects.count() == second_factor.RECOVERY_CODES - 1
 
 
+def test_whoever_has_no_code_at_hand_logs_out_again(enrolled: User) -> None:
+    browser = with_password()
+    assert 'action="/account/log-out"' in browser.get(GIVE).content.decode()
+    assert browser.get("/account/log-out").status_code == 405
+    assert browser.post("/account/log-out")["Location"] == "/admin/login/"
+    assert "_auth_user_id" not in browser.session
+
+
 def test_the_key_of_the_session_changes_with_the_second_factor(enrolled: User) -> None:
     browser = with_password()
     before = browser.session.session_key
