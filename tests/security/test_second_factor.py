@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.test import Client
 from django_otp.oath import totp
 from django_otp.plugins.otp_static.models import StaticToken
@@ -13,7 +14,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.test import APIClient
 
 from apps.notifications.api.welcome import sandbox_link
-from apps.users import second_factor, tokens
+from apps.users import contacts, second_factor, tokens
 from apps.users.models import User
 from tests.users.conftest import FAST_HASHERS, PASSWORD, Rate, make
 
@@ -317,3 +318,10 @@ def test_operators_reset_it_on_the_command_line(enrolled: User) -> None:
     assert not second_factor.has_enrolled(enrolled)
     with pytest.raises(CommandError, match="Nobody"):
         call_command("notify", "reset-second-factor", "charlie@example.com")
+
+
+def test_an_erased_member_of_staff_leaves_no_second_factor(enrolled: User) -> None:
+    with transaction.atomic():
+        contacts.erase(enrolled.pk)
+    assert not TOTPDevice.objects.exists()
+    assert not StaticToken.objects.exists()
