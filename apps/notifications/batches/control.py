@@ -60,7 +60,7 @@ def cancel(batch_id: UUID) -> Batch:
         if batch.state == BatchState.FINISHED and not waiting.exists():
             raise Problem(409, "Everything of this batch has gone out.")
         batch.slices.all().delete()
-        batch.state, batch.next_at = BatchState.CANCELLED, timezone.now()
-        batch.save(update_fields=["state", "next_at"])
+        batch.state, batch.next_at, batch.terms = BatchState.CANCELLED, timezone.now(), {}
+        batch.save(update_fields=["state", "next_at", "terms"])
         log.info("batch changed", batch_id=str(batch.pk), state=batch.state)
     return batch

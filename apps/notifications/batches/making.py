@@ -144,6 +144,8 @@ def _make(batch: Batch, *, now: datetime) -> None:
         # People who were erased, or changed their mind, since they were counted.
         batch.total = batch.done
         batch.state, batch.next_at, batch.ended_at = BatchState.FINISHED, None, now
+        # What was said to everybody may be personal, and nothing needs it any more.
+        batch.terms = {}
         log.info(
             "batch made",
             batch_id=str(batch.pk),

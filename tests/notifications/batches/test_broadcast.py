@@ -52,6 +52,7 @@ def test_everybody_gets_it_but_those_who_are_gone_or_came_later(
     assert recipients(batch_id) == {alice.pk}
     got = read(shop, batch_id)
     assert (got["state"], got["total"], got["accepted"]) == ("finished", 1, 1)
+    assert Batch.objects.get().terms == {}
 
 
 def test_a_category_reaches_those_who_take_it_by_that_channel(

@@ -80,6 +80,7 @@ def test_cancelling_stops_what_is_not_made_and_what_has_not_gone_out(
     assert (got["state"], got["progress"]) == ("cancelled", 1.0)
     assert got["ended_at"] is not None
     assert BatchSlice.objects.count() == 0
+    assert Batch.objects.get().terms == {}
     assert Event.objects.filter(detail="the batch was cancelled").count() == 499
 
 

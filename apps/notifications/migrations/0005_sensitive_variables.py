@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0002_dead_letter_desk'),
+        ('notifications', '0004_retention'),
     ]
 
     operations = [
