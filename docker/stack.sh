@@ -42,7 +42,8 @@ export EMAIL_ON=true PUSH_ON=true
 [ "$PUSH_WORKERS" -gt 0 ] || export PUSH_ON=false
 
 umask 077
-export STACK_RUN_DIR="$PWD/var/stack.$PORT"
+mkdir -p var
+export STACK_RUN_DIR="${STACK_RUN_DIR:-$PWD/var/stack.$PORT}"
 mkdir -p "$STACK_RUN_DIR"
 
 [ -n "${DATABASE_URL:-}${DATABASE_URL_FILE:-}" ] || docker/services.sh postgresql
@@ -60,14 +61,17 @@ if [ -z "${SECRET_KEY:-}${SECRET_KEY_FILE:-}" ]; then
     export SECRET_KEY
 fi
 
-# For commands beside the stack: `. var/stack.env` gives a shell what its processes have.
+# For commands beside the stack: `. var/stack.env` gives a shell what its processes have. A stack
+# with a folder of its own, such as that of `make chaos`, leaves the usual one's alone.
+STACK_ENV=var/stack.env
+[ "$STACK_RUN_DIR" = "$PWD/var/stack.$PORT" ] || STACK_ENV="$STACK_RUN_DIR/stack.env"
 for name in DATABASE_URL BROKER_URL REDIS_URL SECRET_KEY ALLOWED_HOSTS PUBLIC_URL; do
     eval "value=\${$name:-}"
     [ -z "$value" ] || printf "export %s='%s'\n" "$name" "$value"
-done > var/stack.env
+done > "$STACK_ENV"
 
 "$BIN/python" manage.py migrate --verbosity 0
 "$BIN/python" manage.py declare_queues
 echo "The stack starts: API on http://127.0.0.1:$PORT, Flower on http://127.0.0.1:$FLOWER_PORT."
-echo "An API key: . var/stack.env && .venv/bin/python manage.py notify create-api-key --name NAME"
-exec "$BIN/supervisord" --configuration docker/stack.conf
+echo "An API key: . $STACK_ENV && .venv/bin/python manage.py notify create-api-key --name NAME"
+exec "$BIN/supervisord" --configuration "${STACK_CONF:-docker/stack.conf}"

@@ -27,6 +27,8 @@ AUDIENCE = "https://oauth2.googleapis.com/token"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
+# Instead of a token, in a script: every token without a script of its own.
+EVERY_TOKEN = "*"
 
 
 @functools.cache
@@ -155,9 +157,9 @@ class FcmServer(HttpServer):
         if given not in self.access_tokens:
             return refusal(401, "UNAUTHENTICATED", "Request had invalid authentication.")
         message = request.json()["message"]
-        answers = self.scripted.get(message["token"], [])
+        answers = self.scripted.get(message["token"]) or self.scripted.get(EVERY_TOKEN) or []
         answer = answers.pop(0) if len(answers) > 1 else (answers[0] if answers else None)
-        if answer is None or answer.drop or answer.hang:
+        if answer is None or answer.drop or answer.hang or answer.taken:
             self._take(message)
         name = f"projects/{PROJECT}/messages/{self.requests}"
         return answer or json_answer(200, {"name": name})

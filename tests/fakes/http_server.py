@@ -29,13 +29,17 @@ class Request:
 
 @dataclass(kw_only=True)
 class Answer:
-    """One answer. ``drop`` closes without a word, ``hang`` never answers."""
+    """One answer. ``drop`` closes without a word, ``hang`` never answers.
+
+    ``taken`` says that the request was carried out whatever the answer says.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     drop: bool = False
     hang: bool = False
+    taken: bool = False
 
 
 def json_answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:

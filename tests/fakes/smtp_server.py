@@ -74,6 +74,9 @@ class SmtpServer(ServerThread):
         users: Names and passwords; with any, AUTH is offered and needed.
         smtputf8: Whether SMTPUTF8 is offered.
         keep: Whether mails are kept; else they are only counted.
+
+    Attributes:
+        takes_refused: Takes a mail also when its answer to the final dot is a refusal.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class SmtpServer(ServerThread):
         self.tls, self.context = tls, context
         self.users = users or {}
         self.smtputf8, self.keep, self.latency = smtputf8, keep, latency
+        self.takes_refused = False
         self.rules: list[Rule] = []
         self.mails: list[Received] = []
         self.conversations: list[Conversation] = []
@@ -207,7 +211,8 @@ class SmtpServer(ServerThread):
         usual = f"250 2.0.0 Ok: queued as F{number}"
         scripted = self._scripted("end", talk, usual)
         # A dropped or hanging reply leaves the mail taken: that is the unknown outcome.
-        if scripted == usual or scripted in {DROP, HANG} or scripted.startswith("2"):
+        taken = scripted == usual or scripted in {DROP, HANG} or scripted.startswith("2")
+        if taken or self.takes_refused:
             self._take(talk, content[:-3].replace(b"\r\n..", b"\r\n."))
         await self._give(talk, scripted)
 
