@@ -19,6 +19,9 @@ PROBE_SECONDS = 30.0
 FORCED_OPEN_SECONDS = 30.0
 # Those who find all probes given out ask again after this.
 ASK_AGAIN_SECONDS = 1.0
+# Clocks of two machines may differ by this much. A time further ahead was written by a clock that
+# is wrong, or was: nobody waits until it comes.
+CLOCKS_DIFFER_SECONDS = 5.0
 
 
 class State(StrEnum):
@@ -89,10 +92,12 @@ def admitted(circuit: Circuit, *, wanted: int, now: float) -> tuple[Circuit, int
     if circuit.forced is Forced.OPEN:
         return circuit, 0, now + FORCED_OPEN_SECONDS
     if circuit.state is State.OPEN:
-        if now < circuit.opens_again_at:
+        if now < circuit.opens_again_at and not _ahead(circuit.changed_at, now):
             return circuit, 0, circuit.opens_again_at
         circuit = replace(circuit, state=State.HALF_OPEN, probes_left=PROBES, changed_at=now)
-    elif circuit.probes_left == 0 and now >= circuit.changed_at + PROBE_SECONDS:
+    elif circuit.probes_left == 0 and (
+        now >= circuit.changed_at + PROBE_SECONDS or _ahead(circuit.changed_at, now)
+    ):
         circuit = replace(circuit, probes_left=PROBES, changed_at=now)
     going = min(wanted, circuit.probes_left)
     return (
@@ -147,7 +152,7 @@ def _after_probes(circuit: Circuit, *, successes: int, failures: int, now: float
 
 
 def _counted(circuit: Circuit, *, successes: int, failures: int, now: float) -> Circuit:
-    if now - circuit.window_began > WINDOW_SECONDS:
+    if now - circuit.window_began > WINDOW_SECONDS or _ahead(circuit.window_began, now):
         circuit = replace(circuit, window_began=now, successes=0, failures=0)
     circuit = replace(
         circuit,
@@ -172,3 +177,8 @@ def _opened(circuit: Circuit, *, reason: str, now: float) -> Circuit:
         changed_at=now,
         open_seconds=seconds,
     )
+
+
+def _ahead(moment: float, now: float) -> bool:
+    """Tell whether a time that has been written down lies in the future."""
+    return moment > now + CLOCKS_DIFFER_SECONDS

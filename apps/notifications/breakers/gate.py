@@ -44,7 +44,8 @@ def breaker_name(provider: str, platform: str = "") -> str:
 def admit(name: str, *, wanted: int) -> Admission:
     """Ask for calls. In half open state only a few get through, over all processes."""
     now = time.time()
-    if now - _looked.get(name, 0.0) < LOOK_SECONDS:
+    # A clock that was set back must not make this word hold until it has caught up.
+    if 0 <= now - _looked.get(name, 0.0) < LOOK_SECONDS:
         return Admission(count=wanted, ask_again_at=_moment(now))
     if _store.read(name).effective is State.CLOSED:
         _looked[name] = now
@@ -72,7 +73,7 @@ def report(name: str, counted: Tally) -> None:
     untold, told_at = _untold.get(name, (0, 0.0))
     successes = untold + counted.successes
     quiet = not counted.failures and not counted.fatal and name in _looked
-    if quiet and now - told_at < TELL_SECONDS:
+    if quiet and 0 <= now - told_at < TELL_SECONDS:
         _untold[name] = (successes, told_at)
         return
     _untold[name] = (0, now)

@@ -104,6 +104,33 @@ def test_calls_that_were_under_way_when_it_opened_do_not_prolong_it() -> None:
     assert reported(opened(), successes=0, failures=50, now=NOW + 1) == opened()
 
 
+def test_a_breaker_that_a_wrong_clock_opened_waits_for_nobody() -> None:
+    ahead = opened(reason="credentials")
+    before = NOW - 3600
+
+    half_open, going, _ = admitted(ahead, wanted=100, now=before)
+
+    assert (half_open.state, half_open.changed_at, going) == (State.HALF_OPEN, before, PROBES)
+
+
+def test_probes_that_a_wrong_clock_gave_out_are_given_out_again() -> None:
+    ahead, _, _ = admitted(opened(), wanted=PROBES, now=NOW + OPEN_SECONDS)
+
+    assert admitted(ahead, wanted=100, now=NOW - 3600)[1] == PROBES
+
+
+def test_a_window_that_a_wrong_clock_began_is_forgotten() -> None:
+    ahead = reported(Circuit(), successes=100, failures=0, now=NOW)
+
+    later = reported(ahead, successes=0, failures=1, now=NOW - 3600)
+
+    assert (later.window_began, later.successes, later.failures) == (NOW - 3600, 0, 1)
+
+
+def test_clocks_that_differ_by_a_second_do_not_open_it_up() -> None:
+    assert admitted(opened(), wanted=1, now=NOW - 1)[1] == 0
+
+
 def test_what_staff_force_wins() -> None:
     shut = Circuit(forced=Forced.OPEN)
     held_shut = opened(forced=Forced.CLOSED)
