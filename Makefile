@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 EXAMPLES ?= 1000
+FAULT ?=
+CHAOS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test services stack lint format fuzz audit
+.PHONY: help run test services stack lint format fuzz chaos audit
 
 help: ## List the words.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,3 +55,6 @@ test: $(VENV)/.dev ## Run the tests: without servers, and on PostgreSQL, RabbitM
 
 fuzz: $(VENV)/.dev ## Fuzz the API for long, from its OpenAPI document (EXAMPLES= an operation).
 	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES)
+
+chaos: $(VENV)/.dev ## Inject faults into a stack on servers of its own (FAULT= one of them, or list).
+	@$(BIN)/python -m tests.chaos $(CHAOS) $(FAULT)

@@ -1,0 +1,126 @@
+"""``make chaos``: inject faults into the real stack and account for everything accepted.
+
+``python -m tests.chaos`` injects all, with names after it those, with ``list`` none. It exits
+with 1 when something accepted is unaccounted for, a copy carries another id than the first, a
+dead letter could not be delivered once the fault was gone, or a copy is doubled where none may be.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.chaos import machine, table
+from tests.chaos.faults import FAULTS, NotPossibleError
+from tests.chaos.run import BASELINE_SECONDS, RATE_PER_SECOND, Pace, Result, run
+from tests.chaos.scene import Scene
+from tests.chaos.servers.base import MissingProgramError
+
+LIST = "list"
+SHOWN_COMPLAINTS = 20
+
+
+def main() -> int:
+    """Run what the command line asks for; return the exit code."""
+    given = _parsed()
+    if given.faults == [LIST]:
+        _say(table.plain([(name, fault.says) for name, fault in FAULTS.items()], words=(0, 1)))
+        return 0
+    names = given.faults or list(FAULTS)
+    if unknown := sorted(set(names) - set(FAULTS)):
+        _say(f"There is no fault called {', '.join(unknown)}. FAULT=list names them.")
+        return 2
+    # As Ctrl-C: everything that was started is ended on the way out.
+    signal.signal(signal.SIGTERM, _interrupt)
+    pace = Pace(baseline=given.baseline, rate=given.rate, seconds=given.seconds)
+    try:
+        return _all(names, pace, given)
+    except MissingProgramError as error:
+        _say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        _say("Stopped; nothing is left running.")
+        return 130
+
+
+def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
+    results: list[Result] = []
+    not_possible: list[tuple[str, str]] = []
+    broken: list[str] = []
+    _say("Starting PostgreSQL, RabbitMQ, Redis and the stack on ports of their own …")
+    with Scene(keep=given.keep) as scene:
+        if given.keep:
+            _say(f"Data and logs stay in {scene.folder}.")
+        measured_on = machine.described(scene)
+        for name in names:
+            _say(f"{time.strftime('%H:%M:%S')} {name}: {FAULTS[name].says}")
+            try:
+                result = run(scene, FAULTS[name], pace)
+            except NotPossibleError as error:
+                not_possible.append((name, str(error)))
+                _say(f"  NOT POSSIBLE HERE: {error}")
+                continue
+            except AssertionError as error:
+                # Something was waited for in vain; the faults after it are worth their rows.
+                broken.append(name)
+                _say(f"  FAILED: {error}")
+                continue
+            results.append(result)
+            _say("  " + _summary(result))
+            for words in result.complaints[:SHOWN_COMPLAINTS]:
+                _say(f"  FAILED: {words}")
+    failed = [*broken, *(result.fault.name for result in results if result.complaints)]
+    _report(results, not_possible, measured_on, given)
+    _say(f"FAILED: {', '.join(failed)}" if failed else "Everything accepted is accounted for.")
+    return 1 if failed else 0
+
+
+def _report(
+    results: Sequence[Result],
+    not_possible: Sequence[tuple[str, str]],
+    measured_on: str,
+    given: argparse.Namespace,
+) -> None:
+    _say(f"\n{measured_on}\n")
+    _say(table.plain([table.HEAD, *(table.cells(result) for result in results)]))
+    for name, why in not_possible:
+        _say(f"{name}: NOT POSSIBLE HERE, {why}")
+    _say(f"\n{table.window_words(results)}")
+    text = table.markdown(results, not_possible=not_possible, machine=measured_on)
+    if given.markdown:
+        given.markdown.write_text(f"{text}\n")
+    if given.write:
+        table.write_between_markers(given.write, text)
+
+
+def _summary(result: Result) -> str:
+    values = zip(table.HEAD[1:], table.cells(result)[1:], strict=True)
+    return ", ".join(f"{name} {value}" for name, value in values)
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
+    parser.add_argument("faults", nargs="*", help="names of faults, or list; none means all")
+    parser.add_argument("--seconds", type=float, help="how long each fault lasts")
+    parser.add_argument("--baseline", type=float, default=BASELINE_SECONDS)
+    parser.add_argument("--rate", type=float, default=RATE_PER_SECOND, help="requests a second")
+    parser.add_argument("--markdown", type=Path, help="write the table to this file")
+    parser.add_argument("--write", type=Path, help="write it between the markers of a document")
+    parser.add_argument("--keep", action="store_true", help="leave data and logs where they are")
+    return parser.parse_args()
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

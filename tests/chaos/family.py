@@ -1,0 +1,51 @@
+"""A process and all that came of it, signalled together.
+
+Backends of PostgreSQL and programs of supervisord lead groups of their own, so that a signal to
+one group does not reach them.
+"""
+
+import os
+import signal
+from collections import defaultdict
+from pathlib import Path
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and its descendants, parents first; empty where it has ended."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name in brackets may hold anything, so the fields are counted behind it.
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children[int(fields[1])].append(int(stat.parent.name))
+    if not Path(f"/proc/{pid}").exists():
+        return []
+    found = [pid]
+    for one in found:
+        found += children[one]
+    return found
+
+
+def signal_family(pid: int, number: signal.Signals) -> None:
+    """Signal a process and its descendants, parents first, so that none is started anew."""
+    for one in family(pid):
+        signal_one(one, number)
+
+
+def signal_one(pid: int, number: signal.Signals) -> None:
+    """Signal a process that may have ended."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def kill_family(pid: int) -> None:
+    """End a process and its descendants at once; stopped first, so that it starts no more."""
+    members = family(pid)
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for one in members:
+            signal_one(one, number)
+        members += [one for one in family(pid) if one not in members]

@@ -1,0 +1,27 @@
+"""What can go wrong, each as a function that does the harm and undoes it."""
+
+from tests.chaos.faults import (  # noqa: I001 - in the order in which they are injected.
+    ours,
+    broker,
+    database,
+    cache,
+    mail,
+    push,
+    messages,
+    clock,
+)
+from tests.chaos.faults.registry import FAULTS, Fault, NotPossibleError
+
+__all__ = [
+    "FAULTS",
+    "Fault",
+    "NotPossibleError",
+    "broker",
+    "cache",
+    "clock",
+    "database",
+    "mail",
+    "messages",
+    "ours",
+    "push",
+]

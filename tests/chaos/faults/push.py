@@ -1,0 +1,62 @@
+"""FCM refuses, or says nothing."""
+
+import time
+from dataclasses import replace
+
+from tests.chaos.faults.registry import fault
+from tests.chaos.scene import Scene
+from tests.fakes.fcm_server import EVERY_TOKEN, refusal
+from tests.fakes.http_server import Answer
+
+UNANSWERED = "FCM took the message and its answer was lost: the outcome is unknown"
+TAKEN = "the worst that a 5xx can mean: FCM took what it did not answer for"
+
+
+def _answer(scene: Scene, seconds: float, answer: Answer) -> None:
+    scene.fcm.answer(EVERY_TOKEN, answer)
+    try:
+        time.sleep(seconds)
+    finally:
+        scene.fcm.behave()
+
+
+@fault(says="FCM answers 429 with Retry-After", seconds=10)
+def fcm_429(scene: Scene, seconds: float) -> None:
+    """Ask for less."""
+    answer = refusal(
+        429, "RESOURCE_EXHAUSTED", "Quota exceeded.", fcm="QUOTA_EXCEEDED", retry_after="5"
+    )
+    _answer(scene, seconds, answer)
+
+
+@fault(says="FCM answers 500, and takes the message all the same", doubles=TAKEN)
+def fcm_500(scene: Scene, seconds: float) -> None:
+    """Fail inside, after the message was read."""
+    answer = refusal(500, "INTERNAL", "Internal error.", fcm="INTERNAL")
+    _answer(scene, seconds, replace(answer, taken=True))
+
+
+@fault(says="FCM answers 503, and takes the message all the same", doubles=TAKEN)
+def fcm_503(scene: Scene, seconds: float) -> None:
+    """Be overloaded, after the message was read."""
+    answer = refusal(503, "UNAVAILABLE", "Try again.", fcm="UNAVAILABLE", retry_after="2")
+    _answer(scene, seconds, replace(answer, taken=True))
+
+
+@fault(says="FCM answers 401: our credentials are refused", seconds=10)
+def fcm_401(scene: Scene, seconds: float) -> None:
+    """Refuse who we are."""
+    answer = refusal(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
+    _answer(scene, seconds, answer)
+
+
+@fault(says="FCM takes the message and resets the connection", doubles=UNANSWERED)
+def fcm_resets(scene: Scene, seconds: float) -> None:
+    """Take it and close."""
+    _answer(scene, seconds, Answer(drop=True))
+
+
+@fault(says="FCM takes the message and never answers", seconds=20, doubles=UNANSWERED)
+def fcm_hangs(scene: Scene, seconds: float) -> None:
+    """Take it and keep the connection open."""
+    _answer(scene, seconds, Answer(hang=True))

@@ -1,0 +1,161 @@
+"""A steady load on the API: an open loop of callers who repeat what was not answered."""
+
+import http.client
+import itertools
+import json
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+# More than the stack answers at once, so that a slow answer keeps nobody else waiting here.
+CALLERS = 64
+TIMEOUT_SECONDS = 10
+AGAIN_SECONDS = 0.5
+# Three mails to each push message, over all three lanes.
+CHANNELS = ("email", "email", "push", "email")
+PRIORITIES = (5, 5, 8, 5, 1)
+ACCEPTED = 202
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipients:
+    """Whom to send to and by which templates, by channel."""
+
+    users: dict[str, list[str]]
+    templates: dict[str, str]
+
+
+@dataclass(kw_only=True)
+class Asked:
+    """One request, however often it was made.
+
+    Attributes:
+        due: When it should have been made, in Unix seconds; its time is counted from then.
+        notification_id: The id that it was answered with; empty while it has no answer.
+        seconds: From ``due`` to the answer.
+        errors: How often it got no answer, or one that is no acceptance.
+    """
+
+    ref: str
+    due: float
+    notification_id: str = ""
+    seconds: float = 0.0
+    errors: int = 0
+
+
+class Load:
+    """Asks at a rate until told to stop; latency is counted from when a request was due.
+
+    Args:
+        base: The address of the API.
+        key: The key to ask with.
+        name: What the references begin with.
+        rate: Requests a second.
+    """
+
+    def __init__(
+        self, *, base: str, key: str, name: str, rate: float, recipients: Recipients
+    ) -> None:
+        self.asked: list[Asked] = []
+        self.refusals: list[str] = []
+        self._address = urlsplit(base).netloc
+        self._key, self._rate, self._recipients = key, rate, recipients
+        self._prefix = f"{name}-{uuid4().hex[:6]}"
+        self._due: queue.SimpleQueue[tuple[Asked, bytes] | None] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        self._given_up = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        callers = [threading.Thread(target=self._call, daemon=True) for _ in range(CALLERS)]
+        self._threads = [threading.Thread(target=self._schedule, daemon=True), *callers]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._given_up.set()
+
+    def end(self, *, within: float) -> None:
+        """Ask nothing new, and wait for what is under way; what has no answer then is left."""
+        self._ended.set()
+        until = time.monotonic() + within
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        self._given_up.set()
+        for thread in self._threads:
+            thread.join(TIMEOUT_SECONDS)
+
+    def accepted(self) -> dict[str, str]:
+        """Return the ids of what was accepted, by reference."""
+        return {one.ref: one.notification_id for one in list(self.asked) if one.notification_id}
+
+    def latencies(self, *, since: float, until: float) -> list[float]:
+        """Return how long the answers took to what was due in this time, in seconds."""
+        return [
+            one.seconds
+            for one in list(self.asked)
+            if since <= one.due < until and one.notification_id
+        ]
+
+    @property
+    def errors(self) -> int:
+        """How often a caller got no answer, or one that is no acceptance."""
+        return sum(one.errors for one in list(self.asked))
+
+    def _schedule(self) -> None:
+        began = time.time()
+        for number in itertools.count():
+            due = began + number / self._rate
+            if self._ended.wait(max(0.0, due - time.time())):
+                break
+            one = Asked(ref=f"{self._prefix}-{number:06d}", due=due)
+            self.asked.append(one)
+            self._due.put((one, self._body(one, number)))
+        for _ in range(CALLERS):
+            self._due.put(None)
+
+    def _body(self, one: Asked, number: int) -> bytes:
+        channel = CHANNELS[number % len(CHANNELS)]
+        users: Sequence[str] = self._recipients.users[channel]
+        body = {
+            "notification_type": channel,
+            "user_id": users[number % len(users)],
+            "template_code": self._recipients.templates[channel],
+            "variables": {"ref": one.ref},
+            "request_id": one.ref,
+            "priority": PRIORITIES[number % len(PRIORITIES)],
+        }
+        return json.dumps(body).encode()
+
+    def _call(self) -> None:
+        line = http.client.HTTPConnection(self._address, timeout=TIMEOUT_SECONDS)
+        while (work := self._due.get()) is not None:
+            one, body = work
+            while not self._ask(line, one, body):
+                one.errors += 1
+                line.close()
+                if self._given_up.wait(AGAIN_SECONDS):
+                    break
+        line.close()
+
+    def _ask(self, line: http.client.HTTPConnection, one: Asked, body: bytes) -> bool:
+        headers = {"Content-Type": "application/json", "Authorization": f"Api-Key {self._key}"}
+        try:
+            line.request("POST", "/api/v1/notifications/", body, headers)
+            answer = line.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException):
+            return False
+        if answer.status != ACCEPTED:
+            self.refusals.append(f"{answer.status}: {content[:200]!r}")
+            return False
+        one.seconds = time.time() - one.due
+        one.notification_id = str(json.loads(content)["id"])
+        return True

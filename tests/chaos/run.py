@@ -1,0 +1,137 @@
+"""One fault from the quiet before it to the last replay, and what everything came to."""
+
+import time
+from dataclasses import dataclass, field
+
+from tests.chaos.faults import Fault
+from tests.chaos.ledger import Account, account, percentile, windows
+from tests.chaos.load import Load
+from tests.chaos.scene import Scene
+from tests.journeys.http import until
+
+BASELINE_SECONDS = 5.0
+# Thirty mails and ten push messages: two cores carry it together with all else that runs here, and
+# have as much again left to catch up with.
+RATE_PER_SECOND = 40.0
+# A lease of 60 s, the sweep's first look after 60 s, and FCM's minute after a 429 come before it.
+DRAIN_SECONDS = 120.0
+LAST_ANSWERS_SECONDS = 30.0
+REPLAY_SECONDS = 60.0
+REPLAY_RATE = 500
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How long and how much.
+
+    Attributes:
+        baseline: Seconds before the fault.
+        rate: Requests a second, throughout.
+        seconds: Seconds of the fault; None for its own.
+    """
+
+    baseline: float = BASELINE_SECONDS
+    rate: float = RATE_PER_SECOND
+    seconds: float | None = None
+
+
+@dataclass(kw_only=True)
+class Result:
+    """What one fault came to.
+
+    Attributes:
+        p99_before: Seconds to the 202, counted from when the request was due.
+        p99_during: The same while the fault lasted.
+        drain: Seconds from its end until all that was accepted till then had ended; None where
+            that did not happen in time.
+        errors: How often a caller got no answer, or one that was no acceptance.
+        never_accepted: Requests without a 202 in the end; nothing was promised for them.
+        window: Seconds from the provider's taking to our record, of each delivery.
+    """
+
+    fault: Fault
+    account: Account
+    p99_before: float
+    p99_during: float
+    drain: float | None
+    errors: int
+    never_accepted: int
+    window: list[float]
+    complaints: list[str] = field(default_factory=list)
+
+
+def run(scene: Scene, fault: Fault, pace: Pace) -> Result:
+    """Keep a load, inject the fault, wait, replay and account for everything.
+
+    Raises:
+        NotPossibleError: The fault cannot be injected on this machine.
+    """
+    scene.settle()
+    first_copy = len(scene.smtp.copies), len(scene.fcm.copies)
+    load = Load(
+        base=scene.stack.base,
+        key=scene.api.key,
+        name=fault.name,
+        rate=pace.rate,
+        recipients=scene.recipients,
+    )
+    complaints: list[str] = []
+    with load:
+        began = time.time()
+        time.sleep(pace.baseline)
+        injected = time.time()
+        fault.inject(scene, fault.seconds if pace.seconds is None else pace.seconds)
+        healed = time.time()
+        drain = _drained(scene, healed)
+        load.end(within=LAST_ANSWERS_SECONDS)
+    ended = time.time()
+    if drain is None or _drained(scene, ended) is None:
+        complaints.append(f"not drained within {DRAIN_SECONDS:.0f} s")
+    complaints += _replay(scene)
+    rows = scene.books.rows(since=began - 1)
+    copies = scene.smtp.copies[first_copy[0] :] + scene.fcm.copies[first_copy[1] :]
+    accepted = load.accepted()
+    made = account(accepted, rows=rows, copies=copies)
+    if made.doubled and not fault.doubles:
+        complaints.append(f"{made.doubled} copies where none may be doubled")
+    return Result(
+        fault=fault,
+        account=made,
+        p99_before=percentile(load.latencies(since=began, until=injected), 0.99),
+        p99_during=percentile(load.latencies(since=injected, until=healed), 0.99),
+        drain=drain,
+        errors=load.errors,
+        never_accepted=len(load.asked) - len(accepted),
+        window=windows(rows, copies),
+        complaints=[*complaints, *made.complaints],
+    )
+
+
+def _drained(scene: Scene, moment: float) -> float | None:
+    """Wait until all that was accepted before a moment has ended; return the seconds since."""
+    while time.time() < moment + DRAIN_SECONDS:
+        if not scene.books.unfinished(before=moment):
+            return time.time() - moment
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def _replay(scene: Scene) -> list[str]:
+    """Replay every open dead letter through the API and wait; return what went wrong."""
+    if not scene.books.open_letters():
+        return []
+    started = scene.api.made(
+        "/api/v1/dead-letters/replay",
+        {"rate_per_second": REPLAY_RATE, "note": "The fault is gone."},
+    )
+
+    def finished() -> bool:
+        answer = scene.api.call("GET", f"/api/v1/dead-letters/replays/{started['id']}")
+        return answer.status == 200 and answer.body["state"] == "finished"
+
+    until(finished, within=REPLAY_SECONDS, what="the replay to finish")
+    if _drained(scene, time.time()) is None:
+        return ["the replays did not end in time"]
+    left = scene.books.open_letters()
+    return [f"{left} dead letters are open after the replay"] if left else []

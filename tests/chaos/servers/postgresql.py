@@ -1,0 +1,103 @@
+"""A PostgreSQL cluster of our own."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import psycopg
+
+from tests.chaos.servers.base import MissingProgramError, Server, program
+
+PLACES = ("/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin")
+ROLE = "notifications"
+# PostgreSQL refuses to run as root.
+UNPRIVILEGED = "postgres"
+# The time of each commit is what the duplicate window is measured by.
+CONFIGURATION = """
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = '{folder}'
+track_commit_timestamp = on
+"""
+
+
+class Postgresql(Server):
+    """One cluster with a role and a database; what it commits it writes to the disk."""
+
+    name: ClassVar[str] = "postgresql"
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # Ends sessions, then itself.
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._data = self.folder / "data"
+        if os.geteuid() == 0:
+            try:
+                owner = pwd.getpwnam(UNPRIVILEGED)
+            except KeyError:
+                raise MissingProgramError(
+                    f"As root a user called {UNPRIVILEGED} is needed. `make services` makes it."
+                ) from None
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        self._run(
+            program("initdb", *PLACES),
+            f"--pgdata={self._data}",
+            f"--username={ROLE}",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        )
+        with (self._data / "postgresql.conf").open("a") as configuration:
+            configuration.write(CONFIGURATION.format(port=self.port, folder=self.folder))
+
+    @property
+    def url(self) -> str:
+        return self._address(ROLE)
+
+    def command(self) -> Sequence[str]:
+        return [*self._as_owner(), program("postgres", *PLACES), "-D", str(self._data)]
+
+    def start(self) -> None:
+        super().start()
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [ROLE])
+            if found.fetchone() is None:
+                connection.execute(f"CREATE DATABASE {ROLE}")
+
+    def answers(self) -> bool:
+        try:
+            with psycopg.connect(self._address("postgres"), connect_timeout=2):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    def version(self) -> str:
+        with psycopg.connect(self.url) as connection:
+            (version,) = connection.execute("SHOW server_version").fetchone() or ("",)
+        return str(version).partition(" ")[0]
+
+    def _address(self, database: str) -> str:
+        return f"postgres://{ROLE}@127.0.0.1:{self.port}/{database}"
+
+    def _as_owner(self) -> list[str]:
+        if os.geteuid() != 0:
+            return []
+        who = ["--reuid", UNPRIVILEGED, "--regid", UNPRIVILEGED, "--init-groups"]
+        return [program("setpriv"), *who]
+
+    def _run(self, *command: str) -> None:
+        done = subprocess.run(  # noqa: S603 - PostgreSQL's own program.
+            [*self._as_owner(), *command],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            shutil.rmtree(self._data, ignore_errors=True)
+            raise RuntimeError(done.stderr)

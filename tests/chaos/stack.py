@@ -1,0 +1,169 @@
+"""The real stack, as ``make stack`` runs it, over servers of our own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import urllib.request
+import xmlrpc.client
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+
+from tests.chaos.family import family, kill_family, signal_one
+from tests.journeys.http import Api, until
+from tests.journeys.processes import BIN, ROOT, Process, bare_environment, free_port
+
+START_SECONDS = 60
+COMMAND_SECONDS = 60
+STOP_SECONDS = 30
+WORKERS = ("email", "email-urgent", "push", "push-urgent")
+# The programs are those of the real stack; only the socket, by which they are held back, is ours.
+SUPERVISION = """
+[unix_http_server]
+file={folder}/supervisor.sock
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[include]
+files={programs}
+"""
+
+
+class Stack:
+    """Web, workers, scheduler, recorder and Flower under supervisord.
+
+    Args:
+        folder: Where its log and its socket go.
+        settings: Variables on top of those that the stack cannot do without.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.folder = folder / "stack"
+        self.folder.mkdir(mode=0o700)
+        self.port = free_port()
+        supervision = self.folder / "supervisord.conf"
+        programs = ROOT / "docker" / "stack.conf"
+        supervision.write_text(SUPERVISION.format(folder=self.folder, programs=programs))
+        self.env = {
+            "ENV_FILE": "/dev/null",
+            "PORT": str(self.port),
+            "FLOWER_PORT": str(free_port()),
+            "STACK_RUN_DIR": str(self.folder),
+            "STACK_CONF": str(supervision),
+            "SECRET_KEY": "chaos-" + "0" * 50,
+            "ALLOWED_HOSTS": "127.0.0.1",
+            **settings,
+        }
+        self._process: Process | None = None
+        self._beside: list[Process] = []
+
+    def __enter__(self) -> Self:
+        self._process = Process(
+            str(ROOT / "docker" / "stack.sh"), log=self.folder / "log", env=self.env
+        )
+        until(self.ready, within=START_SECONDS, what="the stack to be ready")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._beside:
+            kill_family(process.pid)
+        if self._process is not None:
+            kill_family(self._process.pid)
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ready(self) -> bool:
+        """Tell whether every dependency and every worker is there."""
+        try:
+            with urllib.request.urlopen(  # noqa: S310 - loopback.
+                f"{self.base}/health/ready", timeout=5
+            ) as answer:
+                return bool(json.loads(answer.read())["status"] == "ok")
+        except OSError:
+            return False
+
+    def api(self) -> Api:
+        """Make a client of the API with a key that may do everything."""
+        printed = subprocess.run(  # noqa: S603 - a command of this project.
+            [f"{BIN}/python", "manage.py", "notify", "create-api-key", "--name", "chaos"],
+            cwd=ROOT,
+            env={**bare_environment(), **self.env},
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        ).stdout
+        return Api(base=self.base, key=printed.strip().splitlines()[-1])
+
+    def pid(self, program: str) -> int | None:
+        """Return the process of a program; None while it is not running."""
+        info: Any = self._supervisor().getProcessInfo(f"stack:{program}")
+        return int(info["pid"]) or None
+
+    def kill(self, program: str) -> None:
+        """End a program and its children with -9; supervisord starts it again."""
+        pid = self.pid(program)
+        if pid is not None:
+            kill_family(pid)
+
+    def kill_children(self, program: str) -> None:
+        """End the children of a program with -9, as the kernel does when memory runs out."""
+        pid = self.pid(program)
+        for child in family(pid)[1:] if pid is not None else []:
+            signal_one(child, signal.SIGKILL)
+
+    @contextmanager
+    def without(self, *programs: str) -> Iterator[None]:
+        """Stop programs as an operator would, and start them again afterwards."""
+        supervisor = self._supervisor()
+        for program in programs:
+            supervisor.stopProcess(f"stack:{program}")
+        try:
+            yield
+        finally:
+            for program in programs:
+                supervisor.startProcess(f"stack:{program}")
+
+    @contextmanager
+    def beside(self, *command: str) -> Iterator[Process]:
+        """Run a further process with the stack's environment."""
+        log = self.folder / f"beside-{len(self._beside)}.log"
+        process = Process(*command, log=log, env=self.env)
+        self._beside.append(process)
+        try:
+            yield process
+        finally:
+            # As an operator would: a worker finishes its chunk, and has as long as in the stack.
+            process.signal_group(signal.SIGTERM)
+            try:
+                process._popen.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                kill_family(process.pid)
+
+    def _supervisor(self) -> Any:
+        transport = SupervisorTransport(None, None, f"unix://{self.folder}/supervisor.sock")
+        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+
+def faketime() -> str | None:
+    """Find the program that gives a process another clock."""
+    return shutil.which("faketime")
+
+
+def celery(*lanes: str, name: str) -> list[str]:
+    """Write the command of a worker."""
+    worker = [f"{BIN}/celery", "-A", "notifications_project", "worker", "--concurrency", "1"]
+    name_and_lanes = ["-Q", ",".join(lanes), "-n", f"{name}-{os.getpid()}@localhost"]
+    return [*worker, *name_and_lanes, "--without-gossip", "--without-mingle"]
+
+
+SCHEDULER = (f"{BIN}/python", "manage.py", "run_scheduler")

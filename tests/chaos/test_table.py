@@ -1,0 +1,101 @@
+"""The table says what was found, and takes its place in a document."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.faults import FAULTS
+from tests.chaos.ledger import Account
+from tests.chaos.run import Result
+from tests.chaos.table import BEGIN, END, HEAD, cells, markdown, write_between_markers
+from tests.journeys.processes import ROOT
+
+
+def result(name: str = "smtp-550", **changes: Any) -> Result:
+    fields: dict[str, Any] = {
+        "fault": FAULTS[name],
+        "account": Account(accepted=10, delivered=10),
+        "p99_before": 0.0121,
+        "p99_during": 0.0305,
+        "drain": 6.4,
+        "errors": 0,
+        "never_accepted": 0,
+        "window": [0.007],
+    }
+    return Result(**fields | changes)
+
+
+def shown(**changes: Any) -> dict[str, str]:
+    return dict(zip(HEAD, cells(result(**changes)), strict=True))
+
+
+def test_a_line_has_every_figure() -> None:
+    account = Account(
+        accepted=10,
+        delivered=7,
+        endings=Counter({"failed (rejected)": 2, "bounced (hard_bounce)": 1}),
+        doubled=3,
+        replayed=2,
+    )
+
+    assert shown(account=account, errors=4) == {
+        "fault": "smtp-550",
+        "accepted": "10",
+        "delivered": "7",
+        "other endings": "1 bounced (hard_bounce), 2 failed (rejected)",
+        "lost": "0",
+        "doubled": "3, same id",
+        "API errors": "4",
+        "p99 before (ms)": "12",
+        "p99 during (ms)": "30",
+        "drained (s)": "6",
+        "replayed": "2",
+    }
+
+
+def test_a_double_under_another_id_is_said() -> None:
+    account = Account(accepted=1, delivered=1, doubled=1, strange=["ref-a a: ['a', 'b']"])
+
+    assert shown(account=account)["doubled"] == "1, 1 with another id"
+
+
+def test_what_never_drained_is_said() -> None:
+    assert shown(drain=None)["drained (s)"] == "never"
+
+
+def test_a_fault_that_is_not_possible_here_has_a_line_of_its_own() -> None:
+    written = markdown([result()], not_possible=[("clock-forward", "needs it")], machine="Here.")
+
+    assert "| clock-forward | **not possible here**: needs it |" in written
+    assert written.startswith("Here.\n\n| fault | accepted |")
+
+
+def test_the_table_replaces_what_stood_between_the_markers(tmp_path: Path) -> None:
+    document = tmp_path / "benchmarks.md"
+    document.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
+
+    write_between_markers(document, "new")
+
+    assert document.read_text() == f"# Title\n\n{BEGIN}\n\nnew\n\n{END}\n\nAfter.\n"
+
+
+def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:
+    document = tmp_path / "benchmarks.md"
+    document.write_text("# Title\n")
+
+    with pytest.raises(ValueError, match="has no"):
+        write_between_markers(document, "new")
+
+    assert document.read_text() == "# Title\n"
+
+
+def test_every_fault_has_its_explanation_in_the_document() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+
+    assert BEGIN in text
+    assert END in text
+    assert [
+        name for name, fault in FAULTS.items() if fault.doubles and f"`{name}`" not in text
+    ] == []
