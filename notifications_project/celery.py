@@ -4,6 +4,7 @@ import logging
 import os
 from typing import Any, ClassVar
 
+import billiard.pool
 import structlog
 from celery import Celery, bootsteps, signals
 from celery.worker import consumer as celery_consumer
@@ -23,6 +24,13 @@ logger = logging.getLogger(__name__)
 # Celery waits 2, 4, 6 … 30 s between connection attempts; a broker that is back should be used.
 RECONNECT_STEP_SECONDS = 0.5
 RECONNECT_MAX_SECONDS = 3.0
+
+
+# A child that ends waits until its parent has read its last result. A parent that is shutting down
+# reads no more, so a busy worker took 30 s to stop (300 tries of 0.1 s), which is all that the
+# stack gives it. The result carries nothing: the rows are recorded, and a message that was not
+# acknowledged comes again and finds nothing to do. There is no option, so the constant is set.
+billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
 
 
 class Consumer(celery_consumer.Consumer):
