@@ -72,6 +72,7 @@ def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
             _say("  " + _summary(result))
             for words in result.complaints[:SHOWN_COMPLAINTS]:
                 _say(f"  FAILED: {words}")
+    results.sort(key=lambda result: list(FAULTS).index(result.fault.name))
     failed = [*broken, *(result.fault.name for result in results if result.complaints)]
     _report(results, not_possible, measured_on, given)
     _say(f"FAILED: {', '.join(failed)}" if failed else "Everything accepted is accounted for.")

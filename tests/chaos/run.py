@@ -13,8 +13,10 @@ BASELINE_SECONDS = 5.0
 # Thirty mails and ten push messages: two cores carry it together with all else that runs here, and
 # have as much again left to catch up with.
 RATE_PER_SECOND = 40.0
+# The load goes on for this long after a fault, or until all from before its end has ended.
+LOADED_SECONDS = 30.0
 # A lease of 60 s, the sweep's first look after 60 s, and FCM's minute after a 429 come before it.
-DRAIN_SECONDS = 120.0
+DRAIN_SECONDS = 180.0
 LAST_ANSWERS_SECONDS = 30.0
 REPLAY_SECONDS = 60.0
 REPLAY_RATE = 500
@@ -83,9 +85,10 @@ def run(scene: Scene, fault: Fault, pace: Pace) -> Result:
         injected = time.time()
         fault.inject(scene, fault.seconds if pace.seconds is None else pace.seconds)
         healed = time.time()
-        drain = _drained(scene, healed)
+        drain = _drained(scene, healed, within=LOADED_SECONDS)
         load.end(within=LAST_ANSWERS_SECONDS)
     ended = time.time()
+    drain = drain or _drained(scene, healed)
     if drain is None or _drained(scene, ended) is None:
         complaints.append(f"not drained within {DRAIN_SECONDS:.0f} s")
     complaints += _replay(scene)
@@ -108,9 +111,9 @@ def run(scene: Scene, fault: Fault, pace: Pace) -> Result:
     )
 
 
-def _drained(scene: Scene, moment: float) -> float | None:
+def _drained(scene: Scene, moment: float, *, within: float = DRAIN_SECONDS) -> float | None:
     """Wait until all that was accepted before a moment has ended; return the seconds since."""
-    while time.time() < moment + DRAIN_SECONDS:
+    while time.time() < moment + within:
         if not scene.books.unfinished(before=moment):
             return time.time() - moment
         time.sleep(POLL_SECONDS)

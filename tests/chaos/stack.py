@@ -18,7 +18,7 @@ from tests.chaos.family import family, kill_family, signal_one
 from tests.journeys.http import Api, until
 from tests.journeys.processes import BIN, ROOT, Process, bare_environment, free_port
 
-START_SECONDS = 60
+START_SECONDS = 120
 COMMAND_SECONDS = 60
 STOP_SECONDS = 30
 WORKERS = ("email", "email-urgent", "push", "push-urgent")

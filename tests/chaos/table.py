@@ -81,15 +81,17 @@ def markdown(
 
 
 def window_words(results: Sequence[Result]) -> str:
-    """Say how long the duplicate window was, over all deliveries and by the longest fault."""
+    """Say how long the duplicate window was, over all deliveries and where it was longest."""
     window = [seconds for result in results for seconds in result.window]
+    longest = max(results, key=lambda result: max(result.window, default=0.0), default=None)
     figures = ", ".join(
         f"{name} {percentile(window, share) * 1000:.0f} ms"
         for name, share in (("p50", 0.5), ("p99", 0.99), ("longest", 1.0))
     )
+    under = f" (under `{longest.fault.name}`)" if longest else ""
     return (
-        f"From the provider's taking of a message to the commit of our record, over {len(window)} "
-        f"deliveries under all faults: {figures}."
+        "The duplicate window, from the provider's taking of a message to the commit of our "
+        f"record: {figures}{under}, over {len(window)} deliveries."
     )
 
 

@@ -9,7 +9,15 @@ import pytest
 from tests.chaos.faults import FAULTS
 from tests.chaos.ledger import Account
 from tests.chaos.run import Result
-from tests.chaos.table import BEGIN, END, HEAD, cells, markdown, write_between_markers
+from tests.chaos.table import (
+    BEGIN,
+    END,
+    HEAD,
+    cells,
+    markdown,
+    window_words,
+    write_between_markers,
+)
 from tests.journeys.processes import ROOT
 
 
@@ -70,6 +78,15 @@ def test_a_fault_that_is_not_possible_here_has_a_line_of_its_own() -> None:
 
     assert "| clock-forward | **not possible here**: needs it |" in written
     assert written.startswith("Here.\n\n| fault | accepted |")
+
+
+def test_the_duplicate_window_is_said_with_the_fault_under_which_it_was_longest() -> None:
+    results = [result(), result("fcm-hangs", window=[0.009, 10.2])]
+
+    assert window_words(results) == (
+        "The duplicate window, from the provider's taking of a message to the commit of our "
+        "record: p50 9 ms, p99 10200 ms, longest 10200 ms (under `fcm-hangs`), over 3 deliveries."
+    )
 
 
 def test_the_table_replaces_what_stood_between_the_markers(tmp_path: Path) -> None:
