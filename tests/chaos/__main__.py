@@ -69,7 +69,7 @@ def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
                 _say(f"  FAILED: {error}")
                 continue
             results.append(result)
-            _say("  " + _summary(result))
+            _say(f"  {_summary(result)}\n  {table.window_words([result])}")
             for words in result.complaints[:SHOWN_COMPLAINTS]:
                 _say(f"  FAILED: {words}")
     results.sort(key=lambda result: list(FAULTS).index(result.fault.name))

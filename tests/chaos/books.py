@@ -11,7 +11,7 @@ CONNECT_SECONDS = 5
 # A row is looked at again, by a worker, the sweep or the recorder, as long as it has this time.
 UNFINISHED = """
     SELECT count(*) FROM notifications_notification
-    WHERE wake_at IS NOT NULL AND created_at < %s
+    WHERE wake_at IS NOT NULL AND created_at >= %s AND created_at < %s
 """
 ROWS = """
     SELECT n.id::text, coalesce(n.request_id, ''), n.status, n.reason,
@@ -30,11 +30,11 @@ class Books:
 
     url: str
 
-    def unfinished(self, *, before: float) -> int:
-        """Count what was accepted before a moment (Unix seconds) and is not settled."""
-        moment = datetime.fromtimestamp(before, UTC)
+    def unfinished(self, *, since: float, before: float) -> int:
+        """Count what was accepted between two moments (Unix seconds) and is not settled."""
+        moments = [datetime.fromtimestamp(moment, UTC) for moment in (since, before)]
         with psycopg.connect(self.url, connect_timeout=CONNECT_SECONDS) as connection:
-            found = connection.execute(UNFINISHED, [moment]).fetchone()
+            found = connection.execute(UNFINISHED, moments).fetchone()
         return int(found[0]) if found else 0
 
     def open_letters(self) -> int:

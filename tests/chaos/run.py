@@ -69,7 +69,15 @@ def run(scene: Scene, fault: Fault, pace: Pace) -> Result:
     Raises:
         NotPossibleError: The fault cannot be injected on this machine.
     """
+    try:
+        return _run(scene, fault, pace)
+    finally:
+        scene.afterwards.close()
+
+
+def _run(scene: Scene, fault: Fault, pace: Pace) -> Result:
     scene.settle()
+    since = time.time()
     first_copy = len(scene.smtp.copies), len(scene.fcm.copies)
     load = Load(
         base=scene.stack.base,
@@ -85,14 +93,14 @@ def run(scene: Scene, fault: Fault, pace: Pace) -> Result:
         injected = time.time()
         fault.inject(scene, fault.seconds if pace.seconds is None else pace.seconds)
         healed = time.time()
-        drain = _drained(scene, healed, within=LOADED_SECONDS)
+        drain = _drained(scene, healed, since=since, within=LOADED_SECONDS)
         load.end(within=LAST_ANSWERS_SECONDS)
     ended = time.time()
-    drain = drain or _drained(scene, healed)
-    if drain is None or _drained(scene, ended) is None:
+    drain = drain or _drained(scene, healed, since=since)
+    if drain is None or _drained(scene, ended, since=since) is None:
         complaints.append(f"not drained within {DRAIN_SECONDS:.0f} s")
-    complaints += _replay(scene)
-    rows = scene.books.rows(since=began - 1)
+    complaints += _replay(scene, since=since)
+    rows = scene.books.rows(since=since)
     copies = scene.smtp.copies[first_copy[0] :] + scene.fcm.copies[first_copy[1] :]
     accepted = load.accepted()
     made = account(accepted, rows=rows, copies=copies)
@@ -111,16 +119,18 @@ def run(scene: Scene, fault: Fault, pace: Pace) -> Result:
     )
 
 
-def _drained(scene: Scene, moment: float, *, within: float = DRAIN_SECONDS) -> float | None:
+def _drained(
+    scene: Scene, moment: float, *, since: float, within: float = DRAIN_SECONDS
+) -> float | None:
     """Wait until all that was accepted before a moment has ended; return the seconds since."""
     while time.time() < moment + within:
-        if not scene.books.unfinished(before=moment):
+        if not scene.books.unfinished(since=since, before=moment):
             return time.time() - moment
         time.sleep(POLL_SECONDS)
     return None
 
 
-def _replay(scene: Scene) -> list[str]:
+def _replay(scene: Scene, *, since: float) -> list[str]:
     """Replay every open dead letter through the API and wait; return what went wrong."""
     if not scene.books.open_letters():
         return []
@@ -134,7 +144,7 @@ def _replay(scene: Scene) -> list[str]:
         return answer.status == 200 and answer.body["state"] == "finished"
 
     until(finished, within=REPLAY_SECONDS, what="the replay to finish")
-    if _drained(scene, time.time()) is None:
+    if _drained(scene, time.time(), since=since) is None:
         return ["the replays did not end in time"]
     left = scene.books.open_letters()
     return [f"{left} dead letters are open after the replay"] if left else []

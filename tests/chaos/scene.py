@@ -1,5 +1,6 @@
 """Everything that a fault can be done to: servers, stack, providers, and who is written to."""
 
+import signal
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,11 +27,15 @@ class Scene:
 
     Args:
         keep: Leave the folder with the logs where it is.
+
+    Attributes:
+        afterwards: What is undone only when everything that was accepted has ended.
     """
 
     def __init__(self, *, keep: bool = False) -> None:
         self._keep = keep
         self._open = ExitStack()
+        self.afterwards = ExitStack()
 
     def __enter__(self) -> Self:
         try:
@@ -41,6 +46,9 @@ class Scene:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # A second Ctrl-C must not leave half of it running.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         self._open.close()
 
     def _start(self) -> None:

@@ -1,7 +1,6 @@
 """A machine's clock is an hour ahead."""
 
 import time
-from contextlib import ExitStack
 
 from tests.chaos.faults.registry import NotPossibleError, fault
 from tests.chaos.scene import Scene
@@ -19,7 +18,8 @@ def clock_forward(scene: Scene, seconds: float) -> None:
     """Run the scheduler and the worker of the normal lanes of mail with another clock.
 
     The worker for push is left alone: Google refuses an assertion from the future, and what it
-    would then put off by its own clock is due an hour late by everybody else's.
+    would then put off by its own clock is due an hour late by everybody else's. For the same reason
+    nobody sets the clock back before everything has ended.
 
     Raises:
         NotPossibleError: The program that does this is not here.
@@ -28,7 +28,8 @@ def clock_forward(scene: Scene, seconds: float) -> None:
     if program is None:
         raise NotPossibleError("needs the program faketime (Debian's package of that name)")
     worker = celery("email", "email.bulk", name="email-ahead")
-    with scene.stack.without("scheduler", "email"), ExitStack() as beside:
-        for command in (SCHEDULER, worker):
-            beside.enter_context(scene.stack.beside(program, *AHEAD, *command))
-        time.sleep(seconds)
+    enter = scene.afterwards.enter_context
+    enter(scene.stack.without("scheduler", "email"))
+    for command in (SCHEDULER, worker):
+        enter(scene.stack.beside(program, *AHEAD, *command))
+    time.sleep(seconds)
