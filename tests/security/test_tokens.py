@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 from apps.common.ids import new_id
 from apps.users import contacts, tokens
 from apps.users.models import User
+from tests.users.conftest import Rate
 
 pytestmark = pytest.mark.django_db
 
@@ -85,20 +86,18 @@ def forgeries(good: str) -> dict[str, str]:
     }
 
 
-FORGED = sorted(forgeries(jwt.encode({"a": 1}, KEY, algorithm="HS256")))
-
-
-@pytest.mark.parametrize("kind", FORGED)
-def test_a_forged_access_token_is_a_401(alice: User, kind: str) -> None:
+def test_a_forged_access_token_is_a_401(alice: User) -> None:
     good = tokens.issue(alice).access
+    found = {kind: status_with(forged) for kind, forged in forgeries(good).items()}
+    assert {kind: status for kind, status in found.items() if status != 401} == {}
     assert status_with(good) == 200
-    assert status_with(forgeries(good)[kind]) == 401
 
 
-@pytest.mark.parametrize("kind", FORGED)
-def test_a_forged_refresh_token_is_a_401(alice: User, kind: str) -> None:
+def test_a_forged_refresh_token_is_a_401(alice: User, settings: Any) -> None:
+    settings.RATE_LIMIT_LOGIN = Rate(calls=1000, seconds=60)
     good = tokens.issue(alice).refresh
-    assert refresh_with(forgeries(good)[kind]) == 401
+    found = {kind: refresh_with(forged) for kind, forged in forgeries(good).items()}
+    assert {kind: status for kind, status in found.items() if status != 401} == {}
     assert refresh_with(good) == 200
 
 
