@@ -53,7 +53,7 @@ class PastRounds:
 
 def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
     """Judge and compose a chunk of one channel."""
-    people = contacts.load_contacts({row.user_id for row in rows})
+    people = contacts.load_contacts({row.user_id for row in rows}, channel=rows[0].channel)
     facts = rendering.load_versions({row.template_version_id for row in rows})
     # A round that was cut short by a limit, or by the death of its worker, spent no attempt.
     past = _past_rounds([row.pk for row in rows if row.attempts or row.crashes or _waited(row)])

@@ -36,10 +36,10 @@ def test_a_chunk_that_goes_well(
 ) -> None:
     rows = [accepted(user, notification_type=channel.value) for user in crowd(count)]
     # Claim: 1 savepoint, 2 update, 3 release, 4 the claimed rows.
-    # Prepare: 5 users, 6 devices, 7 categories, 8 suppressions, 9 template versions.
-    # Send: 10 insert into the sandbox.
-    # Record: 11 savepoint, 12 insert attempts, 13 update, 14 insert receipts, 15 release.
-    with django_assert_num_queries(15):
+    # Prepare: 5 users, 6 categories, 7 suppressions or devices, 8 template versions.
+    # Send: 9 insert into the sandbox.
+    # Record: 10 savepoint, 11 insert attempts, 12 update, 13 insert receipts, 14 release.
+    with django_assert_num_queries(14):
         assert deliver(channel=channel, ids=[row.pk for row in rows], attempt=0) == []
     assert Notification.objects.filter(status=Status.DELIVERED).count() == count
 
@@ -49,10 +49,10 @@ def test_a_chunk_of_retries(
     welcome: None, django_assert_num_queries: DjangoAssertNumQueries, count: int
 ) -> None:
     rows = [accepted(user) for user in crowd(count, "flaky")]
-    # 1 to 9 as above; send: 10 who was tried before, 11 insert into the sandbox.
-    # Record: 12 savepoint, 13 insert attempts, 14 savepoint, 15 lock, 16 update, 17 insert
-    # events, 18 and 19 release.
-    with django_assert_num_queries(19):
+    # 1 to 8 as above; send: 9 who was tried before, 10 insert into the sandbox.
+    # Record: 11 savepoint, 12 insert attempts, 13 savepoint, 14 lock, 15 update, 16 insert
+    # events, 17 and 18 release.
+    with django_assert_num_queries(18):
         deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
     assert Notification.objects.filter(status=Status.RETRYING).count() == count
 
@@ -63,9 +63,9 @@ def test_a_chunk_that_nobody_wants(
 ) -> None:
     rows = [accepted(user) for user in crowd(count)]
     User.objects.update(email_enabled=False)
-    # 1 to 9 as above; record: 10 savepoint, 11 savepoint, 12 lock, 13 update, 14 insert events,
-    # 15 and 16 release.
-    with django_assert_num_queries(16):
+    # 1 to 8 as above; record: 9 savepoint, 10 savepoint, 11 lock, 12 update, 13 insert events,
+    # 14 and 15 release.
+    with django_assert_num_queries(15):
         deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
     assert Notification.objects.filter(status=Status.SKIPPED, reason="opted_out").count() == count
 
