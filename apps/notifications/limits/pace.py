@@ -18,6 +18,10 @@ HOLD_SECONDS = 1.0
 # was cut by half is back after 25 s.
 RAISE_PART = 0.02
 RAISE_PER_SECOND_MIN = 1.0
+# Below half of the rate that was good before, it doubles each second instead: a server that refused
+# everything for a while is back within seconds. A cut at which the provider took some of the calls
+# shows its capacity, so that this rate is believed less.
+PEAK_KEPT = 0.7
 # A pause in the answers raises nothing.
 RAISE_SECONDS_MAX = 2.0
 # Fewer refusals than this part speak of a single recipient: FCM answers 429 for a device that
@@ -40,6 +44,7 @@ class Pace:
     Attributes:
         rate: Calls a second that it takes; None while it never asked for fewer.
         cut_from: The rate that was seen at the last cut.
+        peak: The rate that was good before the first cut, as far as it is still believed.
         cut_at: When that was.
         raised_at: When the rate was raised last.
         paused_until: The provider wants no call before.
@@ -51,6 +56,7 @@ class Pace:
 
     rate: float | None = None
     cut_from: float = 0.0
+    peak: float = 0.0
     cut_at: float = 0.0
     raised_at: float = 0.0
     paused_until: float = 0.0
@@ -106,7 +112,9 @@ def learned(pace: Pace, told: Told, *, maximum: float | None, now: float) -> Pac
     slower = 0 if held else told.slower
     pace = _counted(pace, calls=told.calls, slower=slower, now=now)
     if slower and pace.slower >= SLOWER_PART * pace.calls:
-        return _cut(pace, pause_seconds=told.pause_seconds, maximum=maximum, now=now)
+        return _cut(pace, told, maximum=maximum, now=now)
+    if told.began < pace.cut_at:
+        pace = _corrected(pace, maximum=maximum, now=now)
     if pace.rate is not None and told.taken and not told.slower and now >= pace.paused_until:
         return _raised(pace, maximum=maximum, now=now)
     return pace
@@ -121,16 +129,18 @@ def _counted(pace: Pace, *, calls: int, slower: int, now: float) -> Pace:
     return replace(pace, calls=pace.calls + calls, slower=pace.slower + slower)
 
 
-def _cut(pace: Pace, *, pause_seconds: float, maximum: float | None, now: float) -> Pace:
+def _cut(pace: Pace, told: Told, *, maximum: float | None, now: float) -> Pace:
     floor = FLOOR_PER_SECOND if maximum is None else min(FLOOR_PER_SECOND, maximum)
     limit = allowed(pace, maximum=maximum)
     seen = seen_per_second(pace, now=now)
     # Under a limit that was hardly used, or only just set, what is seen is too little to go by.
     before = max(floor, seen if limit is None else min(limit, max(seen, limit * CUT_TO)))
-    pause = min(pause_seconds, PAUSE_SECONDS_MAX)
+    pause = min(told.pause_seconds, PAUSE_SECONDS_MAX)
+    kept = pace.peak * (PEAK_KEPT if told.taken else 1.0)
     return Pace(
         rate=max(floor, before * CUT_TO),
         cut_from=before,
+        peak=max(before, kept),
         cut_at=now,
         raised_at=now,
         paused_until=max(pace.paused_until, now + pause) if pause > 0 else pace.paused_until,
@@ -138,13 +148,27 @@ def _cut(pace: Pace, *, pause_seconds: float, maximum: float | None, now: float)
     )
 
 
+def _corrected(pace: Pace, *, maximum: float | None, now: float) -> Pace:
+    """Make up for a cut that went by the first few answers, now that the others have come."""
+    seen = seen_per_second(pace, now=now)
+    if maximum is not None:
+        seen = min(seen, maximum)
+    if pace.rate is None or seen * CUT_TO <= pace.rate:
+        return pace
+    return replace(pace, rate=seen * CUT_TO, cut_from=seen, peak=max(seen, pace.peak))
+
+
 def _raised(pace: Pace, *, maximum: float | None, now: float) -> Pace:
     rate = pace.rate or 0.0
+    seconds = min(max(0.0, now - pace.raised_at), RAISE_SECONDS_MAX)
     step = max(RAISE_PER_SECOND_MIN, RAISE_PART * max(rate, pace.cut_from))
-    rate += step * min(max(0.0, now - pace.raised_at), RAISE_SECONDS_MAX)
+    quick = min(rate * 2.0**seconds, pace.peak * CUT_TO)
+    rate = max(quick, rate + step * seconds)
     if maximum is not None:
         off = rate >= maximum
     else:
         calm = now - pace.cut_at >= CALM_SECONDS
         off = calm and rate >= ROOM_FACTOR * seen_per_second(pace, now=now)
-    return replace(pace, rate=None if off else rate, raised_at=now)
+    if off:
+        return replace(pace, rate=None, peak=0.0, raised_at=now)
+    return replace(pace, rate=rate, raised_at=now)

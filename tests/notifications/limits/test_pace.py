@@ -63,6 +63,14 @@ def test_what_was_under_way_at_the_cut_does_not_cut_again() -> None:
     assert (again.rate or 0) < (cut.rate or 0)
 
 
+def test_a_cut_that_went_by_the_first_answer_is_put_right_by_those_under_way() -> None:
+    first = learned(Pace(), refused(1, slower=1), maximum=None, now=NOW)
+
+    others = learned(first, refused(80, slower=20, began=NOW - 1), maximum=None, now=NOW + 0.2)
+
+    assert (first.rate, others.rate) == (1.0, 40.0)
+
+
 def test_one_call_under_a_hardly_used_limit_does_not_cut_it_to_nothing() -> None:
     cut = learned(after_calls(100), refused(50, slower=50), maximum=None, now=NOW)
 
@@ -102,12 +110,43 @@ def test_success_raises_it_by_the_same_each_second_however_often_it_is_told() ->
     assert slowly.rate > (cut.rate or 0) + 4
 
 
+def cut_again_and_again(*, taken: int) -> Pace:
+    """Make the pace of a provider that took a hundred a second, and then refused nearly all."""
+    pace = after_calls(100)
+    for second in range(0, 30, 2):
+        now = NOW + second
+        told = Told(calls=taken + 10, taken=taken, slower=10, began=now)
+        pace = learned(pace, told, maximum=None, now=now)
+    return pace
+
+
+def rate_after(pace: Pace, *, seconds: int) -> float:
+    for second in range(1, seconds + 1):
+        used = int(pace.rate or 0) + 1
+        pace = learned(pace, Told(calls=used, taken=used), maximum=None, now=NOW + 30 + second)
+    return pace.rate or 0
+
+
+def test_a_server_that_refused_everything_for_a_while_is_back_within_seconds() -> None:
+    pace = cut_again_and_again(taken=0)
+
+    assert pace.rate == FLOOR_PER_SECOND
+    assert 40 <= rate_after(pace, seconds=7) <= 60
+
+
+def test_a_server_that_took_some_all_the_while_is_approached_slowly() -> None:
+    pace = cut_again_and_again(taken=3)
+
+    assert rate_after(pace, seconds=7) < 15
+
+
 def test_silence_raises_nothing() -> None:
     cut = learned(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
 
     later = learned(cut, Told(calls=1, taken=1), maximum=None, now=NOW + 1000)
 
     assert (later.rate or 0) - (cut.rate or 0) < 10
+    assert (cut.rate or 0) >= 45
 
 
 def test_with_a_maximum_it_rises_up_to_that_and_is_off() -> None:
@@ -143,7 +182,7 @@ def test_a_pause_is_kept_up_to_its_bound_and_raises_nothing_meanwhile() -> None:
     paused = learned(Pace(), refused(1, slower=1, pause=30), maximum=None, now=NOW)
     day = learned(Pace(), refused(1, slower=1, pause=86_400), maximum=None, now=NOW)
 
-    late = learned(paused, Told(calls=5, taken=5), maximum=None, now=NOW + 20)
+    late = learned(paused, Told(calls=5, taken=5, began=NOW), maximum=None, now=NOW + 20)
 
     assert paused.paused_until == NOW + 30
     assert day.paused_until == NOW + PAUSE_SECONDS_MAX
