@@ -48,7 +48,7 @@ def main() -> int:
 
 def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
     results: list[Result] = []
-    not_possible: list[tuple[str, str]] = []
+    without_figures: list[tuple[str, str]] = []
     broken: list[str] = []
     _say("Starting PostgreSQL, RabbitMQ, Redis and the stack on ports of their own …")
     with Scene(keep=given.keep) as scene:
@@ -60,12 +60,12 @@ def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
             try:
                 result = run(scene, FAULTS[name], pace)
             except NotPossibleError as error:
-                not_possible.append((name, str(error)))
+                without_figures.append((name, f"NOT POSSIBLE HERE: {error}"))
                 _say(f"  NOT POSSIBLE HERE: {error}")
                 continue
-            except AssertionError as error:
-                # Something was waited for in vain; the faults after it are worth their rows.
+            except Exception as error:  # noqa: BLE001 - the faults after it are worth their rows.
                 broken.append(name)
+                without_figures.append((name, f"FAILED: {error}"))
                 _say(f"  FAILED: {error}")
                 continue
             results.append(result)
@@ -74,23 +74,23 @@ def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
                 _say(f"  FAILED: {words}")
     results.sort(key=lambda result: list(FAULTS).index(result.fault.name))
     failed = [*broken, *(result.fault.name for result in results if result.complaints)]
-    _report(results, not_possible, measured_on, given)
+    _report(results, without_figures, measured_on, given)
     _say(f"FAILED: {', '.join(failed)}" if failed else "Everything accepted is accounted for.")
     return 1 if failed else 0
 
 
 def _report(
     results: Sequence[Result],
-    not_possible: Sequence[tuple[str, str]],
+    without_figures: Sequence[tuple[str, str]],
     measured_on: str,
     given: argparse.Namespace,
 ) -> None:
     _say(f"\n{measured_on}\n")
     _say(table.plain([table.HEAD, *(table.cells(result) for result in results)]))
-    for name, why in not_possible:
-        _say(f"{name}: NOT POSSIBLE HERE, {why}")
+    for name, why in without_figures:
+        _say(f"{name}: {why}")
     _say(f"\n{table.window_words(results)}")
-    text = table.markdown(results, not_possible=not_possible, machine=measured_on)
+    text = table.markdown(results, without_figures=without_figures, machine=measured_on)
     if given.markdown:
         given.markdown.write_text(f"{text}\n")
     if given.write:

@@ -66,16 +66,13 @@ def plain(lines: Sequence[Sequence[str]], *, words: Collection[int] = (0, 3)) ->
 
 
 def markdown(
-    results: Sequence[Result], *, not_possible: Sequence[tuple[str, str]], machine: str
+    results: Sequence[Result], *, without_figures: Sequence[tuple[str, str]], machine: str
 ) -> str:
     """Write the table, the window and the machine as Markdown."""
     rule = ["---", *("---:" for _ in HEAD[1:])]
     rule[3] = "---"
     lines = [HEAD, rule, *(cells(result) for result in results)]
-    lines += [
-        [name, f"**not possible here**: {why}", *[""] * (len(HEAD) - 2)]
-        for name, why in not_possible
-    ]
+    lines += [[name, f"**{why}**", *[""] * (len(HEAD) - 2)] for name, why in without_figures]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"{machine}\n\n{table}\n\n{window_words(results)}"
 

@@ -73,10 +73,11 @@ def test_what_never_drained_is_said() -> None:
     assert shown(drain=None)["drained (s)"] == "never"
 
 
-def test_a_fault_that_is_not_possible_here_has_a_line_of_its_own() -> None:
-    written = markdown([result()], not_possible=[("clock-forward", "needs it")], machine="Here.")
+def test_a_fault_without_figures_has_a_line_of_its_own() -> None:
+    why = "NOT POSSIBLE HERE: needs faketime"
+    written = markdown([result()], without_figures=[("clock-forward", why)], machine="Here.")
 
-    assert "| clock-forward | **not possible here**: needs it |" in written
+    assert f"| clock-forward | **{why}** |" in written
     assert written.startswith("Here.\n\n| fault | accepted |")
 
 
