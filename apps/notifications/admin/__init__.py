@@ -1,5 +1,6 @@
 """Notifications, dead letters and living processes in Django's admin, to look at and to act on."""
 
+from apps.notifications.admin.batches import BatchAdmin
 from apps.notifications.admin.dead_letter_replays import (
     DeadLetterActionAdmin,
     DeadLetterReplayAdmin,
@@ -10,6 +11,7 @@ from apps.notifications.admin.notifications import NotificationAdmin
 from apps.notifications.admin.retention import DailyCountAdmin, RetentionRuleAdmin
 
 __all__ = [
+    "BatchAdmin",
     "DailyCountAdmin",
     "DeadLetterActionAdmin",
     "DeadLetterAdmin",

@@ -1,9 +1,9 @@
 """The pages of notifications: the story of each, and replay and cancel."""
 
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -12,7 +12,6 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from apps.common.callers import Caller
-from apps.common.problems import Problem
 from apps.notifications import intake, replays, timeline
 from apps.notifications.admin.reading import ReadOnlyAdmin
 from apps.notifications.models import Notification
@@ -108,25 +107,9 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
     def replay(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
         """Send those that ended badly once more."""
         caller = Caller(client=f"staff:{request.user.pk}", is_staff=True)
-        self._each(request, chosen, lambda row: replays.replay(row, caller=caller), "replayed")
+        self.on_each(request, chosen, lambda row: replays.replay(row, caller=caller), "replayed")
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
         """Stop those that have not gone out."""
-        self._each(request, chosen, intake.cancel, "cancelled")
-
-    def _each(
-        self, request: HttpRequest, chosen: QuerySet[Notification], act: Any, word: str
-    ) -> None:
-        refused: list[str] = []
-        done = 0
-        for row in chosen:
-            try:
-                act(row)
-                done += 1
-            except Problem as problem:
-                refused.append(f"{row.pk}: {problem.detail}")
-        if done:
-            self.message_user(request, f"{done} {word}.", messages.SUCCESS)
-        for line in refused:
-            self.message_user(request, line, messages.WARNING)
+        self.on_each(request, chosen, intake.cancel, "cancelled")

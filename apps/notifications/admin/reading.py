@@ -1,10 +1,13 @@
 """What all pages of this app share: rows are shown, never edited."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.contrib import admin
-from django.db.models import Model
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+
+from apps.common.problems import Problem
 
 Row = TypeVar("Row", bound=Model)
 
@@ -31,3 +34,31 @@ class ReadOnlyAdmin(admin.ModelAdmin[Row]):
         """Tell whether the person may carry out an action of this app."""
         user: Any = request.user
         return bool(user.has_perm(f"notifications.{permission}"))
+
+    def on_each(
+        self,
+        request: HttpRequest,
+        chosen: QuerySet[Row],
+        act: Callable[[Row], object],
+        word: str,
+    ) -> None:
+        """Do something to each row that was chosen, and say which ones refused and why.
+
+        Args:
+            request: Where the messages are shown.
+            chosen: The rows.
+            act: Raises a ``Problem`` to refuse.
+            word: What has been done to the others.
+        """
+        refused: list[str] = []
+        done = 0
+        for row in chosen:
+            try:
+                act(row)
+                done += 1
+            except Problem as problem:
+                refused.append(f"{row.pk}: {problem.detail}")
+        if done:
+            self.message_user(request, f"{done} {word}.", messages.SUCCESS)
+        for line in refused:
+            self.message_user(request, line, messages.WARNING)

@@ -1,0 +1,72 @@
+"""Batches in the admin: how far they have come, and stopping them."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.notifications.admin.reading import ReadOnlyAdmin
+from apps.notifications.batches import control, progress
+from apps.notifications.models import Batch
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin[Batch]):
+    """Bulk calls, broadcasts and uploads."""
+
+    list_display = (
+        "id",
+        "source",
+        "client",
+        "kind",
+        "state",
+        "total",
+        "accepted",
+        "duplicates",
+        "rejected",
+        "created_at",
+    )
+    list_filter = ("source", "state", "kind")
+    search_fields = ("=id", "=client", "=request_id")
+    actions = ("pause", "resume", "cancel")
+    fields = (
+        "id",
+        "source",
+        "client",
+        "kind",
+        "request_id",
+        "state",
+        "total",
+        "accepted",
+        "duplicates",
+        "rejected",
+        "counts",
+        "correlation_id",
+        "created_at",
+        "ended_at",
+    )
+    readonly_fields = ("counts",)
+
+    @admin.display(description="Notifications by status")
+    def counts(self, batch: Batch) -> str:
+        """Show what became of its notifications."""
+        counted = progress.statuses(batch)
+        return ", ".join(f"{status}: {count}" for status, count in counted.items()) or "none"
+
+    def has_control_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change notifications may stop batches."""
+        return self.may(request, "change_notification")
+
+    @admin.action(description="Pause", permissions=["control"])
+    def pause(self, request: HttpRequest, chosen: QuerySet[Batch]) -> None:
+        """Make no more of their notifications for now."""
+        self.on_each(request, chosen, lambda batch: control.pause(batch.pk), "paused")
+
+    @admin.action(description="Resume", permissions=["control"])
+    def resume(self, request: HttpRequest, chosen: QuerySet[Batch]) -> None:
+        """Go on with those that are paused."""
+        self.on_each(request, chosen, lambda batch: control.resume(batch.pk), "resumed")
+
+    @admin.action(description="Cancel with all that has not gone out", permissions=["control"])
+    def cancel(self, request: HttpRequest, chosen: QuerySet[Batch]) -> None:
+        """Stop them."""
+        self.on_each(request, chosen, lambda batch: control.cancel(batch.pk), "cancelled")
