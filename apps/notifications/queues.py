@@ -65,6 +65,11 @@ def urgency_of(lane: str) -> Urgency:
     return Urgency(lane.partition(".")[2] or Urgency.NORMAL)
 
 
+def is_urgent(lane: str) -> bool:
+    """Tell whether a lane is the fast one of its channel."""
+    return urgency_of(lane) is Urgency.URGENT
+
+
 def is_bulk(lane: str) -> bool:
     """Tell whether a lane is the slow one of its channel."""
     return urgency_of(lane) is Urgency.BULK

@@ -182,3 +182,24 @@ def test_failures_wait_for_the_sweep_while_the_broker_is_away(
 
 def test_publishing_no_failures_asks_nobody(broker_away: Callable[[], None]) -> None:
     publish_failed([])
+
+
+def test_a_steady_stream_goes_out_in_fewer_messages(lanes: Lanes) -> None:
+    publisher = Publisher()
+    for _ in range(60):
+        publisher.hand_over(wakeups(1))
+        time.sleep(0.002)
+    messages = taken_until(lanes, 60)
+    assert len(messages) < 30
+
+
+def test_the_first_after_a_pause_and_what_is_urgent_go_at_once(lanes: Lanes) -> None:
+    publisher = Publisher()
+    publisher.hand_over(wakeups(1))
+    first = taken_until(lanes, 1)
+    for _ in range(5):
+        publisher.hand_over(wakeups(1, lane="email.urgent"))
+        time.sleep(0.005)
+    urgent = taken_until(lanes, 5)
+    assert len(first) == 1
+    assert len(urgent) > 1
