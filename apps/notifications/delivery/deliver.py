@@ -1,7 +1,7 @@
 """Deliver one chunk: claim, prepare, send, record. Nothing is locked while it is on the wire."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from uuid import UUID
 
@@ -23,6 +23,9 @@ from apps.notifications.queues import Channel
 CHUNK_SECONDS = 8.0
 # Bulk chunks make way sooner, so that a slow provider does not keep a worker to itself.
 BULK_CHUNK_SECONDS = 2.0
+# What was accepted is recorded after this long at the latest, also while other calls of the chunk
+# hang: a worker that dies then has less to send twice.
+RECORD_SECONDS = 0.5
 
 
 def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Again]:
@@ -46,10 +49,14 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Agai
     prepared = prepare(claimed.rows, now=now)
     bulk = all(queues.is_bulk(row.lane) for row in claimed.rows)
     until = time.monotonic() + (BULK_CHUNK_SECONDS if bulk else CHUNK_SECONDS)
-    rounds = _send(channel, prepared.envelopes, turn=_turn(claimed.rows), until=until)
-    return waits + record.outcomes(
-        claimed.id, rounds=rounds, hindered=prepared.hindered, policy=policy()
-    )
+    hindered = prepared.hindered
+    parts = _send(channel, prepared.envelopes, turn=_turn(claimed.rows), until=until)
+    for rounds in parts:
+        waits += record.outcomes(claimed.id, rounds=rounds, hindered=hindered, policy=policy())
+        hindered = []
+    if hindered:
+        waits += record.outcomes(claimed.id, rounds=[], hindered=hindered, policy=policy())
+    return waits
 
 
 def policy() -> Policy:
@@ -72,34 +79,49 @@ def _turn(rows: Sequence[Notification]) -> limits.Turn:
 
 def _send(
     channel: Channel, envelopes: Sequence[Envelope], *, turn: limits.Turn, until: float
-) -> list[record.Round]:
-    """Take the messages of all envelopes to the wire side by side, each by its provider."""
+) -> Iterator[list[record.Round]]:
+    """Take the messages of all envelopes to the wire side by side, each by its provider.
+
+    Yields:
+        The rounds that have ended since the last time: what a provider accepted is recorded soon,
+        also while another call of the chunk hangs.
+    """
     parcels = [
         routing.Parcel(message=message, kind=envelope.notification.kind)
         for envelope in envelopes
         for message in envelope.messages
     ]
+    places = iter(range(len(parcels)))
+    awaited = [(envelope, list(islice(places, len(envelope.messages)))) for envelope in envelopes]
     plan = routing.plan(channel, parcels, turn=turn)
     started_at = timezone.now()
-    replies = _replies(channel, parcels, plan, turn=turn, until=until)
-    calls = (
-        record.Call(
-            message=parcel.message,
-            provider=plan.provider.get(place, ""),
-            reply=replies.get(place),
-            held=plan.held.get(place),
-        )
-        for place, parcel in enumerate(parcels)
-    )
-    return [
-        record.Round(
+    replies: dict[int, Reply | None] = {}
+
+    def round_of(envelope: Envelope, own: Sequence[int]) -> record.Round:
+        return record.Round(
             notification=envelope.notification,
             started_at=started_at,
             accepted_before=envelope.accepted_before,
-            calls=list(islice(calls, len(envelope.messages))),
+            calls=[
+                record.Call(
+                    message=parcels[place].message,
+                    provider=plan.provider.get(place, ""),
+                    reply=replies.get(place),
+                    held=plan.held.get(place),
+                )
+                for place in own
+            ],
         )
-        for envelope in envelopes
-    ]
+
+    for part in _replies(channel, parcels, plan, turn=turn, until=until):
+        replies.update(part)
+        open_places = plan.provider.keys() - replies.keys()
+        ended = [(envelope, own) for envelope, own in awaited if open_places.isdisjoint(own)]
+        if ended:
+            awaited = [(envelope, own) for envelope, own in awaited if (envelope, own) not in ended]
+            yield [round_of(envelope, own) for envelope, own in ended]
+    if awaited:
+        yield [round_of(envelope, own) for envelope, own in awaited]
 
 
 def _replies(
@@ -109,25 +131,44 @@ def _replies(
     *,
     turn: limits.Turn,
     until: float,
-) -> dict[int, Reply | None]:
-    """Send what has a provider, and tell breakers and limits what came of it."""
-    replies: dict[int, Reply | None] = {}
+) -> Iterator[dict[int, Reply | None]]:
+    """Send what has a provider, and tell breakers and limits what came of it.
+
+    Yields:
+        Answers by the place of their parcel, each once.
+    """
     for name in dict.fromkeys(plan.provider.values()):
         places = [place for place, provider in plan.provider.items() if provider == name]
         messages = [parcels[place].message for place in places]
         began = time.time()
-        answers = provider(name, channel=channel).send_all(messages, until=until)
-        if channel is Channel.PUSH and name != routing.SANDBOX:
-            own = routing.breakers_of(name, channel)
-            answers = breakers.doubted(name, answers, breakers=own)
-        replies.update(zip(places, answers, strict=True))
-        if name != routing.SANDBOX:
-            answered = [reply for reply in answers if reply is not None]
-            limits.give_back(name, count=len(answers) - len(answered), turn=turn)
-            limits.report(name, answered, began=began)
-    for breaker in dict.fromkeys(plan.breaker.values()):
-        if breaker:
-            places = [place for place, own in plan.breaker.items() if own == breaker]
-            answered = [reply for place in places if (reply := replies[place]) is not None]
-            breakers.report(breaker, breakers.tally(answered))
+        sender = provider(name, channel=channel)
+        for part in sender.send_parts(messages, until=until, seconds=RECORD_SECONDS):
+            own = {places[place]: reply for place, reply in sorted(part.items())}
+            if name != routing.SANDBOX:
+                own = _told(channel, name, own, plan, turn=turn, began=began)
+            yield own
+
+
+def _told(
+    channel: Channel,
+    name: str,
+    replies: dict[int, Reply | None],
+    plan: routing.Plan,
+    *,
+    turn: limits.Turn,
+    began: float,
+) -> dict[int, Reply | None]:
+    """Tell breakers and limits, and return the answers as they are believed."""
+    if channel is Channel.PUSH:
+        own = routing.breakers_of(name, channel)
+        believed = breakers.doubted(name, list(replies.values()), breakers=own)
+        replies = dict(zip(replies, believed, strict=True))
+    answered = {place: reply for place, reply in replies.items() if reply is not None}
+    limits.give_back(name, count=len(replies) - len(answered), turn=turn)
+    limits.report(name, list(answered.values()), began=began)
+    by_breaker: dict[str, list[Reply]] = {}
+    for place, reply in answered.items():
+        by_breaker.setdefault(plan.breaker[place], []).append(reply)
+    for breaker, own_replies in by_breaker.items():
+        breakers.report(breaker, breakers.tally(own_replies))
     return replies

@@ -4,8 +4,8 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -117,7 +117,7 @@ class Provider(ABC, Generic[Message]):
 
     Subclasses implement ``name``, ``channel`` and ``send``, and extend ``close`` where they
     keep connections; they set ``threads`` to how many calls they make at once. They need not
-    touch ``send_all``. A constructor takes no argument that is not optional.
+    touch ``send_all`` and ``send_parts``. A constructor takes no argument that is not optional.
     """
 
     name: ClassVar[str]
@@ -150,17 +150,43 @@ class Provider(ABC, Generic[Message]):
             until: ``time.monotonic()`` after which no further call is begun; what was not
                 begun is answered with None.
         """
+        replies: dict[int, Reply | None] = {}
+        for part in self.send_parts(messages, until=until):
+            replies.update(part)
+        return [replies[place] for place in range(len(messages))]
+
+    def send_parts(
+        self, messages: Sequence[Message], *, until: float, seconds: float | None = None
+    ) -> Iterator[dict[int, Reply | None]]:
+        """Send a chunk side by side, and hand answers over while others are still awaited.
+
+        Args:
+            messages: What to send.
+            until: As for ``send_all``.
+            seconds: How long answers are gathered; None means until the last has come.
+
+        Yields:
+            Answers by the place of their message, each once.
+        """
 
         def send_in_time(message: Message) -> Reply | None:
             return self.send(message) if time.monotonic() < until else None
 
         if len(messages) == 1:
-            return [send_in_time(messages[0])]
+            yield {0: send_in_time(messages[0])}
+            return
         with self._pool_lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix=self.name)
-            replies = self._pool.map(send_in_time, messages)
-        return list(replies)
+            calls = {
+                self._pool.submit(send_in_time, message): place
+                for place, message in enumerate(messages)
+            }
+        awaited = set(calls)
+        while awaited:
+            done, awaited = wait(awaited, timeout=seconds)
+            if done:
+                yield {calls[call]: call.result() for call in done}
 
 
 def provider_words(text: str | bytes, *personal: str) -> str:

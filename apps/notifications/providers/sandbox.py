@@ -8,7 +8,7 @@ message it keeps who got it and when, and not what it said.
 import re
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 from uuid import UUID
@@ -75,6 +75,12 @@ class _Sandbox(Provider[Message]):
         if not messages or time.monotonic() >= until:
             return [None] * len(messages)
         return list(self._play(messages))
+
+    def send_parts(
+        self, messages: Sequence[Message], *, until: float, seconds: float | None = None
+    ) -> Iterator[dict[int, Reply | None]]:
+        """Hand the whole chunk over at once."""
+        yield dict(enumerate(self.send_all(messages, until=until)))
 
     def _play(self, messages: Sequence[Message]) -> list[Reply]:
         scenes = [self.scene(message) for message in messages]

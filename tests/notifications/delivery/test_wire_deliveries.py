@@ -1,5 +1,6 @@
 """One chunk from claim to record, with SMTP and FCM servers at the other end of the wire."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -191,6 +192,53 @@ class Meddler(SmtpServer):
             self.waited = time.monotonic() - started
         finally:
             connection.close()
+
+
+class Slow(SmtpServer):
+    """Keeps the sender of one mail waiting."""
+
+    def __init__(self, recipient: str) -> None:
+        super().__init__()
+        self.recipient = recipient
+        self.go_on = asyncio.Event()
+
+    async def _say(self, stage: str, talk: Conversation, usual: str) -> str:
+        if stage == "data" and talk.recipient == self.recipient:
+            await self.go_on.wait()
+        return await super()._say(stage, talk, usual)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_accepted_is_recorded_while_another_call_of_the_chunk_hangs(
+    settings: Any,
+) -> None:
+    settings.EMAIL_PROVIDERS = ["smtp"]
+    template("welcome")
+    rows = [accepted(person(name)) for name in ("alice", "bob", "dora")]
+
+    def work() -> None:
+        try:
+            deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
+        finally:
+            connection.close()
+
+    def statuses() -> list[str]:
+        found = Notification.objects.values_list("pk", "status")
+        by_id = dict(found)
+        return [by_id[row.pk] for row in rows]
+
+    with Slow("bob@example.com") as server:
+        point_at_smtp(settings, server)
+        worker = threading.Thread(target=work)
+        worker.start()
+        deadline = time.monotonic() + 8
+        while statuses() != ["sent", "sending", "sent"]:
+            assert time.monotonic() < deadline, statuses()
+            time.sleep(0.02)
+        server.loop.call_soon_threadsafe(server.go_on.set)
+        worker.join(timeout=10)
+    assert statuses() == ["sent", "sent", "sent"]
+    assert len(server.mails) == Attempt.objects.count() == 3
 
 
 def driven_with(meddle: Callable[[], object], settings: Any) -> tuple[Notification, Meddler]:
