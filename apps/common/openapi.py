@@ -114,7 +114,7 @@ class Schema(AutoSchema):
 
     def _problem_statuses(self, operation: Mapping[str, Any]) -> Iterable[int]:
         access = getattr(self.view, "access", {}).get(self.method)
-        statuses = {500, *getattr(self.view, "problems", {}).get(self.method, ())}
+        statuses = {500, 503, *getattr(self.view, "problems", {}).get(self.method, ())}
         if access is None or not access.anyone:
             statuses |= {401, 403}
         if "requestBody" in operation:

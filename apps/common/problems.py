@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -17,6 +18,8 @@ from apps.common.correlation import current_id
 log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+# A restart of the database takes a few seconds.
+DATABASE_RETRY_SECONDS = 5
 # RFC 6901: the two characters that a JSON pointer escapes.
 POINTER_ESCAPES = str.maketrans({"~": "~0", "/": "~1"})
 
@@ -192,6 +195,11 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     """Turn whatever a REST framework view raises into a problem (``EXCEPTION_HANDLER``)."""
     problem = _as_problem(error)
     request = context["request"]
+    if isinstance(error, OperationalError | InterfaceError):
+        # Away, or busy with others: nothing was stored, and the same call may be made again.
+        log.warning("no answer from the database", path=request.path, error=type(error).__name__)
+        headers = {"Retry-After": str(DATABASE_RETRY_SECONDS)}
+        problem = Problem(503, "The database does not answer; try again soon.", headers=headers)
     if problem is None:
         log.error("request failed", path=request.path, method=request.method, exc_info=error)
         problem = Problem(500, "Something went wrong on our side; the correlation id finds it.")

@@ -1,0 +1,42 @@
+"""A database that does not answer is a 503 that says when to try again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from apps.common.callers import Scope
+from apps.users.models import User
+from tests.notifications.cast import assert_problem, body, client_with, person, template
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
+
+
+@pytest.fixture
+def alice() -> User:
+    template("welcome")
+    return person("alice")
+
+
+@pytest.fixture
+def away() -> Iterator[Any]:
+    """Point at a port where nobody listens, as while PostgreSQL is restarted."""
+    port = connection.settings_dict["PORT"]
+
+    def go() -> None:
+        connection.close()
+        connection.settings_dict["PORT"] = "1"
+
+    yield go
+    connection.close()
+    connection.settings_dict["PORT"] = port
+
+
+def test_it_is_a_503_with_a_retry_after(alice: User, away: Any) -> None:
+    caller = client_with(*Scope)
+    assert caller.post("/api/v1/notifications/", body(alice), format="json").status_code == 202
+    away()
+    answer = caller.post("/api/v1/notifications/", body(alice), format="json")
+    assert assert_problem(answer, 503)["code"] == "unavailable"
+    assert answer["Retry-After"] == "5"
