@@ -12,7 +12,10 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks; seed the groups whenever this app, the last one, is migrated."""
-        from apps.notifications import checks  # noqa: F401, PLC0415 - importing registers them.
+        from apps.notifications import (  # noqa: PLC0415 - importing registers them.
+            checks,  # noqa: F401
+            connection_checks,  # noqa: F401
+        )
         from apps.notifications.roles import seed_roles  # noqa: PLC0415 - models are ready only now.
 
         post_migrate.connect(seed_roles, sender=self, dispatch_uid="notifications.seed_roles")

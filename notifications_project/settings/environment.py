@@ -173,6 +173,11 @@ RETENTION_DAYS: int = env.int(
     "RETENTION_DAYS", 90, validate=validate.Range(min=RETENTION_MIN_DAYS, max=RETENTION_MAX_DAYS)
 )
 
+# How many processes there are. `make stack` and Compose start them; here they are only counted.
+WEB_PROCESSES: int = env.int("WEB_PROCESSES", 2, validate=validate.Range(min=1))
+EMAIL_WORKERS: int = env.int("EMAIL_WORKERS", 1, validate=validate.Range(min=0))
+PUSH_WORKERS: int = env.int("PUSH_WORKERS", 1, validate=validate.Range(min=0))
+
 # Limits on callers.
 RATE_LIMIT_NOTIFICATIONS: Rate = _rate("RATE_LIMIT_NOTIFICATIONS", "60000/m")
 RATE_LIMIT_LOGIN: Rate = _rate("RATE_LIMIT_LOGIN", "10/m")

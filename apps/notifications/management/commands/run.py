@@ -15,7 +15,6 @@ from apps.notifications import demo
 from apps.notifications.api.welcome import sandbox_link
 
 ADDRESS = "127.0.0.1"
-BLOCKING_THREADS = 8
 
 
 class Command(BaseCommand):
@@ -38,7 +37,7 @@ class Command(BaseCommand):
             interface=Interfaces.WSGI,
             # One process is everything here: its workers share memory with its broker.
             workers=1,
-            blocking_threads=BLOCKING_THREADS,
+            blocking_threads=settings.WEB_BLOCKING_THREADS,
             log_enabled=False,
         ).serve()
 
