@@ -5,10 +5,14 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 EXAMPLES ?= 1000
 FAULT ?=
+ROW ?=
+STORED ?= 0
+MINUTES ?= 10
+BENCH ?=
 CHAOS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test services stack lint format fuzz chaos audit
+.PHONY: help run test services stack lint format fuzz chaos bench audit
 
 help: ## List the words.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +27,14 @@ $(VENV)/.runtime: requirements.txt
 
 $(VENV)/.dev: requirements-dev.txt requirements.txt $(VENV)/.runtime
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# The contenders of the benchmark run on packages that nothing else here needs.
+.venv-bench/.installed: requirements-bench.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed (PYTHON=... names another)."; exit 1; }
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@echo "Installing the contenders' packages ..."
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@
 
 run: $(VENV)/.runtime ## Run everything in one process, with a demo, on 127.0.0.1:8000 (PORT= for another).
@@ -58,3 +70,6 @@ fuzz: $(VENV)/.dev ## Fuzz the API for long, from its OpenAPI document (EXAMPLES
 
 chaos: $(VENV)/.dev ## Inject faults into a stack on servers of its own (FAULT= one of them, or list).
 	@$(BIN)/python -m tests.chaos $(CHAOS) $(FAULT)
+
+bench: $(VENV)/.dev .venv-bench/.installed ## Measure speed against ceilings of the same run (ROW= one, or list; STORED= rows; MINUTES=).
+	@$(BIN)/python -m tests.benchmarks --stored $(STORED) --minutes $(MINUTES) $(BENCH) $(ROW)

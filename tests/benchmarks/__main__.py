@@ -1,0 +1,117 @@
+"""``make bench``: run the real stack against ceilings measured in the same run.
+
+``python -m tests.benchmarks`` runs the usual rows, with names after it those, with ``list`` none.
+It exits with 1 when something is lost, doubled or refused; aims are printed as met or not.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import plot, stored, table, wrk
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.figures import Line
+from tests.benchmarks.machine import described
+from tests.benchmarks.pace import Pace
+from tests.benchmarks.programs import their_python
+from tests.benchmarks.rows import ROWS
+from tests.chaos.servers.base import MissingProgramError
+
+LIST = "list"
+PICTURE = "benchmarks.svg"
+
+
+def main() -> int:
+    """Run what the command line asks for; return the exit code."""
+    given = _parsed()
+    if given.rows == [LIST]:
+        _say("\n".join(f"{name:10} {row.says}" for name, row in ROWS.items()))
+        return 0
+    names = given.rows or [name for name, row in ROWS.items() if row.usual]
+    if unknown := sorted(set(names) - set(ROWS)):
+        _say(f"There is no row called {', '.join(unknown)}. ROW=list names them.")
+        return 2
+    # As Ctrl-C: everything that was started is ended on the way out.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        wrk.program()
+        their_python()
+        return _all(names, given)
+    except MissingProgramError as error:
+        _say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        _say("Stopped; nothing is left running.")
+        return 130
+
+
+def _all(names: Sequence[str], given: argparse.Namespace) -> int:
+    pace = Pace(
+        rounds=given.rounds,
+        seconds=given.seconds,
+        mails=given.mails,
+        pushes=given.pushes,
+        minutes=given.minutes,
+    )
+    lines: list[Line] = []
+    _say("Starting PostgreSQL, RabbitMQ, Redis and the sinks on ports of their own …")
+    with Bench(keep=given.keep) as bench:
+        if given.keep:
+            _say(f"Data and logs stay in {bench.folder}.")
+        machine = described(bench)
+        if given.stored:
+            _say(f"{time.strftime('%H:%M:%S')} storing {given.stored:,} notifications")
+            stored.fill(bench, given.stored)
+        for name in names:
+            _say(f"{time.strftime('%H:%M:%S')} {name}: {ROWS[name].says}")
+            found = (
+                stored.compared(bench, ROWS[name], pace, count=given.stored)
+                if given.stored
+                else ROWS[name].measure(bench, pace)
+            )
+            lines += found
+            _say(table.plain(found))
+    _report(lines, machine, given)
+    return 1 if any(line.wrong for line in lines) else 0
+
+
+def _report(lines: Sequence[Line], machine: str, given: argparse.Namespace) -> None:
+    _say(f"\n{machine}\n\n{table.plain(lines)}")
+    for words in table.notes(lines):
+        _say(words)
+    if given.write:
+        given.write.with_name(PICTURE).write_text(plot.svg(lines))
+        text = table.markdown(lines, machine=machine, picture=PICTURE)
+        table.write_between_markers(given.write, text)
+
+
+def _parsed() -> argparse.Namespace:
+    usual = Pace()
+    parser = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", help="names of rows, or list; none means the usual ones")
+    parser.add_argument("--rounds", type=int, default=usual.rounds, help="of each contender")
+    parser.add_argument("--seconds", type=float, default=usual.seconds, help="of a round")
+    parser.add_argument("--mails", type=int, default=usual.mails, help="of a round")
+    parser.add_argument("--pushes", type=int, default=usual.pushes, help="of a round")
+    parser.add_argument("--minutes", type=float, default=usual.minutes, help="of the soak")
+    parser.add_argument("--stored", type=int, default=0, help="compare with so many rows stored")
+    parser.add_argument("--write", type=Path, help="write the table between a document's markers")
+    parser.add_argument("--keep", action="store_true", help="leave data and logs where they are")
+    return parser.parse_args()
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

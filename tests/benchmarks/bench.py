@@ -1,0 +1,162 @@
+"""Everything that a row runs on: servers of our own, sinks, who is written to, and stacks."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+from cryptography.hazmat.primitives import serialization
+from kombu import Connection
+
+from tests.benchmarks import audience
+from tests.benchmarks.cpu import Groups
+from tests.benchmarks.sinks import fcm
+from tests.benchmarks.sinks.program import Sink
+from tests.benchmarks.stack import BenchStack
+from tests.chaos.servers.postgresql import ROLE, Postgresql
+from tests.chaos.servers.rabbitmq import Rabbitmq
+from tests.chaos.servers.redis import RedisServer
+from tests.fakes.fcm_server import private_key
+
+PROVIDER_LATENCY_SECONDS = 0.05
+LANES = [
+    f"{channel}{suffix}" for channel in ("email", "push") for suffix in (".urgent", "", ".bulk")
+]
+# Ours, the same with many rows, and what belongs to others.
+EMPTY, STORED, CONTENDERS = ROLE, "stored", "contenders"
+TABLE = "notifications_notification"
+UNFINISHED_AWAY = "DELETE FROM notifications_notification WHERE wake_at IS NOT NULL"
+
+
+class Bench:
+    """Starts it all, and ends it all however the block is left.
+
+    Args:
+        keep: Leave the folder with data and logs where it is.
+
+    Attributes:
+        database: The database that stacks are started with.
+    """
+
+    def __init__(self, *, keep: bool = False) -> None:
+        self._keep = keep
+        self._open = ExitStack()
+        self._numbers = count(1)
+        self.database = EMPTY
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _start(self) -> None:
+        enter = self._open.enter_context
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="bench-")
+            if self._keep
+            else enter(tempfile.TemporaryDirectory(prefix="bench-"))
+        )
+        # PostgreSQL runs as another user, and has to reach its own folder in this one.
+        self.folder.chmod(0o711)
+        self.postgresql = enter(Postgresql(self.folder))
+        self.redis = enter(RedisServer(self.folder))
+        self.rabbitmq = enter(Rabbitmq(self.folder))
+        self.smtp = enter(Sink("smtp", self.folder))
+        latency = f"--latency={PROVIDER_LATENCY_SECONDS}"
+        self.fcm = enter(Sink("fcm", self.folder, latency))
+        self._key_file = self.folder / "service-account.json"
+        fcm.write_key_file(
+            self._key_file, port=self.fcm.port, private_key_pem=service_account_pem()
+        )
+        self.make_database(CONTENDERS)
+        with self.stack(web=1, email=0, push=0) as stack:
+            self.audience = audience.gather(stack.api())
+
+    @contextmanager
+    def stack(self, *, web: int = 2, email: int = 0, push: int = 0) -> Iterator[BenchStack]:
+        """Run a stack on emptied lanes and without unfinished notifications."""
+        self.clean()
+        folder = self.folder / f"stack-{next(self._numbers)}"
+        with BenchStack(folder, self._settings(), web=web, email=email, push=push) as stack:
+            yield stack
+
+    def clean(self) -> None:
+        """Take all messages off the broker, and all rows that are not meant to be there."""
+        with Connection(self.rabbitmq.url) as broker:
+            for name in LANES:
+                _purge(broker, name)
+        if self.database == EMPTY:
+            self.empty(EMPTY)
+        else:
+            with psycopg.connect(self.url(self.database), autocommit=True) as database:
+                database.execute(UNFINISHED_AWAY)
+
+    def empty(self, database: str) -> None:
+        """Take all notifications and batches out of a database."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            found = connection.execute("SELECT to_regclass(%s)", [TABLE]).fetchone()
+            if found is not None and found[0] is not None:
+                connection.execute(f"TRUNCATE {TABLE}, notifications_batch CASCADE")
+
+    def url(self, database: str) -> str:
+        """Return the address of one of the databases."""
+        return self.postgresql.url.rpartition("/")[0] + f"/{database}"
+
+    def make_database(self, name: str, *, like: str = "template1") -> None:
+        """Make a database, as a copy of another that nobody uses at the moment."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as database:
+            database.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
+
+    def groups(self, stack: BenchStack | None = None) -> Groups:
+        """Return the processes by kind; with a stack, its own as well."""
+        servers = (self.postgresql, self.rabbitmq, self.redis)
+        found = {server.name: server._process.pid for server in servers if server._process}
+        found |= {"smtp sink": self.smtp.pid, "fcm sink": self.fcm.pid}
+        return found | dict(stack.groups()) if stack is not None else found
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "DATABASE_URL": self.url(self.database),
+            "BROKER_URL": self.rabbitmq.url,
+            "REDIS_URL": self.redis.url,
+            "DEFAULT_FROM_EMAIL": "Shop <shop@bench.example>",
+            "EMAIL_PROVIDERS": "smtp",
+            "PUSH_PROVIDERS": "fcm",
+            "SMTP_HOST": self.smtp.host,
+            "SMTP_PORT": str(self.smtp.port),
+            "SMTP_TLS": "none",
+            "FCM_API_URL": f"http://{self.fcm.host}:{self.fcm.port}",
+            "FCM_SERVICE_ACCOUNT_FILE": str(self._key_file),
+        }
+
+
+def _purge(broker: Connection, name: str) -> None:
+    """Empty a queue that may not exist yet; asking for one that does not closes the channel."""
+    channel: Any
+    try:
+        with broker.channel() as channel:
+            channel.queue_purge(name)
+    except broker.channel_errors:
+        return
+
+
+def service_account_pem() -> str:
+    """Make the private key of the push provider's account."""
+    return (
+        private_key()
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )

@@ -1,0 +1,73 @@
+"""What processes use: processor time and memory, from /proc."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.family import family
+
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+# Kinds of processes, each with the process that began them.
+Groups = Mapping[str, int]
+
+
+def processor_seconds(pid: int) -> dict[int, float]:
+    """Return the processor time of a process and its descendants, by process."""
+    found: dict[int, float] = {}
+    for member in family(pid):
+        try:
+            # Counted behind the name in brackets: fields 14 and 15 of proc(5).
+            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found[member] = (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+    return found
+
+
+def memory_mb(pid: int) -> float:
+    """Return the memory of a process and its descendants; shared pages count in each of them."""
+    total = 0
+    for member in family(pid):
+        try:
+            lines = Path(f"/proc/{member}/status").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+    return total / 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """What was used between two moments."""
+
+    seconds: float
+    processor: Mapping[str, float]
+
+    def share(self) -> dict[str, float]:
+        """Return processor seconds for each second."""
+        return {name: used / self.seconds for name, used in self.processor.items()}
+
+    def cost_ms(self, units: float) -> dict[str, float]:
+        """Return milliseconds of processor time for each unit of work."""
+        return {name: 1000 * used / units for name, used in self.processor.items()}
+
+
+def meter(groups: Groups) -> Callable[[], Used]:
+    """Begin to measure; what is returned says what was used since."""
+    before = {name: processor_seconds(pid) for name, pid in groups.items()}
+    began = time.monotonic()
+
+    def used() -> Used:
+        seconds = time.monotonic() - began
+        after = {name: processor_seconds(pid) for name, pid in groups.items()}
+        return Used(
+            seconds=seconds,
+            processor={
+                name: sum(now - before[name].get(pid, 0.0) for pid, now in members.items())
+                for name, members in after.items()
+            },
+        )
+
+    return used

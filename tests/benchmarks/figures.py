@@ -1,0 +1,121 @@
+"""What a row measures, and how it compares: pure arithmetic."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One round of one contender.
+
+    Attributes:
+        rate: Per second; 0 where the row has none.
+        times: Times in seconds by their name, such as ``p99``.
+        cpu: Seconds of processor time for each second of the round, by kind of process.
+        cost: Milliseconds of processor time for each unit of work, by kind of process.
+        bytes: Bytes for each unit of work, by what they are, such as the database's log.
+        wrong: What must not have happened, in words.
+    """
+
+    rate: float = 0.0
+    times: Mapping[str, float] = field(default_factory=dict)
+    cpu: Mapping[str, float] = field(default_factory=dict)
+    cost: Mapping[str, float] = field(default_factory=dict)
+    bytes: Mapping[str, float] = field(default_factory=dict)
+    wrong: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of the table.
+
+    Attributes:
+        ours: The median of our rounds.
+        against: What it is compared with; empty for a row that stands by itself.
+        ceiling: The median of its rounds.
+        least_ratio: The aim for ours divided by the ceiling's; None where there is none.
+        least_rate: The aim for our rate, per second.
+        most: Aims for our times, in seconds, by their names.
+        note: What else has to be known to read the line.
+    """
+
+    row: str
+    ours: Reading
+    against: str = ""
+    ceiling: Reading | None = None
+    least_ratio: float | None = None
+    least_rate: float | None = None
+    most: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Our rate divided by the ceiling's."""
+        if self.ceiling is None or not self.ceiling.rate:
+            return None
+        return self.ours.rate / self.ceiling.rate
+
+    @property
+    def met(self) -> bool | None:
+        """Whether every aim was met; None where there is none."""
+        found: list[bool] = []
+        if self.least_ratio is not None:
+            found.append(self.ratio is not None and self.ratio >= self.least_ratio)
+        if self.least_rate is not None:
+            found.append(self.ours.rate >= self.least_rate)
+        # A time that was not measured is not under its limit.
+        found += [self.ours.times.get(name, limit) < limit for name, limit in self.most.items()]
+        return all(found) if found else None
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """What must not have happened, on either side."""
+        return self.ours.wrong + (self.ceiling.wrong if self.ceiling else ())
+
+
+def median(readings: Sequence[Reading]) -> Reading:
+    """Merge rounds: the median of every figure, and all that went wrong."""
+    return Reading(
+        rate=statistics.median(one.rate for one in readings),
+        times=_medians([one.times for one in readings]),
+        cpu=_medians([one.cpu for one in readings]),
+        cost=_medians([one.cost for one in readings]),
+        bytes=_medians([one.bytes for one in readings]),
+        wrong=tuple(words for one in readings for words in one.wrong),
+    )
+
+
+def _medians(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for one in figures for name in one)
+    return {name: statistics.median(one[name] for one in figures if name in one) for name in names}
+
+
+Contest = Mapping[str, Callable[[], Reading]]
+
+
+def alternate(contest: Contest, *, rounds: int) -> dict[str, Reading]:
+    """Run everybody in turn, round after round, so that what disturbs one disturbs all."""
+    found: dict[str, list[Reading]] = {name: [] for name in contest}
+    for number in range(rounds):
+        # Every other round backwards, so that nobody always comes first.
+        names = list(contest) if number % 2 == 0 else list(contest)[::-1]
+        for name in names:
+            found[name].append(contest[name]())
+    return {name: median(readings) for name, readings in found.items()}
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value that so large a share of them does not exceed; 0 for none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Return the usual three."""
+    return {f"p{share}": percentile(values, share / 100) for share in (50, 95, 99)}
+
+
+def blamed(reading: Reading, *words: str) -> Reading:
+    """Return the reading with more that went wrong."""
+    return replace(reading, wrong=(*reading.wrong, *words))

@@ -1,0 +1,47 @@
+"""The rows of the table by their names; each is a function that measures and returns lines."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.figures import Line
+from tests.benchmarks.pace import Pace
+from tests.benchmarks.rows import bulk, latency, mail, push, scaling, single, soak
+
+Measure = Callable[[Bench, Pace], Sequence[Line]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row.
+
+    Attributes:
+        says: What it measures, in words.
+        usual: Whether it runs when no row is named.
+    """
+
+    says: str
+    measure: Measure
+    usual: bool = True
+
+
+ROWS: dict[str, Row] = {
+    "single": Row(
+        says="POST /notifications on 16 and 64 connections, without workers and with them",
+        measure=single.measure,
+    ),
+    "bulk": Row(says="POST /notifications/bulk, a thousand rows each", measure=bulk.measure),
+    "mail": Row(says="delivery of queued mails by two worker processes", measure=mail.measure),
+    "push": Row(
+        says="delivery of queued push messages at 50 ms provider latency", measure=push.measure
+    ),
+    "latency": Row(says="one mail from request to SMTP at 100/s offered", measure=latency.measure),
+    "scaling": Row(
+        says="1, 2 and 4 workers of each kind, 1 and 2 web processes", measure=scaling.measure
+    ),
+    "soak": Row(
+        says="MINUTES=10 at 60 % of the top rate: memory, losses, latency",
+        measure=soak.measure,
+        usual=False,
+    ),
+}

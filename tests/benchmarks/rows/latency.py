@@ -1,0 +1,65 @@
+"""One mail from the sending of its request to the sink's taking of it."""
+
+from collections.abc import Callable
+
+from tests.benchmarks import content, programs
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.cpu import meter
+from tests.benchmarks.figures import Line, Reading, alternate, percentiles
+from tests.benchmarks.open_loop import offer
+from tests.benchmarks.pace import Pace
+from tests.benchmarks.rows.single import warm_up
+from tests.benchmarks.stack import BenchStack
+from tests.benchmarks.wrk import Target
+
+MOST = {"p50": 0.05, "p99": 0.25}
+LAST_SECONDS = 20
+
+
+def measure(bench: Bench, pace: Pace) -> list[Line]:
+    """Offer mails at a rate to a stack with one worker process."""
+    with bench.stack(web=2, email=1) as stack:
+        target = programs.ours(bench, stack)
+        warm_up(bench, target)
+        _settle(bench)
+        found = alternate({"ours": _round(bench, stack, target, pace)}, rounds=pace.rounds)
+    return [
+        Line(
+            row=f"one mail at {pace.offered:.0f}/s offered, request to SMTP",
+            ours=found["ours"],
+            most=MOST,
+        )
+    ]
+
+
+def _settle(bench: Bench) -> None:
+    """Wait until what the warm-up left has been delivered."""
+    bench.smtp.wait_for(10**9, within=3)
+
+
+def _round(bench: Bench, stack: BenchStack, target: Target, pace: Pace) -> Callable[[], Reading]:
+    def go() -> Reading:
+        bench.smtp.reset()
+        count = int(pace.offered * pace.seconds)
+
+        def body(number: int) -> bytes:
+            user = bench.audience.user(number)
+            return content.encoded(content.request("email", user, f"latency-{number}"))
+
+        used = meter(bench.groups(stack))
+        sent, refused = offer(target, rate=pace.offered, count=count, body=body)
+        bench.smtp.wait_for(count, within=LAST_SECONDS)
+        share, taken = used(), bench.smtp.times()
+        waits = [
+            taken[f"latency-{number}"] - at
+            for number, at in sent.items()
+            if f"latency-{number}" in taken
+        ]
+        wrong = [*refused[:3]]
+        if len(waits) != count:
+            wrong.append(f"{count - len(waits)} of {count} did not arrive")
+        return Reading(
+            rate=pace.offered, times=percentiles(waits), cpu=share.share(), wrong=tuple(wrong)
+        )
+
+    return go

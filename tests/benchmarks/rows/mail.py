@@ -1,0 +1,76 @@
+"""Delivery of queued mails, from the first to the last one at the sink."""
+
+from collections.abc import Callable
+
+from tests.benchmarks import programs
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.figures import Line, Reading, alternate
+from tests.benchmarks.pace import Pace
+from tests.benchmarks.rows import queued
+from tests.benchmarks.rows.watching import watched
+
+WORKERS = 2
+# A mail over a new connection from a task of its own takes long: a tenth of the mails will do.
+CELERY_PART = 10
+OURS = "ours"
+STANDARD = "two processes: standard library's MIME and smtplib"
+OWN_BUILDER = "two processes: our own MIME and smtplib"
+OFFICE_ONE, OFFICE_TWO = "django-post_office, one process", "django-post_office, two processes"
+CELERY = "a Celery task a mail, send_mail"
+LEAST = {STANDARD: 0.8, OWN_BUILDER: None, OFFICE_ONE: 1.5, OFFICE_TWO: 1.0, CELERY: 5.0}
+
+
+def measure(bench: Bench, pace: Pace) -> list[Line]:
+    """Compare with every other way to send the same mails."""
+    contest: dict[str, Callable[[], Reading]] = {
+        OURS: lambda: queued.deliver(bench, channel="email", count=pace.mails, workers=WORKERS)
+    }
+    if not pace.alone:
+        programs.run(bench, "post_office", "migrate", theirs=True)
+        contest |= {
+            STANDARD: lambda: _raw(bench, pace, builder="standard"),
+            OWN_BUILDER: lambda: _raw(bench, pace, builder="ours"),
+            OFFICE_ONE: lambda: _post_office(bench, pace, processes=1),
+            OFFICE_TWO: lambda: _post_office(bench, pace, processes=2),
+            CELERY: lambda: _celery(bench, pace),
+        }
+    found = alternate(contest, rounds=pace.rounds)
+    row = f"{pace.mails:,} queued mails, {WORKERS} worker processes"
+    if pace.alone:
+        return [Line(row=row, ours=found[OURS])]
+    return [
+        Line(row=row, ours=found[OURS], against=name, ceiling=found[name], least_ratio=least)
+        for name, least in LEAST.items()
+    ]
+
+
+def _raw(bench: Bench, pace: Pace, *, builder: str) -> Reading:
+    words = ("--port", str(bench.smtp.port), "--mails", str(pace.mails), "--builder", builder)
+    bench.smtp.reset()
+    return watched(
+        bench.smtp,
+        pace.mails,
+        during=lambda: programs.run(bench, "raw_mail", *words),
+        groups=bench.groups(),
+    )
+
+
+def _post_office(bench: Bench, pace: Pace, *, processes: int) -> Reading:
+    name = "post_office"
+    programs.run(bench, name, "queue", "--mails", str(pace.mails), theirs=True)
+    send = ("send", "--processes", str(processes))
+    bench.smtp.reset()
+    return watched(
+        bench.smtp,
+        pace.mails,
+        during=lambda: programs.run(bench, name, *send, theirs=True),
+        groups=bench.groups(),
+    )
+
+
+def _celery(bench: Bench, pace: Pace) -> Reading:
+    mails = max(1, pace.mails // CELERY_PART)
+    programs.run(bench, "celery_mail", "--mails", str(mails))
+    with programs.celery_worker(bench, concurrency=WORKERS):
+        bench.smtp.reset()
+    return watched(bench.smtp, mails, groups=bench.groups())

@@ -1,0 +1,47 @@
+"""Delivery of queued push messages at the latency of a provider far away."""
+
+from collections.abc import Callable
+
+from tests.benchmarks import programs
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.figures import Line, Reading, alternate
+from tests.benchmarks.pace import Pace
+from tests.benchmarks.rows import queued
+from tests.benchmarks.rows.watching import watched
+
+WORKERS = 2
+# As many as each of our processes has: FcmProvider.threads.
+THREADS = 50
+LEAST_RATIO = 0.8
+OURS, CEILING = "ours", "the same HTTP calls from two processes of 50 threads"
+
+
+def measure(bench: Bench, pace: Pace) -> list[Line]:
+    """Compare with the calls alone."""
+    contest: dict[str, Callable[[], Reading]] = {
+        OURS: lambda: queued.deliver(bench, channel="push", count=pace.pushes, workers=WORKERS)
+    }
+    if not pace.alone:
+        contest[CEILING] = lambda: _pool(bench, pace)
+    found = alternate(contest, rounds=pace.rounds)
+    return [
+        Line(
+            row=f"{pace.pushes:,} queued push messages, {WORKERS} worker processes",
+            ours=found[OURS],
+            against="" if pace.alone else CEILING,
+            ceiling=found.get(CEILING),
+            least_ratio=None if pace.alone else LEAST_RATIO,
+        )
+    ]
+
+
+def _pool(bench: Bench, pace: Pace) -> Reading:
+    words = ["--port", str(bench.fcm.port), "--messages", str(pace.pushes)]
+    words += ["--processes", str(WORKERS), "--threads", str(THREADS)]
+    bench.fcm.reset()
+    return watched(
+        bench.fcm,
+        pace.pushes,
+        during=lambda: programs.run(bench, "push_pool", *words),
+        groups=bench.groups(),
+    )

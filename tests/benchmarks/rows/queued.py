@@ -1,0 +1,52 @@
+"""Our own delivery of what was accepted before: accepted first, then the workers are started."""
+
+import psycopg
+
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.database import since
+from tests.benchmarks.figures import Reading, blamed
+from tests.benchmarks.rows import bulk
+from tests.benchmarks.rows.watching import watched
+from tests.journeys.http import until
+
+RECORDED_SECONDS = 60
+UNFINISHED = "SELECT count(*) FROM notifications_notification WHERE wake_at IS NOT NULL"
+# Rows that were stored before any round belong to no batch.
+OTHERWISE = (
+    "SELECT count(*) FROM notifications_notification JOIN notifications_batch b ON b.id = batch_id "
+    "WHERE status <> 'sent'"
+)
+
+
+def deliver(bench: Bench, *, channel: str, count: int, workers: int) -> Reading:
+    """Queue and deliver so many; what is lost, doubled or not recorded as sent is wrong."""
+    mail = channel == "email"
+    sink = bench.smtp if mail else bench.fcm
+    with bench.stack(web=2, email=workers if mail else 0, push=0 if mail else workers) as stack:
+        sink.reset()
+        # The process for urgent lanes runs on; nothing of this goes through them.
+        with stack.without(channel):
+            calls = bulk.bodies(bench.audience, channel, count)
+            bulk.post(stack.base, bench.audience.key, calls)
+        reading = watched(
+            sink,
+            count,
+            groups=bench.groups(stack),
+            written=lambda: since(bench.url(bench.database)),
+        )
+        return blamed(reading, *_unrecorded(bench))
+
+
+def _unrecorded(bench: Bench) -> list[str]:
+    with psycopg.connect(bench.url(bench.database), autocommit=True) as database:
+
+        def unfinished() -> int:
+            (found,) = database.execute(UNFINISHED).fetchone() or (0,)
+            return int(found)
+
+        try:
+            until(lambda: not unfinished(), within=RECORDED_SECONDS, what="the records")
+        except AssertionError:
+            return [f"{unfinished()} were not recorded in {RECORDED_SECONDS} s"]
+        (other,) = database.execute(OTHERWISE).fetchone() or (0,)
+    return [f"{other} did not end as sent"] if other else []

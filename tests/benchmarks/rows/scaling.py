@@ -1,0 +1,55 @@
+"""The same work by 1, 2 and 4 workers of each kind, and by 1 and 2 web processes."""
+
+from collections.abc import Callable
+
+from tests.benchmarks import programs
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.figures import Line, Reading, alternate
+from tests.benchmarks.pace import Pace
+from tests.benchmarks.rows import queued
+from tests.benchmarks.rows.single import round_of, warm_up
+
+WORKERS = (1, 2, 4)
+WEB_PROCESSES = (1, 2)
+CONNECTIONS = 16
+
+
+def measure(bench: Bench, pace: Pace) -> list[Line]:
+    """Compare each number with one process."""
+    return [
+        *_of("mail", "worker", pace, {n: _mails(bench, pace, n) for n in WORKERS}),
+        *_of("push", "worker", pace, {n: _pushes(bench, pace, n) for n in WORKERS}),
+        *_of("single requests", "web", pace, {n: _requests(bench, pace, n) for n in WEB_PROCESSES}),
+    ]
+
+
+def _of(work: str, kind: str, pace: Pace, by_count: dict[int, Callable[[], Reading]]) -> list[Line]:
+    contest = {str(number): go for number, go in by_count.items()}
+    found = alternate(contest, rounds=pace.rounds)
+    return [
+        Line(
+            row=f"{work}, {number} {kind} process{'es' if number != '1' else ''}",
+            ours=reading,
+            against=f"one {kind} process" if number != "1" else "",
+            ceiling=found["1"] if number != "1" else None,
+        )
+        for number, reading in found.items()
+    ]
+
+
+def _mails(bench: Bench, pace: Pace, workers: int) -> Callable[[], Reading]:
+    return lambda: queued.deliver(bench, channel="email", count=pace.mails, workers=workers)
+
+
+def _pushes(bench: Bench, pace: Pace, workers: int) -> Callable[[], Reading]:
+    return lambda: queued.deliver(bench, channel="push", count=pace.pushes, workers=workers)
+
+
+def _requests(bench: Bench, pace: Pace, web: int) -> Callable[[], Reading]:
+    def go() -> Reading:
+        with bench.stack(web=web) as stack:
+            target = programs.ours(bench, stack)
+            warm_up(bench, target)
+            return round_of(bench, target, pace, connections=CONNECTIONS)()
+
+    return go

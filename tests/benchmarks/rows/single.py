@@ -1,0 +1,113 @@
+"""Single requests: how many a second, and how long each takes."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from tests.benchmarks import programs, wrk
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.cpu import meter
+from tests.benchmarks.database import since
+from tests.benchmarks.figures import Line, Reading, alternate
+from tests.benchmarks.pace import Pace
+from tests.benchmarks.wrk import Target
+
+WEB_PROCESSES = 2
+CONNECTIONS = (16, 64)
+WARM_UP_SECONDS = 3
+P99_SECONDS = 0.1
+OURS, BARE, GATEWAY = "ours", "bare Django view", "FastAPI, asyncpg, aio-pika"
+LEAST = {BARE: 0.7, GATEWAY: 1.2}
+
+
+def measure(bench: Bench, pace: Pace) -> list[Line]:
+    """Compare with both ceilings, without workers; then once more with workers that deliver."""
+    return [*_accepting(bench, pace), *_delivering(bench, pace)]
+
+
+def round_of(
+    bench: Bench, target: Target, pace: Pace, *, connections: int
+) -> Callable[[], Reading]:
+    """Make a round of one contender."""
+
+    def go() -> Reading:
+        bench.clean()
+        used = meter({**bench.groups(), **target.processes})
+        written = since(bench.url(bench.database))
+        answers = wrk.post(
+            target, connections=connections, seconds=pace.seconds, folder=bench.folder
+        )
+        share, made = used(), answers.reading()
+        return Reading(
+            rate=made.rate,
+            times=made.times,
+            cpu=share.share(),
+            cost=share.cost_ms(answers.requests),
+            bytes=written(answers.requests),
+            wrong=made.wrong,
+        )
+
+    return go
+
+
+def warm_up(bench: Bench, *targets: Target) -> None:
+    """Have every thread open its connection and every memory filled."""
+    for target in targets:
+        wrk.post(target, connections=64, seconds=WARM_UP_SECONDS, folder=bench.folder)
+
+
+def _accepting(bench: Bench, pace: Pace) -> list[Line]:
+    with ExitStack() as running:
+        stack = running.enter_context(bench.stack(web=WEB_PROCESSES))
+        targets = {OURS: programs.ours(bench, stack)}
+        if not pace.alone:
+            enter = running.enter_context
+            targets[BARE] = enter(programs.bare_django(bench, web=WEB_PROCESSES))
+            targets[GATEWAY] = enter(programs.fastapi_gateway(bench, web=WEB_PROCESSES))
+        warm_up(bench, *targets.values())
+        lines: list[Line] = []
+        for connections in CONNECTIONS:
+            contest = {
+                name: round_of(bench, target, pace, connections=connections)
+                for name, target in targets.items()
+            }
+            found = alternate(contest, rounds=pace.rounds)
+            lines += _compared(f"single, {connections} connections", found)
+    return lines
+
+
+def _compared(row: str, found: dict[str, Reading]) -> Sequence[Line]:
+    ours = found.pop(OURS)
+    most = {"p99": P99_SECONDS}
+    if not found:
+        return [Line(row=row, ours=ours, most=most)]
+    return [
+        Line(
+            row=row,
+            ours=ours,
+            against=name,
+            ceiling=ceiling,
+            least_ratio=LEAST[name],
+            most=most if name == BARE else {},
+            note="no workers on either side",
+        )
+        for name, ceiling in found.items()
+    ]
+
+
+def _delivering(bench: Bench, pace: Pace) -> list[Line]:
+    lines = []
+    with bench.stack(web=WEB_PROCESSES, email=1) as stack:
+        target = programs.ours(bench, stack)
+        warm_up(bench, target)
+        for connections in CONNECTIONS:
+            go = round_of(bench, target, pace, connections=connections)
+            found = alternate({OURS: go}, rounds=pace.rounds)[OURS]
+            lines.append(
+                Line(
+                    row=f"single, {connections} connections, delivering",
+                    ours=found,
+                    most={"p99": P99_SECONDS},
+                    note="one worker process delivers meanwhile",
+                )
+            )
+    return lines

@@ -1,0 +1,124 @@
+"""A long load at 60 % of the top rate: memory, losses, latency."""
+
+from threading import Thread
+from time import monotonic, sleep
+
+from tests.benchmarks import programs, wrk
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.cpu import memory_mb, meter
+from tests.benchmarks.figures import Line, Reading
+from tests.benchmarks.pace import Pace
+from tests.benchmarks.rows.single import P99_SECONDS, warm_up
+from tests.benchmarks.stack import BenchStack
+from tests.benchmarks.wrk import Target
+
+SHARE = 0.6
+CONNECTIONS = 64
+TOP_SECONDS = 15
+# Memory is looked at from here on: by then every thread has its connections and its caches.
+SETTLED_SHARE = 0.3
+SAMPLE_SECONDS = 5
+# What a process may have grown by afterwards and still be called flat.
+FLAT_MB, FLAT_SHARE = 15.0, 0.05
+SILENCE_SECONDS = 90
+
+
+def measure(bench: Bench, pace: Pace) -> list[Line]:
+    """Find the top rate from request to SMTP, then keep 60 % of it."""
+    with bench.stack(web=2, email=1) as stack:
+        target = programs.ours(bench, stack)
+        warm_up(bench, target)
+        bench.smtp.wait_for(10**9, within=5)
+        top, delay_ms = _top(bench, target)
+        reading, note = _kept(bench, stack, target, pace, delay_ms=delay_ms)
+    return [
+        Line(
+            row=f"{pace.minutes:g} minutes at 60 % of the top rate ({top:,.0f}/s, request to SMTP)",
+            ours=reading,
+            most={"p99": P99_SECONDS},
+            note=note,
+        )
+    ]
+
+
+def _top(bench: Bench, target: Target) -> tuple[float, float]:
+    """Return the rate at which requests are accepted and delivered, and the pause for its 60 %.
+
+    Whatever is accepted faster than it is delivered counts when its last mail has come.
+    """
+    bench.smtp.reset()
+    answers = wrk.post(target, connections=CONNECTIONS, seconds=TOP_SECONDS, folder=bench.folder)
+    taken = bench.smtp.wait_for(answers.requests, within=SILENCE_SECONDS)
+    top = taken.rate
+    return top, 1000 * CONNECTIONS / (SHARE * top)
+
+
+def _kept(
+    bench: Bench, stack: BenchStack, target: Target, pace: Pace, *, delay_ms: float
+) -> tuple[Reading, str]:
+    bench.smtp.reset()
+    groups = {name: pid for name, pid in bench.groups(stack).items() if not name.endswith("sink")}
+    samples: list[dict[str, float]] = []
+    until = monotonic() + 60 * pace.minutes
+
+    def watch() -> None:
+        while monotonic() < until:
+            samples.append({name: memory_mb(pid) for name, pid in groups.items()})
+            sleep(SAMPLE_SECONDS)
+
+    watcher = Thread(target=watch, daemon=True)
+    used = meter(groups)
+    watcher.start()
+    answers = wrk.post(
+        target,
+        connections=CONNECTIONS,
+        seconds=60 * pace.minutes,
+        folder=bench.folder,
+        delay_ms=delay_ms,
+    )
+    share = used()
+    watcher.join(2 * SAMPLE_SECONDS)
+    taken = bench.smtp.wait_for(answers.requests, within=SILENCE_SECONDS)
+    made = answers.reading()
+    wrong = [*made.wrong]
+    # wrk ends its connections when its time is over: what was asked for last may have arrived.
+    if not answers.requests <= taken.distinct <= answers.requests + CONNECTIONS:
+        wrong.append(f"{answers.requests} were accepted and {taken.distinct} mails came")
+    grown = _grown(samples)
+    wrong += [f"memory of {name} grew by {mb:.0f} MB" for name, mb in grown.items()]
+    reading = Reading(
+        rate=made.rate,
+        times=made.times,
+        cpu=share.share(),
+        cost=share.cost_ms(answers.requests),
+        wrong=tuple(wrong),
+    )
+    return reading, memory_words(samples)
+
+
+def settled(samples: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Return the samples from when memory should have stopped growing."""
+    return samples[int(len(samples) * SETTLED_SHARE) :]
+
+
+def _grown(samples: list[dict[str, float]]) -> dict[str, float]:
+    """Return the processes of ours that grew on after settling, with how many MB."""
+    later = settled(samples)
+    servers = {"postgresql", "rabbitmq", "redis"}  # They keep what they were given to keep.
+    found = {}
+    for name in later[0].keys() - servers if later else ():
+        begin, end = later[0][name], later[-1][name]
+        if end - begin > max(FLAT_MB, FLAT_SHARE * begin):
+            found[name] = end - begin
+    return found
+
+
+def memory_words(samples: list[dict[str, float]]) -> str:
+    """Write the memory of each kind of process: at the start, settled, at the end."""
+    if not samples:
+        return ""
+    middle = settled(samples)[0]
+    return "MB at the start, settled, at the end: " + ", ".join(
+        f"{name} {samples[0][name]:.0f}, {middle[name]:.0f}, {samples[-1][name]:.0f}"
+        for name in samples[0]
+    )

@@ -1,0 +1,58 @@
+"""A round of deliveries as the sink sees it."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+
+from tests.benchmarks.cpu import meter
+from tests.benchmarks.figures import Reading
+from tests.benchmarks.sinks.program import Sink
+
+# Without a single message for so long a round is over.
+SILENCE_SECONDS = 60
+POLL_SECONDS = 0.02
+
+
+def watched(
+    sink: Sink,
+    count: int,
+    *,
+    groups: Mapping[str, int],
+    during: Callable[[], object] | None = None,
+    written: Callable[[], Callable[[float], dict[str, float]]] | None = None,
+) -> Reading:
+    """Wait for so many messages and say how fast they came; fewer, or more, is wrong.
+
+    Args:
+        sink: Reset before anything could come.
+        during: What makes them come; without it they come by themselves.
+        written: Begins to count what is written for them.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(during) if during is not None else None
+
+        def ended() -> bool:
+            return done is not None and done.done()
+
+        while not sink.taken().taken and not ended():
+            sleep(POLL_SECONDS)
+        before, used = sink.taken().taken, meter(groups)
+        counted = written() if written is not None else None
+        sink.wait_for(count, within=SILENCE_SECONDS, ended=ended)
+        share = used()
+        if done is not None:
+            done.result()
+    found = sink.taken()
+    units = max(1, found.taken - before)
+    wrong = []
+    if found.distinct != count:
+        wrong.append(f"{found.distinct} different messages of {count} came")
+    if found.taken != found.distinct:
+        wrong.append(f"{found.taken - found.distinct} copies came")
+    return Reading(
+        rate=found.rate,
+        cpu=share.share(),
+        cost=share.cost_ms(units),
+        bytes=counted(units) if counted is not None else {},
+        wrong=tuple(wrong),
+    )

@@ -1,0 +1,122 @@
+"""A sink as a process of its own, and the questions to it."""
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tests.benchmarks.processes import contenders_python, end
+from tests.journeys.http import until
+from tests.journeys.processes import Process, free_port
+
+START_SECONDS = 20
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What a sink has taken since it was reset.
+
+    Attributes:
+        taken: Messages, copies included.
+        distinct: Different ones.
+        first: When the first came, in Unix seconds.
+        last: When the last one came.
+    """
+
+    taken: int
+    distinct: int
+    first: float
+    last: float
+
+    @property
+    def rate(self) -> float:
+        """Messages a second from the first to the last."""
+        return (self.taken - 1) / (self.last - self.first) if self.last > self.first else 0.0
+
+
+class Sink:
+    """Starts a sink and ends it.
+
+    Args:
+        name: ``smtp`` or ``fcm``.
+        options: Further words of its command line.
+    """
+
+    host = "127.0.0.1"
+
+    def __init__(self, name: str, folder: Path, *options: str) -> None:
+        self._name, self._folder, self._options = name, folder, options
+        self.port, self.control_port = free_port(), free_port()
+        self._process: Process | None = None
+
+    def __enter__(self) -> Self:
+        module = f"tests.benchmarks.sinks.{self._name}"
+        ports = ("--port", str(self.port), "--control-port", str(self.control_port))
+        python = str(contenders_python() or sys.executable)
+        log = self._folder / f"sink-{self._name}-{self.port}.log"
+        self._process = Process(python, "-m", module, *ports, *self._options, log=log, env={})
+        until(self._answers, within=START_SECONDS, what=f"the {self._name} sink to answer")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            end(self._process)
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def reset(self) -> None:
+        """Forget what was taken."""
+        self._ask("reset")
+
+    def taken(self) -> Taken:
+        """Say what was taken."""
+        return Taken(**self._ask("stats"))
+
+    def times(self) -> dict[str, float]:
+        """Say when each reference was taken, in Unix seconds."""
+        return dict(self._ask("times"))
+
+    def wait_for(
+        self, count: int, *, within: float, ended: Callable[[], bool] = lambda: False
+    ) -> Taken:
+        """Wait until so many different messages are there, or until nothing has come for long.
+
+        Args:
+            count: Different messages.
+            within: Seconds without any message after which the wait is given up.
+            ended: Says that whoever sends has ended, so that nothing more can come.
+        """
+        seen, since = -1, time.monotonic()
+        while True:
+            no_more = ended()
+            found = self.taken()
+            if found.distinct >= count or no_more or time.monotonic() > since + within:
+                return found
+            if found.taken != seen:
+                seen, since = found.taken, time.monotonic()
+            time.sleep(POLL_SECONDS)
+
+    def _answers(self) -> bool:
+        try:
+            self.taken()
+        except OSError:
+            return False
+        return True
+
+    def _ask(self, word: str) -> Any:
+        with (
+            socket.create_connection((self.host, self.control_port), timeout=10) as line,
+            line.makefile("rwb") as words,
+        ):
+            words.write(f"{word}\n".encode())
+            words.flush()
+            return json.loads(words.readline())

@@ -1,0 +1,53 @@
+"""The real stack with so many processes, its workers held back until they are wanted."""
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.benchmarks.cpu import Groups
+from tests.chaos.stack import Stack
+
+# A limit on a client is kept, and counted, but never reached.
+NO_LIMIT = "1000000000/m"
+PROGRAMS = ("web", "email", "push", "scheduler", "dead-letter-recorder", "flower")
+
+
+class BenchStack(Stack):
+    """``make stack`` with its production settings; only these differ from the defaults.
+
+    Args:
+        web: Web processes.
+        email: Processes for normal and bulk mail; 0 leaves the urgent one out as well.
+        push: The same for push.
+        mode: Who may call ``stack.sh``'s settings what they are: addresses of servers and sinks.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], *, web: int, email: int, push: int
+    ) -> None:
+        counts = {"WEB_PROCESSES": web, "EMAIL_WORKERS": email, "PUSH_WORKERS": push}
+        folder.mkdir(mode=0o700)
+        super().__init__(
+            folder,
+            {
+                **settings,
+                **{name: str(count) for name, count in counts.items()},
+                "RATE_LIMIT_NOTIFICATIONS": NO_LIMIT,
+            },
+        )
+        self._whole = bool(email and push)
+
+    def ready(self) -> bool:
+        """Tell whether it answers, and where all lanes have workers, whether these are there."""
+        try:
+            address = f"{self.base}/health/ready"
+            with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 - loopback.
+                return not self._whole or bool(json.loads(answer.read())["status"] == "ok")
+        except OSError:
+            return False
+
+    def groups(self) -> Groups:
+        """Return the processes that began each kind."""
+        found = {program: self.pid(program) for program in PROGRAMS}
+        return {program: pid for program, pid in found.items() if pid}

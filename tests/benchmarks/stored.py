@@ -1,0 +1,96 @@
+"""The same rows on a table that holds millions already, and on an empty one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import psycopg
+
+from tests.benchmarks.bench import EMPTY, STORED, Bench
+from tests.benchmarks.figures import Line, Reading, median
+from tests.benchmarks.pace import Pace
+from tests.benchmarks.rows import Row
+
+LEAST_RATIO = 0.9
+SLICE = 250_000
+# Finished notifications of the last 90 days, as a client's order confirmations would be: their ids
+# are UUIDs of version 7 of their time, users and batches are spread over them.
+FILL = """
+INSERT INTO notifications_notification (id, client, kind, request_id, body_digest, correlation_id,
+    channel, user_id, template_code, template_version, template_version_id, language, variables,
+    metadata, priority, status, reason, attempts, crashes, wakes, created_at, updated_at)
+SELECT made.id, 'shop', 'live', 'stored-' || made.number,
+    decode(md5(made.number::text) || md5('b' || made.number), 'hex'),
+    replace(made.id::text, '-', ''), 'email',
+    (%(users)s::uuid[])[1 + made.number %% %(people)s], 'bench-mail', 1, made.id, 'en',
+    jsonb_build_object('ref', 'stored-' || made.number, 'name', 'Ada'), '{}', 5, 'sent', '',
+    1, 0, 0, made.at, made.at
+FROM (
+    SELECT number, at, (
+        lpad(to_hex(floor(extract(epoch FROM at) * 1000)::bigint), 12, '0')
+        || '7' || substr(md5(number::text), 1, 3) || '8' || substr(md5(number::text), 4, 15)
+    )::uuid AS id
+    FROM (
+        SELECT number, now() - interval '90 days' * (1 - number::float / %(total)s) AS at
+        FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number
+    ) AS timed
+) AS made
+"""
+ATTEMPTS = """
+INSERT INTO notifications_attempt (id, notification_id, number, provider, outcome, code, detail,
+    provider_message_id, correlation_id, started_at, duration_ms)
+SELECT id, id, 1, 'smtp', 'accepted', '250', '', '', correlation_id, created_at, 3
+FROM notifications_notification
+WHERE request_id LIKE 'stored-%%'
+"""
+INDEXES = """
+SELECT indexname, indexdef FROM pg_indexes
+WHERE tablename IN ('notifications_notification', 'notifications_attempt')
+AND indexname NOT IN (SELECT conname FROM pg_constraint)
+"""
+
+
+def fill(bench: Bench, count: int) -> None:
+    """Make the second database and store so many finished notifications with their attempts."""
+    bench.make_database(STORED, like=EMPTY)
+    users = bench.audience.user_ids
+    with psycopg.connect(bench.url(STORED), autocommit=True) as database:
+        # Indexes are made afterwards, which takes a fraction of the time.
+        indexes = database.execute(INDEXES).fetchall()
+        for name, _ in indexes:
+            database.execute(f'DROP INDEX "{name}"')
+        for first in range(1, count + 1, SLICE):
+            numbers = {"first": first, "last": min(first + SLICE - 1, count), "total": count}
+            database.execute(FILL, {**numbers, "users": users, "people": len(users)})
+        database.execute(ATTEMPTS.replace("%%", "%"))
+        for _, definition in indexes:
+            database.execute(definition)
+        database.execute("VACUUM ANALYZE")
+        database.execute("CHECKPOINT")
+
+
+def compared(bench: Bench, row: Row, pace: Pace, *, count: int) -> list[Line]:
+    """Run a row without its contenders on both tables in turn."""
+    found: dict[str, dict[str, list[Line]]] = {EMPTY: {}, STORED: {}}
+    once = replace(pace, rounds=1, alone=True)
+    for number in range(pace.rounds):
+        for database in (EMPTY, STORED) if number % 2 == 0 else (STORED, EMPTY):
+            bench.database = database
+            for line in row.measure(bench, once):
+                found[database].setdefault(line.row, []).append(line)
+    bench.database = EMPTY
+    return [
+        Line(
+            row=f"{name}, {count:,} stored",
+            ours=_merged(lines),
+            against="itself on an empty table",
+            ceiling=_merged(found[EMPTY][name]),
+            least_ratio=LEAST_RATIO,
+            most=lines[0].most,
+        )
+        for name, lines in found[STORED].items()
+        if name in found[EMPTY]
+    ]
+
+
+def _merged(lines: Sequence[Line]) -> Reading:
+    return median([line.ours for line in lines])

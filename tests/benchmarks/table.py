@@ -1,0 +1,117 @@
+"""The table of the rows: for the terminal, and as Markdown for the documents."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.benchmarks.figures import Line, Reading
+from tests.chaos.table import plain as in_columns
+
+HEAD = ("row", "ours", "against", "theirs", "ratio", "aim", "met")
+WORDS = (0, 1, 2, 3, 5, 6)
+BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
+# What is worth a word of a share of a core or of a millisecond.
+LEAST_SHOWN = 0.01
+
+
+def cells(line: Line) -> list[str]:
+    """Write a line's cells."""
+    met = {None: "", True: "yes", False: "NO"}[line.met]
+    return [
+        line.row,
+        figures(line.ours),
+        line.against,
+        figures(line.ceiling) if line.ceiling is not None else "",
+        "" if line.ratio is None else f"{line.ratio:.2f}",
+        aims(line),
+        met if not line.wrong else "WRONG",
+    ]
+
+
+def figures(reading: Reading) -> str:
+    """Write a rate and its times."""
+    times = " / ".join(f"{seconds * 1000:.0f}" for seconds in reading.times.values())
+    rate = f"{reading.rate:,.0f}/s"
+    return f"{rate}; {' / '.join(reading.times)} {times} ms" if times else rate
+
+
+def aims(line: Line) -> str:
+    """Write what was aimed at."""
+    found = []
+    if line.least_ratio is not None:
+        found.append(f"≥ {line.least_ratio:g}")
+    if line.least_rate is not None:
+        found.append(f"≥ {line.least_rate:,.0f}/s")
+    found += [f"{name} < {seconds * 1000:.0f} ms" for name, seconds in line.most.items()]
+    return ", ".join(found)
+
+
+def plain(lines: Sequence[Line]) -> str:
+    """Set the table in columns, with the processor time and what is wrong below it."""
+    table = in_columns([HEAD, *(cells(line) for line in lines)], words=WORDS)
+    return "\n\n".join(part for part in (table, spent(lines), wrong(lines)) if part)
+
+
+def spent(lines: Sequence[Line]) -> str:
+    """Write which share of a core each kind of process had, and what a unit of work cost."""
+    said = []
+    for row, sides in _sides(lines).items():
+        for who, reading in sides.items():
+            found = [f"cores: {_listed(reading.cpu, 2)}"] if reading.cpu else []
+            if reading.cost:
+                found.append(f"ms each: {_listed(reading.cost, 2)}")
+            if reading.bytes:
+                found.append(f"PostgreSQL each: {_listed(reading.bytes, 1)}")
+            if found:
+                said.append(f"{row} [{who}] " + "; ".join(found))
+    return "\n".join(said)
+
+
+def notes(lines: Sequence[Line]) -> list[str]:
+    """Write what has to be known to read the rows, once each."""
+    return list(dict.fromkeys(f"{line.row}: {line.note}." for line in lines if line.note))
+
+
+def wrong(lines: Sequence[Line]) -> str:
+    """Write what must not have happened."""
+    return "\n".join(f"WRONG in {line.row}: {words}" for line in lines for words in line.wrong)
+
+
+def markdown(lines: Sequence[Line], *, machine: str, picture: str) -> str:
+    """Write table, processor time and machine as Markdown."""
+    rows = [HEAD, ["---"] * len(HEAD), *(cells(line) for line in lines)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    parts = [machine, table, f"![Ratios and their aims]({picture})"]
+    if said := notes(lines):
+        parts.append("\n".join(f"- {words}" for words in said))
+    if used := spent(lines):
+        parts.append(f"Processor time, the sinks' included:\n\n```\n{used}\n```")
+    return "\n\n".join(parts)
+
+
+def write_between_markers(path: Path, text: str) -> None:
+    """Replace what stands between the markers of a document.
+
+    Raises:
+        ValueError: The document has no markers.
+    """
+    before = path.read_text()
+    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    if not pattern.search(before):
+        raise ValueError(f"{path} has no {BEGIN} … {END}")
+    path.write_text(pattern.sub(lambda _: f"{BEGIN}\n\n{text}\n\n{END}", before))
+
+
+def _sides(lines: Sequence[Line]) -> dict[str, dict[str, Reading]]:
+    found: dict[str, dict[str, Reading]] = {}
+    for line in lines:
+        found.setdefault(line.row, {})["ours"] = line.ours
+        if line.ceiling is not None:
+            found[line.row][line.against] = line.ceiling
+    return found
+
+
+def _listed(values: Mapping[str, float], digits: int) -> str:
+    return ", ".join(
+        f"{name} {value:,.{digits}f}" for name, value in values.items() if value >= LEAST_SHOWN
+    )

@@ -1,0 +1,235 @@
+"""The benchmark works: sinks count, contenders do their work, a small round comes out right.
+
+How fast anything is, is not looked at here.
+"""
+
+import os
+import smtplib
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from apps.notifications.models import Attempt, Notification
+from apps.notifications.providers.base import Outcome
+from apps.notifications.providers.fcm import FcmProvider
+from apps.notifications.providers.smtp import SmtpProvider
+from tests.benchmarks import content, stored
+from tests.benchmarks.bench import service_account_pem
+from tests.benchmarks.contenders import bulk_create, push_pool, raw_mail
+from tests.benchmarks.cpu import memory_mb, meter
+from tests.benchmarks.open_loop import offer
+from tests.benchmarks.processes import end
+from tests.benchmarks.rows.watching import watched
+from tests.benchmarks.sinks import fcm
+from tests.benchmarks.sinks.program import Sink
+from tests.benchmarks.wrk import Target
+from tests.fakes.http_server import Answer, HttpServer, Request
+from tests.fakes.messages import a_mail, a_push
+from tests.journeys.http import until
+from tests.journeys.processes import BIN, ROOT, Process, bare_environment, free_port
+
+MAILS = 20
+CONTENDERS = "tests.benchmarks.contenders"
+
+
+@pytest.fixture(scope="module")
+def smtp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sink]:
+    with Sink("smtp", tmp_path_factory.mktemp("sink")) as sink:
+        yield sink
+
+
+@pytest.fixture(scope="module")
+def push(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sink]:
+    with Sink("fcm", tmp_path_factory.mktemp("sink"), "--latency=0.01") as sink:
+        yield sink
+
+
+def test_a_round_of_our_provider_is_counted_at_the_sink(smtp: Sink, settings: Any) -> None:
+    settings.SMTP_HOST, settings.SMTP_PORT, settings.SMTP_TLS = smtp.host, smtp.port, "none"
+    provider = SmtpProvider()
+    mails = [a_mail(subject=f"Your order {number}") for number in range(MAILS)]
+
+    smtp.reset()
+    reading = watched(
+        smtp,
+        MAILS,
+        groups={"smtp sink": smtp.pid},
+        during=lambda: [provider.send(mail) for mail in mails],
+    )
+    provider.close()
+
+    assert reading.wrong == ()
+    assert reading.rate > 0
+    assert set(smtp.times()) == {str(number) for number in range(MAILS)}
+
+
+def test_a_mail_that_comes_twice_and_one_that_does_not_come_are_wrong(smtp: Sink) -> None:
+    def send() -> None:
+        with smtplib.SMTP(smtp.host, smtp.port, timeout=5) as line:
+            for number in (1, 2, 2):
+                mail = f"Subject: {number}\nMessage-ID: <{number}@x>\n\nHello\n.\nend\n"
+                line.sendmail("a@example.com", "b@example.com", mail)
+
+    smtp.reset()
+    reading = watched(smtp, 3, groups={}, during=send)
+
+    assert reading.wrong == ("2 different messages of 3 came", "1 copies came")
+
+
+@pytest.mark.parametrize("builder", ["standard", "ours"])
+def test_the_raw_sender_sends_what_it_is_told_to(smtp: Sink, builder: str) -> None:
+    smtp.reset()
+    reading = watched(
+        smtp,
+        MAILS,
+        groups={},
+        during=lambda: raw_mail.send(smtp.port, MAILS, 2, builder),
+    )
+
+    assert reading.wrong == ()
+
+
+def test_the_task_of_the_tutorial_sends_a_mail(smtp: Sink) -> None:
+    smtp.reset()
+    call = (
+        f"from {CONTENDERS}.celery_mail import send; send('ada@example.com', 'Ada', 'tutorial-1')"
+    )
+    given = {"CONTENDER_SMTP_PORT": str(smtp.port), "CONTENDER_BROKER_URL": "memory://"}
+    run("-c", call, **given)
+
+    assert set(smtp.times()) == {"tutorial-1"}
+
+
+def test_the_pool_makes_the_calls_of_push_messages(push: Sink) -> None:
+    push.reset()
+    reading = watched(
+        push,
+        MAILS,
+        groups={},
+        during=lambda: push_pool.send(push.port, MAILS, 4),
+    )
+
+    assert reading.wrong == ()
+
+
+def test_the_push_sink_is_an_fcm_that_our_provider_knows(
+    push: Sink, settings: Any, tmp_path: Path
+) -> None:
+    key = tmp_path / "key.json"
+    fcm.write_key_file(key, port=push.port, private_key_pem=service_account_pem())
+    settings.FCM_SERVICE_ACCOUNT_FILE = str(key)
+    settings.FCM_API_URL = f"http://{push.host}:{push.port}"
+    push.reset()
+    provider = FcmProvider()
+
+    reply = provider.send(a_push())
+    provider.close()
+
+    assert reply.outcome is Outcome.ACCEPTED
+    assert push.taken().distinct == 1
+
+
+def test_the_bare_view_inserts_a_row_for_each_request(tmp_path: Path) -> None:
+    database = tmp_path / "bare.sqlite3"
+    given = {"CONTENDER_DATABASE_URL": f"sqlite:///{database}"}
+    run("-m", f"{CONTENDERS}.bare_django", **given)
+    port = free_port()
+    words = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    module = f"{CONTENDERS}.bare_django:application"
+    server = Process(f"{BIN}/granian", *words, module, log=tmp_path / "log", env=given)
+    try:
+        until(lambda: offered(port) == [], within=20, what="the view to answer")
+        refused = offered(port)
+    finally:
+        end(server)
+
+    assert refused == []
+    with closing(sqlite3.connect(database)) as rows:
+        assert rows.execute("SELECT count(*) FROM bare_accepted").fetchone() == (2,)
+
+
+def offered(port: int) -> list[str]:
+    """Send one request and return what was wrong with its answer."""
+    return offer(a_target(port), rate=100, count=1, body=lambda _: a_body())[1]
+
+
+def a_target(port: int) -> Target:
+    url = f"http://127.0.0.1:{port}/accept"
+    return Target(url=url, authorization="Api-Key x", bodies=[], processes={})
+
+
+def a_body() -> bytes:
+    return content.encoded(content.request("email", str(UUID(int=1)), "single-1"))
+
+
+class Counter(HttpServer):
+    """Accepts every other request."""
+
+    requests = 0
+
+    def respond(self, request: Request) -> Answer:
+        self.requests += 1
+        return Answer(status=202 if self.requests % 2 else 429)
+
+
+def test_the_open_loop_sends_everything_and_tells_what_was_refused() -> None:
+    with Counter() as server:
+        sent, refused = offer(a_target(server.port), rate=500, count=10, body=lambda _: b"{}")
+
+    assert sorted(sent) == list(range(10))
+    assert refused == ["429: b''"] * 5
+
+
+def test_processor_time_and_memory_are_those_of_the_family() -> None:
+    used = meter({"this": os.getpid()})
+    while used().processor["this"] == 0:
+        sum(range(100_000))
+
+    assert used().share()["this"] > 0
+    assert used().cost_ms(1)["this"] > 0
+    assert memory_mb(os.getpid()) > 10
+
+
+@pytest.mark.services
+def test_stored_notifications_are_finished_and_their_ids_are_of_their_time(db: None) -> None:
+    users = [str(UUID(int=number)) for number in (1, 2)]
+    with connection.cursor() as cursor:
+        numbers = {"first": 1, "last": 10, "total": 10}
+        cursor.execute(stored.FILL, {**numbers, "users": users, "people": 2})
+        cursor.execute(stored.ATTEMPTS)
+
+    rows = list(Notification.objects.order_by("id"))
+    assert len(rows) == 10
+    assert {row.id.version for row in rows} == {7}
+    assert [row.created_at for row in rows] == sorted(row.created_at for row in rows)
+    assert {(row.status, row.wake_at, len(row.body_digest)) for row in rows} == {("sent", None, 32)}
+    assert Attempt.objects.count() == 10
+
+
+def test_bulk_create_inserts_the_rows_that_a_bulk_call_stores(db: None) -> None:
+    seconds = bulk_create.insert(bulk_create.rows_of(MAILS))
+
+    assert seconds > 0
+    assert Notification.objects.filter(
+        status="pending", request_id__startswith="bench"
+    ).count() == (MAILS)
+
+
+def run(*words: str, **env: str) -> str:
+    return subprocess.run(  # noqa: S603 - programs of this project.
+        [sys.executable, *words],
+        cwd=ROOT,
+        env={**bare_environment(), **env},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
