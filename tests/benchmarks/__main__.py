@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import plot, stored, table, wrk
+from tests.benchmarks.audience import PEOPLE
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Line
 from tests.benchmarks.machine import described
@@ -56,10 +57,11 @@ def _all(names: Sequence[str], given: argparse.Namespace) -> int:
         mails=given.mails,
         pushes=given.pushes,
         minutes=given.minutes,
+        alone=given.alone,
     )
     lines: list[Line] = []
     _say("Starting PostgreSQL, RabbitMQ, Redis and the sinks on ports of their own …")
-    with Bench(keep=given.keep) as bench:
+    with Bench(keep=given.keep, people=given.people) as bench:
         if given.keep:
             _say(f"Data and logs stay in {bench.folder}.")
         machine = described(bench)
@@ -98,6 +100,8 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--mails", type=int, default=usual.mails, help="of a round")
     parser.add_argument("--pushes", type=int, default=usual.pushes, help="of a round")
     parser.add_argument("--minutes", type=float, default=usual.minutes, help="of the soak")
+    parser.add_argument("--people", type=int, default=PEOPLE, help="users written to in turn")
+    parser.add_argument("--alone", action="store_true", help="leave the contenders out")
     parser.add_argument("--stored", type=int, default=0, help="compare with so many rows stored")
     parser.add_argument("--write", type=Path, help="write the table between a document's markers")
     parser.add_argument("--keep", action="store_true", help="leave data and logs where they are")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tests.benchmarks import content
 from tests.journeys.http import Api
 
+# Too many for each to be in the memory of seconds that look-ups have, as it is with real ones.
 PEOPLE = 1000
 CALLERS = 8
 
@@ -22,7 +23,7 @@ class Audience:
         return self.user_ids[number % len(self.user_ids)]
 
 
-def gather(api: Api, *, people: int = PEOPLE) -> Audience:
+def gather(api: Api, *, people: int) -> Audience:
     """Make people with an address and a device each, and the two templates."""
     mail = {"subject": content.SUBJECT, "body": content.TEXT, "html": content.HTML}
     push = {"title": content.PUSH_TITLE, "body": content.PUSH_BODY}

@@ -36,13 +36,14 @@ class Bench:
 
     Args:
         keep: Leave the folder with data and logs where it is.
+        people: How many users are written to in turn.
 
     Attributes:
         database: The database that stacks are started with.
     """
 
-    def __init__(self, *, keep: bool = False) -> None:
-        self._keep = keep
+    def __init__(self, *, keep: bool = False, people: int = audience.PEOPLE) -> None:
+        self._keep, self._people = keep, people
         self._open = ExitStack()
         self._numbers = count(1)
         self.database = EMPTY
@@ -79,7 +80,7 @@ class Bench:
         )
         self.make_database(CONTENDERS)
         with self.stack(web=1, email=0, push=0) as stack:
-            self.audience = audience.gather(stack.api())
+            self.audience = audience.gather(stack.api(), people=self._people)
 
     @contextmanager
     def stack(self, *, web: int = 2, email: int = 0, push: int = 0) -> Iterator[BenchStack]:

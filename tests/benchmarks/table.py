@@ -55,8 +55,13 @@ def plain(lines: Sequence[Line]) -> str:
 def spent(lines: Sequence[Line]) -> str:
     """Write which share of a core each kind of process had, and what a unit of work cost."""
     said = []
+    # One row's ceiling may be another row: it is written once.
+    written: list[Reading] = []
     for row, sides in _sides(lines).items():
         for who, reading in sides.items():
+            if any(reading is other for other in written):
+                continue
+            written.append(reading)
             found = [f"cores: {_listed(reading.cpu, 2)}"] if reading.cpu else []
             if reading.cost:
                 found.append(f"ms each: {_listed(reading.cost, 2)}")

@@ -30,6 +30,7 @@ from tests.benchmarks.processes import end
 from tests.benchmarks.rows.watching import watched
 from tests.benchmarks.sinks import fcm
 from tests.benchmarks.sinks.program import Sink
+from tests.benchmarks.stack import begun_with
 from tests.benchmarks.wrk import Target
 from tests.fakes.http_server import Answer, HttpServer, Request
 from tests.fakes.messages import a_mail, a_push
@@ -196,6 +197,17 @@ def test_processor_time_and_memory_are_those_of_the_family() -> None:
     assert used().share()["this"] > 0
     assert used().cost_ms(1)["this"] > 0
     assert memory_mb(os.getpid()) > 10
+
+
+def test_a_process_is_found_by_its_environment() -> None:
+    mark = f"BENCH_MARK={UUID(int=os.getpid())}"
+    name, _, value = mark.partition("=")
+    words = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(words, env={name: value}, stdin=subprocess.PIPE) as process:  # noqa: S603
+        until(lambda: begun_with(mark) == [process.pid], within=5, what="the process to be found")
+        assert process.stdin is not None
+        process.stdin.close()
+    assert begun_with(mark) == []
 
 
 @pytest.mark.services

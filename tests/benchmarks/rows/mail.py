@@ -71,6 +71,6 @@ def _post_office(bench: Bench, pace: Pace, *, processes: int) -> Reading:
 def _celery(bench: Bench, pace: Pace) -> Reading:
     mails = max(1, pace.mails // CELERY_PART)
     programs.run(bench, "celery_mail", "--mails", str(mails))
+    bench.smtp.reset()
     with programs.celery_worker(bench, concurrency=WORKERS):
-        bench.smtp.reset()
-    return watched(bench.smtp, mails, groups=bench.groups())
+        return watched(bench.smtp, mails, groups=bench.groups())

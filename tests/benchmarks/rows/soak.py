@@ -14,6 +14,7 @@ from tests.benchmarks.wrk import Target
 
 SHARE = 0.6
 CONNECTIONS = 64
+WORKERS = 2
 TOP_SECONDS = 15
 # Memory is looked at from here on: by then every thread has its connections and its caches.
 SETTLED_SHARE = 0.3
@@ -25,7 +26,7 @@ SILENCE_SECONDS = 90
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
     """Find the top rate from request to SMTP, then keep 60 % of it."""
-    with bench.stack(web=2, email=1) as stack:
+    with bench.stack(web=2, email=WORKERS) as stack:
         target = programs.ours(bench, stack)
         warm_up(bench, target)
         bench.smtp.wait_for(10**9, within=5)

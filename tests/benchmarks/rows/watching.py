@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from time import sleep
+from time import monotonic, sleep
 
 from tests.benchmarks.cpu import meter
 from tests.benchmarks.figures import Reading
@@ -34,7 +34,8 @@ def watched(
         def ended() -> bool:
             return done is not None and done.done()
 
-        while not sink.taken().taken and not ended():
+        patience = monotonic() + SILENCE_SECONDS
+        while not sink.taken().taken and not ended() and monotonic() < patience:
             sleep(POLL_SECONDS)
         before, used = sink.taken().taken, meter(groups)
         counted = written() if written is not None else None
