@@ -23,7 +23,7 @@ from tests.benchmarks.rows import ROWS
 from tests.chaos.servers.base import MissingProgramError
 
 LIST = "list"
-PICTURE = "benchmarks.svg"
+PICTURES = {table.USUAL: "benchmarks.svg", table.STORED: "benchmarks-stored.svg"}
 
 
 def main() -> int:
@@ -86,9 +86,10 @@ def _report(lines: Sequence[Line], machine: str, given: argparse.Namespace) -> N
     for words in table.notes(lines):
         _say(words)
     if given.write:
-        given.write.with_name(PICTURE).write_text(plot.svg(lines))
-        text = table.markdown(lines, machine=machine, picture=PICTURE)
-        table.write_between_markers(given.write, text)
+        part = table.STORED if given.stored else table.USUAL
+        given.write.with_name(PICTURES[part]).write_text(plot.svg(lines))
+        text = table.markdown(lines, machine=machine, picture=PICTURES[part])
+        table.write_between_markers(given.write, text, part=part)
 
 
 def _parsed() -> argparse.Namespace:

@@ -9,7 +9,8 @@ from tests.chaos.table import plain as in_columns
 
 HEAD = ("row", "ours", "against", "theirs", "ratio", "aim", "met")
 WORDS = (0, 1, 2, 3, 5, 6)
-BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
+# The parts of the document that a run replaces.
+USUAL, STORED = "make bench", "make bench STORED"
 # What is worth a word of a share of a core or of a millisecond.
 LEAST_SHOWN = 0.01
 
@@ -94,17 +95,23 @@ def markdown(lines: Sequence[Line], *, machine: str, picture: str) -> str:
     return "\n\n".join(parts)
 
 
-def write_between_markers(path: Path, text: str) -> None:
-    """Replace what stands between the markers of a document.
+def markers(part: str) -> tuple[str, str]:
+    """Return the marks between which a part of the document stands."""
+    return f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+
+
+def write_between_markers(path: Path, text: str, *, part: str = USUAL) -> None:
+    """Replace what stands between the markers of a part of a document.
 
     Raises:
         ValueError: The document has no markers.
     """
     before = path.read_text()
-    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    begin, end = markers(part)
+    pattern = re.compile(f"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
     if not pattern.search(before):
-        raise ValueError(f"{path} has no {BEGIN} … {END}")
-    path.write_text(pattern.sub(lambda _: f"{BEGIN}\n\n{text}\n\n{END}", before))
+        raise ValueError(f"{path} has no {begin} … {end}")
+    path.write_text(pattern.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", before))
 
 
 def _sides(lines: Sequence[Line]) -> dict[str, dict[str, Reading]]:

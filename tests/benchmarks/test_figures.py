@@ -84,14 +84,15 @@ def test_the_table_says_what_was_aimed_at_and_what_is_wrong() -> None:
 
 def test_the_table_replaces_only_what_stands_between_its_markers(tmp_path: Path) -> None:
     document = tmp_path / "page.md"
-    document.write_text(f"Before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    begin, end = table.markers(table.USUAL)
+    document.write_text(f"Before\n{begin}\nold\n{end}\nafter\n")
 
     text = table.markdown([a_line(9, 10)], machine="A machine.", picture="x.svg")
     table.write_between_markers(document, text)
 
     written = document.read_text()
-    assert written.startswith(f"Before\n{table.BEGIN}\n\nA machine.\n\n| row |")
-    assert written.endswith(f"{table.END}\nafter\n")
+    assert written.startswith(f"Before\n{begin}\n\nA machine.\n\n| row |")
+    assert written.endswith(f"{end}\nafter\n")
     assert "old" not in written
 
 
@@ -131,9 +132,11 @@ def test_memory_is_compared_from_when_it_should_have_settled() -> None:
     assert memory_words(samples).endswith("web 100, 200, 204")
 
 
-def test_every_row_is_explained_in_the_document() -> None:
+def test_every_row_and_both_parts_are_in_the_document() -> None:
     text = DOCUMENT.read_text()
 
+    for part in (table.USUAL, table.STORED):
+        assert all(mark in text for mark in table.markers(part))
     assert [name for name in ROWS if f"| `{name}` |" not in text] == []
 
 
