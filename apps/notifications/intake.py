@@ -310,7 +310,7 @@ def _insert(rows: Sequence[Notification]) -> bool:
     try:
         with nullcontext() if alone else transaction.atomic():
             if len(rows) == 1:
-                rows[0].save(force_insert=True)
+                Notification.objects.insert(rows[0])
             else:
                 Notification.objects.bulk_create(rows)
     except IntegrityError:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.sql import UpdateQuery
 
 from apps.notifications.models import Event, Notification
 from apps.notifications.providers.base import Outcome
@@ -68,9 +69,31 @@ def advance(
     Returns:
         How many rows moved.
     """
-    return rows.filter(status__in=predecessors(to)).update(
-        status=to, reason=reason, updated_at=now, **{**resting_fields(to, now), **changes}
-    )
+    moving = rows.filter(status__in=predecessors(to))
+    return moving.update(**_columns(to, now, reason, changes))
+
+
+def advance_returning(
+    rows: QuerySet[Notification], *, to: Status, now: datetime, **changes: Any
+) -> list[Notification]:
+    """Move those rows that may go there and return them as they are now, in one statement.
+
+    The ORM has no UPDATE with RETURNING, so its UPDATE gets one: reading the rows afterwards cost
+    a fifth of what a worker spends on a notification that comes alone.
+    """
+    moving = rows.filter(status__in=predecessors(to))
+    query: Any = moving.query.chain(UpdateQuery)
+    query.add_update_values(_columns(to, now, "", changes))
+    statement, values = query.get_compiler(using=moving.db).as_sql()
+    columns = ", ".join(f'"{field.column}"' for field in Notification._meta.concrete_fields)
+    moved = Notification.objects.using(moving.db).raw(f"{statement} RETURNING {columns}", values)
+    return list(moved)
+
+
+def _columns(to: Status, now: datetime, reason: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return what a move writes."""
+    moved = {"status": to, "reason": reason, "updated_at": now}
+    return {**moved, **resting_fields(to, now), **changes}
 
 
 def advance_telling(

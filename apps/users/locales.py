@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db import connection
+
 from apps.users.memory import Recent
 from apps.users.models import User
 
 # Another process's change of a locale is seen after this long at the latest. Users that are not
 # there are not remembered: they may be made at any moment.
 REMEMBERED_SECONDS = 2.0
+ONE = f'SELECT locale FROM "{User._meta.db_table}" WHERE id = %s AND erased_at IS NULL'  # noqa: S608 - a name of ours.
 
 _recent: Recent[UUID, str] = Recent(seconds=REMEMBERED_SECONDS, size=50_000)
 
@@ -32,11 +35,22 @@ def known_locales(user_ids: Iterable[UUID]) -> dict[UUID, str]:
         else:
             locales[user_id] = remembered
     if unknown:
-        rows = User.objects.filter(pk__in=unknown, erased_at=None).values_list("pk", "locale")
-        for user_id, locale in rows:
+        for user_id, locale in _read_one(*unknown) if len(unknown) == 1 else _read_all(unknown):
             locales[user_id] = locale
             _recent.put(user_id, locale)
     return locales
+
+
+def _read_all(user_ids: Iterable[UUID]) -> Iterable[tuple[UUID, str]]:
+    return User.objects.filter(pk__in=user_ids, erased_at=None).values_list("pk", "locale")
+
+
+def _read_one(user_id: UUID) -> list[tuple[UUID, str]]:
+    """Read one, as every single request does: a third of what it costs to compile the query."""
+    key = User._meta.pk.get_db_prep_value(user_id, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(ONE, [key])
+        return [(user_id, locale) for (locale,) in cursor.fetchall()]
 
 
 def forget_locale(user_id: UUID) -> None:

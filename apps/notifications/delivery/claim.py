@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.common.ids import new_id
 from apps.notifications.models import Notification
 from apps.notifications.states import CLAIMABLE, Status
-from apps.notifications.timeline import advance
+from apps.notifications.timeline import advance_returning
 
 # A chunk ends within 20 s; a lease that has ended means that its holder died.
 LEASE = timedelta(seconds=60)
@@ -53,7 +53,7 @@ def claim(ids: Collection[UUID], *, attempt: int) -> Claim:
     free = waiting.filter(due).order_by("pk").select_for_update(skip_locked=True).values("pk")
     claimed_until = now + LEASE
     with transaction.atomic():
-        count = advance(
+        rows = advance_returning(
             Notification.objects.filter(pk__in=free),
             to=Status.SENDING,
             now=now,
@@ -61,9 +61,8 @@ def claim(ids: Collection[UUID], *, attempt: int) -> Claim:
             claimed_until=claimed_until,
             wake_at=claimed_until,
         )
-    rows = list(Notification.objects.filter(claim_id=claim_id).order_by("pk")) if count else []
-    early = [] if count == len(ids) else _not_yet_due(waiting, after=now + TOLERANCE)
-    return Claim(id=claim_id, rows=rows, early=early)
+    early = [] if len(rows) == len(ids) else _not_yet_due(waiting, after=now + TOLERANCE)
+    return Claim(id=claim_id, rows=sorted(rows, key=lambda row: row.pk), early=early)
 
 
 def _not_yet_due(waiting: QuerySet[Notification], *, after: datetime) -> list[Notification]:

@@ -48,8 +48,8 @@ class FcmProvider(Provider[Push]):
 
     name: ClassVar[str] = "fcm"
     channel: ClassVar[str] = "push"
-    # A chunk of 100 goes in two waves; FCM answers in some 50 ms, and a thread only waits for it.
-    threads: ClassVar[int] = 50
+    # A chunk of 100 goes in one wave; FCM answers in some 50 ms, and a thread only waits for it.
+    threads: ClassVar[int] = 100
 
     def __init__(self, *, timeout: float = TIMEOUT_SECONDS) -> None:
         super().__init__()

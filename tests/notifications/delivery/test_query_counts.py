@@ -35,11 +35,11 @@ def test_a_chunk_that_goes_well(
     count: int,
 ) -> None:
     rows = [accepted(user, notification_type=channel.value) for user in crowd(count)]
-    # Claim: 1 savepoint, 2 update, 3 release, 4 the claimed rows.
-    # Prepare: 5 users, 6 categories, 7 suppressions or devices, 8 template versions.
-    # Send: 9 insert into the sandbox.
-    # Record: 10 savepoint, 11 insert attempts, 12 update, 13 insert receipts, 14 release.
-    with django_assert_num_queries(14):
+    # Claim: 1 savepoint, 2 update and return, 3 release.
+    # Prepare: 4 users, 5 categories, 6 suppressions or devices, 7 template versions.
+    # Send: 8 insert into the sandbox.
+    # Record: 9 savepoint, 10 insert attempts, 11 update, 12 insert receipts, 13 release.
+    with django_assert_num_queries(13):
         assert deliver(channel=channel, ids=[row.pk for row in rows], attempt=0) == []
     assert Notification.objects.filter(status=Status.DELIVERED).count() == count
 
@@ -49,10 +49,10 @@ def test_a_chunk_of_retries(
     welcome: None, django_assert_num_queries: DjangoAssertNumQueries, count: int
 ) -> None:
     rows = [accepted(user) for user in crowd(count, "flaky")]
-    # 1 to 8 as above; send: 9 who was tried before, 10 insert into the sandbox.
-    # Record: 11 savepoint, 12 insert attempts, 13 savepoint, 14 lock, 15 update, 16 insert
-    # events, 17 and 18 release.
-    with django_assert_num_queries(18):
+    # 1 to 7 as above; send: 8 who was tried before, 9 insert into the sandbox.
+    # Record: 10 savepoint, 11 insert attempts, 12 savepoint, 13 lock, 14 update, 15 insert
+    # events, 16 and 17 release.
+    with django_assert_num_queries(17):
         deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
     assert Notification.objects.filter(status=Status.RETRYING).count() == count
 
@@ -63,9 +63,9 @@ def test_a_chunk_that_nobody_wants(
 ) -> None:
     rows = [accepted(user) for user in crowd(count)]
     User.objects.update(email_enabled=False)
-    # 1 to 8 as above; record: 9 savepoint, 10 savepoint, 11 lock, 12 update, 13 insert events,
-    # 14 and 15 release.
-    with django_assert_num_queries(15):
+    # 1 to 7 as above; record: 8 savepoint, 9 savepoint, 10 lock, 11 update, 12 insert events,
+    # 13 and 14 release.
+    with django_assert_num_queries(14):
         deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
     assert Notification.objects.filter(status=Status.SKIPPED, reason="opted_out").count() == count
 
