@@ -1,13 +1,11 @@
 """The real stack with so many processes, its workers held back until they are wanted."""
 
 import json
-import signal
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.benchmarks.cpu import Groups
-from tests.chaos.family import signal_one
 from tests.chaos.stack import Stack
 
 # A limit on a client is kept, and counted, but never reached.
@@ -48,26 +46,7 @@ class BenchStack(Stack):
         except OSError:
             return False
 
-    def __exit__(self, *_: object) -> None:
-        super().__exit__()
-        # What supervisord began while it was being ended has another parent by now.
-        for pid in begun_with(f"STACK_RUN_DIR={self.folder}"):
-            signal_one(pid, signal.SIGKILL)
-
     def groups(self) -> Groups:
         """Return the processes that began each kind."""
         found = {program: self.pid(program) for program in PROGRAMS}
         return {program: pid for program, pid in found.items() if pid}
-
-
-def begun_with(variable: str) -> list[int]:
-    """Return the processes whose environment has this variable with this value."""
-    found = []
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            variables = environ.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if variable.encode() in variables:
-            found.append(int(environ.parent.name))
-    return found

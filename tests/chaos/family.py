@@ -49,3 +49,16 @@ def kill_family(pid: int) -> None:
         for one in members:
             signal_one(one, number)
         members += [one for one in family(pid) if one not in members]
+
+
+def begun_with(variable: str) -> list[int]:
+    """Return the processes whose environment has this variable with this value."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            variables = environ.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if variable.encode() in variables:
+            found.append(int(environ.parent.name))
+    return found

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
 
-from tests.chaos.family import family, kill_family, signal_one
+from tests.chaos.family import begun_with, family, kill_family, signal_one
 from tests.journeys.http import Api, until
 from tests.journeys.processes import BIN, ROOT, Process, bare_environment, free_port
 
@@ -76,6 +76,9 @@ class Stack:
             kill_family(process.pid)
         if self._process is not None:
             kill_family(self._process.pid)
+        # What supervisord began while it was being ended has another parent by now.
+        for pid in begun_with(f"STACK_RUN_DIR={self.folder}"):
+            signal_one(pid, signal.SIGKILL)
 
     @property
     def base(self) -> str:
