@@ -35,11 +35,10 @@ LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$(?!\n)"
 LanguageTag = Annotated[str, Meta(pattern=LANGUAGE_TAG, max_length=35)]
 
 
-class SendRequest(Struct, kw_only=True, forbid_unknown_fields=True):
-    """One notification to one user."""
+class Terms(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is said and when, whoever it is for."""
 
     notification_type: Literal["email", "push"]
-    user_id: UUID
     template_code: Text100
     variables: dict[str, Any] = {}
     request_id: RequestId | None = None
@@ -48,6 +47,12 @@ class SendRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     scheduled_for: Time | None = None
     expires_at: Time | None = None
     language: LanguageTag | None = None
+
+
+class SendRequest(Terms, kw_only=True, forbid_unknown_fields=True):
+    """One notification to one user."""
+
+    user_id: UUID
 
 
 class BulkSendRequest(SendRequest, kw_only=True, forbid_unknown_fields=True):
@@ -75,33 +80,16 @@ class Audience(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=T
     ] = None
 
 
-class BroadcastRequest(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The same notification to many."""
+class BroadcastRequest(Terms, kw_only=True, forbid_unknown_fields=True):
+    """The same notification to many; it waits behind single ones unless it says otherwise."""
 
-    notification_type: Literal["email", "push"]
-    template_code: Text100
     audience: Audience
-    variables: dict[str, Any] = {}
-    request_id: RequestId | None = None
     priority: Annotated[int, Meta(ge=0, le=9, description="9 is the most urgent.")] = 1
-    metadata: dict[str, Any] = {}
-    scheduled_for: Time | None = None
-    expires_at: Time | None = None
-    language: LanguageTag | None = None
 
     def to(self, user_id: UUID) -> BulkSendRequest:
-        """Make the request of one recipient."""
-        return BulkSendRequest(
-            notification_type=self.notification_type,
-            user_id=user_id,
-            template_code=self.template_code,
-            variables=self.variables,
-            priority=self.priority,
-            metadata=self.metadata,
-            scheduled_for=self.scheduled_for,
-            expires_at=self.expires_at,
-            language=self.language,
-        )
+        """Make the request of one recipient. The key is that of the whole, so it has none."""
+        terms = {name: getattr(self, name) for name in Terms.__struct_fields__}
+        return BulkSendRequest(**{**terms, "user_id": user_id, "request_id": None})
 
 
 send_decoder = msgspec.json.Decoder(SendRequest)

@@ -30,8 +30,8 @@ from tests.benchmarks.processes import end
 from tests.benchmarks.rows.watching import watched
 from tests.benchmarks.sinks import fcm
 from tests.benchmarks.sinks.program import Sink
-from tests.benchmarks.stack import begun_with
 from tests.benchmarks.wrk import Target
+from tests.chaos.family import begun_with
 from tests.fakes.http_server import Answer, HttpServer, Request
 from tests.fakes.messages import a_mail, a_push
 from tests.journeys.http import until

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import msgspec
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
@@ -12,12 +11,11 @@ from rest_framework.views import APIView
 from apps.common.callers import caller_of
 from apps.common.openapi import body_of
 from apps.common.permissions import AccessTable
-from apps.common.problems import invalid
 from apps.common.throttling import RateLimitHeaders, spend_sending
 from apps.notifications.api import batch_answers as shown
 from apps.notifications.api.batch_answers import StartedSerializer, started_answer
 from apps.notifications.api.batches import TAGS
-from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
+from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, with_idempotency_key
 from apps.notifications.api.notifications import SEND
 from apps.notifications.api.parsing import BroadcastRequestParser, body_as
 from apps.notifications.batches.broadcast import broadcast, cost
@@ -52,12 +50,7 @@ class BroadcastView(AccessTable, RateLimitHeaders, APIView):
     def post(self, request: Request) -> Response:
         """Take a broadcast."""
         caller = caller_of(request)
-        asked = body_as(BroadcastRequest, request)
-        key = idempotency_key(request)
-        if key is not None:
-            if asked.request_id not in {None, key}:
-                raise invalid("/request_id", "mismatch", "Idempotency-Key and request_id differ.")
-            asked = msgspec.structs.replace(asked, request_id=key)
+        asked = with_idempotency_key(request, body_as(BroadcastRequest, request))
         self.limited(spend_sending(client=caller.client or "", cost=cost(asked)))
         batch, replayed = broadcast(asked, caller=caller)
         headers = {"Idempotency-Replayed": "true"} if replayed else {}

@@ -1,10 +1,15 @@
 """The header ``Idempotency-Key``."""
 
+from typing import TypeVar
+
+import msgspec
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from apps.common.problems import invalid
-from apps.notifications.requests import REQUEST_ID_MAX_LENGTH
+from apps.notifications.requests import REQUEST_ID_MAX_LENGTH, Terms
+
+Asked = TypeVar("Asked", bound=Terms)
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -28,3 +33,17 @@ def idempotency_key(request: Request) -> str | None:
         detail = f"Idempotency-Key takes 1 to {REQUEST_ID_MAX_LENGTH} printable characters."
         raise invalid("/request_id", "invalid", detail)
     return key
+
+
+def with_idempotency_key(request: Request, asked: Asked) -> Asked:
+    """Take the header ``Idempotency-Key`` for ``request_id``.
+
+    Raises:
+        Problem: 400 when it differs from the body's.
+    """
+    key = idempotency_key(request)
+    if key is None:
+        return asked
+    if asked.request_id not in {None, key}:
+        raise invalid("/request_id", "mismatch", "Idempotency-Key and request_id differ.")
+    return msgspec.structs.replace(asked, request_id=key)

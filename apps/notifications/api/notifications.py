@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -13,7 +12,6 @@ from rest_framework.views import APIView
 from apps.common.callers import Scope, caller_of
 from apps.common.openapi import body_of
 from apps.common.permissions import Access, AccessTable
-from apps.common.problems import invalid
 from apps.common.throttling import RateLimitHeaders, spend_sending
 from apps.notifications import intake, replays, timeline
 from apps.notifications.api import examples as shown
@@ -24,7 +22,7 @@ from apps.notifications.api.answers import (
     accepted_answer,
 )
 from apps.notifications.api.filters import NotificationFilters, filtered
-from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
+from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, with_idempotency_key
 from apps.notifications.api.parsing import SendRequestParser, body_as
 from apps.notifications.api.visibility import VIEW_PERMISSION, find, visible_to
 from apps.notifications.models import Notification
@@ -34,20 +32,6 @@ TAGS = ["Notifications"]
 READ = Access(scope=Scope.NOTIFICATIONS_READ, staff=VIEW_PERMISSION, own=True)
 SEND = Access(scope=Scope.NOTIFICATIONS_SEND, staff="notifications.add_notification")
 CANCEL = Access(scope=Scope.NOTIFICATIONS_SEND, staff="notifications.change_notification")
-
-
-def with_idempotency_key(request: Request, asked: SendRequest) -> SendRequest:
-    """Take the header ``Idempotency-Key`` for ``request_id``.
-
-    Raises:
-        Problem: 400 when it differs from the body's.
-    """
-    key = idempotency_key(request)
-    if key is None:
-        return asked
-    if asked.request_id not in {None, key}:
-        raise invalid("/request_id", "mismatch", "Idempotency-Key and request_id differ.")
-    return msgspec.structs.replace(asked, request_id=key)
 
 
 class NotificationsView(AccessTable, RateLimitHeaders, ListAPIView[Notification]):
