@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.callers import Caller, Kind, Scope
-from apps.notifications import intake, queues
+from apps.notifications import intake, outbox, queues
 from apps.notifications.models import Notification
 from apps.notifications.requests import SendRequest
 from apps.notifications.states import Status
@@ -141,6 +141,8 @@ class Lanes:
         self.purge()
 
     def purge(self) -> None:
+        # What was accepted a moment ago is still being gathered, and would arrive afterwards.
+        outbox._publisher.flush(timeout_seconds=1)
         channel: Any
         with self._connection.channel() as channel:
             for name in self._names():
