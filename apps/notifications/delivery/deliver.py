@@ -116,9 +116,12 @@ def _send(
     for part in _replies(channel, parcels, plan, turn=turn, until=until):
         replies.update(part)
         open_places = plan.provider.keys() - replies.keys()
-        ended = [(envelope, own) for envelope, own in awaited if open_places.isdisjoint(own)]
+        ended: list[tuple[Envelope, list[int]]] = []
+        still: list[tuple[Envelope, list[int]]] = []
+        for envelope, own in awaited:
+            (ended if open_places.isdisjoint(own) else still).append((envelope, own))
+        awaited = still
         if ended:
-            awaited = [(envelope, own) for envelope, own in awaited if (envelope, own) not in ended]
             yield [round_of(envelope, own) for envelope, own in ended]
     if awaited:
         yield [round_of(envelope, own) for envelope, own in awaited]
