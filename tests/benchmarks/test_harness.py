@@ -27,6 +27,7 @@ from tests.benchmarks.contenders import bulk_create, push_pool, raw_mail
 from tests.benchmarks.cpu import memory_mb, meter
 from tests.benchmarks.open_loop import offer
 from tests.benchmarks.processes import end
+from tests.benchmarks.rows import push as push_row
 from tests.benchmarks.rows.watching import watched
 from tests.benchmarks.sinks import fcm
 from tests.benchmarks.sinks.program import Sink
@@ -38,6 +39,12 @@ from tests.journeys.http import until
 from tests.journeys.processes import BIN, ROOT, Process, bare_environment, free_port
 
 MAILS = 20
+
+
+def test_the_ceiling_of_push_has_as_many_threads_as_ours() -> None:
+    assert FcmProvider.threads == push_row.THREADS
+
+
 CONTENDERS = "tests.benchmarks.contenders"
 
 

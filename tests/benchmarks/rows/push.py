@@ -11,9 +11,9 @@ from tests.benchmarks.rows.watching import watched
 
 WORKERS = 2
 # As many as each of our processes has: FcmProvider.threads.
-THREADS = 50
+THREADS = 100
 LEAST_RATIO = 0.8
-OURS, CEILING = "ours", "the same HTTP calls from two processes of 50 threads"
+OURS, CEILING = "ours", f"the same HTTP calls from two processes of {THREADS} threads"
 
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
