@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifications_project.settings"
 application = get_wsgi_application()
 
 # After the application is set up, because these read its models.
+from apps.common import logs  # noqa: E402 - as the comment says.
 from apps.notifications import embedded  # noqa: E402 - as the comment says.
 from apps.notifications.heartbeat import Heart  # noqa: E402 - as above.
 
@@ -30,6 +31,7 @@ def _end_with_parent() -> None:
 
 
 threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+logs.gather()
 if settings.EMBEDDED:
     embedded.start()
 Heart(

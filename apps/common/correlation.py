@@ -39,11 +39,12 @@ def incoming_id(request: HttpRequest) -> str:
     ``X-Correlation-ID`` wins over ``X-Request-ID``, and both over W3C ``traceparent``, whose
     trace id is taken.
     """
-    for header in ("X-Correlation-ID", "X-Request-ID"):
-        given = request.headers.get(header, "")
+    # Not ``request.headers``, which is made of all of them on every request that reads it.
+    for header in ("HTTP_X_CORRELATION_ID", "HTTP_X_REQUEST_ID"):
+        given: str = request.META.get(header, "")
         if ACCEPTED_ID.fullmatch(given):
             return given
-    trace = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    trace = TRACEPARENT.fullmatch(request.META.get("HTTP_TRACEPARENT", ""))
     return trace.group(1) if trace else str(new_id())
 
 

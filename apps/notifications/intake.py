@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -15,8 +14,10 @@ from django.utils import timezone
 
 from apps.common.callers import Caller
 from apps.common.correlation import current_id
+from apps.common.inserting import insert
 from apps.common.problems import FieldError, Problem, impossible, pointer_to
 from apps.notifications import outbox
+from apps.notifications.gathering import Gatherer
 from apps.notifications.models import Notification
 from apps.notifications.redaction import redacted
 from apps.notifications.requests import SendRequest, normalised, with_utc_times
@@ -26,6 +27,8 @@ from apps.templates import rendering
 from apps.users import contacts
 
 log = structlog.get_logger(__name__)
+
+_singles = Gatherer(insert)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +160,9 @@ def body_digest(request: SendRequest) -> bytes:
     Raises:
         Problem: 400 for a time that cannot be brought to UTC.
     """
-    body = msgspec.structs.replace(with_utc_times(request), request_id=None)
+    body = with_utc_times(request)
+    if body.request_id is not None:
+        body = msgspec.structs.replace(body, request_id=None)
     return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).digest()
 
 
@@ -305,14 +310,15 @@ def _insert(rows: Sequence[Notification]) -> bool:
     keys = [row.request_id for row in rows if row.request_id is not None]
     if len(set(keys)) < len(keys):
         return False
-    # One statement is its own transaction; within another it needs a savepoint to fail alone.
-    alone = len(rows) == 1 and transaction.get_autocommit()
     try:
-        with nullcontext() if alone else transaction.atomic():
-            if len(rows) == 1:
-                Notification.objects.insert(rows[0])
-            else:
-                Notification.objects.bulk_create(rows)
+        if not transaction.get_autocommit():
+            # Within a transaction a statement needs a savepoint to fail alone.
+            with transaction.atomic():
+                insert(rows)
+        elif len(rows) == 1:
+            _singles.put(rows[0])
+        else:
+            insert(rows)
     except IntegrityError:
         return False
     return True

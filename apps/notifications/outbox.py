@@ -5,10 +5,9 @@ A message only wakes a worker; losing, doubling or delaying one costs time, neve
 
 import atexit
 import os
-import queue
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -108,25 +107,33 @@ class Publisher:
     """
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[list[Wakeup]] = queue.SimpleQueue()
+        self._waiting: deque[Wakeup] = deque()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._pid = 0
+        # Set while something waits, and while it should not wait for company. A thread that is
+        # woken for each wake-up would take the interpreter from the requests each time.
+        self._news = threading.Event()
+        self._hurry = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
 
-    def hand_over(self, wakeups: list[Wakeup]) -> None:
+    def hand_over(self, wakeups: Sequence[Wakeup]) -> None:
         """Take wake-ups and return at once."""
-        self._idle.clear()
-        self._waiting.put(wakeups)
-        # A forked process has the object but not its thread.
-        if self._thread is None or self._pid != os.getpid():
-            with self._lock:
-                if self._thread is None or self._pid != os.getpid():
-                    self._pid = os.getpid()
-                    self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
-                    self._thread.start()
-                    atexit.register(self.flush)
+        urgent = any(queues.is_urgent(wakeup.lane) for wakeup in wakeups)
+        with self._lock:
+            self._idle.clear()
+            self._waiting.extend(wakeups)
+            if urgent or len(self._waiting) >= CHUNK_SIZE:
+                self._hurry.set()
+            if not self._news.is_set():
+                self._news.set()
+            # A forked process has the object but not its thread.
+            if self._thread is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+                self._thread.start()
+                atexit.register(self.flush)
 
     def flush(self, *, timeout_seconds: float = FLUSH_SECONDS) -> bool:
         """Wait until everything handed over is published, as at the end of a command.
@@ -139,34 +146,21 @@ class Publisher:
     def _run(self) -> None:
         published_at = 0.0
         while True:
-            gathered = list(self._waiting.get())
-            gathered += self._gather()
-            self._linger(gathered, until=published_at + APART_SECONDS)
+            self._news.wait()
+            self._hurry.wait(max(0.0, published_at + APART_SECONDS - time.monotonic()))
             published_at = time.monotonic()
-            self._publish_all(gathered)
-            if self._waiting.empty():
-                self._idle.set()
-
-    def _linger(self, gathered: list[Wakeup], *, until: float) -> None:
-        """Gather more until a moment has come, or there is a reason to go."""
-        while len(gathered) < CHUNK_SIZE and not any(
-            queues.is_urgent(wakeup.lane) for wakeup in gathered
-        ):
-            left = until - time.monotonic()
-            if left <= 0:
-                return
-            try:
-                gathered += self._waiting.get(timeout=left)
-            except queue.Empty:
-                return
+            self._publish_all(self._gather())
+            with self._lock:
+                if not self._waiting:
+                    self._idle.set()
 
     def _gather(self) -> list[Wakeup]:
-        gathered: list[Wakeup] = []
-        while len(gathered) < BACKLOG_MAX:
-            try:
-                gathered += self._waiting.get_nowait()
-            except queue.Empty:
-                break
+        with self._lock:
+            count = min(len(self._waiting), BACKLOG_MAX)
+            gathered = [self._waiting.popleft() for _ in range(count)]
+            if not self._waiting:
+                self._news.clear()
+                self._hurry.clear()
         return gathered
 
     def _publish_all(self, wakeups: list[Wakeup]) -> None:

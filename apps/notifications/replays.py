@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.common.callers import Caller
 from apps.common.correlation import current_id
+from apps.common.inserting import insert
 from apps.common.problems import Problem, impossible
 from apps.notifications import dead_letters, outbox
 from apps.notifications.dead_letters import Replayed
@@ -58,7 +59,7 @@ def store(
     known = contacts.known_locales({original.user_id for original in originals})
     answers = [_judged(original, known=known.keys(), now=now) for original in originals]
     rows = [answer for answer in answers if isinstance(answer, Notification)]
-    Notification.objects.bulk_create(rows)
+    insert(rows)
     # From here on the new row alone holds what a sensitive template is rendered with.
     dead_letters.forget_secrets([row.replay_of for row in rows if row.sensitive and row.replay_of])
     outbox.hand_over(rows)

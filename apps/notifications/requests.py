@@ -128,6 +128,8 @@ def with_utc_times(request: SendRequest) -> SendRequest:
     Raises:
         Problem: 400 for a time that has no place in the calendar there.
     """
+    if request.scheduled_for is None and request.expires_at is None:
+        return request
     times: dict[str, datetime | None] = {}
     for name in ("scheduled_for", "expires_at"):
         given: datetime | None = getattr(request, name)

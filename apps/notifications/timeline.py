@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.sql import UpdateQuery
 
+from apps.common.inserting import insert
 from apps.notifications.models import Event, Notification
 from apps.notifications.providers.base import Outcome
 from apps.notifications.states import FINISHED, Status, predecessors
@@ -129,9 +130,7 @@ def advance_telling(
             return []
         held = Notification.objects.filter(pk__in=moving)
         advance(held, to=to, now=now, reason=reason, **changes)
-        Event.objects.bulk_create(
-            [Event(notification_id=pk, at=now, status=to, detail=detail) for pk in moving]
-        )
+        insert([Event(notification_id=pk, at=now, status=to, detail=detail) for pk in moving])
     return moving
 
 

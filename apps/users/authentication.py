@@ -30,7 +30,7 @@ def caller_for(user: User) -> Caller:
 
 def _credential(request: Request, scheme: str) -> str | None:
     """Return what follows the scheme in the Authorization header; None for another scheme."""
-    given, _, credential = request.headers.get("Authorization", "").strip().partition(" ")
+    given, _, credential = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     return credential.strip() if given.lower() == scheme else None
 
 
@@ -50,7 +50,7 @@ class ApiKeyAuthentication(_Challenging):
             AuthenticationFailed: It is unknown or expired, or two different keys are given.
         """
         in_scheme = _credential(request, "api-key")
-        in_header = request.headers.get("X-API-Key")
+        in_header = request.META.get("HTTP_X_API_KEY")
         if in_scheme is None and in_header is None:
             return None
         if None not in {in_scheme, in_header} and in_scheme != in_header:

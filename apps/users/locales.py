@@ -10,7 +10,7 @@ from apps.users.models import User
 
 # Another process's change of a locale is seen after this long at the latest. Users that are not
 # there are not remembered: they may be made at any moment.
-REMEMBERED_SECONDS = 2.0
+REMEMBERED_SECONDS = 5.0
 ONE = f'SELECT locale FROM "{User._meta.db_table}" WHERE id = %s AND erased_at IS NULL'  # noqa: S608 - a name of ours.
 
 _recent: Recent[UUID, str] = Recent(seconds=REMEMBERED_SECONDS, size=50_000)

@@ -41,12 +41,11 @@ MIDDLEWARE = [
     "apps.common.problems.ProblemMiddleware",
     # Refuses hosts that are not ALLOWED_HOSTS, and says how long each answer is.
     "django.middleware.common.CommonMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "apps.common.sessions.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    # Says whether the session has passed the second factor; it asks when somebody looks.
-    "django_otp.middleware.OTPMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "apps.common.sessions.AuthenticationMiddleware",
+    "apps.common.sessions.OTPMiddleware",
+    "apps.common.sessions.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

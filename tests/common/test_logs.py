@@ -6,6 +6,7 @@ import logging
 import logging.config
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,16 +18,17 @@ from django.conf import settings as project
 from django.db import DataError, IntegrityError
 from rest_framework.test import APIClient
 
-from apps.common import masking
+from apps.common import logs, masking
 from apps.common.correlation import correlated
 from apps.common.ids import new_id
-from apps.common.logs import logging_config
+from apps.common.logs import GatheringHandler, logging_config
 from apps.notifications.delivery.deliver import deliver
 from apps.notifications.models import Notification
 from apps.notifications.queues import Channel
 from apps.users import api_keys
 from apps.users.models import User
 from tests.common.urls import SECRET
+from tests.journeys.http import until
 from tests.notifications.cast import body
 
 
@@ -213,3 +215,96 @@ def test_the_configuration_is_one_that_python_takes(format_name: str) -> None:
         logging.config.dictConfig(config)
     finally:
         logging.config.dictConfig(project.LOGGING)
+
+
+class Slow(io.StringIO):
+    """Counts how often it is written to."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)
+
+
+@pytest.fixture
+def gathering() -> Iterator[tuple[logging.Logger, Slow]]:
+    handler, written = GatheringHandler(), Slow()
+    handler.setStream(written)
+    logger = logging.Logger("gathering")  # noqa: LOG001 - one of no other's.
+    logger.addHandler(handler)
+    yield logger, written
+    handler.flush()
+
+
+def test_lines_are_written_at_once_unless_they_are_to_gather(
+    gathering: tuple[logging.Logger, Slow],
+) -> None:
+    logger, written = gathering
+    logger.info("one")
+    assert written.getvalue() == "one\n"
+
+
+def test_the_lines_of_a_moment_are_written_together(
+    gathering: tuple[logging.Logger, Slow],
+) -> None:
+    logger, written = gathering
+    handler: Any = logger.handlers[0]
+    handler.gather()
+    handler.gather()
+    for number in range(100):
+        logger.info("%s", number)
+    until(lambda: written.getvalue().count("\n") == 100, within=5, what="the lines")
+    assert written.getvalue().split() == [str(number) for number in range(100)]
+    assert written.writes < 20
+
+
+def test_a_warning_does_not_wait_and_comes_after_what_was_said_before(
+    gathering: tuple[logging.Logger, Slow],
+) -> None:
+    logger, written = gathering
+    handler: Any = logger.handlers[0]
+    handler.gather()
+    logger.info("before")
+    logger.warning("now")
+    assert written.getvalue() == "before\nnow\n"
+
+
+def test_a_line_that_cannot_be_written_ends_nothing(
+    gathering: tuple[logging.Logger, Slow], capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger, written = gathering
+    handler: Any = logger.handlers[0]
+    handler.gather()
+    logger.warning("%d", "no number")
+    logger.warning("after")
+    assert written.getvalue() == "after\n"
+    assert "no number" in capsys.readouterr().err
+
+
+def test_lines_of_many_threads_are_all_written(gathering: tuple[logging.Logger, Slow]) -> None:
+    logger, written = gathering
+    handler: Any = logger.handlers[0]
+    handler.gather()
+
+    def say(thread: int) -> None:
+        for number in range(200):
+            level = logging.WARNING if number % 50 == 0 else logging.INFO
+            logger.log(level, "%s-%s", thread, number)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(say, range(4)))
+    handler.flush()
+    said = written.getvalue().split()
+    assert sorted(said) == sorted(f"{t}-{n}" for t in range(4) for n in range(200))
+
+
+def test_the_web_process_gathers_the_lines_of_its_own_handler() -> None:
+    root = logging.getLogger()
+    handler = GatheringHandler()
+    root.addHandler(handler)
+    try:
+        logs.gather()
+        assert handler._gathering
+    finally:
+        root.removeHandler(handler)

@@ -53,5 +53,5 @@ def test_the_check_finds_what_would_be_wrong(start: Start) -> None:
     }
     ended = start(CHECK, **PRODUCTION | careless)
     assert ended.returncode != 0
-    findings = ("security.W018", "security.W012", "security.W009", "notifications.W001")
+    findings = ("security.W018", "security.W010", "security.W009", "notifications.W001")
     assert [finding for finding in findings if finding not in ended.stderr] == []

@@ -71,7 +71,11 @@ class RateLimitHeaders:
         """Put the headers on the answer, except where a refusal brought its own."""
         parent = cast("Any", super())
         final: Response = parent.finalize_response(request, response, *args, **kwargs)
-        if self.rate_state is not None and "RateLimit" not in final:
-            for name, value in self.rate_state.headers().items():
+        if "RateLimit" not in final:
+            for name, value in self.limit_headers().items():
                 final[name] = value
         return final
+
+    def limit_headers(self) -> dict[str, str]:
+        """Return the headers that say where the caller stands; none where nothing was counted."""
+        return {} if self.rate_state is None else self.rate_state.headers()

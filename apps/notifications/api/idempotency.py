@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 import msgspec
+from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
@@ -22,20 +23,20 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
-def idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: HttpRequest | Request) -> str | None:
     """Read the key; None when the header is absent.
 
     Raises:
         Problem: 400 when it is not 1 to 255 printable characters.
     """
-    key = request.headers.get("Idempotency-Key")
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and (not 0 < len(key) <= REQUEST_ID_MAX_LENGTH or not key.isprintable()):
         detail = f"Idempotency-Key takes 1 to {REQUEST_ID_MAX_LENGTH} printable characters."
         raise invalid("/request_id", "invalid", detail)
     return key
 
 
-def with_idempotency_key(request: Request, asked: Asked) -> Asked:
+def with_idempotency_key(request: HttpRequest | Request, asked: Asked) -> Asked:
     """Take the header ``Idempotency-Key`` for ``request_id``.
 
     Raises:

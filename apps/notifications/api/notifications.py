@@ -3,13 +3,15 @@
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.common.callers import Scope, caller_of
+from apps.common.brief import BriefPost
+from apps.common.callers import Caller, Scope, caller_of
 from apps.common.openapi import body_of
 from apps.common.permissions import Access, AccessTable
 from apps.common.throttling import RateLimitHeaders, spend_sending
@@ -34,7 +36,7 @@ SEND = Access(scope=Scope.NOTIFICATIONS_SEND, staff="notifications.add_notificat
 CANCEL = Access(scope=Scope.NOTIFICATIONS_SEND, staff="notifications.change_notification")
 
 
-class NotificationsView(AccessTable, RateLimitHeaders, ListAPIView[Notification]):
+class NotificationsView(BriefPost, AccessTable, RateLimitHeaders, ListAPIView[Notification]):
     """Send a notification, or list those that were sent."""
 
     access = {"GET": READ, "POST": SEND}
@@ -77,14 +79,21 @@ class NotificationsView(AccessTable, RateLimitHeaders, ListAPIView[Notification]
     )
     def post(self, request: Request) -> Response:
         """Accept one notification."""
-        caller = caller_of(request)
-        asked = with_idempotency_key(request, body_as(SendRequest, request))
+        asked = body_as(SendRequest, request)
+        status, document, headers = self.post_briefly(request, caller_of(request), asked)
+        return Response(document, status=status, headers=headers)
+
+    def post_briefly(
+        self, request: HttpRequest | Request, caller: Caller, body: SendRequest
+    ) -> tuple[int, Any, dict[str, str]]:
+        """Accept one notification."""
+        asked = with_idempotency_key(request, body)
         self.limited(spend_sending(client=caller.client or "", cost=1))
         accepted = intake.accept(asked, caller=caller)
-        headers = {}
+        headers = self.limit_headers()
         if accepted.replayed:
             headers["Idempotency-Replayed"] = "true"
-        return Response(accepted_answer(accepted.notification), status=202, headers=headers)
+        return 202, accepted_answer(accepted.notification), headers
 
 
 class NotificationView(AccessTable, APIView):

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
+from apps.common.inserting import insert
 from apps.notifications import outbox
 from apps.notifications.delivery import again
 from apps.notifications.delivery.again import Again
@@ -97,7 +98,7 @@ def outcomes(
     judged = [(done, _verdict(done, now=now, policy=policy)) for done in moving]
     unsent = [done.notification for done in rounds if not (done.replies or done.held)]
     with transaction.atomic():
-        Attempt.objects.bulk_create([row for done in rounds for row in _attempts(done)])
+        insert([row for done in rounds for row in _attempts(done)])
         failed = _record_verdicts(claim_id, judged, now=now)
         failed += _record_hindrances(claim_id, hindered, now=now)
         _release(claim_id, unsent, now=now)

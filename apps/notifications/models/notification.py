@@ -1,9 +1,8 @@
 """The notification: one message that one user should get over one channel."""
 
-from functools import cache
 from typing import Any
 
-from django.db import connections, models, router
+from django.db import models
 from django.utils import timezone
 
 from apps.common.callers import Kind
@@ -12,30 +11,6 @@ from apps.notifications import queues
 from apps.notifications.models.digest import DigestField
 from apps.notifications.queues import Channel
 from apps.notifications.states import Status
-
-# Their values go to the database as they are; the others are prepared for it one by one.
-PLAIN = (models.CharField, models.IntegerField, models.BooleanField)
-
-
-class NotificationManager(models.Manager["Notification"]):
-    """Adds a way to insert one row that does not compile its statement anew."""
-
-    def insert(self, row: "Notification") -> None:
-        """Insert a new row, as ``save(force_insert=True)`` does in twice the time.
-
-        Raises:
-            IntegrityError: As there.
-        """
-        using = router.db_for_write(Notification, instance=row)
-        connection = connections[using]
-        values = [
-            value if isinstance(field, PLAIN) else field.get_db_prep_save(value, connection)
-            for field in Notification._meta.local_concrete_fields
-            for value in (getattr(row, field.attname),)
-        ]
-        with connection.cursor() as cursor:
-            cursor.execute(_insert_statement(), values)
-        row._state.adding, row._state.db = False, using
 
 
 class Notification(models.Model):
@@ -87,8 +62,6 @@ class Notification(models.Model):
 
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
-
-    objects = NotificationManager()
 
     class Meta:
         constraints = [
@@ -143,12 +116,3 @@ class Notification(models.Model):
     def first_status(self) -> Status:
         """The status that the request was answered with."""
         return Status.SCHEDULED if self.scheduled_for else Status.PENDING
-
-
-@cache
-def _insert_statement() -> str:
-    """Write the statement down once; both databases read it."""
-    meta = Notification._meta
-    columns = [f'"{field.column}"' for field in meta.local_concrete_fields]
-    places = ", ".join(["%s"] * len(columns))
-    return f'INSERT INTO "{meta.db_table}" ({", ".join(columns)}) VALUES ({places})'  # noqa: S608 - names of ours.
