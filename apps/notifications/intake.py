@@ -311,7 +311,7 @@ def _insert(rows: Sequence[Notification]) -> bool:
     if len(set(keys)) < len(keys):
         return False
     try:
-        if not transaction.get_autocommit():
+        if transaction.get_connection().in_atomic_block:
             # Within a transaction a statement needs a savepoint to fail alone.
             with transaction.atomic():
                 insert(rows)

@@ -211,8 +211,12 @@ def first_wake(now: datetime) -> datetime:
 def hand_over(notifications: Iterable[Notification]) -> None:
     """Have a worker woken for accepted rows, as soon as the transaction at hand commits."""
     wakeups = [Wakeup.of(notification) for notification in notifications]
-    if wakeups and not (settings.EMBEDDED and not _local_worker.is_set()):
+    if not wakeups or (settings.EMBEDDED and not _local_worker.is_set()):
+        return
+    if transaction.get_connection().in_atomic_block:
         transaction.on_commit(lambda: _publisher.hand_over(wakeups))
+    else:
+        _publisher.hand_over(wakeups)
 
 
 def publish_failed(ids: Collection[UUID]) -> None:

@@ -6,6 +6,7 @@ worked on at all goes through the dead-letter exchange to ``failed``.
 """
 
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from kombu import Connection, Exchange, Queue
@@ -54,12 +55,14 @@ class Urgency(StrEnum):
 LANE_SUFFIXES = ((7, ".urgent"), (3, ""), (0, ".bulk"))
 
 
+@cache
 def lane_for(channel: str, priority: int) -> str:
     """Name the lane of a channel that carries this priority (0 to 9, 9 the most urgent)."""
     suffix = next(suffix for lowest, suffix in LANE_SUFFIXES if priority >= lowest)
     return f"{channel}{suffix}"
 
 
+@cache
 def urgency_of(lane: str) -> Urgency:
     """Tell how urgent a lane is."""
     return Urgency(lane.partition(".")[2] or Urgency.NORMAL)

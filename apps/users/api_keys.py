@@ -32,7 +32,7 @@ LAST_USED_INTERVAL = timedelta(minutes=1)
 ROTATION_OVERLAP = timedelta(days=1)
 STAFF_CLIENT_PREFIX = "staff:"
 
-_recent: Recent[str, ApiKey] = Recent(seconds=REMEMBERED_SECONDS, size=10_000)
+_recent: Recent[str, tuple[ApiKey, Caller]] = Recent(seconds=REMEMBERED_SECONDS, size=10_000)
 
 
 def _hash(key: str) -> str:
@@ -124,20 +124,26 @@ def verify(key: str) -> Caller | None:
     if parts is None:
         return None
     digest = _hash(key)
-    found = _recent.get(digest)
-    if found is None:
+    remembered = _recent.get(digest)
+    if remembered is None:
         found = ApiKey.objects.filter(prefix=parts.group(1)).first()
         if found is None or not compare_digest(found.secret_hash, digest):
             return None
-        _recent.put(digest, found)
+        remembered = found, _caller_of(found)
+        _recent.put(digest, remembered)
+    api_key, caller = remembered
     now = timezone.now()
-    if found.expires_at is not None and found.expires_at <= now:
+    if api_key.expires_at is not None and api_key.expires_at <= now:
         return None
-    _note_use(found, now)
+    _note_use(api_key, now)
+    return caller
+
+
+def _caller_of(api_key: ApiKey) -> Caller:
     return Caller(
-        client=found.client,
-        kind=Kind(found.kind),
-        scopes=frozenset(Scope(scope) for scope in found.scopes),
+        client=api_key.client,
+        kind=Kind(api_key.kind),
+        scopes=frozenset(Scope(scope) for scope in api_key.scopes),
     )
 
 
