@@ -27,7 +27,8 @@ class GatheringHandler(logging.StreamHandler[Any]):
 
     A line alone costs its process a call of the system and whoever reads the log another one; in a
     web process that was a tenth of a request. What gathers is lost with a process that is killed,
-    so only processes whose every line is also a row do this.
+    so only the processes that answer and deliver do this: what they say of a notification is also
+    in its row.
     """
 
     def __init__(self) -> None:
@@ -81,6 +82,12 @@ def gather() -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, GatheringHandler):
             handler.gather()
+
+
+def flush() -> None:
+    """Write what has gathered, as at the end of a process."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def _as_json(line: Any, **_: Any) -> str:

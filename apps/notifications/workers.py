@@ -1,10 +1,11 @@
-"""What a Celery worker does besides its tasks: declare the queues, beat, give connections back."""
+"""What a Celery worker does besides its tasks: declare queues, beat, log, give connections back."""
 
 from typing import Any
 
 import structlog
 from celery import current_app, signals
 
+from apps.common import logs
 from apps.notifications import queues
 from apps.notifications.heartbeat import Heart
 from apps.notifications.outbox import PUBLISH_ERRORS
@@ -37,7 +38,14 @@ def _end(**_: Any) -> None:
         heart.stop()
 
 
+@signals.worker_process_init.connect
+def _gather_lines(**_: Any) -> None:
+    """Write the log lines of a moment together; a thread begins behind the fork."""
+    logs.gather()
+
+
 @signals.worker_process_shutdown.connect
-def _close_providers(**_: Any) -> None:
-    """Say goodbye to the providers' servers."""
+def _finish(**_: Any) -> None:
+    """Say goodbye to the providers' servers, and write the last lines."""
     close_all()
+    logs.flush()
