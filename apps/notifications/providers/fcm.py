@@ -1,39 +1,33 @@
-"""Push by Firebase Cloud Messaging's HTTP v1 API, through firebase-admin.
+"""Push by Firebase Cloud Messaging's HTTP v1 API.
 
-One call of ``send`` is one call on the wire: the library's own retries are off, its time limit
-is ours, and its connections are kept.
+The messages and the key are firebase-admin's, the line is ``fcm_line``'s. One call of ``send`` is
+one call on the wire, with our time limits.
 """
 
 import json
-import os
 import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
-from typing import Any, ClassVar
+from http import HTTPStatus
+from pathlib import Path
+from typing import ClassVar
 
-import requests
+import urllib3
 from django.conf import settings
-from firebase_admin import _http_client, credentials, delete_app, initialize_app, messaging
-from firebase_admin.exceptions import FirebaseError
-from google.auth.credentials import Credentials, TokenState
+from firebase_admin import messaging
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
-from google.auth.transport.requests import Request as TokenRequest
 
 from apps.notifications.providers.base import Outcome, Provider, Push, Reply, provider_words
+from apps.notifications.providers.fcm_line import FcmLine
 from apps.notifications.providers.fcm_replies import classify
 
 TIMEOUT_SECONDS = 10.0
-CONNECT_SECONDS = 3.0
-TOKEN_TIMEOUT_SECONDS = 5.0
 PAYLOAD_MAX_BYTES = 4096
 TTL_MAX_SECONDS = 2_419_200  # Four weeks.
 
-# What the library raises over a key file or an answer that is not of the shape it expects.
+# What a key file or an answer raises that is not of the shape it should be.
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
-
-_numbers = count(1)
 
 
 class FcmProvider(Provider[Push]):
@@ -43,7 +37,8 @@ class FcmProvider(Provider[Push]):
     file. It is read again when it could not be used.
 
     Args:
-        timeout: Seconds for the answer; connecting takes at most ``CONNECT_SECONDS``.
+        timeout: Seconds for the answer; connecting takes at most
+            ``fcm_line.CONNECT_SECONDS``.
     """
 
     name: ClassVar[str] = "fcm"
@@ -56,7 +51,7 @@ class FcmProvider(Provider[Push]):
         super().__init__()
         self._timeout = timeout
         self._lock = threading.Lock()
-        self._line: _Line | None = None
+        self._line: FcmLine | None = None
 
     def send(self, message: Push) -> Reply:
         """Make one call. An acceptance means that FCM took it, not that it was shown."""
@@ -78,110 +73,32 @@ class FcmProvider(Provider[Push]):
             detail = f"The payload is over {PAYLOAD_MAX_BYTES} bytes."
             return Reply(outcome=Outcome.REJECTED, reason="payload_too_large", detail=detail)
         try:
-            with self._lock:
-                self._line = line = self._line or _Line(timeout=self._timeout)
+            line = self._opened()
         except (OSError, *MALFORMED) as error:
             return _failure(Outcome.CONFIGURATION, "settings", error)
         try:
             line.authorize()
-            name = messaging.send(message, app=line.app)
+            answer = line.post(f'{{"message": {message}}}'.encode())
         except GoogleAuthError as error:
             return _failure(_exchange_failure(error), "token_exchange", error)
-        except FirebaseError as error:
-            return self._refusal(error, line, push.token)
-        except MALFORMED as error:
-            # The call went through, but its answer is none of FCM's.
-            return _failure(Outcome.UNKNOWN, "unexpected_answer", error, push.token)
-        return Reply(outcome=Outcome.ACCEPTED, code="200", provider_message_id=str(name)[:200])
-
-    @staticmethod
-    def _refusal(error: FirebaseError, line: "_Line", token: str) -> Reply:
-        answer = error.http_response
-        if answer is None:
-            return _failure(*_wire_failure(error.cause), error, token)
-        if answer.status_code == requests.codes.unauthorized:
+        except urllib3.exceptions.HTTPError as error:
+            return _failure(*_wire_failure(error), error, push.token)
+        except ValueError as error:  # The message or the call cannot be written.
+            return _failure(Outcome.DEFECT, "protocol", error, push.token)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
             line.expire()
-        return classify(answer.status_code, answer.headers, answer.content, token, now=time.time())
+        return _read(answer, push.token)
 
-
-class _Line:
-    """The adapter on the library's private parts: one app, one pool, one access token.
-
-    ``tests/contracts`` watches the attributes that it relies on. The library is given a plain
-    session: its own one retries, repeats a call after a 401, and asks Google in the background
-    for a "regional access boundary", whatever the address of the API is.
-
-    Raises:
-        OSError: The service account file cannot be read.
-        ValueError: It is not one.
-    """
-
-    def __init__(self, *, timeout: float) -> None:
-        certificate = credentials.Certificate(_key_file())
-        name = f"notifications-{os.getpid()}-{next(_numbers)}"
-        self.app = initialize_app(certificate, {"httpTimeout": timeout}, name=name)
-        self._credential: Credentials = certificate.get_credential()
-        self._authorizing = threading.Lock()
-        self._exchanges = 0
-        self._failure: GoogleAuthError | None = None
-        self._session = _session(settings.FCM_API_URL)
-        self._session.auth = self._sign
-        self._token_session = requests.Session()
-        service = messaging._get_messaging_service(self.app)  # noqa: SLF001 - no public option.
-        service._client = _http_client.JsonHttpClient(  # noqa: SLF001 - as above.
-            session=self._session,
-            retries=None,
-            timeout=(min(timeout, CONNECT_SECONDS), timeout),
-        )
-        service._fcm_url = (  # noqa: SLF001 - as above.
-            f"{settings.FCM_API_URL}/v1/projects/{self.app.project_id}/messages:send"
-        )
-
-    def authorize(self) -> None:
-        """Exchange the key for an access token where there is none or it is about to end.
-
-        Threads that waited for an exchange share its result, so that a token endpoint that
-        does not answer costs a chunk one time limit and not one for each message.
-
-        Raises:
-            GoogleAuthError: The exchange failed.
-        """
-        if self._credential.token_state is TokenState.FRESH:
-            return
-        seen = self._exchanges
-        with self._authorizing:
-            if self._exchanges == seen:
-                self._exchange()
-            if self._failure is not None:
-                raise self._failure
-
-    def expire(self) -> None:
-        """Forget the access token, which the API has refused."""
-        self._credential.token = None
-
-    def close(self) -> None:
-        """Close what is open."""
-        delete_app(self.app)
-        self._session.close()
-        self._token_session.close()
-
-    def _exchange(self) -> None:
-        request = TokenRequest(self._token_session)
-
-        def limited(*given: Any, **named: Any) -> Any:
-            return request(*given, **named | {"timeout": TOKEN_TIMEOUT_SECONDS})
-
-        try:
-            self._credential.refresh(limited)  # type: ignore[no-untyped-call]  # google-auth's own.
-            self._failure = None
-        except GoogleAuthError as error:
-            self._failure = error
-        finally:
-            self._exchanges += 1
-
-    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._credential.token}"
-        return request
+    def _opened(self) -> FcmLine:
+        with self._lock:
+            if self._line is None:
+                self._line = FcmLine(
+                    url=settings.FCM_API_URL,
+                    key_file=_key_file(),
+                    connections=self.threads,
+                    timeout=self._timeout,
+                )
+            return self._line
 
 
 def message_of(push: Push, *, now: float) -> messaging.Message:
@@ -242,22 +159,21 @@ def payload_bytes(message: messaging.Message) -> int:
     )
 
 
-def _key_file() -> str:
+def _read(answer: urllib3.BaseHTTPResponse, token: str) -> Reply:
+    if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+        return classify(answer.status, answer.headers, answer.data, token, now=time.time())
+    try:
+        name = json.loads(answer.data)["name"]
+    except MALFORMED as error:
+        # The call went through, but its answer is none of FCM's.
+        return _failure(Outcome.UNKNOWN, "unexpected_answer", error, token)
+    return Reply(outcome=Outcome.ACCEPTED, code="200", provider_message_id=str(name)[:200])
+
+
+def _key_file() -> Path:
     if not settings.FCM_SERVICE_ACCOUNT_FILE:
         raise ValueError("FCM_SERVICE_ACCOUNT_FILE is not set.")
-    return str(settings.FCM_SERVICE_ACCOUNT_FILE)
-
-
-def _session(url: str) -> requests.Session:
-    """Make a session that keeps its connections and reads the proxy variables only once."""
-    session = requests.Session()
-    found = session.merge_environment_settings(url, {}, None, None, None)
-    session.proxies, session.verify = dict(found["proxies"]), found["verify"]
-    session.trust_env = False
-    adapter = requests.adapters.HTTPAdapter(pool_maxsize=FcmProvider.threads, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+    return Path(settings.FCM_SERVICE_ACCOUNT_FILE)
 
 
 def _exchange_failure(error: GoogleAuthError) -> Outcome:
@@ -268,26 +184,22 @@ def _exchange_failure(error: GoogleAuthError) -> Outcome:
     return Outcome.TRANSIENT if passing else Outcome.CONFIGURATION
 
 
-# In this order, because the classes are related: what the call on the wire ran into.
-WIRE_FAILURES: tuple[tuple[type[Exception], Outcome, str], ...] = (
-    (requests.exceptions.ConnectTimeout, Outcome.TRANSIENT, "connection"),
-    (requests.exceptions.ProxyError, Outcome.TRANSIENT, "connection"),
-    (requests.exceptions.SSLError, Outcome.TRANSIENT, "connection"),
-    (requests.exceptions.InvalidURL, Outcome.CONFIGURATION, "settings"),
-    (requests.exceptions.InvalidSchema, Outcome.CONFIGURATION, "settings"),
-    (requests.exceptions.MissingSchema, Outcome.CONFIGURATION, "settings"),
-)
-
-
-def _wire_failure(cause: Exception | None) -> tuple[Outcome, str]:
+def _wire_failure(error: urllib3.exceptions.HTTPError) -> tuple[Outcome, str]:
     """Tell whether the call can have reached FCM."""
-    if "CERTIFICATE_VERIFY_FAILED" in str(cause):
-        return Outcome.CONFIGURATION, "certificate"
-    for kind, outcome, reason in WIRE_FAILURES:
-        if isinstance(cause, kind):
-            return outcome, reason
-    never_connected = "NewConnectionError" in str(cause) or "NameResolutionError" in str(cause)
-    return (Outcome.TRANSIENT if never_connected else Outcome.UNKNOWN), "connection"
+    match error:
+        case _ if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return Outcome.CONFIGURATION, "certificate"
+        case (
+            urllib3.exceptions.NewConnectionError()
+            | urllib3.exceptions.ConnectTimeoutError()
+            | urllib3.exceptions.ProxyError()
+            | urllib3.exceptions.SSLError()
+        ):
+            return Outcome.TRANSIENT, "connection"
+        case urllib3.exceptions.LocationValueError():
+            return Outcome.CONFIGURATION, "settings"
+        case _:
+            return Outcome.UNKNOWN, "connection"
 
 
 def _failure(outcome: Outcome, reason: str, error: Exception, *personal: str) -> Reply:

@@ -186,24 +186,28 @@ def test_each_answer_has_its_meaning_after_one_call(
 
 
 @pytest.mark.parametrize(
-    ("status", "body"),
+    ("status", "body", "outcome"),
     [
-        (503, b'{"error": [1]}'),
-        (400, b'{"error": {"details": 3}}'),
-        (400, b'{"error": {"details": [1, {"@type": 5}], "message": 7, "status": []}}'),
-        (200, b"{}"),
-        (200, b"[]"),
-        (500, b"\xff\xfe"),
+        (503, b'{"error": [1]}', Outcome.TRANSIENT),
+        (400, b'{"error": {"details": 3}}', Outcome.DEFECT),
+        (
+            400,
+            b'{"error": {"details": [1, {"@type": 5}], "message": 7, "status": []}}',
+            Outcome.DEFECT,
+        ),
+        (200, b"{}", Outcome.UNKNOWN),
+        (200, b"[]", Outcome.UNKNOWN),
+        (500, b"\xff\xfe", Outcome.TRANSIENT),
     ],
 )
 def test_an_answer_of_another_shape_is_survived_and_keeps_the_token(
-    fcm: FcmProvider, fcm_server: FcmServer, status: int, body: bytes
+    fcm: FcmProvider, fcm_server: FcmServer, status: int, body: bytes, outcome: Outcome
 ) -> None:
     fcm_server.answer(TOKEN, Answer(status=status, body=body))
 
     reply = fcm.send(a_push())
 
-    assert reply.outcome in {Outcome.UNKNOWN, Outcome.DEFECT}
+    assert reply.outcome is outcome
     assert reply.code
 
 
