@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Prefetch
-
 from apps.users import audience, devices, erasure, preferences, suppressions
 from apps.users.addresses import address_hash, deliverable
 from apps.users.locales import forget_locale, known_locale, known_locales
@@ -69,13 +67,6 @@ class Contact:
         return quiet.until(now, self.timezone) if quiet else None
 
 
-ACTIVE_DEVICES = Prefetch(
-    "devices",
-    queryset=Device.objects.filter(retired_at=None).order_by("pk"),
-    to_attr="active_devices",
-)
-
-
 def load_contacts(user_ids: Collection[UUID], *, channel: str | None = None) -> dict[UUID, Contact]:
     """Load the users of a chunk in four queries, whatever its size. Erased ones are left out.
 
@@ -84,34 +75,57 @@ def load_contacts(user_ids: Collection[UUID], *, channel: str | None = None) -> 
         channel: With ``email`` devices are not loaded, with ``push`` the suppression list is not
             asked: three queries.
     """
-    users = User.objects.filter(pk__in=set(user_ids), erased_at=None)
-    users = users.prefetch_related("category_preferences")
-    if channel != "email":
-        users = users.prefetch_related(ACTIVE_DEVICES)
+    # Values and not models: a hundred users with two prefetched relations cost a worker 15 ms.
+    users = User.objects.filter(pk__in=set(user_ids), erased_at=None).values_list(
+        "pk",
+        "name",
+        "email",
+        "email_confirmed_at",
+        "locale",
+        "timezone",
+        "email_enabled",
+        "push_enabled",
+        "quiet_from",
+        "quiet_to",
+        named=True,
+    )
     found = {user.pk: user for user in users}
+    if not found:
+        return {}
+    categories = preferences.categories_of(found)
+    active = _active_devices(found) if channel != "email" else {}
     asked = found.values() if channel != "push" else ()
     addresses = [user.email for user in asked if user.email]
-    hashes = suppressions.suppressed_hashes(addresses) if addresses else set()
-    return {user_id: _contact(user, hashes) for user_id, user in found.items()}
+    suppressed = suppressions.suppressed_hashes(addresses) if addresses else set()
+    contacts: dict[UUID, Contact] = {}
+    for user in found.values():
+        usable = user.email if user.email_confirmed_at is not None else None
+        contacts[user.pk] = Contact(
+            user_id=user.pk,
+            name=user.name,
+            email=deliverable(usable) if usable else None,
+            locale=user.locale,
+            timezone=user.timezone,
+            devices=tuple(active.get(user.pk, ())),
+            suppressed=usable is not None and address_hash(usable) in suppressed,
+            preferences=preferences.composed(
+                email=user.email_enabled,
+                push=user.push_enabled,
+                quiet_from=user.quiet_from,
+                quiet_to=user.quiet_to,
+                categories=categories.get(user.pk, {}),
+            ),
+        )
+    return contacts
 
 
-def _contact(user: User, suppressed_hashes: set[str]) -> Contact:
-    usable = user.email if user.email_confirmed else None
-    # Put there by the prefetch, where there was one.
-    active: list[Device] = getattr(user, "active_devices", [])
-    return Contact(
-        user_id=user.pk,
-        name=user.name,
-        email=deliverable(usable) if usable else None,
-        locale=user.locale,
-        timezone=user.timezone,
-        devices=tuple(
-            DeviceContact(id=device.pk, token=device.token, platform=device.platform)
-            for device in active
-        ),
-        suppressed=usable is not None and address_hash(usable) in suppressed_hashes,
-        preferences=preferences.of_user(user),
-    )
+def _active_devices(user_ids: Collection[UUID]) -> dict[UUID, list[DeviceContact]]:
+    """Read the devices that take messages, by user, the oldest first."""
+    devices: dict[UUID, list[DeviceContact]] = {}
+    rows = Device.objects.filter(user_id__in=user_ids, retired_at=None).order_by("pk")
+    for pk, user_id, token, platform in rows.values_list("pk", "user_id", "token", "platform"):
+        devices.setdefault(user_id, []).append(DeviceContact(id=pk, token=token, platform=platform))
+    return devices
 
 
 def audience_size(*, upto: UUID, channel: str, category: str | None) -> int:

@@ -1,6 +1,6 @@
 """What a person wants to hear about: by channel, by category, and not at night."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import TypedDict
@@ -78,19 +78,39 @@ class PreferencesPatch(TypedDict, total=False):
 
 
 def of_user(user: User) -> Preferences:
-    """Read a user's preferences; one query, or none where the categories were prefetched."""
-    quiet = None
-    if user.quiet_from is not None and user.quiet_to is not None:
-        quiet = QuietHours(start=user.quiet_from, end=user.quiet_to)
-    categories = {
-        row.category: Channels(email=row.email, push=row.push)
-        for row in user.category_preferences.all()
-    }
-    return Preferences(
+    """Read a user's preferences; one query."""
+    return composed(
         email=user.email_enabled,
         push=user.push_enabled,
-        categories=dict(sorted(categories.items())),
-        quiet_hours=quiet,
+        quiet_from=user.quiet_from,
+        quiet_to=user.quiet_to,
+        categories=categories_of([user.pk]).get(user.pk, {}),
+    )
+
+
+def categories_of(user_ids: Collection[UUID]) -> dict[UUID, dict[str, Channels]]:
+    """Read the switches of categories by user, those who have none left out; one query."""
+    found: dict[UUID, dict[str, Channels]] = {}
+    rows = CategoryPreference.objects.filter(user_id__in=user_ids)
+    for user_id, category, email, push in rows.values_list("user_id", "category", "email", "push"):
+        found.setdefault(user_id, {})[category] = Channels(email=email, push=push)
+    return found
+
+
+def composed(
+    *,
+    email: bool,
+    push: bool,
+    quiet_from: time | None,
+    quiet_to: time | None,
+    categories: Mapping[str, Channels],
+) -> Preferences:
+    """Put preferences together from the columns of an account and its categories."""
+    quiet = None
+    if quiet_from is not None and quiet_to is not None:
+        quiet = QuietHours(start=quiet_from, end=quiet_to)
+    return Preferences(
+        email=email, push=push, categories=dict(sorted(categories.items())), quiet_hours=quiet
     )
 
 
