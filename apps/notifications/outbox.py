@@ -23,7 +23,7 @@ from kombu.exceptions import OperationalError
 
 from apps.notifications import dead_letters, queues
 from apps.notifications.models import Notification
-from apps.notifications.queues import CHUNK_SIZE, DELIVER_TASKS, LANES, Channel
+from apps.notifications.queues import DELIVER_TASKS, LANES, MESSAGE_SIZES
 
 log = structlog.get_logger(__name__)
 
@@ -64,34 +64,33 @@ class Wakeup:
         )
 
 
-def chunks(wakeups: Iterable[Wakeup], *, size: int = CHUNK_SIZE) -> list[list[Wakeup]]:
+def messages_of(wakeups: Iterable[Wakeup]) -> list[list[Wakeup]]:
     """Gather wake-ups of one lane and one attempt into messages."""
     groups: dict[tuple[str, int], list[Wakeup]] = defaultdict(list)
     for wakeup in wakeups:
         groups[wakeup.lane, wakeup.attempt].append(wakeup)
-    return [
-        group[start : start + size]
-        for group in groups.values()
-        for start in range(0, len(group), size)
-    ]
+    made: list[list[Wakeup]] = []
+    for (lane, _), group in groups.items():
+        size = MESSAGE_SIZES[queues.channel_of(lane)]
+        made += [group[start : start + size] for start in range(0, len(group), size)]
+    return made
 
 
-def publish(chunk: Sequence[Wakeup], *, connection: Connection | None = None) -> None:
+def publish(wakeups: Sequence[Wakeup], *, connection: Connection | None = None) -> None:
     """Publish one message and wait for the broker's confirm.
 
     Args:
-        chunk: Wake-ups of one lane and one attempt, at most ``CHUNK_SIZE``.
+        wakeups: Of one lane and one attempt, at most as many as ``MESSAGE_SIZES`` says.
         connection: The broker connection to use; by default one of Celery's pool.
 
     Raises:
         OperationalError: The broker did not take it, within a few seconds at most.
     """
-    lane = chunk[0].lane
-    channel = Channel(lane.partition(".")[0])
-    correlation_ids = list(dict.fromkeys(wakeup.correlation_id for wakeup in chunk))
+    lane = wakeups[0].lane
+    correlation_ids = list(dict.fromkeys(wakeup.correlation_id for wakeup in wakeups))
     current_app.send_task(
-        DELIVER_TASKS[channel],
-        args=[[str(wakeup.notification_id) for wakeup in chunk], chunk[0].attempt],
+        DELIVER_TASKS[queues.channel_of(lane)],
+        args=[[str(wakeup.notification_id) for wakeup in wakeups], wakeups[0].attempt],
         queue=LANES[lane],  # type: ignore[arg-type] # A Queue object is taken as well as a name.
         headers={"correlation_ids": correlation_ids},
         connection=connection,
@@ -124,7 +123,7 @@ class Publisher:
         with self._lock:
             self._idle.clear()
             self._waiting.extend(wakeups)
-            if urgent or len(self._waiting) >= CHUNK_SIZE:
+            if urgent or len(self._waiting) >= queues.CHUNK_SIZE:
                 self._hurry.set()
             if not self._news.is_set():
                 self._news.set()
@@ -164,7 +163,7 @@ class Publisher:
         return gathered
 
     def _publish_all(self, wakeups: list[Wakeup]) -> None:
-        backlog = chunks(wakeups)
+        backlog = messages_of(wakeups)
         while backlog:
             try:
                 publish(backlog[0])
@@ -173,12 +172,12 @@ class Publisher:
                 log.warning(
                     "broker did not take a message; its rows are safe",
                     error=type(error).__name__,
-                    waiting=sum(len(chunk) for chunk in backlog),
+                    waiting=sum(len(message) for message in backlog),
                 )
                 time.sleep(RETRY_SECONDS)
                 fresh = self._gather()
-                known = [wakeup for chunk in backlog for wakeup in chunk]
-                backlog = chunks([*known, *fresh][-BACKLOG_MAX:])
+                known = [wakeup for message in backlog for wakeup in message]
+                backlog = messages_of([*known, *fresh][-BACKLOG_MAX:])
             except Exception:
                 # Nothing may end this thread: the sweep takes care of the rows of this message.
                 log.exception("message could not be published")

@@ -59,8 +59,8 @@ def sweep(*, limit: int = BATCH) -> int:
             # Without a broker nothing is taken, so that the rows are due when it is back.
             depths = queues.depths(connection)
             found = _take(timezone.now(), limit=limit, depths=depths)
-            for chunk in outbox.chunks(found.wakeups):
-                outbox.publish(chunk, connection=connection)
+            for message in outbox.messages_of(found.wakeups):
+                outbox.publish(message, connection=connection)
             for wakeup in found.lone_wakeups:
                 outbox.publish([wakeup], connection=connection)
     except PUBLISH_ERRORS as error:

@@ -25,7 +25,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = False
-# One message is up to a hundred notifications; prefetched ones count towards the delivery limit.
+# One message is up to five hundred notifications; prefetched ones count towards the delivery limit.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONSUMER = "notifications_project.celery:Consumer"
 CELERY_WORKER_DETECT_QUORUM_QUEUES = not environment.EMBEDDED

@@ -8,7 +8,7 @@ from kombu.exceptions import OperationalError
 
 from apps.common.ids import new_id
 from apps.notifications.models import DeadLetter
-from apps.notifications.outbox import Publisher, Wakeup, chunks, publish, publish_failed
+from apps.notifications.outbox import Publisher, Wakeup, messages_of, publish, publish_failed
 from apps.notifications.states import Status
 from apps.users.models import User
 from tests.notifications.cast import Lanes, accepted, person, standing, template
@@ -46,14 +46,19 @@ def taken_until(lanes: Lanes, count: int) -> list[Message]:
     return taken
 
 
-def test_chunks_are_of_one_lane_and_one_attempt_and_at_most_a_hundred() -> None:
+def test_messages_are_of_one_lane_and_one_attempt_and_at_most_a_hundred_mails() -> None:
     usual, again = wakeups(250), wakeups(1, attempt=1)
     urgent = wakeups(2, lane="email.urgent")
-    made = chunks([*usual[:100], *urgent, *again, *usual[100:]])
-    assert [len(chunk) for chunk in made] == [100, 100, 50, 2, 1]
-    assert [wakeup for chunk in made[:3] for wakeup in chunk] == usual
-    assert all(len({(one.lane, one.attempt) for one in chunk}) == 1 for chunk in made)
-    assert chunks([]) == []
+    made = messages_of([*usual[:100], *urgent, *again, *usual[100:]])
+    assert [len(message) for message in made] == [100, 100, 50, 2, 1]
+    assert [wakeup for message in made[:3] for wakeup in message] == usual
+    assert all(len({(one.lane, one.attempt) for one in message}) == 1 for message in made)
+    assert messages_of([]) == []
+
+
+def test_a_message_has_five_hundred_push_messages_at_most() -> None:
+    made = messages_of([*wakeups(1200, lane="push.bulk"), *wakeups(3, lane="push.urgent")])
+    assert [len(message) for message in made] == [500, 500, 200, 3]
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ def test_the_tasks_keep_their_wire_names() -> None:
         Channel.PUSH: "notifications.deliver_push",
     }
     assert queues.CHUNK_SIZE == 100
+    assert queues.MESSAGE_SIZES == {Channel.EMAIL: 100, Channel.PUSH: 500}
 
 
 def workers_of_the_stack() -> list[str]:

@@ -1,7 +1,9 @@
-"""Deliver one chunk: claim, prepare, send, record. Nothing is locked while it is on the wire."""
+"""Deliver a chunk: claim, prepare, send, record. Nothing is locked while it is on the wire."""
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from apps.notifications import breakers, limits, queues
 from apps.notifications.delivery import again, record, routing
 from apps.notifications.delivery.again import Again
 from apps.notifications.delivery.claim import claim
+from apps.notifications.delivery.eligibility import Hindrance
 from apps.notifications.delivery.prepare import Envelope, prepare
 from apps.notifications.delivery.retry import Policy
 from apps.notifications.models import Notification
@@ -28,35 +31,100 @@ BULK_CHUNK_SECONDS = 2.0
 RECORD_SECONDS = 0.5
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Flight:
+    """A chunk whose calls have been begun.
+
+    Attributes:
+        claim_id: Marks its rows.
+        lane: Where they came from; all of a message are of one lane.
+        until: ``time.monotonic()`` after which no further call is begun.
+        hindered: The rows that do not go out now.
+        rounds: What comes of the others, as it comes.
+    """
+
+    claim_id: UUID
+    lane: str
+    until: float
+    hindered: list[tuple[Notification, Hindrance]]
+    rounds: Iterator[list[record.Round]]
+
+    def recorded(self) -> list[Again]:
+        """Wait for the answers, record them, and return what has to be tried again."""
+        waits: list[Again] = []
+        hindered = self.hindered
+        for rounds in self.rounds:
+            waits += record.outcomes(
+                self.claim_id, rounds=rounds, hindered=hindered, policy=policy()
+            )
+            hindered = []
+        if hindered:
+            waits += record.outcomes(self.claim_id, rounds=[], hindered=hindered, policy=policy())
+        return waits
+
+
 def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Again]:
-    """Deliver the notifications of one message.
+    """Deliver the notifications of one message, a chunk at a time.
+
+    While one chunk is on the wire the next is claimed, prepared and put behind it, and the one
+    before is recorded: the wire never waits for the database.
 
     Args:
         channel: The channel of all of them.
-        ids: At most ``queues.CHUNK_SIZE`` notifications.
+        ids: The notifications, of one lane.
         attempt: Attempts spent when the message was published.
 
     Returns:
         The groups that have to be put on the broker again.
     """
+    began = time.monotonic()
+    waits: list[Again] = []
+    flight: _Flight | None = None
+    try:
+        for start in range(0, len(ids), queues.CHUNK_SIZE):
+            ahead, flight = flight, None
+            try:
+                if ahead is not None and time.monotonic() >= ahead.until:
+                    # Whose turn has not come goes to the end of the lane, unclaimed.
+                    rest = list(ids[start:])
+                    waits.append(
+                        Again(lane=ahead.lane, attempt=attempt, rung_seconds=None, ids=rest)
+                    )
+                    break
+                chunk = ids[start : start + queues.CHUNK_SIZE]
+                early, flight = _begun(channel, chunk, attempt=attempt, began=began)
+                waits += early
+            finally:
+                # Also when the next chunk could not be begun: these calls have been made.
+                if ahead is not None:
+                    waits += ahead.recorded()
+    finally:
+        if flight is not None:
+            waits += flight.recorded()
+    return waits
+
+
+def _begun(
+    channel: Channel, ids: Sequence[UUID], *, attempt: int, began: float
+) -> tuple[list[Again], _Flight | None]:
+    """Claim and prepare a chunk and begin its calls; return what is too early for them as well."""
     claimed = claim(ids, attempt=attempt)
     now = timezone.now()
-    waits = again.group(
+    early = again.group(
         [(row, row.attempts, row.next_attempt_at) for row in claimed.early], now=now
     )
     if not claimed.rows:
-        return waits
+        return early, None
     prepared = prepare(claimed.rows, now=now)
     bulk = all(queues.is_bulk(row.lane) for row in claimed.rows)
-    until = time.monotonic() + (BULK_CHUNK_SECONDS if bulk else CHUNK_SECONDS)
-    hindered = prepared.hindered
-    parts = _send(channel, prepared.envelopes, turn=_turn(claimed.rows), until=until)
-    for rounds in parts:
-        waits += record.outcomes(claimed.id, rounds=rounds, hindered=hindered, policy=policy())
-        hindered = []
-    if hindered:
-        waits += record.outcomes(claimed.id, rounds=[], hindered=hindered, policy=policy())
-    return waits
+    until = began + (BULK_CHUNK_SECONDS if bulk else CHUNK_SECONDS)
+    return early, _Flight(
+        claim_id=claimed.id,
+        lane=claimed.rows[0].lane,
+        until=until,
+        hindered=prepared.hindered,
+        rounds=_send(channel, prepared.envelopes, turn=_turn(claimed.rows), until=until),
+    )
 
 
 def policy() -> Policy:
@@ -82,7 +150,7 @@ def _send(
 ) -> Iterator[list[record.Round]]:
     """Take the messages of all envelopes to the wire side by side, each by its provider.
 
-    Yields:
+    Returns:
         The rounds that have ended since the last time: what a provider accepted is recorded soon,
         also while another call of the chunk hangs.
     """
@@ -91,10 +159,23 @@ def _send(
         for envelope in envelopes
         for message in envelope.messages
     ]
-    places = iter(range(len(parcels)))
-    awaited = [(envelope, list(islice(places, len(envelope.messages)))) for envelope in envelopes]
     plan = routing.plan(channel, parcels, turn=turn)
     started_at = timezone.now()
+    replies = _replies(channel, parcels, plan, turn=turn, until=until)
+    return _rounds(envelopes, parcels, plan, replies, started_at=started_at)
+
+
+def _rounds(
+    envelopes: Sequence[Envelope],
+    parcels: Sequence[routing.Parcel],
+    plan: routing.Plan,
+    parts: Iterator[dict[int, Reply | None]],
+    *,
+    started_at: datetime,
+) -> Iterator[list[record.Round]]:
+    """Gather answers into rounds; one has ended when all its messages are answered or held."""
+    places = iter(range(len(parcels)))
+    awaited = [(envelope, list(islice(places, len(envelope.messages)))) for envelope in envelopes]
     replies: dict[int, Reply | None] = {}
 
     def round_of(envelope: Envelope, own: Sequence[int]) -> record.Round:
@@ -113,7 +194,7 @@ def _send(
             ],
         )
 
-    for part in _replies(channel, parcels, plan, turn=turn, until=until):
+    for part in parts:
         replies.update(part)
         open_places = plan.provider.keys() - replies.keys()
         ended: list[tuple[Envelope, list[int]]] = []
@@ -137,19 +218,27 @@ def _replies(
 ) -> Iterator[dict[int, Reply | None]]:
     """Send what has a provider, and tell breakers and limits what came of it.
 
-    Yields:
+    Returns:
         Answers by the place of their parcel, each once.
     """
+    began = time.time()
+    begun: list[tuple[str, list[int], Iterator[dict[int, Reply | None]]]] = []
     for name in dict.fromkeys(plan.provider.values()):
         places = [place for place, provider in plan.provider.items() if provider == name]
         messages = [parcels[place].message for place in places]
-        began = time.time()
         sender = provider(name, channel=channel)
-        for part in sender.send_parts(messages, until=until, seconds=RECORD_SECONDS):
-            own = {places[place]: reply for place, reply in sorted(part.items())}
-            if name != routing.SANDBOX:
-                own = _told(channel, name, own, plan, turn=turn, began=began)
-            yield own
+        parts = sender.send_parts(messages, until=until, seconds=RECORD_SECONDS)
+        begun.append((name, places, parts))
+
+    def told() -> Iterator[dict[int, Reply | None]]:
+        for name, places, parts in begun:
+            for part in parts:
+                own = {places[place]: reply for place, reply in sorted(part.items())}
+                if name != routing.SANDBOX:
+                    own = _told(channel, name, own, plan, turn=turn, began=began)
+                yield own
+
+    return told()
 
 
 def _told(

@@ -4,11 +4,13 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from itertools import count
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
@@ -160,33 +162,80 @@ class Provider(ABC, Generic[Message]):
     ) -> Iterator[dict[int, Reply | None]]:
         """Send a chunk side by side, and hand answers over while others are still awaited.
 
+        The calls are begun here and not when the first answers are asked for, so that one chunk
+        can be prepared while another is on the wire; only a call that is alone is made in the
+        thread that asks. Chunks share the threads, the earlier one first.
+
         Args:
             messages: What to send.
             until: As for ``send_all``.
             seconds: How long answers are gathered; None means until the last has come.
 
-        Yields:
+        Returns:
             Answers by the place of their message, each once.
         """
-
-        def send_in_time(message: Message) -> Reply | None:
-            return self.send(message) if time.monotonic() < until else None
-
+        calls = _Calls(self.send, messages, until=until)
         if len(messages) == 1:
-            yield {0: send_in_time(messages[0])}
-            return
+            return calls.alone()
         with self._pool_lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix=self.name)
-            calls = {
-                self._pool.submit(send_in_time, message): place
-                for place, message in enumerate(messages)
-            }
-        awaited = set(calls)
+            for _ in range(min(self.threads, len(messages))):
+                self._pool.submit(calls.make)
+        return calls.answers(seconds)
+
+
+class _Calls(Generic[Message]):
+    """The calls of one chunk, made by several threads for one that waits.
+
+    A thread takes one message after the other, and the one that waits is woken when all have been
+    answered: a future for each message cost a tenth of the call.
+    """
+
+    def __init__(
+        self, send: Callable[[Message], Reply], messages: Sequence[Message], *, until: float
+    ) -> None:
+        self._send: Callable[[Message], Reply] = send
+        self._messages: Sequence[Message] = messages
+        self._until = until
+        # Neither the iterator of a range nor a counter or a deque needs a lock: each step of them
+        # is one of the interpreter's own.
+        self._places = iter(range(len(messages)))
+        self._ended = count(1)
+        self._answers: deque[tuple[int, Reply | Exception | None]] = deque()
+        self._all_ended = threading.Event()
+
+    def make(self) -> None:
+        """Make calls until none is left."""
+        for place in self._places:
+            try:
+                self._answers.append((place, self._call(place)))
+            except Exception as error:  # noqa: BLE001 - raised again where the answers are read.
+                self._answers.append((place, error))
+            if next(self._ended) == len(self._messages):
+                self._all_ended.set()
+
+    def answers(self, seconds: float | None) -> Iterator[dict[int, Reply | None]]:
+        """Hand answers over once all are there, and every so many seconds before."""
+        awaited = len(self._messages)
         while awaited:
-            done, awaited = wait(awaited, timeout=seconds)
-            if done:
-                yield {calls[call]: call.result() for call in done}
+            self._all_ended.wait(seconds)
+            part: dict[int, Reply | None] = {}
+            while self._answers:
+                place, answer = self._answers.popleft()
+                if isinstance(answer, Exception):
+                    raise answer
+                part[place] = answer
+            awaited -= len(part)
+            if part:
+                yield part
+
+    def alone(self) -> Iterator[dict[int, Reply | None]]:
+        """Make the only call in the thread that asks for its answer."""
+        yield {0: self._call(0)}
+
+    def _call(self, place: int) -> Reply | None:
+        return self._send(self._messages[place]) if time.monotonic() < self._until else None
 
 
 def provider_words(text: str | bytes, *personal: str) -> str:
