@@ -231,5 +231,3 @@ def test_what_the_fcm_line_relies_on_is_still_there(
     assert isinstance(line._pool, urllib3.HTTPConnectionPool)
     assert line._target == "/v1/projects/fake-project/messages:send"
     assert line._pool.num_connections == 1
-    with pytest.warns(DeprecationWarning, match=r"Message\.token is deprecated"):
-        messaging.Message(token="token")

