@@ -30,8 +30,9 @@ _exceptions = structlog.tracebacks.ExceptionDictTransformer(
 
 def masked(text: str) -> str:
     """Replace what looks like an address, a token or a key, and cut what a database adds."""
-    # Nearly all texts are short and innocent: these looks cost a tenth of the expressions.
-    if len(text) < LONG_RUN and not any(sign in text for sign in ("@", "nk_", "DETAIL")):
+    # Nearly all texts are short and innocent: these looks cost a tenth of the expressions, and
+    # written out a quarter of what a generator of them would.
+    if len(text) < LONG_RUN and "@" not in text and "nk_" not in text and "DETAIL" not in text:
         return text
     text = ROW_VALUES.sub("", text)
     return PERSONAL_DATA.sub(WITHHELD, API_KEY.sub(rf"\1_{WITHHELD}", text))
