@@ -43,7 +43,8 @@ DELIVER_TASKS = {
 CHUNK_SIZE = 100
 # Ids in one message. One of push has several chunks, so that one is on the wire while others are
 # with the database: the wire is done with a hundred in 0.1 s, and the database takes half as long
-# again. Mails are slow enough on the wire.
+# again. Mails are slow enough on the wire. The correlation ids of more would not fit into one frame
+# of the broker, which their header has to.
 MESSAGE_SIZES = {Channel.EMAIL: CHUNK_SIZE, Channel.PUSH: 5 * CHUNK_SIZE}
 
 

@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 from apps.common.ids import new_id
 from apps.notifications.models import DeadLetter
 from apps.notifications.outbox import Publisher, Wakeup, messages_of, publish, publish_failed
+from apps.notifications.queues import MESSAGE_SIZES, Channel
 from apps.notifications.states import Status
 from apps.users.models import User
 from tests.notifications.cast import Lanes, accepted, person, standing, template
@@ -89,6 +90,20 @@ def test_a_message_carries_the_correlation_ids_and_no_content(
     assert message.headers["correlation_ids"] == [row.correlation_id]
     assert b"Ada" not in bytes(str(message.body), "utf-8")
     assert "alice" not in str(message.body)
+
+
+def test_the_longest_message_fits_into_the_frames_of_the_broker(lanes: Lanes) -> None:
+    group = [
+        Wakeup(
+            notification_id=new_id(),
+            lane="push",
+            attempt=0,
+            correlation_id=f"{number:0128}",
+        )
+        for number in range(MESSAGE_SIZES[Channel.PUSH])
+    ]
+    publish(group)
+    assert lanes.take() == [("push", "notifications.deliver_push", ids_of(group), 0)]
 
 
 def test_what_gathers_while_a_message_is_published_goes_out_together(lanes: Lanes) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import islice, pairwise
 from uuid import UUID
 
 from django.conf import settings
@@ -81,7 +81,7 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Agai
     waits: list[Again] = []
     flight: _Flight | None = None
     try:
-        for start in range(0, len(ids), queues.CHUNK_SIZE):
+        for start, end in pairwise(_bounds(len(ids))):
             ahead, flight = flight, None
             try:
                 if ahead is not None and time.monotonic() >= ahead.until:
@@ -91,8 +91,7 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Agai
                         Again(lane=ahead.lane, attempt=attempt, rung_seconds=None, ids=rest)
                     )
                     break
-                chunk = ids[start : start + queues.CHUNK_SIZE]
-                early, flight = _begun(channel, chunk, attempt=attempt, began=began)
+                early, flight = _begun(channel, ids[start:end], attempt=attempt, began=began)
                 waits += early
             finally:
                 # Also when the next chunk could not be begun: these calls have been made.
@@ -102,6 +101,17 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Agai
         if flight is not None:
             waits += flight.recorded()
     return waits
+
+
+def _bounds(count: int) -> list[int]:
+    """Say where the chunks of a message begin, and where the last one ends.
+
+    The wire has nothing to do before the first of several chunks and after the last, so the first
+    is half as large, and in a full message the last is as well.
+    """
+    size = queues.CHUNK_SIZE
+    first = size // 2 if count > size else size
+    return [0, *range(first, count, size), count]
 
 
 def _begun(

@@ -10,15 +10,15 @@ from django.db import DatabaseError, connection
 from apps.notifications.delivery.again import Again
 from apps.notifications.delivery.deliver import deliver
 from apps.notifications.models import Attempt, Notification
-from apps.notifications.queues import CHUNK_SIZE, Channel
+from apps.notifications.queues import Channel
 from apps.notifications.states import Status
 from tests.fakes.fcm_server import FcmServer
 from tests.notifications.cast import accepted, person, template
 
 pytestmark = pytest.mark.django_db
 
-# Two chunks and a half.
-COUNT = 250
+COUNT = 350
+FIRST, SECOND, THIRD, FOURTH = slice(0, 50), slice(50, 150), slice(150, 250), slice(250, 350)
 
 
 @pytest.fixture
@@ -74,32 +74,35 @@ def test_a_chunk_is_on_the_wire_before_the_one_ahead_of_it_is_recorded(
 ) -> None:
     driven(rows)
 
-    first, second = rows[:CHUNK_SIZE], rows[CHUNK_SIZE : 2 * CHUNK_SIZE]
-    begun = Attempt.objects.filter(notification__in=second).values_list("started_at", flat=True)
-    recorded = Notification.objects.filter(pk__in=[row.pk for row in first]).values_list(
-        "updated_at", flat=True
-    )
-    assert max(begun) < min(recorded)
+    for ahead, behind in ((FIRST, SECOND), (SECOND, THIRD), (THIRD, FOURTH)):
+        begun = Attempt.objects.filter(notification__in=rows[behind])
+        recorded = Notification.objects.filter(pk__in=[row.pk for row in rows[ahead]])
+        assert max(begun.values_list("started_at", flat=True)) < min(
+            recorded.values_list("updated_at", flat=True)
+        )
 
 
 def test_a_long_bulk_message_makes_way_and_leaves_the_rest_unclaimed(
     rows: list[Notification], fcm: FcmServer
 ) -> None:
-    # The exchange of the token and the two halves of the first chunk take 2.25 s; bulk has 2 s.
+    # The exchange of the token, the first chunk and a half of the second take 2.25 s; bulk has 2 s.
     fcm.latency = 0.75
 
     waits = driven(rows)
 
-    assert statuses(rows[:CHUNK_SIZE]) == {Status.SENT: CHUNK_SIZE}
-    assert statuses(rows[CHUNK_SIZE:]) == {Status.PENDING: COUNT - CHUNK_SIZE}
-    assert fcm.requests == CHUNK_SIZE
+    assert statuses(rows[FIRST]) == {Status.SENT: 50}
+    assert statuses(rows[SECOND]) == {Status.SENT: 50, Status.PENDING: 50}
+    assert statuses(rows[THIRD]) == statuses(rows[FOURTH]) == {Status.PENDING: 100}
+    assert fcm.requests == 100
     assert {(again.lane, again.attempt, again.rung_seconds) for again in waits} == {
         ("push.bulk", 0, None)
     }
     again = [pk for group in waits for pk in group.ids]
-    assert sorted(again) == sorted(row.pk for row in rows[CHUNK_SIZE:])
-    untouched = Notification.objects.filter(pk__in=[row.pk for row in rows[2 * CHUNK_SIZE :]])
-    assert set(untouched.values_list("claim_id", flat=True)) == {None}
+    unsent = Notification.objects.filter(status=Status.PENDING)
+    assert sorted(again) == sorted(unsent.values_list("pk", flat=True))
+    # A claim that is given back renews the wake-up, a row that was never claimed keeps its own.
+    untouched = Notification.objects.filter(pk__in=[row.pk for row in rows[FOURTH]])
+    assert set(untouched.values_list("wake_at", flat=True)) == {row.wake_at for row in rows[FOURTH]}
 
 
 def test_what_is_on_the_wire_is_recorded_when_the_next_chunk_cannot_be_claimed(
@@ -110,8 +113,8 @@ def test_what_is_on_the_wire_is_recorded_when_the_next_chunk_cannot_be_claimed(
     with connection.execute_wrapper(fault), pytest.raises(DatabaseError):
         driven(rows)
 
-    assert statuses(rows[:CHUNK_SIZE]) == {Status.SENT: CHUNK_SIZE}
-    assert statuses(rows[CHUNK_SIZE:]) == {Status.PENDING: COUNT - CHUNK_SIZE}
+    assert statuses(rows[FIRST]) == {Status.SENT: 50}
+    assert statuses(rows[50:]) == {Status.PENDING: 300}
 
 
 def test_what_is_on_the_wire_is_recorded_when_the_chunk_ahead_of_it_cannot_be(
@@ -122,7 +125,6 @@ def test_what_is_on_the_wire_is_recorded_when_the_chunk_ahead_of_it_cannot_be(
     with connection.execute_wrapper(fault), pytest.raises(DatabaseError):
         driven(rows)
 
-    first, second, third = rows[:100], rows[100:200], rows[200:]
-    assert statuses(first) == {Status.SENDING: CHUNK_SIZE}
-    assert statuses(second) == {Status.SENT: CHUNK_SIZE}
-    assert statuses(third) == {Status.PENDING: COUNT - 2 * CHUNK_SIZE}
+    assert statuses(rows[FIRST]) == {Status.SENDING: 50}
+    assert statuses(rows[SECOND]) == {Status.SENT: 100}
+    assert statuses(rows[150:]) == {Status.PENDING: 200}
