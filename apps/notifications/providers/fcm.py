@@ -42,8 +42,8 @@ class FcmProvider(Provider[Push]):
 
     name: ClassVar[str] = "fcm"
     channel: ClassVar[str] = "push"
-    # FCM answers in some 50 ms, so these make 1,000 calls a second at most. That is about what a
-    # core can do; more threads would only wait for the interpreter.
+    # FCM answers in some 50 ms, so these make 1,000 calls a second at most. With all that belongs
+    # to a message that is two thirds of a core; more threads would wait for the interpreter.
     threads: ClassVar[int] = 50
 
     def __init__(self, *, timeout: float = TIMEOUT_SECONDS) -> None:
