@@ -18,7 +18,7 @@ role="${1:-web}"
 case "$role" in
     web)
         exec granian --interface wsgi --host 0.0.0.0 --port "${PORT:-8000}" \
-            --workers "${WEB_PROCESSES:-2}" --blocking-threads 4 --respawn-failed-workers \
+            --workers "${WEB_PROCESSES:-2}" --blocking-threads 8 --respawn-failed-workers \
             --log-level warning notifications_project.wsgi:application
         ;;
     worker)

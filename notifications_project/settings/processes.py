@@ -8,6 +8,4 @@ PUSH_WORKERS = environment.PUSH_WORKERS
 
 # Threads of a web process that answer requests; docker/stack.conf and docker/entrypoint.sh say the
 # same. One alone would let a slow request hold up /health/live; each keeps a database connection.
-# More than the interpreter can serve only take turns: on 64 connections the slowest hundredth took
-# twice the median with eight, and half as much again with four, at the same rate.
-WEB_BLOCKING_THREADS = 4
+WEB_BLOCKING_THREADS = 8

@@ -93,7 +93,7 @@ def bare_django(bench: Bench, *, web: int) -> Iterator[Target]:
         run(bench, "bare_django")
     port = free_port()
     options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    options += ["--workers", str(web), "--blocking-threads", "4", "--log-level", "warning"]
+    options += ["--workers", str(web), "--blocking-threads", "8", "--log-level", "warning"]
     module = f"{PACKAGE}.bare_django:application"
     with serving(bench, f"{BIN}/granian", *options, module, port=port) as process:
         yield _target(bench, f"http://127.0.0.1:{port}/accept", {"web": process.pid})

@@ -96,7 +96,7 @@ class Installation:
         worker = (f"{BIN}/celery", "-A", "notifications_project", "worker", "--concurrency", "1")
         match role:
             case "web":
-                options = ["--interface", "wsgi", "--blocking-threads", "4", "--workers", "1"]
+                options = ["--interface", "wsgi", "--blocking-threads", "8", "--workers", "1"]
                 address = ["--host", "127.0.0.1", "--port", str(self.port)]
                 return [
                     f"{BIN}/granian",

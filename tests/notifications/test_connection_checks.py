@@ -28,11 +28,11 @@ def limit_database(limit: int) -> None:
 @pytest.mark.parametrize(
     ("processes", "expected"),
     [
-        # Two web processes of four threads and a heart, two workers with an urgent one and two
+        # Two web processes of eight threads and a heart, two workers with an urgent one and two
         # hearts for each channel, scheduler and recorder with a heart each.
-        (Processes(web=2, threads=4, email=1, push=1), 2 * 5 + 4 + 4 + 4),
-        (Processes(web=4, threads=4, email=4, push=2), 4 * 5 + 7 + 5 + 4),
-        (Processes(web=1, threads=4, email=0, push=0), 5 + 4),
+        (Processes(web=2, threads=8, email=1, push=1), 2 * 9 + 4 + 4 + 4),
+        (Processes(web=4, threads=8, email=4, push=2), 4 * 9 + 7 + 5 + 4),
+        (Processes(web=1, threads=8, email=0, push=0), 9 + 4),
     ],
 )
 def test_the_connections_of_all_processes_are_added_up(processes: Processes, expected: int) -> None:
@@ -45,7 +45,7 @@ def test_more_processes_than_postgresql_holds_are_named(settings: Any, db: None)
 
     [message] = warnings()
 
-    assert "may want 2517 connections" in message
+    assert "may want 4517 connections" in message
 
 
 @pytest.mark.services
@@ -56,11 +56,11 @@ def test_the_usual_processes_fit_into_the_usual_postgresql(db: None) -> None:
 @pytest.mark.services
 def test_the_limit_of_the_database_counts(db: None) -> None:
     # Rolled back with the test's transaction.
-    limit_database(26)
+    limit_database(34)
 
-    assert warnings() == ["The processes may want 27 connections to PostgreSQL, which allows 26."]
+    assert warnings() == ["The processes may want 35 connections to PostgreSQL, which allows 34."]
 
-    limit_database(27)
+    limit_database(35)
     assert warnings() == []
 
 

@@ -24,7 +24,7 @@ DATABASE_URL = os.environ["CONTENDER_DATABASE_URL"].replace("postgres://", "post
 BROKER_URL = os.environ["CONTENDER_BROKER_URL"]
 QUEUE = "gateway"
 REMEMBERED_SECONDS = 5.0
-# Twice as many as our web process has threads: a gateway waits for all of them at once.
+# As many as two processes of eight threads have.
 CONNECTIONS = 8
 
 TABLES = """
