@@ -213,7 +213,9 @@ def test_the_correlation_id_goes_all_the_way(installation: Installation, api: Ap
     assert answer.headers["X-Correlation-ID"] == "order-4711"
     mail = installation.smtp.mails[-1].parsed
     assert mail["X-Correlation-ID"] == "order-4711"
-    assert "order-4711" in (installation.folder / "email.log").read_text()
+    log = installation.folder / "email.log"
+    # Lines of a moment are written together.
+    until(lambda: "order-4711" in log.read_text(), within=2, what="the line in the log")
     attempts = installation.query(
         "SELECT correlation_id FROM notifications_attempt WHERE notification_id = %s",
         answer.body["id"],
