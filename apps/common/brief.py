@@ -11,6 +11,8 @@ from apps.common.negotiation import ANYTHING
 from apps.common.permissions import Access
 from apps.common.renderers import JSONRenderer
 
+_constant: dict[type, dict[str, str]] = {}
+
 
 class BriefPost:
     """Mixin for API views: a program's POST is answered without the framework's own objects.
@@ -56,13 +58,19 @@ class BriefPost:
         parser = self.parser_classes[0]()
         body = parser.parse(request, parser_context={"view": self, "request": request})
         status, document, headers = self.post_briefly(request, caller, body)
-        view = cast("Any", self)
         return HttpResponse(
             JSONRenderer.encoder.encode(document),
             status=status,
-            headers={**view.default_response_headers, **headers},
+            headers={**self._constant_headers(), **headers},
             content_type=JSONRenderer.media_type,
         )
+
+    def _constant_headers(self) -> dict[str, str]:
+        """Return what every answer of this view says; the framework works it out each time."""
+        kind = type(self)
+        if kind not in _constant:
+            _constant[kind] = dict(cast("Any", self).default_response_headers)
+        return _constant[kind]
 
     def _refuse(
         self, request: HttpRequest, error: Exception, *args: Any, **kwargs: Any

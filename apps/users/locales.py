@@ -11,6 +11,8 @@ from apps.users.models import User
 # Another process's change of a locale is seen after this long at the latest. Users that are not
 # there are not remembered: they may be made at any moment.
 REMEMBERED_SECONDS = 5.0
+# So many are read along with one that is not remembered.
+ALONG_MAX = 100
 ONE = f'SELECT locale FROM "{User._meta.db_table}" WHERE id = %s AND erased_at IS NULL'  # noqa: S608 - a name of ours.
 
 _recent: Recent[UUID, str] = Recent(seconds=REMEMBERED_SECONDS, size=50_000)
@@ -35,9 +37,11 @@ def known_locales(user_ids: Iterable[UUID]) -> dict[UUID, str]:
         else:
             locales[user_id] = remembered
     if unknown:
-        for user_id, locale in _read_one(*unknown) if len(unknown) == 1 else _read_all(unknown):
-            locales[user_id] = locale
+        wanted = unknown.union(_recent.ending(ALONG_MAX))
+        for user_id, locale in _read_one(*wanted) if len(wanted) == 1 else _read_all(wanted):
             _recent.put(user_id, locale)
+            if user_id in unknown:
+                locales[user_id] = locale
     return locales
 
 

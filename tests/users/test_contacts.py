@@ -11,6 +11,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from apps.common.ids import new_id
 from apps.users import contacts, devices, locales, preferences
 from apps.users.addresses import address_hash
+from apps.users.memory import Recent
 from apps.users.models import CategoryPreference, Device, ExternalId, Suppression, User
 from tests.users.conftest import logged_in, make
 
@@ -97,6 +98,29 @@ def test_a_locale_is_remembered_for_a_moment(
     with django_assert_num_queries(0):
         assert contacts.known_locale(alice.pk) == "en"
         assert contacts.known_locales([alice.pk, bob.pk]) == {alice.pk: "en", bob.pk: "en"}
+
+
+def test_locales_that_are_about_to_be_forgotten_are_read_along(
+    alice: User,
+    bob: User,
+    charlie: User,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: Any,
+) -> None:
+    now = 0.0
+    recent = Recent[Any, str](seconds=5, size=10, clock=lambda: now)
+    monkeypatch.setattr(locales, "_recent", recent)
+    contacts.known_locales([alice.pk, bob.pk])
+    contacts.known_locales([alice.pk, bob.pk])
+    User.objects.filter(pk=alice.pk).update(locale="de")
+    User.objects.filter(pk=bob.pk).update(erased_at=timezone.now())
+    now = 4.9
+    with django_assert_num_queries(1):
+        assert contacts.known_locales([charlie.pk]) == {charlie.pk: "en"}
+    now = 6.0
+    with django_assert_num_queries(0):
+        assert contacts.known_locale(alice.pk) == "de"
+    assert contacts.known_locale(bob.pk) is None
 
 
 def test_an_unknown_user_is_asked_for_again(db: None) -> None:

@@ -53,6 +53,27 @@ def test_spellings_of_one_mailbox_share_a_key() -> None:
     assert address_key("nö address") == "nö address"
 
 
+def test_memory_names_what_is_asked_for_and_about_to_end() -> None:
+    now = 0.0
+    memory: Recent[int, str] = Recent(seconds=10, size=10, clock=lambda: now)
+    for number in range(6):
+        memory.put(number, "x")
+    now = 5.0
+    memory.put(6, "x")
+    for number in (0, 1, 2, 6):
+        memory.get(number)
+    assert memory.ending(10) == []
+    now = 9.0
+    assert memory.ending(10) == [0, 1, 2]
+    assert memory.ending(2) == [0, 1]
+    now = 11.0
+    assert memory.ending(10) == [0, 1, 2]
+    memory.put(1, "y")
+    assert memory.ending(10) == [0, 2]
+    # What nobody asked for was dropped, so that it is not read again for ever.
+    assert sorted(memory._entries) == [0, 1, 2, 6]
+
+
 def test_memory_lasts_for_a_while_and_is_bounded() -> None:
     now = 0.0
     memory: Recent[int, str] = Recent(seconds=2, size=10, clock=lambda: now)
