@@ -272,3 +272,10 @@ def test_the_system_design_names_only_modules_that_exist() -> None:
     modules = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.py)`", text))
     assert modules
     assert [name for name in modules if not any((place / name).exists() for place in places)] == []
+
+
+@pytest.mark.parametrize("name", ["stack.conf", "entrypoint.sh"])
+def test_flower_remembers_a_bounded_number_of_tasks(name: str) -> None:
+    (command,) = re.findall(r"celery .* flower .*", (ROOT / "docker" / name).read_text())
+
+    assert "--max-tasks=5000" in command
