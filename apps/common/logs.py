@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -50,13 +51,12 @@ class GatheringHandler(logging.StreamHandler[Any]):
             return
         try:
             self._gathered.append(self.format(record) + self.terminator)
+            if record.levelno >= logging.WARNING:
+                self.flush()
+            elif not self._something.is_set():
+                self._something.set()
         except Exception:  # noqa: BLE001 - a line that cannot be written must not end the work.
             self.handleError(record)
-            return
-        if record.levelno >= logging.WARNING:
-            self.flush()
-        elif not self._something.is_set():
-            self._something.set()
 
     def flush(self) -> None:
         """Write what has gathered."""
@@ -74,7 +74,9 @@ class GatheringHandler(logging.StreamHandler[Any]):
             self._something.wait()
             time.sleep(GATHERING_SECONDS)
             self._something.clear()
-            self.flush()
+            # A full disk or a reader that is gone costs these lines, and must not end this thread.
+            with suppress(OSError, ValueError):
+                self.flush()
 
 
 def gather() -> None:

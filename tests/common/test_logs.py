@@ -282,6 +282,34 @@ def test_a_line_that_cannot_be_written_ends_nothing(
     assert "no number" in capsys.readouterr().err
 
 
+class Gone(Slow):
+    """A reader that is gone, until it is there again."""
+
+    gone = True
+
+    def write(self, text: str) -> int:
+        if self.gone:
+            raise BrokenPipeError
+        return super().write(text)
+
+
+def test_a_reader_that_is_gone_ends_neither_the_work_nor_the_writing(
+    gathering: tuple[logging.Logger, Slow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    logger, _ = gathering
+    handler: Any = logger.handlers[0]
+    reader = Gone()
+    handler.setStream(reader)
+    handler.gather()
+    logger.warning("to nobody")
+    logger.info("to nobody either")
+    until(lambda: not handler._gathered, within=5, what="a try to write")
+    reader.gone = False
+    logger.info("back again")
+    until(lambda: reader.getvalue() == "back again\n", within=5, what="the line")
+
+
 def test_lines_of_many_threads_are_all_written(gathering: tuple[logging.Logger, Slow]) -> None:
     logger, written = gathering
     handler: Any = logger.handlers[0]
