@@ -1,5 +1,6 @@
 """A shorter way to the answer of the call that programs make most."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
@@ -10,11 +11,12 @@ from apps.common.callers import Caller
 from apps.common.negotiation import ANYTHING
 from apps.common.permissions import Access
 from apps.common.renderers import JSONRenderer
+from apps.common.sessions import has_key
 
 _constant: dict[type, dict[str, str]] = {}
 
 
-class BriefPost:
+class BriefPost(ABC):
     """Mixin for API views: a program's POST is answered without the framework's own objects.
 
     The same authentication, access table, parser and problems, in the same order; only the
@@ -30,6 +32,7 @@ class BriefPost:
     parser_classes: Any
     authentication_classes: Any
 
+    @abstractmethod
     def post_briefly(
         self, request: HttpRequest, caller: Caller, body: Any
     ) -> tuple[int, Any, Mapping[str, str]]:
@@ -38,7 +41,6 @@ class BriefPost:
         Raises:
             Problem: As the view's ``post``.
         """
-        raise NotImplementedError
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer, by the shorter way where the call allows it."""
@@ -94,5 +96,5 @@ def _is_brief(request: HttpRequest) -> bool:
         and meta.get("CONTENT_LENGTH", "0") not in {"", "0"}
         and meta.get("HTTP_ACCEPT", "") in ANYTHING
         and not meta.get("QUERY_STRING")
-        and ("HTTP_X_API_KEY" in meta or meta.get("HTTP_AUTHORIZATION", "")[:8] == "Api-Key ")
+        and has_key(request)
     )
