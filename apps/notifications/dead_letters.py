@@ -24,6 +24,9 @@ from apps.notifications.states import Status
 
 log = structlog.get_logger(__name__)
 
+# Who acts in the audit trail where nobody does.
+SYSTEM = "system"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Poison:
@@ -93,6 +96,28 @@ def record_failed(ids: Collection[UUID]) -> None:
             correlation_id=row.correlation_id,
             channel=row.channel,
             reason=row.reason,
+        )
+
+
+def resolve(ids: Collection[UUID], *, now: datetime, why: str) -> None:
+    """Close the open letters of notifications that turned out not to have failed.
+
+    Args:
+        ids: The notifications.
+        now: The time of it, UTC.
+        why: The words of the audit trail.
+    """
+    with transaction.atomic():
+        letters = DeadLetter.objects.filter(notification_id__in=ids, state=LetterState.OPEN)
+        closing = list(letters.order_by("pk").select_for_update().values_list("pk", flat=True))
+        if not closing:
+            return
+        DeadLetter.objects.filter(pk__in=closing).update(state=LetterState.RESOLVED, settled_at=now)
+        write_down(
+            DeadLetterAction(
+                action=ActionName.RESOLVED, by=SYSTEM, at=now, note=why, letter_id=letter_id
+            )
+            for letter_id in closing
         )
 
 

@@ -8,7 +8,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from apps.notifications import outbox
+from apps.notifications import dead_letters, outbox
 from apps.notifications.models import Notification, Receipt
 from apps.notifications.queues import Channel
 from apps.notifications.states import Status
@@ -64,7 +64,7 @@ def take(notification: Notification, told: Told) -> bool:
     with transaction.atomic():
         rows = Notification.objects.filter(pk=notification.pk)
         # Receipts of one notification queue up here, so that a twin is seen.
-        rows.select_for_update().get()
+        before = Status(rows.select_for_update().get().status)
         known = notification.receipts.filter(provider=told.provider, event=told.event)
         if told.event_id is not None:
             known = known.filter(event_id=told.event_id)
@@ -85,6 +85,8 @@ def take(notification: Notification, told: Told) -> bool:
             _suppress(notification)
     if moved and to is Status.FAILED:
         outbox.publish_failed([notification.pk])
+    elif moved and before is Status.FAILED:
+        dead_letters.resolve([notification.pk], now=now, why=f"{told.provider}: {told.event}")
     log.info(
         "receipt taken",
         notification_id=str(notification.pk),

@@ -14,27 +14,36 @@ from apps.common.inserting import insert
 from apps.common.problems import Problem, impossible
 from apps.notifications import dead_letters, outbox
 from apps.notifications.dead_letters import Replayed
-from apps.notifications.models import DeadLetter, LetterState, Notification
-from apps.notifications.states import REPLAYABLE, Status
+from apps.notifications.models import Attempt, DeadLetter, LetterState, Notification
+from apps.notifications.providers.base import Outcome
+from apps.notifications.queues import Channel
+from apps.notifications.states import REPLAYABLE, UNKNOWN_OUTCOME, Status
 from apps.users import contacts
 
 log = structlog.get_logger(__name__)
 
 
-def replay(original: Notification, *, caller: Caller) -> Notification:
+def replay(
+    original: Notification, *, caller: Caller, may_have_arrived: bool = False
+) -> Notification:
     """Send one notification that ended badly once more; its dead letter is settled with it.
 
     Preferences and addresses are today's, judged when sending; client and kind stay.
 
+    Args:
+        original: What ended.
+        caller: Who replays.
+        may_have_arrived: Whether the caller knows that the person may get it twice.
+
     Raises:
-        Problem: 409 when the original has not ended in a way that allows it, 422 when its user
-            is gone.
+        Problem: 409 when the original has not ended in a way that allows it, or may have arrived
+            and the caller has not said that this is known; 422 when its user is gone.
     """
     now = timezone.now()
     by = caller.client or ""
     with transaction.atomic():
         letter = _unsettled_letter(original)
-        (answer,) = store([original], by=by, now=now)
+        (answer,) = store([original], by=by, now=now, may_have_arrived=may_have_arrived)
         if isinstance(answer, Problem):
             raise answer
         if letter is not None:
@@ -44,7 +53,7 @@ def replay(original: Notification, *, caller: Caller) -> Notification:
 
 
 def store(
-    originals: Sequence[Notification], *, by: str, now: datetime
+    originals: Sequence[Notification], *, by: str, now: datetime, may_have_arrived: bool = False
 ) -> list[Notification | Problem]:
     """Store new rows for those that may be replayed, and have workers woken on commit.
 
@@ -52,12 +61,17 @@ def store(
         originals: Notifications, each judged by itself.
         by: Who replays, for the log.
         now: The time of the replay, UTC.
+        may_have_arrived: Whether whoever replays knows that a person may get it twice.
 
     Returns:
         In their order, the new row, or the 409 or 422 that says why there is none.
     """
     known = contacts.known_locales({original.user_id for original in originals})
-    answers = [_judged(original, known=known.keys(), now=now) for original in originals]
+    doubtful = set() if may_have_arrived else _may_have_arrived(originals)
+    answers = [
+        _asks_first() if original.pk in doubtful else _judged(original, known=known.keys(), now=now)
+        for original in originals
+    ]
     rows = [answer for answer in answers if isinstance(answer, Notification)]
     insert(rows)
     # From here on the new row alone holds what a sensitive template is rendered with.
@@ -83,6 +97,34 @@ def _unsettled_letter(original: Notification) -> DeadLetter | None:
     if original.status == Status.FAILED and not letters.exists():
         dead_letters.record_failed([original.pk])
     return letters.exclude(state=LetterState.REPLAYED).select_for_update().first()
+
+
+def _may_have_arrived(originals: Sequence[Notification]) -> set[UUID]:
+    """Find those of which a copy may be with the person already.
+
+    Calls whose outcome is unknown may have brought it; an acceptance did, where the notification
+    was stopped before the acceptance was recorded. A second push replaces the first, and a provider
+    that said later that it failed is believed.
+    """
+    mails = {row.pk: row for row in originals if row.channel == Channel.EMAIL}
+    given_up = {pk for pk, row in mails.items() if row.reason == UNKNOWN_OUTCOME}
+    calls = Attempt.objects.filter(
+        notification_id__in=mails, outcome__in=(Outcome.UNKNOWN, Outcome.ACCEPTED)
+    )
+    found = calls.values_list("notification_id", "outcome")
+    return given_up | {
+        pk
+        for pk, outcome in found
+        if outcome == Outcome.UNKNOWN or mails[pk].status in {Status.CANCELLED, Status.SKIPPED}
+    }
+
+
+def _asks_first() -> Problem:
+    detail = (
+        "Nobody knows whether this mail has arrived, so the person may get it twice. "
+        "Repeat the call with may_have_arrived set to true to send it all the same."
+    )
+    return Problem(409, detail, code="may_have_arrived")
 
 
 def _judged(

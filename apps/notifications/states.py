@@ -23,10 +23,11 @@ S = Status
 
 # From each status, where it may go. A receipt may overtake our own record (sending to delivered)
 # and may tell the truth about an unknown outcome after we gave up (failed to delivered); nothing
-# undoes delivered.
+# undoes delivered. Whatever waits or was given up may go to sent: a worker that stood still for
+# longer than its lease, or had no database, knows of an acceptance that nobody else knows of.
 MOVES: dict[Status, frozenset[Status]] = {
-    S.SCHEDULED: frozenset({S.PENDING, S.CANCELLED, S.EXPIRED, S.SKIPPED}),
-    S.PENDING: frozenset({S.SENDING, S.CANCELLED, S.EXPIRED, S.SKIPPED, S.FAILED}),
+    S.SCHEDULED: frozenset({S.PENDING, S.SENT, S.CANCELLED, S.EXPIRED, S.SKIPPED}),
+    S.PENDING: frozenset({S.SENDING, S.SENT, S.CANCELLED, S.EXPIRED, S.SKIPPED, S.FAILED}),
     S.SENDING: frozenset(
         {
             S.PENDING,
@@ -41,16 +42,19 @@ MOVES: dict[Status, frozenset[Status]] = {
         }
     ),
     S.RETRYING: frozenset(
-        {S.SENDING, S.CANCELLED, S.EXPIRED, S.SKIPPED, S.FAILED, S.DELIVERED, S.BOUNCED}
+        {S.SENDING, S.SENT, S.CANCELLED, S.EXPIRED, S.SKIPPED, S.FAILED, S.DELIVERED, S.BOUNCED}
     ),
     S.SENT: frozenset({S.DELIVERED, S.BOUNCED, S.FAILED}),
     S.DELIVERED: frozenset(),
-    S.FAILED: frozenset({S.DELIVERED, S.BOUNCED}),
+    S.FAILED: frozenset({S.SENT, S.DELIVERED, S.BOUNCED}),
     S.BOUNCED: frozenset({S.DELIVERED}),
     S.SKIPPED: frozenset(),
-    S.EXPIRED: frozenset({S.DELIVERED, S.BOUNCED}),
+    S.EXPIRED: frozenset({S.SENT, S.DELIVERED, S.BOUNCED}),
     S.CANCELLED: frozenset(),
 }
+
+# The reason of a mail that was handed over and never answered for: it may have arrived.
+UNKNOWN_OUTCOME = "unknown_outcome"
 
 # Nothing is left to do for these; ``sent`` still waits for a receipt, but not for us.
 FINISHED = frozenset({S.SENT, S.DELIVERED, S.FAILED, S.BOUNCED, S.SKIPPED, S.EXPIRED, S.CANCELLED})

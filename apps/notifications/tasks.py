@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
 from celery import Task, shared_task
 from django.conf import settings
+from django.db import Error
 
 from apps.common.correlation import correlated
 from apps.notifications import queues
 from apps.notifications.delivery.again import Again
 from apps.notifications.delivery.deliver import deliver
 from apps.notifications.queues import DELIVER_TASKS, LANES, Channel
+
+log = structlog.get_logger(__name__)
 
 # The row's attempts are the only limit; a limit of the task would be a second one.
 OPTIONS: dict[str, Any] = {"bind": True, "max_retries": None, "ignore_result": True}
@@ -21,16 +25,24 @@ OPTIONS: dict[str, Any] = {"bind": True, "max_retries": None, "ignore_result": T
 def deliver_email(task: Task[Any, Any], ids: list[str], attempt: int) -> None:
     """Deliver a chunk of mails."""
     with correlated(_correlation_id(task)):
-        groups = deliver(channel=Channel.EMAIL, ids=_parsed(ids), attempt=attempt)
-        put_back(task, groups)
+        put_back(task, _delivered(Channel.EMAIL, _parsed(ids), attempt))
 
 
 @shared_task(name=DELIVER_TASKS[Channel.PUSH], **OPTIONS)
 def deliver_push(task: Task[Any, Any], ids: list[str], attempt: int) -> None:
     """Deliver a chunk of push messages."""
     with correlated(_correlation_id(task)):
-        groups = deliver(channel=Channel.PUSH, ids=_parsed(ids), attempt=attempt)
-        put_back(task, groups)
+        put_back(task, _delivered(Channel.PUSH, _parsed(ids), attempt))
+
+
+def _delivered(channel: Channel, ids: Sequence[UUID], attempt: int) -> Sequence[Again]:
+    """Deliver; a database that is away is nothing that is wrong with the message."""
+    try:
+        return deliver(channel=channel, ids=ids, attempt=attempt)
+    except Error:
+        # What was accepted is lost with this; the rows are found by the sweep.
+        log.exception("outcomes could not be recorded")
+        return []
 
 
 def put_back(task: Task[Any, Any], groups: Sequence[Again]) -> None:
@@ -42,14 +54,20 @@ def put_back(task: Task[Any, Any], groups: Sequence[Again]) -> None:
     """
     for again in groups:
         args = ([str(pk) for pk in again.ids], again.attempt)
-        lane = LANES[again.lane]
+        name = again.lane or _lane_of(task)
+        lane = LANES[name]
         if settings.EMBEDDED:
             countdown = again.rung_seconds or 0
             task.retry(args=args, queue=lane, countdown=countdown, throw=False)
         else:
             seconds = again.rung_seconds
-            target = lane if seconds is None else queues.rung(seconds, lane=again.lane)
+            target = lane if seconds is None else queues.rung(seconds, lane=name)
             task.retry(args=args, queue=target, countdown=0, throw=False)
+
+
+def _lane_of(task: Task[Any, Any]) -> str:
+    """Name the lane that brought this message; a waiting queue keeps it."""
+    return str((task.request.delivery_info or {})["routing_key"])
 
 
 def _parsed(ids: Sequence[str]) -> list[UUID]:

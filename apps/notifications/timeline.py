@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.db.models.sql import UpdateQuery
 
 from apps.common.inserting import insert
@@ -34,7 +35,7 @@ class Entry:
     provider: str | None = None
 
 
-def resting_fields(to: Status, now: datetime) -> dict[str, Any]:
+def resting_fields(to: Status, now: datetime | Now) -> dict[str, Any]:
     """Return what a finished notification no longer has: a wake, a due time, a holder, secrets.
 
     One that failed keeps the values of a sensitive template: its dead letter may be replayed.
@@ -75,7 +76,7 @@ def advance(
 
 
 def advance_returning(
-    rows: QuerySet[Notification], *, to: Status, now: datetime, **changes: Any
+    rows: QuerySet[Notification], *, to: Status, now: datetime | Now, **changes: Any
 ) -> list[Notification]:
     """Move those rows that may go there and return them as they are now, in one statement.
 
@@ -91,7 +92,9 @@ def advance_returning(
     return list(moved)
 
 
-def _columns(to: Status, now: datetime, reason: str, changes: dict[str, Any]) -> dict[str, Any]:
+def _columns(
+    to: Status, now: datetime | Now, reason: str, changes: dict[str, Any]
+) -> dict[str, Any]:
     """Return what a move writes."""
     moved = {"status": to, "reason": reason, "updated_at": now}
     return {**moved, **resting_fields(to, now), **changes}
@@ -104,7 +107,7 @@ def advance_telling(
     now: datetime,
     detail: str,
     reason: str = "",
-    held_by: UUID | None = None,
+    only: Q | None = None,
     **changes: Any,
 ) -> list[UUID]:
     """Move rows and write an event for each that moved.
@@ -115,7 +118,7 @@ def advance_telling(
         now: The time of the move, UTC.
         detail: The words of the event.
         reason: The public reason of an ending.
-        held_by: Move only rows still held by this claim.
+        only: Move only rows of which this still holds, such as who holds them.
         changes: Further columns that change with the move.
 
     Returns:
@@ -123,8 +126,8 @@ def advance_telling(
     """
     with transaction.atomic():
         rows = Notification.objects.filter(pk__in=ids, status__in=predecessors(to))
-        if held_by is not None:
-            rows = rows.filter(claim_id=held_by)
+        if only is not None:
+            rows = rows.filter(only)
         moving = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
         if not moving:
             return []

@@ -24,6 +24,7 @@ __all__ = [
     "retire_devices",
     "set_channel",
     "suppress",
+    "suppress_all",
 ]
 
 
@@ -155,7 +156,12 @@ def addresses_of(user_id: UUID) -> set[str]:
 
 def suppress(*, email: str, reason: str) -> None:
     """Never write to this address again. Idempotent."""
-    suppressions.suppress(email=email, reason=reason)
+    suppressions.suppress_all({email: reason})
+
+
+def suppress_all(reasons: Mapping[str, str]) -> None:
+    """Never write to these addresses again: each with its reason. Idempotent."""
+    suppressions.suppress_all(reasons)
 
 
 def retire_devices(reasons: Mapping[UUID, str]) -> None:

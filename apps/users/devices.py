@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Case, CharField, Value, When
 from django.utils import timezone
 
 from apps.common.problems import Problem
@@ -47,12 +48,15 @@ def register(*, user_id: UUID, token: str, platform: Platform | None = None) -> 
 
 
 def retire(reasons: Mapping[UUID, str]) -> None:
-    """Stop using devices whose tokens are dead, and keep the rows with the reason and time."""
-    now = timezone.now()
-    by_reason: dict[str, list[UUID]] = {}
-    for device_id, reason in reasons.items():
-        by_reason.setdefault(reason[:64], []).append(device_id)
-    for reason, device_ids in by_reason.items():
-        Device.objects.filter(pk__in=device_ids, retired_at=None).update(
-            retired_at=now, retired_reason=reason
+    """Stop using devices whose tokens are dead, and keep the rows with the reason and time.
+
+    One statement that locks them in the order of their ids, so that two with the same devices wait
+    for each other in one direction only.
+    """
+    active = Device.objects.filter(pk__in=list(reasons), retired_at=None)
+    locked = active.order_by("pk").select_for_update().values("pk")
+    whens = [When(pk=pk, then=Value(reason[:64])) for pk, reason in reasons.items()]
+    with transaction.atomic():
+        Device.objects.filter(pk__in=locked).update(
+            retired_at=timezone.now(), retired_reason=Case(*whens, output_field=CharField())
         )

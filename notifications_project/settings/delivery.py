@@ -31,6 +31,13 @@ PROVIDER_MAX_PER_SECOND: dict[str, float | None] = {
 RETRY_MAX_ATTEMPTS = environment.RETRY_MAX_ATTEMPTS
 RETRY_BASE_SECONDS = environment.RETRY_BASE_SECONDS
 RETRY_MAX_SECONDS = environment.RETRY_MAX_SECONDS
+# Seconds before each repetition of a mail whose outcome is unknown; the last wait is kept.
+UNKNOWN_OUTCOME_WAITS = tuple(
+    environment.UNKNOWN_OUTCOME_WAITS_SECONDS[
+        min(number, len(environment.UNKNOWN_OUTCOME_WAITS_SECONDS) - 1)
+    ]
+    for number in range(environment.UNKNOWN_OUTCOME_RETRIES)
+)
 
 RETENTION_DAYS = environment.RETENTION_DAYS
 RETENTION_MIN_DAYS = environment.RETENTION_MIN_DAYS

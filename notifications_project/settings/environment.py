@@ -84,6 +84,19 @@ def _per_second(name: str) -> float | None:
     return rate
 
 
+def _seconds(name: str, default: list[float]) -> tuple[float, ...]:
+    """Read waits, separated by commas; each is at least a second."""
+    text = env.str(name, "")
+    try:
+        waits = [float(part) for part in text.split(",")] if text else default
+    except ValueError:
+        waits = []
+    if not waits or not all(math.isfinite(wait) and wait >= 1 for wait in waits):
+        message = f'Environment variable "{name}": {text!r} must list seconds, each at least 1.'
+        raise ImproperlyConfigured(message)
+    return tuple(waits)
+
+
 def _providers(name: str, known: Iterable[str]) -> list[str]:
     chosen = [part.strip() for part in env.str(name, "sandbox").split(",") if part.strip()]
     unknown = [part for part in chosen if part not in known]
@@ -167,6 +180,14 @@ FCM_MAX_PER_SECOND: float | None = _per_second("FCM_MAX_PER_SECOND")
 RETRY_MAX_ATTEMPTS: int = env.int("RETRY_MAX_ATTEMPTS", 12, validate=validate.Range(min=1))
 RETRY_BASE_SECONDS: float = env.float("RETRY_BASE_SECONDS", 5.0, validate=validate.Range(min=0.1))
 RETRY_MAX_SECONDS: float = env.float("RETRY_MAX_SECONDS", 600.0, validate=validate.Range(min=1))
+
+# Repetitions of a mail that may have arrived, and how long each of them waits.
+UNKNOWN_OUTCOME_RETRIES: int = env.int(
+    "UNKNOWN_OUTCOME_RETRIES", 2, validate=validate.Range(min=0, max=20)
+)
+UNKNOWN_OUTCOME_WAITS_SECONDS: tuple[float, ...] = _seconds(
+    "UNKNOWN_OUTCOME_WAITS_SECONDS", [300.0, 1800.0]
+)
 
 # How long notifications are kept after their last change.
 RETENTION_DAYS: int = env.int(

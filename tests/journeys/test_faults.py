@@ -90,6 +90,39 @@ def test_without_a_broker_requests_are_accepted_as_fast_and_delivered_later(
     assert min(copies(installation, ids).values()) == 1
 
 
+def test_sessions_that_the_database_ends_double_nothing_and_make_no_poison(
+    installation: Installation, api: Api
+) -> None:
+    letters = installation.query("SELECT count(*) FROM notifications_deadletter")
+    template, people = api.mail_template(), [api.user(f"ended{number}") for number in range(50)]
+    installation.smtp.latency = 0.01
+    try:
+        asked = [
+            {
+                "notification_type": "email",
+                "user_id": user,
+                "template_code": template,
+                "variables": {"name": "Ada"},
+            }
+            for user in people * 10
+        ]
+        answer = api.made("/api/v1/notifications/bulk", {"notifications": asked})
+        ids = [str(result["id"]) for result in answer["results"]]
+        until(lambda: any(copies(installation, ids).values()), within=20, what="the first mail")
+        for _ in range(4):
+            installation.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            time.sleep(0.7)
+        assert set(api.all_ended(ids, within=150)) == {"sent"}
+    finally:
+        installation.smtp.latency = 0.0
+
+    assert set(copies(installation, ids).values()) == {1}
+    assert installation.query("SELECT count(*) FROM notifications_deadletter") == letters
+
+
 def test_poison_is_recorded_and_never_stops_a_queue(installation: Installation, api: Api) -> None:
     before = {row[0] for row in installation.query("SELECT id FROM notifications_deadletter")}
     with Connection(services.BROKER_URL) as connection:

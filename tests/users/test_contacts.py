@@ -69,6 +69,24 @@ def test_a_suppressed_address_is_known_in_any_spelling(alice: User, bob: User) -
     assert Suppression.objects.get().reason == "hard_bounce"
 
 
+def test_many_addresses_are_suppressed_at_once_each_for_its_first_reason(
+    alice: User, bob: User
+) -> None:
+    contacts.suppress(email="alice@example.com", reason="complaint")
+    contacts.suppress_all(
+        {
+            "alice@example.com": "hard_bounce",
+            "bob@example.com": "hard_bounce",
+            "BOB@example.com": "x",
+        }
+    )
+    found = Suppression.objects.order_by("address").values_list("address", "reason")
+    assert list(found) == [
+        ("alice@example.com", "complaint"),
+        ("bob@example.com", "hard_bounce"),
+    ]
+
+
 def test_a_channel_is_turned_off_and_on(alice: User) -> None:
     def allowed() -> list[bool]:
         contact = contacts.load_contacts([alice.pk])[alice.pk]

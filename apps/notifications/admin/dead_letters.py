@@ -94,12 +94,13 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
     search_help_text = "A template's code or a message's id, in full."
     ordering = ("-id",)
     paginator = BoundedPaginator
-    actions = ("replay", "discard")
+    actions = ("replay", "replay_doubtful", "discard")
     action_form = NoteForm
     fields = (
         "id",
         "state",
         "reason",
+        "may_have_arrived",
         "channel",
         "kind",
         "provider",
@@ -118,6 +119,11 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
     def get_queryset(self, request: HttpRequest) -> Any:
         """Bring the notification along."""
         return super().get_queryset(request).select_related("notification")
+
+    @admin.display(description="May have arrived", boolean=True)
+    def may_have_arrived(self, letter: DeadLetter) -> bool:
+        """Warn of a second copy."""
+        return letter.may_have_arrived
 
     @admin.display(description="Notification")
     def notification_link(self, letter: DeadLetter) -> str:
@@ -167,6 +173,19 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
         """Replay those chosen, each judged by itself."""
         note, by = _words(request), by_staff(request)
         self._each(request, chosen, lambda pk: single.replay(pk, by=by, note=note), word="replayed")
+
+    @admin.action(
+        description="Replay, although the first copy may have arrived", permissions=["settle"]
+    )
+    def replay_doubtful(self, request: HttpRequest, chosen: QuerySet[DeadLetter]) -> None:
+        """Replay those chosen, also mails of which nobody knows whether they have arrived."""
+        note, by = _words(request), by_staff(request)
+        self._each(
+            request,
+            chosen,
+            lambda pk: single.replay(pk, by=by, note=note, may_have_arrived=True),
+            word="replayed",
+        )
 
     @admin.action(description="Discard, with the reason given", permissions=["settle"])
     def discard(self, request: HttpRequest, chosen: QuerySet[DeadLetter]) -> None:

@@ -63,8 +63,17 @@ class ReplayManySerializer(FilterSerializer):
     dry_run = StrictBooleanField(default=False, help_text="Only count what matches.")
 
 
-class ReplayOneSerializer(StrictSerializer):
-    """The body of a single replay; it may be left out."""
+class MayHaveArrivedSerializer(StrictSerializer):
+    """The body of a replay of one notification; it may be left out."""
+
+    may_have_arrived = StrictBooleanField(
+        default=False,
+        help_text="Send it although nobody knows whether the first copy has arrived.",
+    )
+
+
+class ReplayOneSerializer(MayHaveArrivedSerializer):
+    """The body of a replay of one dead letter; it may be left out."""
 
     note = StrictCharField(
         max_length=WORDS_MAX, default="", allow_blank=True, help_text="Why, for the audit trail."
@@ -99,6 +108,9 @@ class DeadLetterSerializer(serializers.Serializer[DeadLetter]):
     recorded_at = serializers.DateTimeField()
     settled_at = serializers.DateTimeField(allow_null=True)
     replayed_as = serializers.UUIDField(allow_null=True)
+    may_have_arrived = serializers.BooleanField(
+        help_text="Nobody knows whether the mail has arrived: a replay may make a second copy."
+    )
     links = serializers.SerializerMethodField()
 
     def get_links(self, letter: DeadLetter) -> dict[str, str]:
@@ -199,6 +211,7 @@ LETTER: dict[str, Any] = {
     "recorded_at": "2026-11-22T13:00:00Z",
     "settled_at": None,
     "replayed_as": None,
+    "may_have_arrived": False,
     "links": {"self": f"{PATH}/{LETTER_ID}", "notification": shown.SELF},
 }
 REPLAYED: dict[str, Any] = {

@@ -149,8 +149,7 @@ class ReplayDeadLetterView(AccessTable, APIView):
         body = ReplayOneSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         letter = find(caller, letter_id)
-        note = body.validated_data["note"]
-        done = single.replay(letter.pk, by=caller.client or "", note=note)
+        done = single.replay(letter.pk, by=caller.client or "", **body.validated_data)
         answer = {**DeadLetterSerializer(done.letter).data, "woken": done.woken}
         return Response(answer, status=202)
 

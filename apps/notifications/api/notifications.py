@@ -23,6 +23,7 @@ from apps.notifications.api.answers import (
     StatusSerializer,
     accepted_answer,
 )
+from apps.notifications.api.dead_letter_answers import MayHaveArrivedSerializer
 from apps.notifications.api.filters import NotificationFilters, filtered
 from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, with_idempotency_key
 from apps.notifications.api.parsing import SendRequestParser, body_as
@@ -177,21 +178,28 @@ class ReplayView(AccessTable, RateLimitHeaders, APIView):
         operation_id="replay_notification",
         tags=TAGS,
         summary="Send a notification that ended badly once more, as a new one",
-        request=None,
+        description=(
+            "A mail whose outcome is unknown may have arrived: it is replayed only with "
+            "`may_have_arrived`, else the answer is a 409 with this code."
+        ),
+        request=MayHaveArrivedSerializer,
         responses={202: AcceptedSerializer},
         examples=[
+            OpenApiExample("Anyway", {"may_have_arrived": True}, request_only=True),
             OpenApiExample(
                 "Accepted",
                 {**shown.ACCEPTED, "request_id": None, "replay_of": shown.BATCH_ID},
                 response_only=True,
                 status_codes=["202"],
-            )
+            ),
         ],
     )
     def post(self, request: Request, notification_id: UUID) -> Response:
         """Replay it with its pinned content and today's preferences and addresses."""
         caller = caller_of(request)
+        body = MayHaveArrivedSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
         original = find(caller, notification_id)
         self.limited(spend_sending(client=caller.client or "", cost=1))
-        row = replays.replay(original, caller=caller)
+        row = replays.replay(original, caller=caller, **body.validated_data)
         return Response(accepted_answer(row), status=202)

@@ -28,6 +28,7 @@ from apps.notifications.models import (
     LetterState,
     ReplayState,
 )
+from apps.notifications.states import UNKNOWN_OUTCOME
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +146,15 @@ def _advance(replay: DeadLetterReplay, *, now: datetime) -> None:
     due_since = max(replay.next_at, now - BURST)
     allowed = min(1 + (now - due_since) // step, SLICE_LETTERS)
     letters = list(_ahead_of(replay).order_by("pk").select_for_update()[:allowed])
-    answers = single.replay_locked(letters, by=replay.by, now=now, note=replay.note, replay=replay)
+    answers = single.replay_locked(
+        letters,
+        by=replay.by,
+        now=now,
+        note=replay.note,
+        replay=replay,
+        # Whoever names this reason knows what it means.
+        may_have_arrived=replay.criteria.get("reason") == UNKNOWN_OUTCOME,
+    )
     refusals = {
         letter.pk: str(answer.detail)
         for letter, answer in zip(letters, answers, strict=True)
@@ -181,7 +190,10 @@ def _advance(replay: DeadLetterReplay, *, now: datetime) -> None:
 
 
 def _open_letters(asked: Filter, *, kind: str) -> QuerySet[DeadLetter]:
+    """Find what is meant; mails that may have arrived only where their reason is named."""
     letters = DeadLetter.objects.filter(state=LetterState.OPEN)
+    if asked.reason is None:
+        letters = letters.exclude(reason=UNKNOWN_OUTCOME)
     return asked.narrow(letters.filter(kind=kind) if kind else letters)
 
 

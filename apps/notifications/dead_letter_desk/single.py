@@ -23,7 +23,7 @@ from apps.notifications.states import CLAIMABLE
 Answer = Replayed | Problem
 
 
-def replay(letter_id: UUID, *, by: str, note: str = "") -> Replayed:
+def replay(letter_id: UUID, *, by: str, note: str = "", may_have_arrived: bool = False) -> Replayed:
     """Replay an open dead letter.
 
     A notification is sent once more, as a new one. Poison wakes the notifications that it
@@ -33,16 +33,20 @@ def replay(letter_id: UUID, *, by: str, note: str = "") -> Replayed:
         letter_id: An existing dead letter.
         by: Who: a client, ``staff:<user id>`` or ``operator``.
         note: Why, in their words.
+        may_have_arrived: Whether they know that the person may get it twice.
 
     Raises:
-        Problem: 409 when it is not open, its notification has got on since, or poison names no
-            notification that exists; 422 when the user is gone. Nothing is changed then.
+        Problem: 409 when it is not open, its notification has got on since or may have arrived, or
+            poison names no notification that exists; 422 when the user is gone. Nothing is changed
+            then.
     """
     with transaction.atomic():
         letter = _locked(letter_id)
         if letter.state != LetterState.OPEN:
             raise Problem(409, f"This dead letter has been {letter.state}.")
-        (answer,) = replay_locked([letter], by=by, now=timezone.now(), note=note)
+        (answer,) = replay_locked(
+            [letter], by=by, now=timezone.now(), note=note, may_have_arrived=may_have_arrived
+        )
         if isinstance(answer, Problem):
             raise answer
     return answer
@@ -86,6 +90,7 @@ def replay_locked(
     now: datetime,
     note: str = "",
     replay: DeadLetterReplay | None = None,
+    may_have_arrived: bool = False,
 ) -> list[Answer]:
     """Replay open letters that this transaction holds locked, each judged by itself.
 
@@ -95,11 +100,17 @@ def replay_locked(
         now: The time of the replay, UTC.
         note: Why, in their words.
         replay: The replay of many that this belongs to.
+        may_have_arrived: Whether they know that people may get it twice.
 
     Returns:
         In their order, what each was replayed as, or why it was not.
     """
-    answers = _resent([letter for letter in letters if not letter.is_poison], by=by, now=now)
+    answers = _resent(
+        [letter for letter in letters if not letter.is_poison],
+        by=by,
+        now=now,
+        may_have_arrived=may_have_arrived,
+    )
     answers |= _rewoken([letter for letter in letters if letter.is_poison], now=now)
     done = [answer for answer in answers.values() if isinstance(answer, Replayed)]
     dead_letters.mark_replayed(done, by=by, now=now, note=note, replay=replay)
@@ -110,12 +121,15 @@ def _locked(letter_id: UUID) -> DeadLetter:
     return DeadLetter.objects.select_for_update().get(pk=letter_id)
 
 
-def _resent(letters: Sequence[DeadLetter], *, by: str, now: datetime) -> dict[UUID, Answer]:
+def _resent(
+    letters: Sequence[DeadLetter], *, by: str, now: datetime, may_have_arrived: bool
+) -> dict[UUID, Answer]:
     originals = Notification.objects.in_bulk([letter.notification_id for letter in letters])
     stored = replays.store(
         [originals[letter.notification_id] for letter in letters if letter.notification_id],
         by=by,
         now=now,
+        may_have_arrived=may_have_arrived,
     )
     return {
         letter.pk: answer

@@ -15,13 +15,14 @@ class Again:
     """Rows of one lane that wait on the same rung for the same attempt.
 
     Attributes:
-        lane: Where they go when the wait is over.
+        lane: Where they go when the wait is over; None means where their message came from, which
+            their rows were not asked for.
         attempt: Attempts that they have spent by then.
         rung_seconds: The rung to wait on; None puts them at the end of the lane at once.
         ids: The notifications.
     """
 
-    lane: str
+    lane: str | None
     attempt: int
     rung_seconds: int | None
     ids: list[UUID]

@@ -7,59 +7,83 @@ from datetime import datetime
 from itertools import islice, pairwise
 from uuid import UUID
 
+import structlog
 from django.conf import settings
-from django.utils import timezone
+from django.db import Error
 
+from apps.common.database_retry import run_until_answered
 from apps.notifications import breakers, limits, queues
 from apps.notifications.delivery import again, record, routing
 from apps.notifications.delivery.again import Again
-from apps.notifications.delivery.claim import claim
+from apps.notifications.delivery.claim import Claim, claim
 from apps.notifications.delivery.eligibility import Hindrance
-from apps.notifications.delivery.prepare import Envelope, prepare
+from apps.notifications.delivery.prepare import Envelope, Prepared, prepare
 from apps.notifications.delivery.retry import Policy
 from apps.notifications.models import Notification
 from apps.notifications.providers.base import Reply
 from apps.notifications.providers.registry import provider
 from apps.notifications.queues import Channel
 
+log = structlog.get_logger(__name__)
+
 # A chunk ends well within its lease, and within the broker's patience at a shutdown.
 CHUNK_SECONDS = 8.0
 # Bulk chunks make way sooner, so that a slow provider does not keep a worker to itself.
 BULK_CHUNK_SECONDS = 2.0
+# A message that finds no database waits in the broker for so long; a rung of ``queues``.
+AWAY_RUNG_SECONDS = 8
 # What was accepted is recorded after this long at the latest, also while other calls of the chunk
 # hang: a worker that dies then has less to send twice.
 RECORD_SECONDS = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Flight:
     """A chunk whose calls have been begun.
 
     Attributes:
-        claim_id: Marks its rows.
+        claim: What holds its rows.
+        channel: The channel of all of them.
         lane: Where they came from; all of a message are of one lane.
         until: ``time.monotonic()`` after which no further call is begun.
         hindered: The rows that do not go out now.
         rounds: What comes of the others, as it comes.
+        unrecorded: The rows whose lease has to last.
     """
 
-    claim_id: UUID
+    claim: Claim
+    channel: Channel
     lane: str
     until: float
     hindered: list[tuple[Notification, Hindrance]]
     rounds: Iterator[list[record.Round]]
+    unrecorded: set[UUID]
 
     def recorded(self) -> list[Again]:
-        """Wait for the answers, record them, and return what has to be tried again."""
+        """Wait for the answers, record them, and return what has to be tried again.
+
+        Nobody else gets a row while its call is on the wire, however long that takes: between two
+        parts of the answers the lease is renewed.
+        """
         waits: list[Again] = []
-        hindered = self.hindered
         for rounds in self.rounds:
-            waits += record.outcomes(
-                self.claim_id, rounds=rounds, hindered=hindered, policy=policy()
-            )
-            hindered = []
-        if hindered:
-            waits += record.outcomes(self.claim_id, rounds=[], hindered=hindered, policy=policy())
+            waits += self._record(rounds)
+            self.claim.renew_when_due(self.unrecorded)
+        return waits + self._record([])
+
+    def _record(self, rounds: list[record.Round]) -> list[Again]:
+        hindered, self.hindered = self.hindered, []
+        if not (rounds or hindered):
+            return []
+        waits = record.outcomes(
+            self.claim.id,
+            rounds=rounds,
+            hindered=hindered,
+            policy=policy(self.channel),
+            now=self.claim.clock.now(),
+        )
+        self.unrecorded -= {done.notification.pk for done in rounds}
+        self.unrecorded -= {row.pk for row, _ in hindered}
         return waits
 
 
@@ -75,7 +99,10 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Agai
         attempt: Attempts spent when the message was published.
 
     Returns:
-        The groups that have to be put on the broker again.
+        The groups that have to be put on the broker again, with those that found no database.
+
+    Raises:
+        django.db.Error: Outcomes could not be recorded for ``record.PATIENCE_SECONDS``.
     """
     began = time.monotonic()
     waits: list[Again] = []
@@ -93,6 +120,13 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Agai
                     break
                 early, flight = _begun(channel, ids[start:end], attempt=attempt, began=began)
                 waits += early
+            except Error as error:
+                log.warning("a message waits for the database", error=type(error).__name__)
+                rest = list(ids[start:])
+                waits.append(
+                    Again(lane=None, attempt=attempt, rung_seconds=AWAY_RUNG_SECONDS, ids=rest)
+                )
+                break
             finally:
                 # Also when the next chunk could not be begun: these calls have been made.
                 if ahead is not None:
@@ -119,30 +153,56 @@ def _begun(
 ) -> tuple[list[Again], _Flight | None]:
     """Claim and prepare a chunk and begin its calls; return what is too early for them as well."""
     claimed = claim(ids, attempt=attempt)
-    now = timezone.now()
     early = again.group(
-        [(row, row.attempts, row.next_attempt_at) for row in claimed.early], now=now
+        [(row, row.attempts, row.next_attempt_at) for row in claimed.early],
+        now=claimed.clock.now(),
     )
     if not claimed.rows:
         return early, None
-    prepared = prepare(claimed.rows, now=now)
+    prepared = _prepared(claimed)
     bulk = all(queues.is_bulk(row.lane) for row in claimed.rows)
     until = began + (BULK_CHUNK_SECONDS if bulk else CHUNK_SECONDS)
-    return early, _Flight(
-        claim_id=claimed.id,
+    flight = _Flight(
+        claim=claimed,
+        channel=channel,
         lane=claimed.rows[0].lane,
         until=until,
         hindered=prepared.hindered,
-        rounds=_send(channel, prepared.envelopes, turn=_turn(claimed.rows), until=until),
+        rounds=_send(
+            channel,
+            prepared.envelopes,
+            turn=_turn(claimed.rows),
+            until=until,
+            started_at=claimed.clock.now(),
+        ),
+        unrecorded={row.pk for row in claimed.rows},
     )
+    return early, flight
 
 
-def policy() -> Policy:
-    """Read the retry policy from the settings."""
+def _prepared(claimed: Claim) -> Prepared:
+    """Prepare what a claim holds, however long the database takes.
+
+    Whoever finds a row that is held and not dealt with counts a crash. After so long a wait no call
+    is begun any more, so nothing goes out that somebody else may have by then.
+    """
+
+    def step(_: bool) -> Prepared:  # noqa: FBT001 - as ``run_until_answered`` calls it.
+        return prepare(claimed.rows, now=claimed.clock.now())
+
+    return run_until_answered(step, what="prepare", patience_seconds=record.PATIENCE_SECONDS)
+
+
+def policy(channel: Channel) -> Policy:
+    """Read the retry policy of a channel from the settings.
+
+    A second copy of a push replaces the first on the device, one of a mail lies beside it.
+    """
     return Policy(
         max_attempts=settings.RETRY_MAX_ATTEMPTS,
         base_seconds=settings.RETRY_BASE_SECONDS,
         max_seconds=settings.RETRY_MAX_SECONDS,
+        unknown_waits=settings.UNKNOWN_OUTCOME_WAITS if channel is Channel.EMAIL else None,
     )
 
 
@@ -156,13 +216,18 @@ def _turn(rows: Sequence[Notification]) -> limits.Turn:
 
 
 def _send(
-    channel: Channel, envelopes: Sequence[Envelope], *, turn: limits.Turn, until: float
+    channel: Channel,
+    envelopes: Sequence[Envelope],
+    *,
+    turn: limits.Turn,
+    until: float,
+    started_at: datetime,
 ) -> Iterator[list[record.Round]]:
     """Take the messages of all envelopes to the wire side by side, each by its provider.
 
     Returns:
-        The rounds that have ended since the last time: what a provider accepted is recorded soon,
-        also while another call of the chunk hangs.
+        The rounds that have ended since the last time, none where all calls hang: what a provider
+        accepted is recorded soon, also while another call of the chunk hangs.
     """
     parcels = [
         routing.Parcel(message=message, kind=envelope.notification.kind)
@@ -170,7 +235,6 @@ def _send(
         for message in envelope.messages
     ]
     plan = routing.plan(channel, parcels, turn=turn)
-    started_at = timezone.now()
     replies = _replies(channel, parcels, plan, turn=turn, until=until)
     return _rounds(envelopes, parcels, plan, replies, started_at=started_at)
 
@@ -193,6 +257,7 @@ def _rounds(
             notification=envelope.notification,
             started_at=started_at,
             accepted_before=envelope.accepted_before,
+            unknown_before=envelope.unknown_before,
             calls=[
                 record.Call(
                     message=parcels[place].message,
@@ -212,8 +277,8 @@ def _rounds(
         for envelope, own in awaited:
             (ended if open_places.isdisjoint(own) else still).append((envelope, own))
         awaited = still
-        if ended:
-            yield [round_of(envelope, own) for envelope, own in ended]
+        # Also where nothing has ended: the lease of what is on the wire has to be renewed.
+        yield [round_of(envelope, own) for envelope, own in ended]
     if awaited:
         yield [round_of(envelope, own) for envelope, own in awaited]
 
@@ -244,7 +309,7 @@ def _replies(
         for name, places, parts in begun:
             for part in parts:
                 own = {places[place]: reply for place, reply in sorted(part.items())}
-                if name != routing.SANDBOX:
+                if own and name != routing.SANDBOX:
                     own = _told(channel, name, own, plan, turn=turn, began=began)
                 yield own
 

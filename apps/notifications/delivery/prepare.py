@@ -6,15 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import structlog
+from django.db import Error
+
 from apps.notifications.channels import email, push
-from apps.notifications.delivery.eligibility import Hindrance, hindrance
+from apps.notifications.delivery.eligibility import Hindrance, hindrance, skipped
 from apps.notifications.delivery.retry import RULES, Rule
 from apps.notifications.models import Attempt, Notification
 from apps.notifications.providers.base import Mail, Outcome, Push
+from apps.notifications.queues import Channel
 from apps.notifications.states import Status
 from apps.templates import rendering
 from apps.users import contacts
 from apps.users.contacts import Contact
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +29,13 @@ class Envelope:
 
     Attributes:
         accepted_before: Whether a device accepted it in an earlier round.
+        unknown_before: Earlier calls of a mail whose outcome is unknown.
     """
 
     notification: Notification
     messages: Sequence[Mail] | Sequence[Push]
     accepted_before: bool = False
+    unknown_before: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,40 +52,68 @@ class PastRounds:
 
     Attributes:
         devices: Devices that accepted, or refused for good.
-        accepted: Whether any device accepted.
+        accepted: Whether the mail or any device was accepted.
+        unknown: Calls whose outcome is unknown.
     """
 
     devices: set[UUID] = field(default_factory=set)
     accepted: bool = False
+    unknown: int = 0
 
 
 def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
-    """Judge and compose a chunk of one channel."""
+    """Judge and compose a chunk of one channel.
+
+    Args:
+        rows: Claimed, of one channel.
+        now: The present by the database's clock, UTC.
+    """
     people = contacts.load_contacts({row.user_id for row in rows}, channel=rows[0].channel)
     facts = rendering.load_versions({row.template_version_id for row in rows})
     # A round that was cut short by a limit, or by the death of its worker, spent no attempt.
     past = _past_rounds([row.pk for row in rows if row.attempts or row.crashes or _waited(row)])
     prepared = Prepared()
     for row in rows:
-        contact = people.get(row.user_id)
-        known = facts.get(row.template_version_id)
-        # A version that somebody deleted by hand fails its own rows, not the whole chunk.
-        found = (
-            hindrance(row, contact=contact, facts=known, now=now)
-            if known is not None
-            else template_error("the version no longer exists")
+        made = _judged(
+            row,
+            contact=people.get(row.user_id),
+            facts=facts.get(row.template_version_id),
+            past=past.get(row.pk, PastRounds()),
+            now=now,
         )
-        if found is None and contact is not None and known is not None:
-            composed = _compose(
-                row, contact=contact, facts=known, past=past.get(row.pk, PastRounds()), now=now
-            )
-            if isinstance(composed, Envelope):
-                prepared.envelopes.append(composed)
-                continue
-            found = composed
-        if found is not None:
-            prepared.hindered.append((row, found))
+        if isinstance(made, Envelope):
+            prepared.envelopes.append(made)
+        else:
+            prepared.hindered.append((row, made))
     return prepared
+
+
+def _judged(
+    row: Notification,
+    *,
+    contact: Contact | None,
+    facts: rendering.TemplateFacts | None,
+    past: PastRounds,
+    now: datetime,
+) -> Envelope | Hindrance:
+    """Judge and compose one notification; what is wrong with it costs no other of its chunk."""
+    if past.accepted and row.channel == Channel.EMAIL:
+        # Recorded by a worker whose lease had ended, or told by nobody else: never sent again.
+        return Hindrance(to=Status.SENT, detail="the provider had accepted it before")
+    if facts is None:
+        # A version that somebody deleted by hand.
+        return template_error("the version no longer exists")
+    try:
+        found = hindrance(row, contact=contact, facts=facts, now=now)
+        if found is not None or contact is None:
+            return found or skipped("user_erased", "the user no longer exists")
+        return _compose(row, contact=contact, facts=facts, past=past, now=now)
+    except Error:
+        raise
+    except Exception as error:
+        log.exception("notification cannot be composed", notification_id=str(row.pk))
+        words = f"it cannot be composed: {type(error).__name__}"
+        return Hindrance(to=Status.FAILED, reason="defect", detail=words)
 
 
 def _waited(row: Notification) -> bool:
@@ -105,6 +141,7 @@ def _compose(
         return Envelope(
             notification=row,
             messages=email.compose(row, contact=contact, content=content, facts=facts),
+            unknown_before=past.unknown,
         )
     messages = push.compose(row, contact=contact, content=content, settled=past.devices, now=now)
     if not messages:
@@ -119,12 +156,14 @@ def _past_rounds(ids: Sequence[UUID]) -> dict[UUID, PastRounds]:
     past: dict[UUID, PastRounds] = defaultdict(PastRounds)
     if not ids:
         return past
-    attempts = Attempt.objects.filter(notification_id__in=ids, device_id__isnull=False)
+    attempts = Attempt.objects.filter(notification_id__in=ids)
     for notification_id, device_id, outcome in attempts.values_list(
         "notification_id", "device_id", "outcome"
     ):
         rule = RULES[Outcome(outcome)]
+        known = past[notification_id]
+        known.accepted |= rule is Rule.DONE
+        known.unknown += outcome == Outcome.UNKNOWN
         if device_id is not None and rule in {Rule.DONE, Rule.GIVE_UP}:
-            past[notification_id].devices.add(device_id)
-            past[notification_id].accepted |= rule is Rule.DONE
+            known.devices.add(device_id)
     return past

@@ -1,25 +1,29 @@
-"""Record what a chunk came to: one transaction, few statements where all is well."""
+"""Record what a chunk came to: one transaction, few statements where all is well.
+
+What is known to be sent is in this process's memory alone until it is recorded, so recording is
+repeated until the database answers, and repeated it changes nothing.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import transaction
-from django.db.models import Case, DateTimeField, F, Value, When
-from django.utils import timezone
+from django.db import Error, transaction
+from django.db.models import Case, DateTimeField, F, Q, Value, When
 
+from apps.common.database_retry import ABOUT_THE_VALUES, run_until_answered
 from apps.common.inserting import insert
-from apps.notifications import outbox
+from apps.notifications import dead_letters, outbox
 from apps.notifications.delivery import again
 from apps.notifications.delivery.again import Again
 from apps.notifications.delivery.eligibility import Hindrance
 from apps.notifications.delivery.retry import Held, Policy, Verdict, judge
 from apps.notifications.models import Attempt, Notification, Receipt
 from apps.notifications.providers.base import Mail, Outcome, Push, Reply
-from apps.notifications.states import Status
+from apps.notifications.states import UNKNOWN_OUTCOME, Status
 from apps.notifications.timeline import advance, advance_telling
 from apps.users import contacts
 
@@ -29,6 +33,13 @@ log = structlog.get_logger(__name__)
 RETRY_GRACE = timedelta(seconds=30)
 # As for a message that was just published.
 RELEASE_GRACE = timedelta(seconds=60)
+# Answers are kept in memory, and nothing new is taken, for as long as the database is away, but not
+# until the broker takes the message back, which it does after 30 minutes.
+PATIENCE_SECONDS = 20 * 60.0
+# A dead address that is not put down now is found dead again by the next message to it.
+AFTERWARDS_SECONDS = 10.0
+# Endings that say that no acceptance is known. One that comes to be known settles them.
+UNPROVEN = ("crashed", "attempts_exhausted", UNKNOWN_OUTCOME)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +60,18 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """One notification's calls of one chunk."""
+    """One notification's calls of one chunk.
+
+    Attributes:
+        accepted_before: Whether a device accepted it in an earlier round.
+        unknown_before: Earlier calls of a mail whose outcome is unknown.
+    """
 
     notification: Notification
     started_at: datetime
     accepted_before: bool
     calls: Sequence[Call]
+    unknown_before: int = 0
 
     @property
     def replies(self) -> list[Reply]:
@@ -81,29 +98,105 @@ class Round:
 Judged = tuple[Round, Verdict]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """What is to be recorded, judged once, so that it stays the same when it is repeated.
+
+    Attributes:
+        attempts: Their ids are set, so that a repetition finds out whether they are stored.
+        unsent: Rows whose turn did not come.
+    """
+
+    claim_id: UUID
+    now: datetime
+    judged: Sequence[Judged] = ()
+    attempts: Sequence[Attempt] = ()
+    hindered: Sequence[tuple[Notification, Hindrance]] = ()
+    unsent: Sequence[Notification] = ()
+
+    def store(self, repeated: bool) -> list[UUID]:  # noqa: FBT001 - as ``run_until_answered`` calls it.
+        """Store all of it or nothing, and return the notifications that failed."""
+        with transaction.atomic():
+            if repeated and self._is_stored():
+                return [
+                    done.notification.pk
+                    for done, verdict in self.judged
+                    if verdict.to is Status.FAILED
+                ]
+            insert(self.attempts)
+            failed = _record_verdicts(self.claim_id, self.judged, now=self.now)
+            failed += _record_hindrances(self.claim_id, self.hindered, now=self.now)
+            _release(self.claim_id, self.unsent, now=self.now)
+        return failed
+
+    def _is_stored(self) -> bool:
+        """Tell whether an earlier try was committed although its connection broke.
+
+        Without attempts that needs no answer: every move asks whether the claim still holds.
+        """
+        return bool(self.attempts) and Attempt.objects.filter(pk=self.attempts[0].pk).exists()
+
+    def single(self) -> "list[_Entry]":
+        """Take it apart into entries of one notification each."""
+        nothing = _Entry(claim_id=self.claim_id, now=self.now)
+        own = defaultdict[UUID, list[Attempt]](list)
+        for attempt in self.attempts:
+            own[attempt.notification_id].append(attempt)
+        return [
+            *(
+                replace(nothing, judged=[one], attempts=own[one[0].notification.pk])
+                for one in self.judged
+            ),
+            *(replace(nothing, hindered=[one]) for one in self.hindered),
+            *(replace(nothing, unsent=[one]) for one in self.unsent),
+        ]
+
+    def without_words(self) -> "_Entry":
+        """Leave out the provider's words, of which one may be what the database refuses."""
+        for attempt in self.attempts:
+            attempt.code = attempt.detail = attempt.provider_message_id = ""
+        judged = [(done, replace(verdict, detail="")) for done, verdict in self.judged]
+        return replace(self, judged=judged)
+
+
 def outcomes(
     claim_id: UUID,
     *,
     rounds: Sequence[Round],
     hindered: Sequence[tuple[Notification, Hindrance]],
     policy: Policy,
+    now: datetime,
 ) -> list[Again]:
     """Record a chunk and return what has to be put on the broker again.
 
     A row that another process holds by now, or that a receipt has moved on, keeps its status;
-    its attempts are recorded all the same, because they happened.
+    its attempts are recorded all the same, because they happened. Where nobody holds the row, an
+    acceptance counts although it is recorded late.
+
+    Args:
+        claim_id: The claim that held the rows when they went out.
+        rounds: What came of those that went out, or were held back.
+        hindered: Those that do not go out now.
+        policy: Attempts and backoff.
+        now: The present by the database's clock, UTC.
+
+    Raises:
+        django.db.Error: The database did not answer for ``PATIENCE_SECONDS``.
     """
-    now = timezone.now()
     moving = [done for done in rounds if done.replies or done.held]
     judged = [(done, _verdict(done, now=now, policy=policy)) for done in moving]
     unsent = [done.notification for done in rounds if not (done.replies or done.held)]
-    with transaction.atomic():
-        insert([row for done in rounds for row in _attempts(done)])
-        failed = _record_verdicts(claim_id, judged, now=now)
-        failed += _record_hindrances(claim_id, hindered, now=now)
-        _release(claim_id, unsent, now=now)
-        _retire_addresses(rounds)
-    outbox.publish_failed(failed)
+    entry = _Entry(
+        claim_id=claim_id,
+        now=now,
+        judged=judged,
+        attempts=[row for done in rounds for row in _attempts(done)],
+        hindered=hindered,
+        unsent=unsent,
+    )
+    failed = _stored(entry)
+    _afterwards("dead letters wait for the sweep", lambda: outbox.publish_failed(failed))
+    _retire_addresses(rounds)
     _log(judged, hindered)
     waits = [(row, row.attempts, None) for row in unsent]
     return again.group(
@@ -119,6 +212,41 @@ def outcomes(
     )
 
 
+def _stored(entry: _Entry) -> list[UUID]:
+    """Store an entry; what the database refuses costs its neighbours nothing."""
+    try:
+        return run_until_answered(
+            entry.store, what="record outcomes", patience_seconds=PATIENCE_SECONDS
+        )
+    except (*ABOUT_THE_VALUES, ValueError):
+        log.exception("outcomes cannot be stored together; each is tried alone")
+    failed: list[UUID] = []
+    for one in entry.single():
+        for attempt in (one, one.without_words()):
+            try:
+                failed += run_until_answered(
+                    attempt.store, what="record an outcome", patience_seconds=PATIENCE_SECONDS
+                )
+                break
+            except (*ABOUT_THE_VALUES, ValueError):
+                log.exception("an outcome cannot be stored", notification_id=_named(one))
+    return failed
+
+
+def _named(entry: _Entry) -> list[str]:
+    rows = [done.notification for done, _ in entry.judged]
+    rows += [row for row, _ in entry.hindered]
+    return [str(row.pk) for row in [*rows, *entry.unsent]]
+
+
+def _afterwards(words: str, step: Callable[[], object]) -> None:
+    """Do what follows a record that is committed; it may fail, and the record stands."""
+    try:
+        run_until_answered(lambda _: step(), what=words, patience_seconds=AFTERWARDS_SECONDS)
+    except Error as error:
+        log.warning(words, error=type(error).__name__)
+
+
 def _verdict(done: Round, *, now: datetime, policy: Policy) -> Verdict:
     replies = done.replies
     if replies and done.out_of_time:
@@ -128,6 +256,7 @@ def _verdict(done: Round, *, now: datetime, policy: Policy) -> Verdict:
         replies,
         held=done.held,
         accepted_before=done.accepted_before,
+        unknown_before=done.unknown_before,
         attempts=done.notification.attempts,
         expires_at=done.notification.expires_at,
         now=now,
@@ -176,7 +305,7 @@ def _record_verdicts(claim_id: UUID, judged: Sequence[Judged], *, now: datetime)
                 now=now,
                 detail=verdict.detail,
                 reason=verdict.reason,
-                held_by=claim_id,
+                only=Q(claim_id=claim_id),
                 claim_id=None,
                 attempts=F("attempts") + (1 if verdict.spent else 0),
             )
@@ -191,10 +320,12 @@ def _record_verdicts(claim_id: UUID, judged: Sequence[Judged], *, now: datetime)
 def _record_accepted(claim_id: UUID, rounds: Sequence[Round], *, to: Status, now: datetime) -> None:
     ids = [done.notification.pk for done in rounds]
     held = Notification.objects.filter(pk__in=ids, claim_id=claim_id)
-    moved = advance(held, to=to, now=now, attempts=F("attempts") + 1, claim_id=None)
+    sending = held.filter(status=Status.SENDING)
+    moved = advance(sending, to=to, now=now, attempts=F("attempts") + 1, claim_id=None)
     if moved < len(ids):
         # A receipt was faster than this record: the status stands, the attempt still counts.
         held.update(attempts=F("attempts") + 1, claim_id=None)
+        _record_late(ids, to=to, now=now)
     if to is Status.DELIVERED:
         Receipt.objects.bulk_create(
             [
@@ -207,6 +338,32 @@ def _record_accepted(claim_id: UUID, rounds: Sequence[Round], *, to: Status, now
                 )
                 for done in rounds
             ]
+        )
+
+
+def _record_late(ids: Sequence[UUID], *, to: Status, now: datetime) -> None:
+    """Settle rows that were taken from this claim, and that nobody holds now.
+
+    The claim's lease ended while its holder stood still or had no database. Whoever holds a row
+    keeps it; it is settled when it comes back, because the attempt is recorded.
+    """
+    late = advance_telling(
+        ids,
+        to=Status.SENT,
+        now=now,
+        detail="the provider had accepted it, which was recorded late",
+        only=Q(claim_id=None) & (~Q(status=Status.FAILED) | Q(reason__in=UNPROVEN)),
+        attempts=F("attempts") + 1,
+    )
+    if late and to is Status.DELIVERED:
+        advance(Notification.objects.filter(pk__in=late), to=to, now=now)
+    if late:
+        log.warning("acceptances recorded late", notification_ids=[str(pk) for pk in late])
+        transaction.on_commit(
+            lambda: _afterwards(
+                "dead letters of what was sent stay open",
+                lambda: dead_letters.resolve(late, now=now, why="the provider had accepted it"),
+            )
         )
 
 
@@ -224,7 +381,7 @@ def _record_retrying(claim_id: UUID, judged: Sequence[Judged], *, now: datetime)
             to=Status.RETRYING,
             now=now,
             detail=detail,
-            held_by=claim_id,
+            only=Q(claim_id=claim_id),
             claim_id=None,
             attempts=F("attempts") + (1 if spent else 0),
             next_attempt_at=_case(due),
@@ -258,7 +415,7 @@ def _record_hindrances(
             now=now,
             detail=found.detail,
             reason=found.reason,
-            held_by=claim_id,
+            only=Q(claim_id=claim_id),
             claim_id=None,
             **postponed,
         )
@@ -281,7 +438,13 @@ def _release(claim_id: UUID, unsent: Sequence[Notification], *, now: datetime) -
 
 
 def _retire_addresses(rounds: Sequence[Round]) -> None:
-    """Never use a dead address or token again."""
+    """Never use a dead address or token again.
+
+    In statements of their own after the record, so that no transaction waits for an address while
+    it holds rows: two chunks with the same dead addresses in different order would wait for each
+    other.
+    """
+    emails: dict[str, str] = {}
     devices: dict[UUID, str] = {}
     for done in rounds:
         for call in done.calls:
@@ -292,9 +455,11 @@ def _retire_addresses(rounds: Sequence[Round]) -> None:
             if isinstance(message, Push):
                 devices[message.device_id] = reason
             else:
-                contacts.suppress(email=message.recipient, reason=reason)
+                emails[message.recipient] = reason
+    if emails:
+        _afterwards("dead addresses are not put down", lambda: contacts.suppress_all(emails))
     if devices:
-        contacts.retire_devices(devices)
+        _afterwards("dead devices are not retired", lambda: contacts.retire_devices(devices))
 
 
 def _log(judged: Sequence[Judged], hindered: Sequence[tuple[Notification, Hindrance]]) -> None:

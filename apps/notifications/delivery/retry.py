@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from apps.notifications.providers.base import Outcome, Reply
-from apps.notifications.states import Status
+from apps.notifications.states import UNKNOWN_OUTCOME, Status
 
 
 class Rule(StrEnum):
@@ -32,6 +32,8 @@ RULES: dict[Outcome, Rule] = {
 
 # A person has to mend wrong credentials; asking more often does not help.
 CONFIGURATION_WAIT_SECONDS = 30.0
+# Repetitions of what has an unknown outcome come later by up to this share.
+UNKNOWN_SPREAD = 0.1
 # What waits for a breaker comes back over this long.
 HELD_SPREAD_SECONDS = 1.0
 # A provider that asks for more than this is asked again all the same.
@@ -46,11 +48,15 @@ class Policy:
         max_attempts: Rounds on the wire, the first included.
         base_seconds: The first backoff before jitter.
         max_seconds: The longest backoff.
+        unknown_waits: Seconds before each repetition of a message whose outcome is unknown, as many
+            as there may be; None where a second copy replaces the first, so that it is repeated
+            like anything else.
     """
 
     max_attempts: int
     base_seconds: float
     max_seconds: float
+    unknown_waits: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +129,7 @@ def judge(
     now: datetime,
     policy: Policy,
     held: Held | None = None,
+    unknown_before: int = 0,
     jitter: Callable[[], float] = random.random,
 ) -> Verdict:
     """Decide what follows from the answers of one round.
@@ -138,15 +145,28 @@ def judge(
         now: The present, UTC.
         policy: Attempts, base and cap.
         held: How long a message waits that no breaker or limit let through.
+        unknown_before: Earlier calls of a mail whose outcome is unknown.
         jitter: Returns a number in [0, 1).
     """
     accepted = accepted_before or _any_accepted(replies)
     again = [reply for reply in replies if RULES[reply.outcome] in {Rule.RETRY, Rule.WAIT}]
+    if again and policy.unknown_waits is not None and again[0].outcome is Outcome.UNKNOWN:
+        return _unknown(
+            again[0],
+            waits=policy.unknown_waits,
+            unknown_before=unknown_before,
+            attempts=attempts,
+            expires_at=expires_at,
+            now=now,
+            policy=policy,
+            jitter=jitter,
+        )
     if again:
         return _try_again(
             again,
             all_waiting=all(RULES[reply.outcome] is Rule.WAIT for reply in replies),
             accepted=accepted,
+            unknown_before=unknown_before,
             attempts=attempts,
             expires_at=expires_at,
             now=now,
@@ -181,11 +201,40 @@ def _any_accepted(replies: Collection[Reply]) -> bool:
     return any(reply.outcome is Outcome.ACCEPTED for reply in replies)
 
 
+def _unknown(
+    reply: Reply,
+    *,
+    waits: tuple[float, ...],
+    unknown_before: int,
+    attempts: int,
+    expires_at: datetime | None,
+    now: datetime,
+    policy: Policy,
+    jitter: Callable[[], float],
+) -> Verdict:
+    """Repeat a mail that may have arrived seldom and late, and say so when it is given up.
+
+    RFC 5321, 4.5.3.2.6: a reply to the final dot that is lost leads to copies.
+    """
+    words = f"no answer, so it may have arrived: {reply.code or reply.detail or reply.outcome}"
+    if unknown_before < len(waits) and attempts + 1 < policy.max_attempts:
+        wait = max(
+            waits[unknown_before] * (1 + UNKNOWN_SPREAD * jitter()),
+            backoff_seconds(attempts=attempts + 1, policy=policy, jitter=jitter),
+        )
+        due = now + timedelta(seconds=wait)
+        if expires_at is None or due < expires_at:
+            # Woken by the sweep: no waiting queue is as long.
+            return Verdict(to=Status.RETRYING, next_attempt_at=due, gathered=True, detail=words)
+    return Verdict(to=Status.FAILED, reason=UNKNOWN_OUTCOME, detail=words)
+
+
 def _try_again(
     again: list[Reply],
     *,
     all_waiting: bool,
     accepted: bool,
+    unknown_before: int,
     attempts: int,
     expires_at: datetime | None,
     now: datetime,
@@ -207,9 +256,11 @@ def _try_again(
         if accepted:
             return Verdict(to=Status.SENT, spent=spent)
         what = "attempts are spent" if out_of_attempts else "the deadline leaves no further attempt"
-        return Verdict(
-            to=Status.FAILED, reason="attempts_exhausted", spent=spent, detail=f"{words}; {what}"
-        )
+        words, reason = f"{words}; {what}", "attempts_exhausted"
+        if policy.unknown_waits is not None and unknown_before:
+            # What came after it says nothing about the copy that was handed over.
+            words, reason = f"{words}; an earlier copy may have arrived", UNKNOWN_OUTCOME
+        return Verdict(to=Status.FAILED, reason=reason, spent=spent, detail=words)
     return Verdict(to=Status.RETRYING, spent=spent, next_attempt_at=due, detail=words)
 
 

@@ -62,6 +62,11 @@ class DeadLetterWords:
         replayed.add_argument("--all", action="store_true", help="Every open one.")
         replayed.add_argument("--rate", type=int, default=many.RATE_DEFAULT_PER_SECOND)
         replayed.add_argument("--note", default="", help="Why, for the audit trail.")
+        replayed.add_argument(
+            "--may-have-arrived",
+            action="store_true",
+            help="With an id: replay a mail although the first copy may have arrived.",
+        )
         replayed.add_argument("--dry-run", action="store_true", help="Only count.")
         replayed.add_argument(
             "--no-wait", action="store_true", help="Leave the work to the scheduler."
@@ -125,7 +130,12 @@ class DeadLetterWords:
         if arguments.dry_run:
             self._command.stdout.write(f"{1 if letter.state == LetterState.OPEN else 0} match")
             return
-        done = single.replay(letter.pk, by=self._by, note=arguments.note[:500])
+        done = single.replay(
+            letter.pk,
+            by=self._by,
+            note=arguments.note[:500],
+            may_have_arrived=arguments.may_have_arrived,
+        )
         if done.replayed_as:
             self._command.stdout.write(str(done.replayed_as))
         for pk in done.woken:

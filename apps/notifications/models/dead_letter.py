@@ -8,6 +8,7 @@ from django.utils import timezone
 from apps.common.callers import Kind
 from apps.common.ids import new_id
 from apps.notifications.models.notification import Notification
+from apps.notifications.states import UNKNOWN_OUTCOME
 
 
 class LetterState(StrEnum):
@@ -16,6 +17,8 @@ class LetterState(StrEnum):
     OPEN = "open"
     REPLAYED = "replayed"
     DISCARDED = "discarded"
+    # Its notification turned out to have been sent or delivered.
+    RESOLVED = "resolved"
 
 
 class DeadLetter(models.Model):
@@ -65,6 +68,11 @@ class DeadLetter(models.Model):
     def __str__(self) -> str:
         """Name the dead letter by why it is here."""
         return f"{self.reason} {self.notification_id or self.message_id}"
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether a replay may make a second copy: nobody knows what became of the first."""
+        return self.reason == UNKNOWN_OUTCOME
 
     @property
     def is_poison(self) -> bool:

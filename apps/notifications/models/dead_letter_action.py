@@ -15,6 +15,7 @@ class ActionName(StrEnum):
     REPLAYED = "replayed"
     REFUSED = "replay_refused"
     DISCARDED = "discarded"
+    RESOLVED = "resolved"
     REPLAY_STARTED = "replay_started"
     REPLAY_CANCELLED = "replay_cancelled"
 

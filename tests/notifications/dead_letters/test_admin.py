@@ -89,6 +89,19 @@ def test_poison_is_shown_escaped(operator: Client, db: None) -> None:
     assert "&lt;script&gt;alert(1)" in page
 
 
+def test_a_mail_that_may_have_arrived_is_replayed_only_by_the_action_that_says_so(
+    operator: Client, alice: User
+) -> None:
+    letter = dead(alice, reason="unknown_outcome")
+    page = act(operator, "replay", letter)
+    assert "may get it twice" in page
+    assert replays_of(letter) == []
+
+    page = act(operator, "replay_doubtful", letter)
+    assert "1 replayed." in page
+    assert len(replays_of(letter)) == 1
+
+
 def test_those_chosen_are_replayed_each_by_itself(operator: Client, alice: User) -> None:
     good, bad = dead(alice), poison("x")
     page = act(operator, "replay", good, bad, note="fixed")

@@ -32,6 +32,7 @@ KEYS = {
     "recorded_at",
     "settled_at",
     "replayed_as",
+    "may_have_arrived",
     "links",
 }
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from apps.notifications.delivery.again import Again
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.delivery.deliver import AWAY_RUNG_SECONDS, deliver
 from apps.notifications.models import Attempt, Notification
 from apps.notifications.queues import Channel
 from apps.notifications.states import Status
@@ -110,11 +110,14 @@ def test_what_is_on_the_wire_is_recorded_when_the_next_chunk_cannot_be_claimed(
 ) -> None:
     fault = failing('UPDATE "notifications_notification"', turn=2)
 
-    with connection.execute_wrapper(fault), pytest.raises(DatabaseError):
-        driven(rows)
+    with connection.execute_wrapper(fault):
+        (again,) = driven(rows)
 
     assert statuses(rows[FIRST]) == {Status.SENT: 50}
     assert statuses(rows[50:]) == {Status.PENDING: 300}
+    # To where it came from, after a while.
+    assert (again.lane, again.attempt, again.rung_seconds) == (None, 0, AWAY_RUNG_SECONDS)
+    assert again.ids == [row.pk for row in rows[50:]]
 
 
 def test_what_is_on_the_wire_is_recorded_when_the_chunk_ahead_of_it_cannot_be(

@@ -272,6 +272,77 @@ def test_a_round_with_one_retry_among_waits_counts_as_an_attempt() -> None:
     assert (verdict.to, verdict.spent) == (Status.RETRYING, True)
 
 
+MAIL = Policy(max_attempts=12, base_seconds=5.0, max_seconds=600.0, unknown_waits=(300.0, 1800.0))
+UNANSWERED = Reply(outcome=Outcome.UNKNOWN, code="TimeoutError")
+
+
+def unanswered(unknown_before: int, *, expires_at: datetime | None = None) -> Verdict:
+    return judge(
+        [UNANSWERED],
+        accepted_before=False,
+        attempts=unknown_before,
+        unknown_before=unknown_before,
+        expires_at=expires_at,
+        now=NOW,
+        policy=MAIL,
+        jitter=no_jitter,
+    )
+
+
+@pytest.mark.parametrize(("before", "minutes"), [(0, 5), (1, 30)])
+def test_a_mail_that_may_have_arrived_is_repeated_after_five_and_thirty_minutes(
+    before: int, minutes: int
+) -> None:
+    verdict = unanswered(before)
+
+    assert (verdict.to, verdict.spent, verdict.gathered) == (Status.RETRYING, True, True)
+    assert verdict.next_attempt_at == NOW + timedelta(minutes=minutes)
+    assert "may have arrived" in verdict.detail
+
+
+def test_a_mail_that_may_have_arrived_twice_already_is_given_up_and_says_so() -> None:
+    verdict = unanswered(2)
+
+    assert (verdict.to, verdict.reason) == (Status.FAILED, "unknown_outcome")
+    assert "may have arrived" in verdict.detail
+
+
+def test_a_repetition_that_would_come_too_late_is_not_made() -> None:
+    verdict = unanswered(0, expires_at=NOW + timedelta(minutes=4))
+
+    assert (verdict.to, verdict.reason) == (Status.FAILED, "unknown_outcome")
+
+
+def test_a_mail_that_runs_out_of_attempts_says_that_an_earlier_copy_may_have_arrived() -> None:
+    verdict = judge(
+        [Reply(outcome=Outcome.TRANSIENT, code="451")],
+        accepted_before=False,
+        attempts=11,
+        unknown_before=1,
+        expires_at=None,
+        now=NOW,
+        policy=MAIL,
+    )
+    assert (verdict.to, verdict.reason) == (Status.FAILED, "unknown_outcome")
+    assert verdict.detail.endswith("attempts are spent; an earlier copy may have arrived")
+
+
+def test_a_push_of_unknown_outcome_is_repeated_like_any_other() -> None:
+    """A second copy replaces the first on the device."""
+    verdict = judge(
+        [UNANSWERED],
+        accepted_before=False,
+        attempts=4,
+        unknown_before=4,
+        expires_at=None,
+        now=NOW,
+        policy=DEFAULT,
+    )
+    assert verdict.to is Status.RETRYING
+    assert verdict.next_attempt_at is not None
+    assert verdict.next_attempt_at <= NOW + timedelta(seconds=80)
+
+
 def test_an_outage_of_a_minute_costs_no_failure_under_the_default_policy() -> None:
     """Even with the shortest jitter twelve attempts reach far beyond a minute."""
     waits = [

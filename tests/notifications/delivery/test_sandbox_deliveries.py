@@ -264,6 +264,19 @@ def test_quiet_hours_postpone_to_their_end(alice: User) -> None:
     assert events(row) == [("scheduled", "quiet hours")]
 
 
+def test_a_row_that_cannot_be_composed_for_whatever_reason_fails_alone(
+    alice: User, bob: User
+) -> None:
+    bad, good = accepted(alice), accepted(bob)
+    # No way of ours writes that; a person with a database shell does.
+    Notification.objects.filter(pk=bad.pk).update(variables=7)
+    deliver(channel=Channel.EMAIL, ids=[bad.pk, good.pk], attempt=0)
+    bad.refresh_from_db()
+    good.refresh_from_db()
+    assert (bad.status, bad.reason, bad.attempts) == (Status.FAILED, "defect", 0)
+    assert good.status == Status.DELIVERED
+
+
 def test_a_template_error_fails_its_own_row_only(alice: User, settings: Any) -> None:
     settings.EMBEDDED = True
     template(

@@ -72,6 +72,11 @@ class Command(BaseCommand):
 
         replay = word("replay", self.replay, "Send a notification that ended badly once more.")
         replay.add_argument("notification", type=UUID)
+        replay.add_argument(
+            "--may-have-arrived",
+            action="store_true",
+            help="Also where the first copy may have arrived.",
+        )
 
         about_letters = "Look through dead letters, replay and discard them."
         letters = words.add_parser("dead-letters", help=about_letters, description=about_letters)
@@ -149,7 +154,12 @@ class Command(BaseCommand):
         original = Notification.objects.filter(pk=arguments.notification).first()
         if original is None:
             raise CommandError("There is no such notification.")
-        self.stdout.write(str(replays.replay(original, caller=Caller(client=OPERATOR)).pk))
+        row = replays.replay(
+            original,
+            caller=Caller(client=OPERATOR),
+            may_have_arrived=arguments.may_have_arrived,
+        )
+        self.stdout.write(str(row.pk))
 
     def doctor(self, arguments: Namespace) -> None:
         """Run every probe; fail when one finds something."""

@@ -1,0 +1,25 @@
+"""The time by the database's clock, which all processes share."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseClock:
+    """A time read from the database, and counted on without asking again.
+
+    Processes on several machines compare leases and due times, and their own clocks may differ by
+    any amount: one that was an hour ahead took leases back that had just begun.
+
+    Attributes:
+        at: The database's time when it was read, UTC.
+        read_at: ``time.monotonic()`` at that moment.
+    """
+
+    at: datetime
+    read_at: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        """Return the present by the database's clock, UTC."""
+        return self.at + timedelta(seconds=time.monotonic() - self.read_at)

@@ -1,0 +1,189 @@
+"""A mail that was handed over and never answered for is repeated seldom, and not without asking."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.common.problems import Problem
+from apps.notifications import breakers
+from apps.notifications.breakers.circuit import Forced
+from apps.notifications.dead_letter_desk import many, single
+from apps.notifications.dead_letter_desk.filters import Filter
+from apps.notifications.delivery.deliver import deliver
+from apps.notifications.models import DeadLetter, LetterState, Notification
+from apps.notifications.queues import Channel
+from apps.notifications.states import Status
+from apps.users.models import User
+from tests.fakes.smtp_server import DROP, SmtpServer
+from tests.notifications.cast import accepted, assert_problem, standing
+from tests.notifications.dead_letters.letters import dead, overdue_replays, replays_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def smtp(smtp_server: SmtpServer, settings: Any) -> SmtpServer:
+    settings.EMAIL_PROVIDERS = ["smtp"]
+    # A dead letter is recorded at once.
+    settings.EMBEDDED = True
+    smtp_server.answer("end", DROP)
+    return smtp_server
+
+
+def driven(row: Notification) -> None:
+    """Deliver it, as soon as it is due."""
+    Notification.objects.filter(pk=row.pk).update(next_attempt_at=None)
+    row.refresh_from_db()
+    deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=row.attempts)
+    row.refresh_from_db()
+
+
+def test_two_repetitions_are_made_and_then_it_is_given_up(alice: User, smtp: SmtpServer) -> None:
+    row = accepted(alice)
+    for minutes in (5, 30):
+        before = timezone.now()
+        driven(row)
+        assert row.status == Status.RETRYING
+        assert row.next_attempt_at is not None
+        assert row.next_attempt_at >= before + timedelta(minutes=minutes)
+        # The sweep wakes it: no message waits for so long.
+        assert row.wake_at == row.next_attempt_at
+    driven(row)
+
+    assert (row.status, row.reason, row.attempts) == (Status.FAILED, "unknown_outcome", 3)
+    assert "may have arrived" in row.events.order_by("pk")[2].detail
+    assert DeadLetter.objects.get().may_have_arrived
+    assert sum(smtp.message_ids.values()) == 3
+    assert len(smtp.message_ids) == 1
+
+
+@pytest.mark.parametrize("repetitions", [0, 1, 4])
+def test_there_are_as_many_repetitions_as_are_configured(
+    alice: User, smtp: SmtpServer, settings: Any, repetitions: int
+) -> None:
+    settings.UNKNOWN_OUTCOME_WAITS = (300.0,) * repetitions
+    row = accepted(alice)
+    for _ in range(repetitions):
+        driven(row)
+        assert row.status == Status.RETRYING
+    driven(row)
+    assert (row.status, row.reason) == (Status.FAILED, "unknown_outcome")
+    assert sum(smtp.message_ids.values()) == repetitions + 1
+
+
+def test_what_waits_for_an_open_breaker_spends_no_repetition(alice: User, smtp: SmtpServer) -> None:
+    row = accepted(alice)
+    driven(row)
+    breakers.force(["smtp"], Forced.OPEN)
+    for _ in range(5):
+        driven(row)
+        assert (row.status, row.attempts) == (Status.RETRYING, 1)
+    breakers.force(["smtp"], Forced.CLOSED)
+    driven(row)
+    assert (row.status, row.attempts) == (Status.RETRYING, 2)
+    assert sum(smtp.message_ids.values()) == 2
+
+
+def test_a_mail_that_is_answered_for_in_the_end_is_sent(alice: User, smtp: SmtpServer) -> None:
+    row = accepted(alice)
+    driven(row)
+    smtp.rules = []
+    driven(row)
+    assert row.status == Status.SENT
+
+
+# --- its replay asks first
+
+
+def test_a_dead_letter_is_replayed_only_by_whoever_knows_that_it_may_have_arrived(
+    shop: APIClient, alice: User
+) -> None:
+    letter = dead(alice, reason="unknown_outcome")
+    path = f"/api/v1/dead-letters/{letter.pk}/replay"
+
+    problem = assert_problem(shop.post(path), 409)
+    assert problem["code"] == "may_have_arrived"
+    assert replays_of(letter) == []
+    letter.refresh_from_db()
+    assert letter.state == LetterState.OPEN
+
+    answer = shop.post(path, {"may_have_arrived": True}, format="json")
+    assert answer.status_code == 202
+    assert answer.json()["may_have_arrived"] is True
+    assert len(replays_of(letter)) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "outcome"),
+    [
+        (Status.FAILED, "unknown_outcome", "unknown"),
+        (Status.FAILED, "rejected", "unknown"),
+        (Status.CANCELLED, "cancelled", "unknown"),
+        (Status.EXPIRED, "expired", "unknown"),
+        # It was stopped before its acceptance was recorded.
+        (Status.CANCELLED, "cancelled", "accepted"),
+        (Status.SKIPPED, "opted_out", "accepted"),
+    ],
+)
+def test_a_notification_of_which_a_copy_may_have_arrived_is_replayed_only_so(
+    shop: APIClient, alice: User, status: Status, reason: str, outcome: str
+) -> None:
+    row = standing(alice, status, reason=reason, attempts=1)
+    attempt(row, outcome)
+    path = f"/api/v1/notifications/{row.pk}/replay"
+
+    assert assert_problem(shop.post(path), 409)["code"] == "may_have_arrived"
+    assert Notification.objects.count() == 1
+    bad = shop.post(path, {"may_have_arrived": "yes"}, format="json")
+    assert assert_problem(bad, 400)["errors"][0]["pointer"] == "/may_have_arrived"
+    answer = shop.post(path, {"may_have_arrived": True}, format="json")
+    assert (answer.status_code, answer.json()["replay_of"]) == (202, str(row.pk))
+
+
+@pytest.mark.parametrize("outcome", ["transient", "rejected", "accepted"])
+def test_what_has_not_arrived_is_replayed_without_asking(
+    shop: APIClient, alice: User, outcome: str
+) -> None:
+    # An acceptance that the provider took back later has not arrived either.
+    row = standing(alice, Status.FAILED, reason="rejected", attempts=1)
+    attempt(row, outcome)
+    assert shop.post(f"/api/v1/notifications/{row.pk}/replay").status_code == 202
+
+
+def attempt(row: Notification, outcome: str) -> None:
+    row.attempt_rows.create(
+        number=1,
+        provider="smtp",
+        outcome=outcome,
+        correlation_id="",
+        started_at=timezone.now(),
+        duration_ms=1,
+    )
+
+
+def test_a_replay_by_filter_leaves_it_out_unless_it_is_named(alice: User) -> None:
+    doubtful, usual = dead(alice, reason="unknown_outcome"), dead(alice)
+    assert many.count(Filter(), kind="") == 1
+    many.start(Filter(channel="email"), kind="", by="operator", rate_per_second=1000)
+    overdue_replays()
+    while many.replay_slice():
+        overdue_replays()
+    assert (len(replays_of(usual)), replays_of(doubtful)) == (1, [])
+
+    named = Filter(reason="unknown_outcome")
+    assert many.count(named, kind="") == 1
+    many.start(named, kind="", by="operator", rate_per_second=1000)
+    overdue_replays()
+    while many.replay_slice():
+        overdue_replays()
+    assert len(replays_of(doubtful)) == 1
+
+
+def test_staff_and_operators_are_asked_as_well(alice: User) -> None:
+    letter = dead(alice, reason="unknown_outcome")
+    with pytest.raises(Problem):
+        single.replay(letter.pk, by="operator")
+    assert single.replay(letter.pk, by="operator", may_have_arrived=True).replayed_as
