@@ -69,6 +69,11 @@ class HttpServer(ServerThread):
     def respond(self, request: Request) -> Answer:
         raise NotImplementedError
 
+    async def pause(self) -> None:
+        """Wait before an answer."""
+        if self.latency:
+            await asyncio.sleep(self.latency)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         number = self.connections
@@ -81,8 +86,7 @@ class HttpServer(ServerThread):
             answer = self.respond(
                 Request(method=method, path=path, headers=headers, body=body, connection=number)
             )
-            if self.latency:
-                await asyncio.sleep(self.latency)
+            await self.pause()
             if answer.hang:
                 await asyncio.sleep(3600)
             if answer.drop:

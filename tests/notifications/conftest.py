@@ -1,5 +1,6 @@
 """The cast as fixtures."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -85,6 +86,19 @@ def nothing_stored(db: None) -> Iterator[None]:
     """Assert that the test stored no notification."""
     yield
     assert Notification.objects.count() == 0
+
+
+@pytest.fixture
+def ahead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+    """Move the monotonic clock of this process forward."""
+    usual, moved = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: usual() + moved[0])
+
+    def move(seconds: float) -> None:
+        moved[0] += seconds
+
+    yield move
+    monkeypatch.undo()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 from apps.common.ids import new_id
 from apps.notifications import dead_letters
 from apps.notifications.delivery.claim import LEASE, RENEW_SECONDS, claim
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.delivery.deliver import BULK_CHUNK_SECONDS, deliver
 from apps.notifications.models import (
     Attempt,
     DeadLetter,
@@ -73,19 +73,6 @@ def smtp(settings: Any) -> Iterator[Observed]:
 def fcm(fcm_server: FcmServer, settings: Any) -> FcmServer:
     settings.PUSH_PROVIDERS = ["fcm"]
     return fcm_server
-
-
-@pytest.fixture
-def ahead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
-    """Move the monotonic clock of this process forward."""
-    usual, moved = time.monotonic, [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: usual() + moved[0])
-
-    def move(seconds: float) -> None:
-        moved[0] += seconds
-
-    yield move
-    monkeypatch.undo()
 
 
 def driven(*rows: Notification, channel: Channel = Channel.EMAIL) -> None:
@@ -404,12 +391,16 @@ def test_a_refusal_changes_nothing_about_a_row_that_another_holds(
 
 
 def test_a_row_whose_turn_did_not_come_is_not_taken_from_whoever_holds_it_by_now(
-    welcome: None, smtp: Observed
+    welcome: None, smtp: Observed, ahead: Callable[[float], None]
 ) -> None:
     rows = [accepted(person(f"p{number}"), priority=0) for number in range(40)]
     other = new_id()
-    smtp.latency = 0.5
-    smtp.once_taken = lambda: Notification.objects.filter(pk=rows[-1].pk).update(claim_id=other)
+
+    def run_out_of_time() -> None:
+        Notification.objects.filter(pk=rows[-1].pk).update(claim_id=other)
+        ahead(BULK_CHUNK_SECONDS)
+
+    smtp.once_taken = run_out_of_time
     driven(*rows)
 
     assert [row.status for row in rows].count(Status.PENDING) > 0

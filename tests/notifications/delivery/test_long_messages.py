@@ -1,14 +1,16 @@
 """A message of several chunks: while one is on the wire, the others are with the database."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
 
 from apps.notifications.delivery.again import Again
-from apps.notifications.delivery.deliver import AWAY_RUNG_SECONDS, deliver
+from apps.notifications.delivery.deliver import AWAY_RUNG_SECONDS, BULK_CHUNK_SECONDS, deliver
 from apps.notifications.models import Attempt, Notification
 from apps.notifications.queues import Channel
 from apps.notifications.states import Status
@@ -82,13 +84,33 @@ def test_a_chunk_is_on_the_wire_before_the_one_ahead_of_it_is_recorded(
         )
 
 
-def test_a_long_bulk_message_makes_way_and_leaves_the_rest_unclaimed(
-    rows: list[Notification], fcm: FcmServer
-) -> None:
-    # The exchange of the token, the first chunk and a half of the second take 2.25 s; bulk has 2 s.
-    fcm.latency = 0.75
+class Slow(FcmServer):
+    """Answers nobody of the second half of a hundred before it has heard all of them.
 
-    waits = driven(rows)
+    By then the time of a bulk message is over.
+    """
+
+    def __init__(self, *, then: Callable[[], object]) -> None:
+        super().__init__()
+        self.then = then
+        self.heard = asyncio.Event()
+
+    async def pause(self) -> None:
+        if self.requests == 100 and not self.heard.is_set():
+            self.then()
+            self.heard.set()
+        elif self.requests > 50:
+            await self.heard.wait()
+
+
+def test_a_long_bulk_message_makes_way_and_leaves_the_rest_unclaimed(
+    rows: list[Notification], settings: Any, tmp_path: Path, ahead: Callable[[float], None]
+) -> None:
+    with Slow(then=lambda: ahead(BULK_CHUNK_SECONDS)) as fcm:
+        key_file = fcm.write_key_file(tmp_path / "key.json")
+        settings.FCM_API_URL, settings.FCM_SERVICE_ACCOUNT_FILE = fcm.url, str(key_file)
+
+        waits = driven(rows)
 
     assert statuses(rows[FIRST]) == {Status.SENT: 50}
     assert statuses(rows[SECOND]) == {Status.SENT: 50, Status.PENDING: 50}
