@@ -40,7 +40,7 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
     search_help_text = "An id, a user's id, a correlation id or a request id, in full."
     ordering = ("-id",)
     paginator = BoundedPaginator
-    actions = ("replay", "cancel")
+    actions = ("replay", "replay_doubtful", "cancel")
     fields = (
         "id",
         "status",
@@ -106,8 +106,24 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
     @admin.action(description="Replay as new notifications", permissions=["replay"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
         """Send those that ended badly once more."""
+        self._replay(request, chosen, may_have_arrived=False)
+
+    @admin.action(
+        description="Replay, although the first copy may have arrived", permissions=["replay"]
+    )
+    def replay_doubtful(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
+        """Send them once more, also mails of which nobody knows whether they have arrived."""
+        self._replay(request, chosen, may_have_arrived=True)
+
+    def _replay(
+        self, request: HttpRequest, chosen: QuerySet[Notification], *, may_have_arrived: bool
+    ) -> None:
         caller = Caller(client=f"staff:{request.user.pk}", is_staff=True)
-        self.on_each(request, chosen, lambda row: replays.replay(row, caller=caller), "replayed")
+
+        def again(row: Notification) -> object:
+            return replays.replay(row, caller=caller, may_have_arrived=may_have_arrived)
+
+        self.on_each(request, chosen, again, "replayed")
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
