@@ -224,8 +224,7 @@ def _unknown(
         )
         due = now + timedelta(seconds=wait)
         if expires_at is None or due < expires_at:
-            # Woken by the sweep: no waiting queue is as long.
-            return Verdict(to=Status.RETRYING, next_attempt_at=due, gathered=True, detail=words)
+            return Verdict(to=Status.RETRYING, next_attempt_at=due, detail=words)
     return Verdict(to=Status.FAILED, reason=UNKNOWN_OUTCOME, detail=words)
 
 
