@@ -12,8 +12,9 @@ FAILURE_RATE = 0.5
 OPEN_SECONDS = 5.0
 OPEN_SECONDS_MAX = 60.0
 PROBES = 3
-# Probes that nobody has reported on by then are given out again: their process died.
-PROBE_SECONDS = 30.0
+# Probes that nobody has reported on by then are given out again: their process died. A mail server
+# may take 45 s to answer for a whole mail; more probes meanwhile would only be more such mails.
+PROBE_SECONDS = 75.0
 # What waits for a breaker that staff forced open asks again after this: often enough for the
 # person who gives it back, seldom enough for a million rows that wait.
 FORCED_OPEN_SECONDS = 30.0
