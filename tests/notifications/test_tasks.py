@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.db import OperationalError, connection
 
 from apps.common.ids import new_id
 from apps.notifications import tasks
+from apps.notifications.delivery.deliver import AWAY_RUNG_SECONDS
 from apps.notifications.models import Notification
-from apps.notifications.queues import DELIVER_TASKS
+from apps.notifications.queues import DELIVER_TASKS, Channel
 from apps.notifications.states import Status
 from apps.users.models import User
 from tests.notifications.cast import accepted
@@ -42,6 +44,33 @@ def test_a_message_that_comes_twice_sends_once(alice: User) -> None:
 def test_a_message_of_unknown_rows_is_done(db: None) -> None:
     deliver: Any = tasks.deliver_email
     deliver([str(new_id())], 0)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "waits"),
+    [
+        # The claim: the message goes back to where it came from.
+        ('UPDATE "notifications_notification"', [AWAY_RUNG_SECONDS]),
+        # The record, which is not repeated inside the transaction of a test.
+        ('INSERT INTO "notifications_attempt"', []),
+    ],
+)
+def test_a_database_that_fails_makes_no_poison_of_a_message(
+    alice: User, beginning: str, waits: list[int]
+) -> None:
+    row = accepted(alice)
+
+    def fail(run: Any, sql: str, *given: Any) -> Any:
+        if sql.startswith(beginning):
+            raise OperationalError("away")
+        return run(sql, *given)
+
+    with connection.execute_wrapper(fail):
+        groups = tasks._delivered(Channel.EMAIL, [row.pk], 0)
+
+    assert [(group.ids, group.rung_seconds) for group in groups] == [
+        ([row.pk], seconds) for seconds in waits
+    ]
 
 
 @pytest.mark.parametrize("ids", [["nobody"], [1], [None], "ab", [["x"]]])

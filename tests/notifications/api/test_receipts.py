@@ -6,11 +6,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
-from apps.notifications.models import Notification, Receipt
+from apps.notifications.models import LetterState, Notification, Receipt
 from apps.notifications.states import Status
 from apps.users import contacts
 from apps.users.models import User
 from tests.notifications.cast import assert_problem, client_with, standing
+from tests.notifications.dead_letters.letters import dead, trail
 
 
 def told(caller: APIClient, row: Notification, status: str, **fields: Any) -> Any:
@@ -48,6 +49,20 @@ def test_the_second_of_two_equal_receipts_is_ignored(shop: APIClient, alice: Use
 
     assert answer.json()["duplicate"] is True
     assert Receipt.objects.count() == 1
+
+
+def test_a_receipt_that_tells_better_resolves_the_dead_letter(shop: APIClient, alice: User) -> None:
+    letter = dead(alice, reason="unknown_outcome")
+    assert letter.notification is not None
+
+    told(shop, letter.notification, "opened")
+    letter.refresh_from_db()
+    assert letter.state == LetterState.OPEN
+
+    told(shop, letter.notification, "delivered")
+    letter.refresh_from_db()
+    assert letter.state == LetterState.RESOLVED
+    assert [line[:2] for line in trail(letter_id=letter.pk)] == [("resolved", "system")]
 
 
 def test_a_bounce_suppresses_the_address(shop: APIClient, alice: User) -> None:

@@ -341,6 +341,18 @@ def test_a_row_that_ended_otherwise_stays_so_and_shows_the_attempt(
     assert [attempt.outcome for attempt in row.attempt_rows.all()] == ["accepted"]
 
 
+def test_a_receipt_that_it_failed_is_stronger_than_the_record_that_comes_after_it(
+    alice: User, smtp: Observed
+) -> None:
+    row = accepted(alice)
+    refused = {"status": Status.FAILED, "reason": "rejected"}
+    smtp.once_taken = lambda: Notification.objects.filter(pk=row.pk).update(**refused)
+    driven(row)
+
+    assert (row.status, row.reason, row.attempts) == (Status.FAILED, "rejected", 1)
+    assert row.claim_id is None
+
+
 def test_the_dead_letter_of_what_was_sent_after_all_is_closed(alice: User, smtp: Observed) -> None:
     row = accepted(alice)
 
