@@ -1,14 +1,98 @@
 """What a scheduler does besides sweeping; each chore is a small step, done once a round."""
 
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import structlog
+from django.db import DatabaseError, close_old_connections, connection
+
 from apps.notifications.batches.making import make_slice
 from apps.notifications.batches.receiving import drop_broken_off
 from apps.notifications.dead_letter_desk.many import replay_slice
+from apps.notifications.kept_connection import KeptConnection
 from apps.notifications.recall import recall
 from apps.notifications.retention.leaving import Walk
-from apps.notifications.sweep import Chore
 from apps.users.housekeeping import Housekeeping
 
+log = structlog.get_logger(__name__)
 
-def all_chores() -> list[Chore]:
-    """Make the chores of one process."""
-    return [recall, replay_slice, make_slice, drop_broken_off, Walk(), Housekeeping()]
+PAUSE_SECONDS = 0.5
+# A chore that fails is left alone for this long, doubled each time up to a minute: what it would
+# have done waits, and the log says once a minute that it does.
+FIRST_WAIT_SECONDS = 0.5
+LAST_WAIT_SECONDS = 60.0
+
+# Does a piece of work and tells whether it has more to do at once.
+Chore = Callable[[], bool]
+
+
+class Patient:
+    """Does a chore, and leaves it alone for longer each time that it fails in a row.
+
+    Args:
+        chore: What to do.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, chore: Chore, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._chore = chore
+        self._clock = clock
+        self._failures = 0
+        self._next_try = 0.0
+
+    def __call__(self) -> bool:
+        """Do it if its time has come; an error costs the others nothing."""
+        if self._failures and self._clock() < self._next_try:
+            return False
+        try:
+            more = self._chore()
+        except DatabaseError as error:
+            # It meets everything alike, and is over at once when the database is back.
+            log.warning("a chore waits for the database", error=type(error).__name__)
+            return False
+        except Exception:
+            self._failures += 1
+            wait = min(FIRST_WAIT_SECONDS * 2 ** min(self._failures - 1, 10), LAST_WAIT_SECONDS)
+            self._next_try = self._clock() + wait
+            log.exception("a chore failed", failures=self._failures, next_try_seconds=wait)
+            return False
+        self._failures = 0
+        return more
+
+
+def all_chores(kept: KeptConnection) -> list[Chore]:
+    """Make the chores of one process.
+
+    Args:
+        kept: The broker connection of the thread that does them.
+    """
+    return [
+        partial(recall, kept=kept),
+        replay_slice,
+        partial(make_slice, kept=kept),
+        drop_broken_off,
+        Walk(),
+        Housekeeping(),
+    ]
+
+
+def do_until(stop: threading.Event, *, chores: Sequence[Chore] | None = None) -> None:
+    """Do chores, each once a round, until told to stop.
+
+    Args:
+        stop: Ends it, after the chore at hand.
+        chores: What to do; by default everything that a scheduler does.
+    """
+    kept = KeptConnection()
+    patient = [Patient(chore) for chore in (all_chores(kept) if chores is None else chores)]
+    try:
+        while not stop.is_set():
+            close_old_connections()
+            busy = [chore() for chore in patient if not stop.is_set()]
+            if not any(busy):
+                stop.wait(PAUSE_SECONDS)
+    finally:
+        kept.close()
+        connection.close()

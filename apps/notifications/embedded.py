@@ -9,9 +9,10 @@ import structlog
 from celery.app import app_or_default
 from celery.worker import WorkController
 
-from apps.notifications import chores, outbox
+from apps.notifications import outbox
 from apps.notifications.queues import LANES
-from apps.notifications.sweep import release_earlier_boots, sweep_until
+from apps.notifications.scheduler import schedule_until
+from apps.notifications.sweep import release_earlier_boots
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,6 @@ def start() -> None:
     stop = threading.Event()
     for name, target in (
         ("worker", worker.start),
-        ("sweep", lambda: sweep_until(stop, chores=chores.all_chores())),
+        ("sweep", lambda: schedule_until(stop)),
     ):
         threading.Thread(target=target, name=name, daemon=True).start()

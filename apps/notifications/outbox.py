@@ -65,15 +65,33 @@ class Wakeup:
 
 
 def messages_of(wakeups: Iterable[Wakeup]) -> list[list[Wakeup]]:
-    """Gather wake-ups of one lane and one attempt into messages."""
+    """Gather wake-ups of one lane and one attempt into messages.
+
+    Those of a lane that does not exist are left out; the sweep puts their rows off.
+    """
     groups: dict[tuple[str, int], list[Wakeup]] = defaultdict(list)
-    for wakeup in wakeups:
+    for wakeup in _known(wakeups):
         groups[wakeup.lane, wakeup.attempt].append(wakeup)
     made: list[list[Wakeup]] = []
     for (lane, _), group in groups.items():
         size = MESSAGE_SIZES[queues.channel_of(lane)]
         made += [group[start : start + size] for start in range(0, len(group), size)]
     return made
+
+
+def _known(wakeups: Iterable[Wakeup]) -> list[Wakeup]:
+    """Return the wake-ups of lanes that exist."""
+    known = []
+    for wakeup in wakeups:
+        if wakeup.lane in LANES:
+            known.append(wakeup)
+        else:
+            log.error(
+                "there is no such lane",
+                lane=wakeup.lane,
+                notification_id=str(wakeup.notification_id),
+            )
+    return known
 
 
 def publish(wakeups: Sequence[Wakeup], *, connection: Connection | None = None) -> None:
@@ -99,6 +117,38 @@ def publish(wakeups: Sequence[Wakeup], *, connection: Connection | None = None) 
     )
 
 
+def publish_apart(
+    wakeups: Sequence[Wakeup], *, connection: Connection | None = None
+) -> list[tuple[Wakeup, str]]:
+    """Publish one message; where it cannot be written, two of half its size, down to single ones.
+
+    Args:
+        wakeups: As for ``publish``.
+        connection: As for ``publish``.
+
+    Returns:
+        The wake-ups for which no message can be written, each with what happened.
+
+    Raises:
+        OperationalError: The broker did not take it, within a few seconds at most.
+    """
+    try:
+        publish(wakeups, connection=connection)
+    except PUBLISH_ERRORS:
+        raise
+    except Exception as error:
+        if len(wakeups) == 1:
+            log.exception(
+                "message could not be published",
+                notification_id=str(wakeups[0].notification_id),
+            )
+            return [(wakeups[0], type(error).__name__)]
+        middle = len(wakeups) // 2
+        halves = (wakeups[:middle], wakeups[middle:])
+        return [one for half in halves for one in publish_apart(half, connection=connection)]
+    return []
+
+
 class Publisher:
     """Publishes from a thread of its own, so that no request ever waits for the broker.
 
@@ -119,6 +169,7 @@ class Publisher:
 
     def hand_over(self, wakeups: Sequence[Wakeup]) -> None:
         """Take wake-ups and return at once."""
+        wakeups = _known(wakeups)
         urgent = any(queues.is_urgent(wakeup.lane) for wakeup in wakeups)
         with self._lock:
             self._idle.clear()
@@ -148,7 +199,11 @@ class Publisher:
             self._news.wait()
             self._hurry.wait(max(0.0, published_at + APART_SECONDS - time.monotonic()))
             published_at = time.monotonic()
-            self._publish_all(self._gather())
+            try:
+                self._publish_all(self._gather())
+            except Exception:
+                # Nothing may end this thread: the sweep takes care of these rows.
+                log.exception("messages could not be published")
             with self._lock:
                 if not self._waiting:
                     self._idle.set()
@@ -166,7 +221,7 @@ class Publisher:
         backlog = messages_of(wakeups)
         while backlog:
             try:
-                publish(backlog[0])
+                publish_apart(backlog[0])
                 backlog.pop(0)
             except PUBLISH_ERRORS as error:
                 log.warning(
@@ -178,10 +233,6 @@ class Publisher:
                 fresh = self._gather()
                 known = [wakeup for message in backlog for wakeup in message]
                 backlog = messages_of([*known, *fresh][-BACKLOG_MAX:])
-            except Exception:
-                # Nothing may end this thread: the sweep takes care of the rows of this message.
-                log.exception("message could not be published")
-                backlog.pop(0)
 
 
 _publisher = Publisher()

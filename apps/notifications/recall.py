@@ -7,14 +7,14 @@ more again, or its limit is off, nobody should sit out a turn that was given in 
 from datetime import timedelta
 
 import structlog
-from celery import current_app
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.notifications import breakers, limits, queues
+from apps.notifications import breakers, kept_connection, limits, queues
 from apps.notifications.breakers import State
 from apps.notifications.delivery import routing
+from apps.notifications.kept_connection import KeptConnection
 from apps.notifications.models import Notification
 from apps.notifications.outbox import PUBLISH_ERRORS
 from apps.notifications.providers.registry import providers_for
@@ -29,22 +29,38 @@ SOON = timedelta(seconds=1)
 SHALLOW_LANE_MESSAGES = 5
 
 
-def recall() -> bool:
+def recall(*, kept: KeptConnection | None = None) -> bool:
     """Make as many of those who wait due now as the providers could take besides.
+
+    Args:
+        kept: The broker connection of this thread; by default one for this call.
 
     Returns:
         False: there is nothing more to do at once.
+
+    Raises:
+        Exception: The first error of a provider, after all others have had their turn.
     """
+    errors = []
     for channel in Channel:
         for provider in providers_for(channel):
-            room = 0 if provider == routing.SANDBOX else limits.room(provider)
-            if room and _all_closed(provider, channel) and _is_shallow(channel):
-                called = _call_in(channel, room)
-                if called < room:
-                    limits.end_lines(provider)
-                if called:
-                    log.info("called in before their turn", provider=provider, count=called)
+            try:
+                _recall_for(provider, channel, kept=kept)
+            except Exception as error:  # noqa: BLE001 - it is raised below.
+                errors.append(error)
+    if errors:
+        raise errors[0]
     return False
+
+
+def _recall_for(provider: str, channel: Channel, *, kept: KeptConnection | None) -> None:
+    room = 0 if provider == routing.SANDBOX else limits.room(provider)
+    if room and _all_closed(provider, channel) and _is_shallow(channel, kept=kept):
+        called = _call_in(channel, room)
+        if called < room:
+            limits.end_lines(provider)
+        if called:
+            log.info("called in before their turn", provider=provider, count=called)
 
 
 def _all_closed(provider: str, channel: Channel) -> bool:
@@ -53,10 +69,10 @@ def _all_closed(provider: str, channel: Channel) -> bool:
     return all(breakers.shown(name).effective is State.CLOSED for name in names)
 
 
-def _is_shallow(channel: Channel) -> bool:
+def _is_shallow(channel: Channel, *, kept: KeptConnection | None) -> bool:
     try:
-        with current_app.connection_for_write() as connection:
-            depths = queues.depths(connection)
+        with kept_connection.use(kept) as broker:
+            depths = queues.depths(broker)
     except PUBLISH_ERRORS:
         return False
     lanes = [lane for lane in queues.LANES if lane.partition(".")[0] == channel]

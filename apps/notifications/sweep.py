@@ -5,21 +5,27 @@ in several processes: each takes rows that no other holds.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from celery import current_app
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.db.models import Case, F, Value, When
+from django.db.models.functions import Least, Now
 from django.utils import timezone
 
-from apps.notifications import outbox, queues
-from apps.notifications.models import Notification
+from apps.common.inserting import insert
+from apps.common.setting_apart import FAILURES_MAX, meets_all, set_apart, wait_after
+from apps.notifications import kept_connection, outbox, queues
+from apps.notifications.kept_connection import KeptConnection
+from apps.notifications.models import Event, Notification
 from apps.notifications.outbox import FIRST_WAKE, PUBLISH_ERRORS, Wakeup
 from apps.notifications.states import FINISHED, UNFINISHED, Status
 from apps.notifications.timeline import advance, advance_telling
+from apps.notifications.wakefulness import Wakefulness
 
 log = structlog.get_logger(__name__)
 
@@ -30,11 +36,25 @@ DEEP_LANE_MESSAGES = 200
 DEEP_LANE_WAIT = timedelta(seconds=30)
 LAST_WAKE = timedelta(hours=1)
 WAKES_MAX = 6
+# The column is a smallint of PostgreSQL; one more would be refused.
+WAKES_COLUMN_MAX = 32_767
 # A row whose holder died this often is what kills it.
 CRASHES_MAX = 5
-
-# Does a piece of work and tells whether it has more to do at once.
-Chore = Callable[[], bool]
+# The reason of what no worker can be woken for.
+UNDELIVERABLE = "undeliverable"
+# How the events of a row begin that could not be handled. They are counted, so that it needs no
+# column that every other row would have too.
+PUT_OFF = "could not be handled"
+# What the sweep needs to know of a row: what it says may be large.
+COLUMNS = (
+    "status",
+    "channel",
+    "priority",
+    "attempts",
+    "correlation_id",
+    "expires_at",
+    "crashes",
+)
 
 
 @dataclass(kw_only=True)
@@ -45,28 +65,47 @@ class Found:
     wakeups: list[Wakeup] = field(default_factory=list)
     # Rows whose holder died travel alone, so that they cost no neighbour an attempt.
     lone_wakeups: list[Wakeup] = field(default_factory=list)
-    failed: list[Notification] = field(default_factory=list)
+    failed: list[UUID] = field(default_factory=list)
+
+    def add(self, other: "Found") -> None:
+        """Add what other rows of the batch came to."""
+        self.wakeups += other.wakeups
+        self.lone_wakeups += other.lone_wakeups
+        self.failed += other.failed
 
 
-def sweep(*, limit: int = BATCH) -> int:
+def sweep(
+    *,
+    limit: int = BATCH,
+    awake: Wakefulness | None = None,
+    kept: KeptConnection | None = None,
+) -> int:
     """Take up to so many due rows, move them on and wake workers for them.
+
+    Args:
+        limit: How many.
+        awake: What this process knows of its rounds before. Without it, as for a single round,
+            every lease is taken at its word.
+        kept: The broker connection of this thread; by default one for this round.
 
     Returns:
         How many rows were taken; as many as the limit means that more may be due.
     """
     try:
-        with current_app.connection_for_write() as connection:
+        with kept_connection.use(kept) as broker:
             # Without a broker nothing is taken, so that the rows are due when it is back.
-            depths = queues.depths(connection)
-            found = _take(timezone.now(), limit=limit, depths=depths)
+            depths = queues.depths(broker)
+            found = _take(limit=limit, depths=depths, awake=awake)
+            refused = []
             for message in outbox.messages_of(found.wakeups):
-                outbox.publish(message, connection=connection)
+                refused += outbox.publish_apart(message, connection=broker)
             for wakeup in found.lone_wakeups:
-                outbox.publish([wakeup], connection=connection)
+                refused += outbox.publish_apart([wakeup], connection=broker)
     except PUBLISH_ERRORS as error:
         log.warning("sweep waits for the broker", error=type(error).__name__)
         return 0
-    outbox.publish_failed([row.pk for row in found.failed])
+    _put_off_all(refused)
+    _publish_failed(found.failed)
     if found.taken:
         log.info(
             "sweep",
@@ -78,45 +117,35 @@ def sweep(*, limit: int = BATCH) -> int:
     return found.taken
 
 
-def sweep_until(stop: threading.Event, *, chores: Sequence[Chore] = ()) -> None:
+def sweep_until(stop: threading.Event) -> None:
     """Sweep twice a second until told to stop; an error costs one round, never the sweep.
 
-    Args:
-        stop: Ends it.
-        chores: Further work of a scheduler, each done once a round.
+    Its database connection is the calling thread's, which closes it.
     """
     declared = False
-    while not stop.is_set():
-        taken = 0
-        try:
-            close_old_connections()
-            declared = declared or _declare()
-            taken = sweep() if declared else 0
-        except DatabaseError as error:
-            log.warning("sweep waits for the database", error=type(error).__name__)
-        except Exception:
-            log.exception("sweep failed")
-        busy = [_has_more(chore) for chore in chores]
-        if taken < BATCH and not any(busy):
-            stop.wait(PAUSE_SECONDS)
-
-
-def _has_more(chore: Chore) -> bool:
-    """Do a chore; an error costs it one round, and the sweep nothing."""
+    awake, kept = Wakefulness(), KeptConnection()
     try:
-        return chore()
-    except DatabaseError as error:
-        log.warning("a chore waits for the database", error=type(error).__name__)
-    except Exception:
-        log.exception("a chore failed")
-    return False
+        while not stop.is_set():
+            taken = 0
+            try:
+                close_old_connections()
+                declared = declared or _declare()
+                taken = sweep(awake=awake, kept=kept) if declared else 0
+            except DatabaseError as error:
+                log.warning("sweep waits for the database", error=type(error).__name__)
+            except Exception:
+                log.exception("sweep failed")
+            if taken < BATCH:
+                stop.wait(PAUSE_SECONDS)
+    finally:
+        kept.close()
 
 
 def _declare() -> bool:
     """Declare the queues once, so that their depths can be asked for."""
     try:
-        with current_app.connection_for_write() as connection:
-            queues.declare_all(connection)
+        with current_app.connection_for_write() as broker:
+            queues.declare_all(broker)
     except PUBLISH_ERRORS as error:
         log.warning("sweep waits for the broker", error=type(error).__name__)
         return False
@@ -140,40 +169,167 @@ def release_earlier_boots() -> int:
     return pending + retrying.update(wake_at=F("next_attempt_at"))
 
 
-def _take(now: datetime, *, limit: int, depths: Mapping[str, int]) -> Found:
-    found = Found()
+def _take(*, limit: int, depths: Mapping[str, int], awake: Wakefulness | None) -> Found:
+    """Take a batch; where a row of it cannot be handled, take it again and set that row apart."""
+    try:
+        return _take_batch(limit=limit, depths=depths, awake=awake, apart=False)
+    except Exception as error:
+        if meets_all(error):
+            raise
+    return _take_batch(limit=limit, depths=depths, awake=awake, apart=True)
+
+
+def _take_batch(
+    *, limit: int, depths: Mapping[str, int], awake: Wakefulness | None, apart: bool
+) -> Found:
     with transaction.atomic():
-        due = list(
-            Notification.objects.filter(wake_at__lte=now)
-            .order_by("wake_at")
-            .select_for_update(skip_locked=True)[:limit]
-        )
-        found.taken = len(due)
-        held_back = [row for row in due if depths[row.lane] > DEEP_LANE_MESSAGES]
-        Notification.objects.filter(pk__in=[row.pk for row in held_back]).update(
-            wake_at=now + DEEP_LANE_WAIT
-        )
-        ready = [row for row in due if depths[row.lane] <= DEEP_LANE_MESSAGES]
-        expired = [row for row in ready if _is_over(row, now)]
-        advance_telling(
-            [row.pk for row in expired],
-            to=Status.EXPIRED,
-            now=now,
-            reason="expired",
-            detail="expires_at has passed",
-        )
-        ready = [row for row in ready if not _is_over(row, now)]
-        crashed = [row for row in ready if row.status == Status.SENDING]
-        found.lone_wakeups, found.failed = _after_crash(crashed, now)
-        waiting = [row for row in ready if row.status in UNFINISHED - {Status.SENDING}]
-        _wake(waiting, now)
-        found.wakeups = [Wakeup.of(row) for row in waiting]
-        unrecorded = [row for row in ready if row.status == Status.FAILED]
-        _look_again_later(unrecorded, now)
-        found.failed += unrecorded
-        settled = [row.pk for row in ready if row.status in FINISHED - {Status.FAILED}]
-        Notification.objects.filter(pk__in=settled).update(wake_at=None)
+        due = _due(limit)
+        now = _time_of(due)
+        spared_until = awake.spared_until(now) if awake is not None else None
+
+        def handle(rows: Sequence[Notification]) -> Found:
+            return _handle(rows, now=now, depths=depths, spared_until=spared_until)
+
+        def put_off(row: Notification, error: Exception) -> Found:
+            return Found(failed=_put_off(row.pk, type(error).__name__, now=now))
+
+        found = Found(taken=len(due))
+        for part in set_apart(due, handle, failed=put_off) if apart else [handle(due)]:
+            found.add(part)
+    if awake is not None:
+        awake.round_succeeded(now)
     return found
+
+
+def _due(limit: int) -> list[Notification]:
+    """Read and lock rows that are due by the database's clock, and that time with each.
+
+    A scheduler whose own clock is an hour ahead would take leases back that have just begun.
+    """
+    rows = Notification.objects.order_by("wake_at").only(*COLUMNS)
+    if connection.vendor == "sqlite":
+        # Its clock is this machine's, cut to milliseconds, which would mix up a timeline.
+        due = rows.filter(wake_at__lte=timezone.now())
+    else:
+        due = rows.filter(wake_at__lte=Now()).annotate(read_at=Now())
+    return list(due.select_for_update(skip_locked=True)[:limit])
+
+
+def _time_of(due: Sequence[Notification]) -> datetime:
+    """Return the database's time at which rows were read; the present where there are none."""
+    if connection.vendor == "sqlite":
+        return timezone.now()
+    if due:
+        read_at: datetime = getattr(due[0], "read_at")  # noqa: B009 - annotated above.
+        return read_at
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT STATEMENT_TIMESTAMP()")
+        present: datetime = cursor.fetchone()[0]
+    return present
+
+
+def _handle(
+    due: Sequence[Notification],
+    *,
+    now: datetime,
+    depths: Mapping[str, int],
+    spared_until: datetime | None,
+) -> Found:
+    found = Found()
+    standings = {row.pk: (Status(row.status), depths[row.lane]) for row in due}
+    held_back = [row for row in due if standings[row.pk][1] > DEEP_LANE_MESSAGES]
+    _look_at(held_back, now + DEEP_LANE_WAIT)
+    ready = [row for row in due if standings[row.pk][1] <= DEEP_LANE_MESSAGES]
+    expired = [row for row in ready if _is_over(row, now)]
+    advance_telling(
+        [row.pk for row in expired],
+        to=Status.EXPIRED,
+        now=now,
+        reason="expired",
+        detail="expires_at has passed",
+    )
+    ready = [row for row in ready if not _is_over(row, now)]
+    held = [row for row in ready if row.status == Status.SENDING]
+    if spared_until is not None:
+        _look_at(held, spared_until)
+    crashed = held if spared_until is None else []
+    found.lone_wakeups, found.failed = _after_crash(crashed, now)
+    waiting = [row for row in ready if row.status in UNFINISHED - {Status.SENDING}]
+    _wake(waiting, now)
+    found.wakeups = [Wakeup.of(row) for row in waiting]
+    unrecorded = [row for row in ready if row.status == Status.FAILED]
+    _look_again_later(unrecorded, now)
+    found.failed += [row.pk for row in unrecorded]
+    _look_at([row for row in ready if row.status in FINISHED - {Status.FAILED}], None)
+    return found
+
+
+def _look_at(rows: Sequence[Notification], moment: datetime | None) -> None:
+    """Set the time of the next look, or that there is none."""
+    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(wake_at=moment)
+
+
+def _put_off(pk: UUID, error: str, *, now: datetime) -> list[UUID]:
+    """Leave a row alone that could not be handled, longer each time, and give it up in the end.
+
+    Args:
+        pk: The notification.
+        error: What happened, without any value of the row.
+        now: The time of it, UTC.
+
+    Returns:
+        Its id where it has ended as failed, for its dead letter.
+    """
+    known = Event.objects.filter(notification_id=pk, detail__startswith=PUT_OFF)
+    failures = known.count() + 1
+    rows = Notification.objects.filter(pk=pk)
+    status = rows.values_list("status", flat=True).get()
+    log.error(
+        "a due notification could not be handled",
+        notification_id=str(pk),
+        error=error,
+        failures=failures,
+        failures_max=FAILURES_MAX,
+    )
+    told = f"{PUT_OFF}: {error} ({failures} of {FAILURES_MAX})"
+    if failures < FAILURES_MAX:
+        rows.update(wake_at=now + wait_after(failures))
+        insert([Event(notification_id=pk, at=now, status=status, detail=told)])
+        return []
+    if status == Status.SCHEDULED:
+        advance(rows, to=Status.PENDING, now=now)
+    if status in UNFINISHED and advance_telling(
+        [pk], to=Status.FAILED, now=now, reason=UNDELIVERABLE, detail=told, claim_id=None
+    ):
+        return [pk]
+    # It has ended before, or nobody knows where it stands: nothing looks at it any more.
+    rows.update(wake_at=None)
+    insert([Event(notification_id=pk, at=now, status=status, detail=f"{told}, given up")])
+    return []
+
+
+def _put_off_all(refused: Sequence[tuple[Wakeup, str]]) -> None:
+    """Put off those for which no message could be written."""
+    failed: list[UUID] = []
+    for wakeup, error in refused:
+        with transaction.atomic():
+            failed += _put_off(wakeup.notification_id, error, now=_time_of([]))
+    _publish_failed(failed)
+
+
+def _publish_failed(ids: Sequence[UUID]) -> None:
+    """Send failed notifications on to their dead letters; one that cannot go stops no other."""
+    try:
+        outbox.publish_failed(ids)
+    except Exception as error:
+        if meets_all(error):
+            raise
+        now = _time_of([])
+
+        def put_off(pk: UUID, error: Exception) -> None:
+            _put_off(pk, type(error).__name__, now=now)
+
+        set_apart(ids, outbox.publish_failed, failed=put_off)
 
 
 def _is_over(row: Notification, now: datetime) -> bool:
@@ -203,13 +359,12 @@ def _look_again_later(rows: Sequence[Notification], now: datetime) -> None:
         for wakes in range(WAKES_MAX + 1)
     ]
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(
-        wake_at=Case(*spread, default=Value(now + LAST_WAKE)), wakes=F("wakes") + 1
+        wake_at=Case(*spread, default=Value(now + LAST_WAKE)),
+        wakes=Least(F("wakes"), WAKES_COLUMN_MAX - 1) + 1,
     )
 
 
-def _after_crash(
-    rows: Sequence[Notification], now: datetime
-) -> tuple[list[Wakeup], list[Notification]]:
+def _after_crash(rows: Sequence[Notification], now: datetime) -> tuple[list[Wakeup], list[UUID]]:
     """Give rows whose lease has ended another chance, or up."""
     hopeless = [row for row in rows if row.crashes + 1 >= CRASHES_MAX]
     advance_telling(
@@ -234,4 +389,4 @@ def _after_crash(
         wake_at=now + FIRST_WAKE,
         wakes=0,
     )
-    return [Wakeup.of(row) for row in others], hopeless
+    return [Wakeup.of(row) for row in others], [row.pk for row in hopeless]

@@ -13,8 +13,11 @@ class Proxy(ServerThread):
         self.target_port = target_port
         self.flowing = asyncio.Event()
         self.flowing.set()
+        # How often somebody connected.
+        self.connections = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         upstream_reader, upstream_writer = await asyncio.open_connection(
             self.host, self.target_port
         )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from celery import current_app
@@ -15,6 +16,7 @@ from apps.notifications.limits import gate as limit_gate
 from apps.notifications.models import Notification
 from apps.notifications.providers.registry import close_all
 from apps.users.models import User
+from tests.fakes.proxy import Proxy
 from tests.notifications.cast import Lanes, client_with, person, template
 
 
@@ -115,3 +117,19 @@ def broker_away() -> Iterator[Callable[[], None]]:
 
     yield come_back
     come_back()
+
+
+@pytest.fixture
+def broker_proxy(lanes: Lanes) -> Iterator[Proxy]:
+    """Lead the application's connections to the broker through a proxy that counts them."""
+    application: Any = current_app
+    before = application.conf.broker_write_url
+    parts = urlsplit(before)
+    proxy = Proxy(target_port=parts.port or 5672)
+    with proxy:
+        netloc = f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}"
+        application.conf.broker_write_url = urlunsplit(parts._replace(netloc=netloc))
+        pool, application.amqp._producer_pool = application.amqp._producer_pool, None
+        yield proxy
+        application.conf.broker_write_url = before
+        application.amqp._producer_pool = pool

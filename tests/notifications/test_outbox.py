@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from kombu.exceptions import OperationalError
@@ -12,6 +13,7 @@ from apps.notifications.outbox import Publisher, Wakeup, messages_of, publish, p
 from apps.notifications.queues import MESSAGE_SIZES, Channel
 from apps.notifications.states import Status
 from apps.users.models import User
+from tests.fakes.proxy import Proxy
 from tests.notifications.cast import Lanes, accepted, person, standing, template
 
 Message = tuple[str, str, list[str], int]
@@ -223,3 +225,74 @@ def test_the_first_after_a_pause_and_what_is_urgent_go_at_once(lanes: Lanes) -> 
     urgent = taken_until(lanes, 5)
     assert len(first) == 1
     assert len(urgent) > 1
+
+
+class Unwritable:
+    """An attempt that no message can carry, and that gathers with those of attempt 0."""
+
+    def __eq__(self, other: object) -> bool:
+        return other == 0
+
+    def __hash__(self) -> int:
+        return hash(0)
+
+
+def unwritable(lane: str = "email") -> Wakeup:
+    attempt: Any = Unwritable()
+    return Wakeup(notification_id=new_id(), lane=lane, attempt=attempt, correlation_id="corr-1")
+
+
+def test_a_wake_up_that_no_message_can_carry_stops_no_other(
+    lanes: Lanes, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = Publisher()
+    bad, group = unwritable(), wakeups(7)
+    publisher.hand_over([bad, *group])
+    found = [pk for _, _, ids, _ in taken_until(lanes, 7) for pk in ids]
+    assert sorted(found) == sorted(ids_of(group))
+    until(lambda: str(bad.notification_id) in caplog.text)
+    # The thread that publishes is still there.
+    after = wakeups(3)
+    publisher.hand_over(after)
+    assert [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids] == ids_of(after)
+
+
+def test_a_wake_up_of_an_unknown_lane_stops_no_other(
+    lanes: Lanes, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = Publisher()
+    bad, group = wakeups(1, lane="sms.loud"), wakeups(3)
+    publisher.hand_over([*bad, *group])
+    found = [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids]
+    assert sorted(found) == sorted(ids_of(group))
+    assert "there is no such lane" in caplog.text
+    assert messages_of([*bad, *group]) == [group]
+    after = wakeups(3)
+    publisher.hand_over(after)
+    assert [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids] == ids_of(after)
+
+
+@pytest.mark.services
+def test_a_message_is_published_when_the_broker_says_so_and_not_when_it_was_written(
+    lanes: Lanes, broker_proxy: Proxy
+) -> None:
+    """A broker that froze takes bytes for a while; without its confirm they may be gone."""
+    publish(wakeups(1))
+    broker_proxy.freeze()
+    with pytest.raises(OperationalError):
+        publish(wakeups(1))
+    broker_proxy.thaw()
+
+
+def test_the_thread_that_publishes_survives_whatever_happens(
+    lanes: Lanes, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = Publisher()
+    nonsense: Any = []
+    publisher.hand_over(
+        [Wakeup(notification_id=new_id(), lane="email", attempt=nonsense, correlation_id="c")]
+    )
+    until(lambda: "messages could not be published" in caplog.text)
+    after = wakeups(3)
+    publisher.hand_over(after)
+    assert [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids] == ids_of(after)

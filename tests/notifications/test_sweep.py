@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.common.ids import new_id
+from apps.common.setting_apart import FAILURES_MAX, wait_after
 from apps.notifications import sweep as sweeping
 from apps.notifications.models import DeadLetter, Event, Notification
 from apps.notifications.outbox import FIRST_WAKE
@@ -18,9 +20,11 @@ from apps.notifications.sweep import (
     DEEP_LANE_MESSAGES,
     DEEP_LANE_WAIT,
     LAST_WAKE,
+    WAKES_COLUMN_MAX,
     release_earlier_boots,
     sweep,
 )
+from apps.notifications.wakefulness import BEAT, SLEPT_AFTER, Wakefulness
 from apps.users.models import User
 from tests.notifications.cast import Lanes, accepted, overdue, person, standing, template
 
@@ -291,3 +295,203 @@ def test_sweeps_at_the_same_time_take_each_row_once(lanes: Lanes) -> None:
     assert sum(taken) == 300
     assert sorted(lanes.ids()) == sorted(str(row.pk) for row in rows)
     assert set(Notification.objects.values_list("wakes", flat=True)) == {1}
+
+
+def woken(row: Notification) -> bool:
+    row.refresh_from_db()
+    return row.wakes > 0
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("off", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_scheduler_whose_clock_is_an_hour_off_goes_by_that_of_the_database(
+    alice: User, lanes: Lanes, monkeypatch: pytest.MonkeyPatch, off: timedelta
+) -> None:
+    until = timezone.now() + timedelta(seconds=40)
+    held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=until, wake_at=until)
+    late, good = accepted(alice), accepted(alice)
+    overdue(late, expires_at=timezone.now() - timedelta(seconds=1))
+    overdue(good, expires_at=timezone.now() + timedelta(seconds=30))
+    real = timezone.now
+    with monkeypatch.context() as clock:
+        clock.setattr(timezone, "now", lambda: real() + off)
+        assert sweep() == 2
+    for row in (held, late, good):
+        row.refresh_from_db()
+    assert (held.status, held.crashes) == (Status.SENDING, 0)
+    assert (late.status, good.status) == (Status.EXPIRED, Status.PENDING)
+    assert about(late.updated_at, timezone.now())
+    assert about(good.wake_at, timezone.now() + FIRST_WAKE)
+
+
+def test_after_it_slept_the_sweep_leaves_ended_leases_alone_for_a_beat_and_does_the_rest(
+    alice: User, lanes: Lanes
+) -> None:
+    held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
+    schedule = accepted(alice, scheduled_for=timezone.now() + timedelta(hours=1))
+    overdue(held, schedule)
+    awake = Wakefulness()
+    awake.round_succeeded(timezone.now() - timedelta(seconds=70))
+    assert sweep(awake=awake) == 2
+    assert lanes.ids() == [str(schedule.pk)]
+    held.refresh_from_db()
+    assert (held.status, held.crashes) == (Status.SENDING, 0)
+    assert about(held.wake_at, timezone.now() + BEAT)
+    # Other leases that end within the beat are left alone as well.
+    overdue(held)
+    sweep(awake=awake)
+    held.refresh_from_db()
+    assert held.status == Status.SENDING
+    # The beat is over.
+    overdue(held)
+    later = Wakefulness()
+    later.round_succeeded(timezone.now())
+    sweep(awake=later)
+    held.refresh_from_db()
+    assert (held.status, held.crashes) == (Status.PENDING, 1)
+
+
+def test_a_round_that_was_merely_slow_takes_ended_leases_back(alice: User, lanes: Lanes) -> None:
+    held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
+    overdue(held)
+    awake = Wakefulness()
+    awake.round_succeeded(timezone.now() - timedelta(seconds=19))
+    sweep(awake=awake)
+    held.refresh_from_db()
+    assert (held.status, held.crashes) == (Status.PENDING, 1)
+
+
+def test_a_round_without_work_counts_as_a_round(alice: User, lanes: Lanes) -> None:
+    awake = Wakefulness()
+    assert sweep(awake=awake) == 0
+    assert awake.spared_until(timezone.now() + timedelta(seconds=10)) is None
+
+
+def test_the_first_round_after_a_start_counts_as_one_after_a_stop() -> None:
+    now = timezone.now()
+    awake = Wakefulness()
+    assert awake.spared_until(now) == now + BEAT
+    awake.round_succeeded(now)
+    assert awake.spared_until(now + timedelta(seconds=2)) == now + BEAT
+    awake.round_succeeded(now + timedelta(seconds=2))
+    assert awake.spared_until(now + BEAT) is None
+
+
+@pytest.mark.parametrize("jump", [SLEPT_AFTER, -SLEPT_AFTER])
+def test_a_clock_that_jumps_is_a_stop_in_either_direction(jump: timedelta) -> None:
+    now = timezone.now()
+    awake = Wakefulness()
+    awake.round_succeeded(now)
+    assert awake.spared_until(now + jump) is None
+    beyond = now + jump * 1.01
+    assert awake.spared_until(beyond) == beyond + BEAT
+
+
+def test_a_row_of_an_unknown_channel_stops_no_other(alice: User, lanes: Lanes) -> None:
+    rows = [accepted(alice) for _ in range(9)]
+    bad = rows[4]
+    overdue(*rows)
+    Notification.objects.filter(pk=bad.pk).update(channel="sms")
+    assert sweep() == 9
+    others = [row for row in rows if row.pk != bad.pk]
+    assert sorted(lanes.ids()) == sorted(str(row.pk) for row in others)
+    assert all(woken(row) for row in others)
+    bad.refresh_from_db()
+    assert (bad.status, bad.wakes) == (Status.PENDING, 0)
+    assert about(bad.wake_at, timezone.now() + wait_after(1))
+    event = Event.objects.get()
+    assert (event.notification_id, event.detail) == (
+        bad.pk,
+        "could not be handled: KeyError (1 of 8)",
+    )
+
+
+@pytest.mark.parametrize("status", [Status.SCHEDULED, Status.PENDING, Status.SENDING])
+def test_a_row_of_an_unknown_channel_is_given_up_as_undeliverable(
+    alice: User, lanes: Lanes, status: Status
+) -> None:
+    row = standing(alice, status, channel="sms")
+    waits = []
+    for _ in range(FAILURES_MAX):
+        overdue(row)
+        assert sweep() == 1
+        row.refresh_from_db()
+        assert row.wake_at is not None or row.status == Status.FAILED
+        if row.status == status:
+            assert row.wake_at is not None
+            waits.append(round((row.wake_at - timezone.now()).total_seconds() / 60))
+    assert waits == [1, 2, 4, 8, 16, 32, 60]
+    assert (row.status, row.reason, row.claim_id) == (Status.FAILED, "undeliverable", None)
+    assert DeadLetter.objects.count() + lanes.depth("failed") == 1
+
+
+def test_a_row_of_an_unknown_status_is_let_go_with_a_trace(
+    alice: User, lanes: Lanes, caplog: pytest.LogCaptureFixture
+) -> None:
+    row, good = standing(alice, Status.PENDING), accepted(alice)
+    Notification.objects.filter(pk=row.pk).update(status="lost")
+    for _ in range(FAILURES_MAX):
+        overdue(row)
+        sweep()
+    overdue(good)
+    sweep()
+    assert woken(good)
+    row.refresh_from_db()
+    assert (row.status, row.wake_at) == ("lost", None)
+    last = Event.objects.order_by("pk").last()
+    assert last is not None
+    assert last.detail == "could not be handled: ValueError (8 of 8), given up"
+    assert "a due notification could not be handled" in caplog.text
+
+
+def test_a_finished_row_of_an_unknown_channel_is_let_go(alice: User, lanes: Lanes) -> None:
+    row = standing(alice, Status.SENT, channel="sms")
+    for _ in range(FAILURES_MAX):
+        overdue(row)
+        sweep()
+    row.refresh_from_db()
+    assert (row.status, row.wake_at) == (Status.SENT, None)
+
+
+def test_a_row_that_was_woken_as_often_as_its_column_can_count_stops_no_other(
+    alice: User, lanes: Lanes
+) -> None:
+    often, other = standing(alice, Status.PENDING, wakes=WAKES_COLUMN_MAX), accepted(alice)
+    overdue(often, other)
+    sweep()
+    often.refresh_from_db()
+    assert often.wakes == WAKES_COLUMN_MAX
+    assert woken(other)
+
+
+@pytest.mark.services
+def test_a_value_that_the_database_refuses_stops_no_other(alice: User, lanes: Lanes) -> None:
+    """One more crash does not fit into the column."""
+    row = standing(alice, Status.SENDING, crashes=WAKES_COLUMN_MAX, claim_id=new_id())
+    others = [standing(alice, Status.SENDING, claim_id=new_id()), accepted(alice)]
+    overdue(row, *others)
+    assert sweep() == 3
+    row.refresh_from_db()
+    assert row.status == Status.SENDING
+    assert Event.objects.get(notification=row).detail.startswith("could not be handled: DataError")
+    assert sorted(lanes.ids()) == sorted(str(other.pk) for other in others)
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_a_round_costs_the_same_statements_however_many_rows_it_takes(
+    alice: User, lanes: Lanes, count: int
+) -> None:
+    overdue(*[accepted(alice) for _ in range(count)])
+    with CaptureQueriesContext(connection) as captured:
+        sweep(awake=Wakefulness())
+    # 1 savepoint, 2 read and lock, 3 to 8 three times nothing to move in a savepoint each, 9 the
+    # next look, 10 release.
+    assert len(captured) == 10, [query["sql"] for query in captured]
+
+
+def test_a_round_reads_no_content(alice: User, lanes: Lanes) -> None:
+    overdue(accepted(alice))
+    with CaptureQueriesContext(connection) as captured:
+        sweep()
+    read = next(query["sql"] for query in captured if query["sql"].startswith("SELECT"))
+    assert "variables" not in read

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from celery import current_app
 from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import ParseError
@@ -21,9 +20,10 @@ from apps.common.correlation import correlated
 from apps.common.ids import derived_id
 from apps.common.parsers import CONTROL_CHARACTER, decode, places
 from apps.common.problems import Problem, invalid, pointer_to
-from apps.notifications import intake, queues, requests
+from apps.notifications import intake, kept_connection, queues, requests
 from apps.notifications.batches import reading, slices
 from apps.notifications.intake import Membership
+from apps.notifications.kept_connection import KeptConnection
 from apps.notifications.models import Batch, BatchError, BatchSource, BatchState, Notification
 from apps.notifications.outbox import PUBLISH_ERRORS
 from apps.notifications.requests import BroadcastRequest, SendRequest
@@ -57,10 +57,13 @@ class Piece:
     last: bool
 
 
-def make_slice() -> bool:
+def make_slice(*, kept: KeptConnection | None = None) -> bool:
     """Go on with one batch: make its next slice, or cancel the next rows of a cancelled one.
 
     Safe in several processes: each takes a batch that no other holds.
+
+    Args:
+        kept: The broker connection of this thread; by default one for this call.
 
     Returns:
         Whether anything was done; then there may be more to do at once.
@@ -71,7 +74,7 @@ def make_slice() -> bool:
     # Asked first without a transaction: on SQLite every transaction takes the one lock to write.
     if not due.exists():
         return False
-    deep = _deep_lanes()
+    deep = _deep_lanes(kept)
     with transaction.atomic():
         now = timezone.now()
         batch = (
@@ -94,11 +97,11 @@ def make_slice() -> bool:
     return True
 
 
-def _deep_lanes() -> frozenset[str]:
+def _deep_lanes(kept: KeptConnection | None) -> frozenset[str]:
     """Name the lanes that have enough; without a broker, all of them."""
     try:
-        with current_app.connection_for_write() as connection:
-            depths = queues.depths(connection)
+        with kept_connection.use(kept) as broker:
+            depths = queues.depths(broker)
     except PUBLISH_ERRORS:
         return frozenset(queues.LANES)
     return frozenset(lane for lane in queues.LANES if depths[lane] >= AHEAD_MESSAGES)

@@ -14,8 +14,8 @@ from apps.notifications.dead_letter_desk import many, single
 from apps.notifications.dead_letter_desk.filters import Filter
 from apps.notifications.dead_letter_desk.many import SLICE_LETTERS, replay_slice
 from apps.notifications.models import DeadLetter, DeadLetterReplay, Notification
+from apps.notifications.scheduler import schedule_until
 from apps.notifications.states import Status
-from apps.notifications.sweep import sweep_until
 from apps.users import contacts
 from apps.users.models import User
 from tests.notifications.cast import (
@@ -337,7 +337,7 @@ def test_several_schedulers_replay_each_letter_once() -> None:
 
     def schedule() -> None:
         try:
-            sweep_until(stop, chores=[replay_slice])
+            schedule_until(stop, work=[replay_slice])
         finally:
             connection.close()
 
@@ -370,5 +370,5 @@ def test_a_chore_that_fails_stops_neither_the_sweep_nor_the_others() -> None:
             stop.set()
         return True
 
-    sweep_until(stop, chores=[broken, works])
+    schedule_until(stop, work=[broken, works])
     assert len(done) == 3

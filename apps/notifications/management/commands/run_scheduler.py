@@ -6,9 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.notifications import chores
 from apps.notifications.heartbeat import Heart
-from apps.notifications.sweep import sweep_until
+from apps.notifications.scheduler import schedule_until
 
 
 class Command(BaseCommand):
@@ -20,5 +19,5 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         heart = Heart(role="scheduler")
         heart.start()
-        sweep_until(stop, chores=chores.all_chores())
+        schedule_until(stop)
         heart.stop()
