@@ -20,6 +20,14 @@ Row = TypeVar("Row")
 Result = TypeVar("Result")
 
 
+def name_of(error: Exception) -> str:
+    """Name an error for people, without what it says, which may hold values."""
+    kind = type(error)
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 def meets_all(error: Exception) -> bool:
     """Tell whether an error is about the database as a whole and not about one row."""
     return isinstance(error, Error) and not isinstance(error, OF_ONE_ROW)

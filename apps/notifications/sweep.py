@@ -18,7 +18,7 @@ from django.db.models.functions import Least, Now
 from django.utils import timezone
 
 from apps.common.inserting import insert
-from apps.common.setting_apart import FAILURES_MAX, meets_all, set_apart, wait_after
+from apps.common.setting_apart import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
 from apps.notifications import kept_connection, outbox, queues
 from apps.notifications.kept_connection import KeptConnection
 from apps.notifications.models import Event, Notification
@@ -191,7 +191,7 @@ def _take_batch(
             return _handle(rows, now=now, depths=depths, spared_until=spared_until)
 
         def put_off(row: Notification, error: Exception) -> Found:
-            return Found(failed=_put_off(row.pk, type(error).__name__, now=now))
+            return Found(failed=_put_off(row.pk, name_of(error), now=now))
 
         found = Found(taken=len(due))
         for part in set_apart(due, handle, failed=put_off) if apart else [handle(due)]:
@@ -283,7 +283,9 @@ def _put_off(pk: UUID, error: str, *, now: datetime) -> list[UUID]:
     known = Event.objects.filter(notification_id=pk, detail__startswith=PUT_OFF)
     failures = known.count() + 1
     rows = Notification.objects.filter(pk=pk)
-    status = rows.values_list("status", flat=True).get()
+    status = rows.values_list("status", flat=True).first()
+    if status is None:
+        return []  # It has been erased meanwhile.
     log.error(
         "a due notification could not be handled",
         notification_id=str(pk),
@@ -327,7 +329,7 @@ def _publish_failed(ids: Sequence[UUID]) -> None:
         now = _time_of([])
 
         def put_off(pk: UUID, error: Exception) -> None:
-            _put_off(pk, type(error).__name__, now=now)
+            _put_off(pk, name_of(error), now=now)
 
         set_apart(ids, outbox.publish_failed, failed=put_off)
 

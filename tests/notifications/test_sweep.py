@@ -473,7 +473,9 @@ def test_a_value_that_the_database_refuses_stops_no_other(alice: User, lanes: La
     assert sweep() == 3
     row.refresh_from_db()
     assert row.status == Status.SENDING
-    assert Event.objects.get(notification=row).detail.startswith("could not be handled: DataError")
+    assert Event.objects.get(notification=row).detail.startswith(
+        "could not be handled: django.db.utils.DataError"
+    )
     assert sorted(lanes.ids()) == sorted(str(other.pk) for other in others)
 
 

@@ -23,6 +23,7 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
         "accepted",
         "duplicates",
         "rejected",
+        "failures",
         "created_at",
     )
     list_filter = ("source", "state", "kind")
@@ -40,6 +41,8 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
         "duplicates",
         "rejected",
         "counts",
+        "failures",
+        "last_error",
         "correlation_id",
         "created_at",
         "ended_at",

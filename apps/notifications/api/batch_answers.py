@@ -37,6 +37,8 @@ BATCH: dict[str, Any] = {
     "rejected": 0,
     "counts": {"pending": 200, "sent": 800},
     "progress": 0.6667,
+    "failures": 0,
+    "last_error": None,
     "correlation_id": shown.ACCEPTED["correlation_id"],
     "created_at": "2026-11-22T12:00:00Z",
     "ended_at": None,
@@ -102,6 +104,11 @@ class BatchSerializer(serializers.Serializer[Batch]):
     progress = serializers.SerializerMethodField(
         help_text="The share of rows for which nothing is left to do, 0 to 1."
     )
+    failures = serializers.IntegerField(
+        help_text="How often in a row its next step failed; after eight times the rows that it "
+        "failed for are rejected and the rest goes on."
+    )
+    last_error = serializers.SerializerMethodField(help_text="What failed last, if anything did.")
     correlation_id = serializers.CharField()
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -119,6 +126,10 @@ class BatchSerializer(serializers.Serializer[Batch]):
     def get_progress(self, batch: Batch) -> float:
         """Return the share of rows that are done with."""
         return progress.share_done(batch, self.counted)
+
+    def get_last_error(self, batch: Batch) -> str | None:
+        """Name the last error, which holds no value of a row."""
+        return batch.last_error or None
 
     def get_links(self, batch: Batch) -> dict[str, str]:
         """Return where to go from here."""

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.common.problems import Problem
 from apps.notifications.models import Batch, BatchState, Notification
-from apps.notifications.states import CANCELLABLE
+from apps.notifications.states import UNFINISHED
 
 log = structlog.get_logger(__name__)
 
@@ -56,8 +56,9 @@ def cancel(batch_id: UUID) -> Batch:
             return batch
         if batch.state == BatchState.RECEIVING:
             raise Problem(409, "A batch that is receiving cannot be cancelled.")
-        waiting = Notification.objects.filter(batch_id=batch.pk, status__in=CANCELLABLE)
-        if batch.state == BatchState.FINISHED and not waiting.exists():
+        # What a worker holds now may come back, because its call failed.
+        unfinished = Notification.objects.filter(batch_id=batch.pk, status__in=UNFINISHED)
+        if batch.state == BatchState.FINISHED and not unfinished.exists():
             raise Problem(409, "Everything of this batch has gone out.")
         batch.slices.all().delete()
         batch.state, batch.next_at, batch.terms = BatchState.CANCELLED, timezone.now(), {}

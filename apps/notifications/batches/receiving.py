@@ -1,22 +1,29 @@
 """Take an uploaded file in as it streams; a call that breaks off leaves nothing behind."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import IO, Any
+from uuid import UUID
 
 import msgspec
+import structlog
 from django.utils import timezone
 
 from apps.common.callers import Caller
 from apps.common.correlation import current_id
 from apps.common.ids import new_id
 from apps.common.problems import Problem
+from apps.common.setting_apart import LAST_WAIT, set_apart
 from apps.notifications.batches import keys, reading, slices
 from apps.notifications.batches.reading import FileFormat
 from apps.notifications.models import Batch, BatchSource, BatchState
 
+log = structlog.get_logger(__name__)
+
+# A step of the scheduler; what is left is dropped with the next.
+DROPPED_AT_ONCE = 100
 UPLOAD_MAX_BYTES = 1024**3
 # A file of which nothing has come for this long is not coming any more.
 RECEIVING_LEASE = timedelta(minutes=2)
@@ -108,9 +115,20 @@ def drop_broken_off() -> bool:
     Returns:
         Whether there was one.
     """
-    broken = Batch.objects.filter(state=BatchState.RECEIVING, next_at__lte=timezone.now())
-    dropped, _ = broken.delete()
-    return bool(dropped)
+    now = timezone.now()
+    broken = Batch.objects.filter(state=BatchState.RECEIVING, next_at__lte=now)
+    # Asked first without a transaction: on SQLite every transaction takes the one lock to write.
+    ids = list(broken.order_by("next_at").values_list("pk", flat=True)[:DROPPED_AT_ONCE])
+
+    def drop(some: Sequence[UUID]) -> None:
+        broken.filter(pk__in=some).delete()
+
+    def keep_for_now(pk: UUID, error: Exception) -> None:
+        log.error("a broken upload could not be dropped", batch_id=str(pk), exc_info=error)
+        broken.filter(pk=pk).update(next_at=now + LAST_WAIT)
+
+    set_apart(ids, drop, failed=keep_for_now)
+    return bool(ids)
 
 
 def _keep_all(batch: Batch, rows: Iterator[bytes]) -> None:

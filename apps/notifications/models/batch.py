@@ -59,6 +59,12 @@ class Batch(models.Model):
     done_to_user_id = models.UUIDField(null=True)
     # Lanes that its notifications go by, so that it can wait while one of them is deep.
     lanes = models.JSONField(default=list)
+    # How often in a row its next step failed, and what happened last, without any value of a row.
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0)
+    last_error = models.CharField(max_length=200, default="", db_default="", blank=True)
+    # How far the cancelling has come, as ``batches.cancelling`` keeps it; null while it has not
+    # begun and once it has ended.
+    cancelling = models.JSONField(null=True)
     # When the scheduler has to look at it; null once nothing is left to do.
     next_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)

@@ -46,6 +46,9 @@ class DeadLetterReplay(models.Model):
     refused = models.PositiveIntegerField(default=0)
     # How often each refusal was given.
     refusals = models.JSONField(default=dict)
+    # How often in a row its next step failed, and what happened last.
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0)
+    last_error = models.CharField(max_length=200, default="", db_default="", blank=True)
     # When the rate allows the next letter.
     next_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)

@@ -7,7 +7,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
-from apps.notifications.batches.making import CANCEL_ROWS, make_slice
+from apps.notifications.batches.cancelling import STEP_ROWS
+from apps.notifications.batches.making import make_slice
 from apps.notifications.models import Batch, BatchSlice, Event, Notification
 from apps.notifications.states import Status
 from apps.users import tokens
@@ -85,11 +86,11 @@ def test_cancelling_stops_what_is_not_made_and_what_has_not_gone_out(
 
 
 def test_a_large_batch_is_cancelled_in_steps(shop: APIClient, alice: User) -> None:
-    batch_id = taken(upload(shop, ndjson(*[body(alice)] * (CANCEL_ROWS + 10))))
+    batch_id = taken(upload(shop, ndjson(*[body(alice)] * (STEP_ROWS + 10))))
     make_all()
     assert do(shop, batch_id, "cancel").status_code == 200
     assert make_all() == 2
-    assert read(shop, batch_id)["counts"] == {"cancelled": CANCEL_ROWS + 10}
+    assert read(shop, batch_id)["counts"] == {"cancelled": STEP_ROWS + 10}
 
 
 def test_a_bulk_call_can_be_watched_and_cancelled(shop: APIClient, alice: User) -> None:
