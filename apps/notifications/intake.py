@@ -30,6 +30,9 @@ log = structlog.get_logger(__name__)
 
 _singles = Gatherer(insert)
 
+# A row is inserted at most so often when each time another one is in its way and then gone.
+INSERTS_MAX = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
@@ -291,17 +294,52 @@ def _store(
             else draft
             for draft in drafts
         ]
-    with transaction.atomic():
-        Notification.objects.bulk_create(rows, ignore_conflicts=True)
-        keys = {request.request_id for request in requests if request.request_id is not None}
-        stored = {
-            row.request_id: row
-            for row in Notification.objects.filter(
-                client=caller.client, kind=caller.kind, request_id__in=keys
-            )
-        }
+    stored = _stored(requests, rows, caller=caller)
     return [
         _settle(request, draft, stored) for request, draft in zip(requests, drafts, strict=True)
+    ]
+
+
+def _stored(
+    requests: Sequence[SendRequest], rows: Sequence[Notification], *, caller: Caller
+) -> dict[str | None, Notification]:
+    """Insert what is not there yet, and return the rows that hold the keys as they were seen.
+
+    A row that stood in the way may be gone a moment later: it left by its age, or its user was
+    erased. Whoever is answered 202 has a row that was seen, so the others are inserted again.
+
+    Raises:
+        Problem: 503 when that happens time and again; nothing of this try is stored.
+    """
+    keys = {request.request_id for request in requests if request.request_id is not None}
+    with transaction.atomic():
+        for _ in range(INSERTS_MAX):
+            Notification.objects.bulk_create(rows, ignore_conflicts=True)
+            stored = {
+                row.request_id: row
+                for row in Notification.objects.filter(
+                    client=caller.client, kind=caller.kind, request_id__in=keys
+                )
+            }
+            unseen = _unseen(rows, stored)
+            if not unseen:
+                return stored
+            rows = unseen
+        # Raised inside, so that nothing stays of the other rows either.
+        detail = "The rows of these keys come and go. Please try again."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+
+
+def _unseen(
+    rows: Sequence[Notification], stored: dict[str | None, Notification]
+) -> list[Notification]:
+    """Return the rows of which neither they nor an earlier one with their key was seen."""
+    keyless = [row.pk for row in rows if row.request_id is None]
+    seen = set(Notification.objects.filter(pk__in=keyless).values_list("pk", flat=True))
+    return [
+        row
+        for row in rows
+        if (row.pk not in seen if row.request_id is None else row.request_id not in stored)
     ]
 
 

@@ -1,6 +1,7 @@
 """The same key and body give the first answer again; another body is refused."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind
+from apps.common.problems import Problem
 from apps.notifications import intake
 from apps.notifications.models import Notification
 from apps.notifications.states import Status
@@ -19,6 +21,7 @@ from apps.templates.content import check
 from apps.users import api_keys
 from apps.users.models import User
 from tests.notifications.cast import (
+    SHOP,
     a_request,
     assert_problem,
     body,
@@ -237,3 +240,73 @@ def test_twenty_at_once_make_one_row_and_all_get_its_id() -> None:
     assert {answer.json()["id"] for answer in answers} == {str(row.pk)}
     replayed = [answer.get("Idempotency-Replayed") for answer in answers]
     assert sorted(map(str, replayed)) == ["None"] + ["true"] * 19
+
+
+class Vanishing:
+    """Deletes, over another connection, what stood in the way of an insert, right after it."""
+
+    def __init__(self, *, times: int, before: Callable[[], object] = lambda: None) -> None:
+        self.left = times
+        self._before = before
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        if "ON CONFLICT" not in sql or not self.left:
+            return execute(sql, params, many, context)
+        self.left -= 1
+        _beside(self._before)
+        result = execute(sql, params, many, context)
+        _beside(Notification.objects.all().delete)
+        return result
+
+
+def _beside(work: Callable[[], object]) -> None:
+    """Do something over a connection of its own."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("together", [1, 3])
+def test_a_key_whose_holder_goes_away_meanwhile_is_stored_anew(together: int) -> None:
+    template("welcome")
+    user = person("alice")
+    asked = [
+        a_request(user, request_id="order-42"),
+        *(a_request(user) for _ in range(together - 1)),
+    ]
+    first = intake.accept(asked[0], caller=SHOP).notification
+    with connection.execute_wrapper(Vanishing(times=1)):
+        answers = intake.accept_all(asked, caller=SHOP)
+    stored = set(Notification.objects.values_list("pk", flat=True))
+    shown = [answer.notification.pk for answer in answers if isinstance(answer, intake.Accepted)]
+    assert set(shown) == stored
+    assert (len(shown), first.pk in stored) == (together, False)
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_a_key_whose_holders_come_and_go_is_answered_503_and_nothing_is_stored() -> None:
+    template("welcome")
+    user = person("alice")
+    asked = a_request(user, request_id="order-42")
+
+    def come() -> None:
+        intake.accept(asked, caller=SHOP)
+
+    come()
+    keeper = Vanishing(times=100, before=come)
+    with connection.execute_wrapper(keeper), pytest.raises(Problem) as refusal:
+        intake.accept_all([asked, a_request(user)], caller=SHOP)
+    assert refusal.value.status_code == 503
+    assert keeper.left == 100 - intake.INSERTS_MAX
+    assert Notification.objects.count() == 0
