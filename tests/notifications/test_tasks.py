@@ -1,5 +1,6 @@
 """The tasks are what the wire calls them, and throw out what they cannot work on."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,13 +8,14 @@ from celery import current_app
 from django.db import OperationalError, connection
 
 from apps.common.ids import new_id
-from apps.notifications import tasks
+from apps.notifications import queues, tasks
+from apps.notifications.delivery.again import Again
 from apps.notifications.delivery.deliver import AWAY_RUNG_SECONDS
 from apps.notifications.models import Notification
-from apps.notifications.queues import DELIVER_TASKS, Channel
+from apps.notifications.queues import DELIVER_TASKS, LANES, RUNGS_SECONDS, Channel
 from apps.notifications.states import Status
 from apps.users.models import User
-from tests.notifications.cast import accepted
+from tests.notifications.cast import Lanes, accepted
 
 pytestmark = pytest.mark.django_db
 
@@ -93,3 +95,61 @@ def test_the_task_settings_lose_nothing() -> None:
     assert conf.broker_heartbeat == 10
     assert conf.accept_content == ["json"]
     assert not conf.task_create_missing_queues
+
+
+@pytest.fixture
+def task(lanes: Lanes) -> Iterator[Any]:
+    """The mails' task, as if a message of the bulk lane had brought it."""
+    found = current_app.tasks[DELIVER_TASKS[Channel.EMAIL]]
+    found.push_request(
+        id=new_id().hex,
+        called_directly=False,
+        args=[],
+        kwargs={},
+        delivery_info={"exchange": "notifications", "routing_key": "email.bulk"},
+        headers={},
+        retries=3,
+    )
+    yield found
+    found.pop_request()
+
+
+def waiting(queue: str) -> tuple[Any, Any]:
+    """Take a message and return its arguments and its due time."""
+    channel: Any
+    with current_app.connection_for_write() as connection, connection.channel() as channel:
+        message = channel.message_to_python(channel.basic_get(queue, no_ack=True))
+    return message.decode()[0], message.headers["eta"]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("seconds", RUNGS_SECONDS)
+def test_what_has_to_wait_waits_on_a_rung_of_the_broker_and_nowhere_else(
+    task: Any, lanes: Lanes, seconds: int
+) -> None:
+    ids = [new_id(), new_id()]
+    tasks.put_back(task, [Again(lane="email", attempt=2, rung_seconds=seconds, ids=ids)])
+    rung = queues.rung(seconds, lane="email")
+    # Without its own due time: a worker would hold it in memory, three minutes by default.
+    assert waiting(rung.name) == ([[str(pk) for pk in ids], 2], None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "lane"), [("email.urgent", "email.urgent"), (None, "email.bulk")]
+)
+def test_what_need_not_wait_goes_to_the_end_of_its_lane_at_once(
+    task: Any, lanes: Lanes, asked: str | None, lane: str
+) -> None:
+    pk = new_id()
+    tasks.put_back(task, [Again(lane=asked, attempt=1, rung_seconds=None, ids=[pk])])
+    assert waiting(lane) == ([[str(pk)], 1], None)
+
+
+def test_each_group_is_a_message_of_its_own(task: Any, lanes: Lanes) -> None:
+    groups = [
+        Again(lane=lane, attempt=attempt, rung_seconds=None, ids=[new_id()])
+        for attempt, lane in enumerate(LANES)
+    ]
+    tasks.put_back(task, groups)
+    taken = [(lane, ids, attempt) for lane, _, ids, attempt in lanes.take()]
+    assert taken == [(group.lane, [str(pk) for pk in group.ids], group.attempt) for group in groups]

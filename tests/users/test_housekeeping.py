@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
@@ -34,3 +35,17 @@ def test_the_chore_rests_between_its_rounds(alice: User) -> None:
     leave_both(alice, "later", hours=-1)
     assert chore() is False
     assert OutstandingToken.objects.count() == 1
+
+
+@pytest.mark.embedded
+def test_a_session_that_cannot_be_deleted_stops_no_other(alice: User) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER stuck BEFORE DELETE ON django_session WHEN OLD.session_key = 'stuck' "
+            "BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+        )
+    for name in ("old", "stuck", "older"):
+        leave_both(alice, name, hours=-1)
+    assert forget_expired() == 3
+    assert [session.session_key for session in Session.objects.all()] == ["stuck"]
+    assert not OutstandingToken.objects.exists()

@@ -100,6 +100,8 @@ class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
         "refused",
         "remaining",
         "refused_because",
+        "failures",
+        "last_error",
         "audit_trail",
         "created_at",
         "ended_at",

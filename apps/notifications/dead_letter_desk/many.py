@@ -5,6 +5,7 @@ may die at any moment and nothing is replayed twice.
 """
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from django.utils import timezone
 from apps.common.correlation import correlated, current_id
 from apps.common.ids import new_id
 from apps.common.problems import Problem
+from apps.common.setting_apart import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
 from apps.notifications import dead_letters
 from apps.notifications.dead_letter_desk import single
 from apps.notifications.dead_letter_desk.filters import Filter
@@ -38,6 +40,8 @@ RATE_MAX_PER_SECOND = 1000
 SLICE_LETTERS = 100
 # What the rate allowed and nobody used is forgotten after this, so that a pause makes no burst.
 BURST = timedelta(seconds=1)
+# A step that fails is tried again after this long, doubled each time: ten minutes in all.
+FIRST_WAIT = timedelta(seconds=5)
 
 
 def count(asked: Filter, *, kind: str) -> int:
@@ -125,36 +129,75 @@ def replay_slice() -> bool:
     # Asked first without a transaction: on SQLite every transaction takes the one lock to write.
     if not running.filter(next_at__lte=timezone.now()).exists():
         return False
-    with transaction.atomic():
-        now = timezone.now()
-        replay = (
-            running.filter(next_at__lte=now)
-            .order_by("next_at")
-            .select_for_update(skip_locked=True)
-            .first()
-        )
-        if replay is None:
-            return False
-        with correlated(replay.correlation_id):
-            _advance(replay, now=now)
+    now = timezone.now()
+    replay = None
+    try:
+        with transaction.atomic():
+            replay = (
+                running.filter(next_at__lte=now)
+                .order_by("next_at")
+                .select_for_update(skip_locked=True)
+                .first()
+            )
+            if replay is None:
+                return False
+            with correlated(replay.correlation_id):
+                _advance(replay, now=now, last_try=replay.failures >= FAILURES_MAX - 1)
+    except Exception as error:
+        if replay is None or meets_all(error):
+            raise
+        _put_off(replay.pk, error, now=now)
     return True
 
 
-def _advance(replay: DeadLetterReplay, *, now: datetime) -> None:
-    """Replay one slice and write the progress down."""
+@transaction.atomic
+def _put_off(replay_id: UUID, error: Exception, *, now: datetime) -> None:
+    """Leave a replay alone that failed, longer each time; one that cannot go on is cancelled."""
+    replay = DeadLetterReplay.objects.select_for_update().get(pk=replay_id)
+    failures = replay.failures + 1
+    replay.failures, replay.last_error = failures, name_of(error)[:200]
+    replay.next_at = now + wait_after(failures, first=FIRST_WAIT)
+    log.error(
+        "a step of a replay failed",
+        replay_id=str(replay.pk),
+        failures=failures,
+        failures_max=FAILURES_MAX,
+        exc_info=error,
+    )
+    if failures >= FAILURES_MAX:
+        # Its letters cannot even be found, so none of them can be set apart.
+        replay.state, replay.ended_at = ReplayState.CANCELLED, now
+        note = f"given up after {failures} failures: {replay.last_error}"
+        detail = {"replayed": replay.replayed, "refused": replay.refused}
+        _write_down(
+            replay, ActionName.REPLAY_CANCELLED, by=dead_letters.SYSTEM, note=note, detail=detail
+        )
+    replay.save(update_fields=["failures", "last_error", "next_at", "state", "ended_at"])
+
+
+def _advance(replay: DeadLetterReplay, *, now: datetime, last_try: bool) -> None:
+    """Replay one slice and write the progress down.
+
+    At the last try a letter that cannot be replayed is refused, so that the others go on.
+    """
     step = timedelta(seconds=1) / replay.rate_per_second
     due_since = max(replay.next_at, now - BURST)
     allowed = min(1 + (now - due_since) // step, SLICE_LETTERS)
     letters = list(_ahead_of(replay).order_by("pk").select_for_update()[:allowed])
-    answers = single.replay_locked(
-        letters,
-        by=replay.by,
-        now=now,
-        note=replay.note,
-        replay=replay,
-        # Whoever names this reason knows what it means.
-        may_have_arrived=replay.criteria.get("reason") == UNKNOWN_OUTCOME,
-    )
+
+    def replay_them(some: Sequence[DeadLetter]) -> list[single.Answer]:
+        return single.replay_locked(
+            some,
+            by=replay.by,
+            now=now,
+            note=replay.note,
+            replay=replay,
+            # Whoever names this reason knows what it means.
+            may_have_arrived=replay.criteria.get("reason") == UNKNOWN_OUTCOME,
+        )
+
+    answers = _replayed_apart(letters, replay_them) if last_try else replay_them(letters)
+    replay.failures = 0
     refusals = {
         letter.pk: str(answer.detail)
         for letter, answer in zip(letters, answers, strict=True)
@@ -187,6 +230,28 @@ def _advance(replay: DeadLetterReplay, *, now: datetime) -> None:
             refused=replay.refused,
         )
     replay.save()
+
+
+def _replayed_apart(
+    letters: Sequence[DeadLetter],
+    replay_them: Callable[[Sequence[DeadLetter]], list[single.Answer]],
+) -> list[single.Answer]:
+    """Replay those that can be, whatever happens with single ones."""
+
+    def read_and_replay(some: Sequence[DeadLetter]) -> list[single.Answer]:
+        # Read anew: what a try before changed in memory has been rolled back.
+        found = DeadLetter.objects.in_bulk([letter.pk for letter in some])
+        return replay_them([found[letter.pk] for letter in some])
+
+    def refuse(letter: DeadLetter, error: Exception) -> list[single.Answer]:
+        log.error("a dead letter was refused", dead_letter_id=str(letter.pk), exc_info=error)
+        detail = (
+            f"This dead letter could not be replayed in {FAILURES_MAX} tries: {name_of(error)}."
+        )
+        return [Problem(500, detail)]
+
+    parts = set_apart(letters, read_and_replay, failed=refuse)
+    return [answer for part in parts for answer in part]
 
 
 def _open_letters(asked: Filter, *, kind: str) -> QuerySet[DeadLetter]:

@@ -5,14 +5,15 @@ goes over the primary key, which sorts by time, so that it reads every old row o
 """
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 from django.utils import timezone
 
 from apps.common.ids import first_id_at
+from apps.common.setting_apart import set_apart
 from apps.notifications.models import Notification
 from apps.notifications.retention import counts, others, rules
 from apps.notifications.retention.counts import Group
@@ -74,42 +75,47 @@ def step(after: UUID, known: Rules, *, rows: int = STEP_ROWS) -> tuple[UUID | No
         for pk, client, updated_at, status in seen
         if status in FINISHED and updated_at < known.limit(client)
     ]
-    gone = _let_go(old, known) if old else 0
+    gone = sum(set_apart(old, lambda some: _let_go(some, known), failed=_keep))
     return (seen[-1][0] if len(seen) == rows else None), gone
 
 
-def _let_go(ids: list[UUID], known: Rules) -> int:
-    """Count and delete rows, with all that hangs on them, in one transaction."""
-    with transaction.atomic():
-        # Asked again under the lock: a late receipt may have moved one on since.
-        rows = Notification.objects.filter(pk__in=ids, status__in=FINISHED)
-        held = [
-            row
-            for row in rows.order_by("pk")
-            .select_for_update(skip_locked=True)
-            .only(
-                "client",
-                "kind",
-                "channel",
-                "template_code",
-                "status",
-                "reason",
-                "created_at",
-                "updated_at",
-            )
-            if row.updated_at < known.limit(row.client)
-        ]
-        counts.add(
-            Group(
-                day=counts.day_of(row.created_at),
-                client=row.client,
-                kind=row.kind,
-                channel=row.channel,
-                template_code=row.template_code,
-                status=row.status,
-                reason=row.reason,
-            )
-            for row in held
+def _keep(pk: UUID, error: Exception) -> int:
+    """Leave a row where it is that cannot leave; the next walk, in an hour, tries again."""
+    log.error("an old notification could not leave", notification_id=str(pk), exc_info=error)
+    return 0
+
+
+def _let_go(ids: Sequence[UUID], known: Rules) -> int:
+    """Count and delete rows, with all that hangs on them, in the transaction of the caller."""
+    # Asked again under the lock: a late receipt may have moved one on since.
+    rows = Notification.objects.filter(pk__in=ids, status__in=FINISHED)
+    held = [
+        row
+        for row in rows.order_by("pk")
+        .select_for_update(skip_locked=True)
+        .only(
+            "client",
+            "kind",
+            "channel",
+            "template_code",
+            "status",
+            "reason",
+            "created_at",
+            "updated_at",
         )
-        Notification.objects.filter(pk__in=[row.pk for row in held]).delete()
+        if row.updated_at < known.limit(row.client)
+    ]
+    counts.add(
+        Group(
+            day=counts.day_of(row.created_at),
+            client=row.client,
+            kind=row.kind,
+            channel=row.channel,
+            template_code=row.template_code,
+            status=row.status,
+            reason=row.reason,
+        )
+        for row in held
+    )
+    Notification.objects.filter(pk__in=[row.pk for row in held]).delete()
     return len(held)

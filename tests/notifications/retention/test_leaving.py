@@ -264,3 +264,23 @@ def test_postgresql_cleans_the_busy_tables_early() -> None:
         )
         (options,) = cursor.fetchone()
     assert "autovacuum_vacuum_scale_factor=0.02" in options
+
+
+@pytest.mark.services
+def test_one_row_that_cannot_leave_stops_no_other(alice: User) -> None:
+    """The count of its day is as large as its column, so one more is refused."""
+    stuck, others_of_it = old(alice, reason="full"), [old(alice), old(alice)]
+    row = Notification.objects.get(pk=stuck)
+    DailyCount.objects.create(
+        day=day_of(row.created_at),
+        client=row.client,
+        kind=row.kind,
+        channel=row.channel,
+        template_code=row.template_code,
+        status=row.status,
+        reason=row.reason,
+        count=2**63 - 1,
+    )
+    young = old(alice, days=1)
+    assert walk() == len(others_of_it)
+    assert left() == {stuck, young}

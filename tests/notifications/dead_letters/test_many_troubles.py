@@ -1,0 +1,78 @@
+"""A replay of many, or a letter of it, that cannot go on stops no other."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from apps.common.setting_apart import FAILURES_MAX
+from apps.notifications.dead_letter_desk import many
+from apps.notifications.dead_letter_desk.filters import Filter
+from apps.notifications.models import DeadLetter, DeadLetterReplay, LetterState, ReplayState
+from apps.users.models import User
+from tests.notifications.cast import Lanes
+from tests.notifications.dead_letters.letters import dead, overdue_replays, poison, trail
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def broker(lanes: Lanes) -> Lanes:
+    return lanes
+
+
+def begun(**criteria: Any) -> DeadLetterReplay:
+    return many.start(Filter(**criteria), kind="", by="operator", rate_per_second=1000)
+
+
+def go_on(*, steps: int) -> None:
+    for _ in range(steps):
+        overdue_replays()
+        assert many.replay_slice()
+
+
+def test_one_bad_letter_is_refused_in_the_end_and_the_others_are_replayed(alice: User) -> None:
+    letters = [dead(alice), dead(alice)]
+    bad = poison()
+    DeadLetter.objects.filter(pk=bad.pk).update(message=["no message"])
+    replay = begun()
+    go_on(steps=FAILURES_MAX - 1)
+    replay.refresh_from_db()
+    assert (replay.state, replay.failures) == (ReplayState.RUNNING, FAILURES_MAX - 1)
+    assert (replay.last_error, replay.replayed, replay.refused) == ("AttributeError", 0, 0)
+    go_on(steps=1)
+    replay.refresh_from_db()
+    assert (replay.state, replay.replayed, replay.refused) == (ReplayState.FINISHED, 2, 1)
+    assert replay.refusals == {
+        "This dead letter could not be replayed in 8 tries: AttributeError.": 1
+    }
+    states = {letter.pk: letter.state for letter in DeadLetter.objects.all()}
+    assert states == {
+        letters[0].pk: LetterState.REPLAYED,
+        letters[1].pk: LetterState.REPLAYED,
+        bad.pk: LetterState.OPEN,
+    }
+
+
+def test_a_replay_whose_filter_cannot_be_read_stops_no_other_and_is_given_up(alice: User) -> None:
+    dead(alice, reason="rejected")
+    dead(alice, reason="crashed")
+    bad, good = begun(reason="rejected"), begun(reason="crashed")
+    DeadLetterReplay.objects.filter(pk=bad.pk).update(criteria={"since": "yesterday"})
+    # The one that failed is put off, so the other has its turn.
+    DeadLetterReplay.objects.filter(pk=bad.pk).update(next_at=bad.next_at - timedelta(seconds=1))
+    assert many.replay_slice()
+    assert many.replay_slice()
+    good.refresh_from_db()
+    assert (good.state, good.replayed) == (ReplayState.FINISHED, 1)
+    go_on(steps=FAILURES_MAX - 1)
+    bad.refresh_from_db()
+    assert (bad.state, bad.replayed, bad.failures) == (ReplayState.CANCELLED, 0, FAILURES_MAX)
+    assert bad.ended_at is not None
+    assert trail(replay=bad)[-1] == (
+        "replay_cancelled",
+        "system",
+        f"given up after 8 failures: {bad.last_error}",
+    )
+    overdue_replays()
+    assert not many.replay_slice()
