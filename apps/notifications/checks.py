@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 
+from apps.notifications import time_limits
+
 
 @register(Tags.compatibility)
 def providers_have_their_settings(
@@ -19,6 +21,7 @@ def providers_have_their_settings(
     found: list[CheckMessage] = []
     if "smtp" in settings.EMAIL_PROVIDERS:
         found += _smtp()
+        found += _grace()
     if "sendgrid" in settings.EMAIL_PROVIDERS and not settings.SENDGRID_API_KEY:
         found.append(_missing("E002", "sendgrid", "SENDGRID_API_KEY"))
     if "fcm" in settings.PUSH_PROVIDERS:
@@ -40,6 +43,23 @@ def _smtp() -> list[CheckMessage]:
     if settings.SMTP_CA_FILE and not Path(settings.SMTP_CA_FILE).is_file():
         return [_unreadable("E004", "SMTP_CA_FILE", settings.SMTP_CA_FILE)]
     return []
+
+
+def _grace() -> list[CheckMessage]:
+    """Warn where a worker that is asked to stop would be killed while a server may still answer."""
+    needed = time_limits.stop_seconds(smtp_reply_seconds=settings.SMTP_REPLY_TIMEOUT_SECONDS)
+    if needed < time_limits.SHIPPED_GRACE_SECONDS:
+        return []
+    return [
+        CheckWarning(
+            f"A worker may need {needed:g} s to end a mail that it has begun, and a stop waits "
+            f"{time_limits.SHIPPED_GRACE_SECONDS} s: the outcome of such a mail would be lost.",
+            hint="Lower SMTP_REPLY_TIMEOUT_SECONDS, or raise stopwaitsecs (docker/stack.conf), "
+            "stop_grace_period (docker-compose.yml) or maxShutdownDelaySeconds (render.yaml) and "
+            "silence this warning.",
+            id="notifications.W003",
+        )
+    ]
 
 
 def _fcm() -> list[CheckMessage]:

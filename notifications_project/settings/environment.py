@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import FileAwareEnv, validate
 
 from apps.notifications.providers.registry import PROVIDERS
+from apps.notifications.time_limits import SMTP_REPLY_MAX_SECONDS
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
@@ -82,6 +83,22 @@ def _per_second(name: str) -> float | None:
         message = f'Environment variable "{name}": {text!r} is not a positive number.'
         raise ImproperlyConfigured(message)
     return rate
+
+
+def _time_limit(name: str, default: float, *, most: float) -> float:
+    """Read a time limit in seconds, from 1 to the most."""
+    text = env.str(name, "") or str(default)
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = 0.0
+    if not (math.isfinite(limit) and 1 <= limit <= most):
+        message = (
+            f'Environment variable "{name}": {text!r} is not a number of seconds from 1 to '
+            f"{most:g}."
+        )
+        raise ImproperlyConfigured(message)
+    return limit
 
 
 def _seconds(name: str, default: list[float]) -> tuple[float, ...]:
@@ -164,6 +181,9 @@ SMTP_PORT: int = env.int(
 SMTP_USERNAME: str = env.str("SMTP_USERNAME", "")
 SMTP_PASSWORD: str = env.str("SMTP_PASSWORD", "")
 SMTP_CA_FILE: str = env.str("SMTP_CA_FILE", "")
+SMTP_REPLY_TIMEOUT_SECONDS: float = _time_limit(
+    "SMTP_REPLY_TIMEOUT_SECONDS", 45.0, most=SMTP_REPLY_MAX_SECONDS
+)
 
 SENDGRID_API_KEY: str = env.str("SENDGRID_API_KEY", "")
 SENDGRID_API_URL: str = env.str("SENDGRID_API_URL", "https://api.sendgrid.com").rstrip("/")

@@ -5,7 +5,7 @@ Names and arguments of exchanges and queues are in ``apps.notifications.queues``
 
 from typing import Any
 
-from apps.notifications import queues
+from apps.notifications import queues, time_limits
 from notifications_project.settings import environment
 
 CELERY_BROKER_URL = environment.BROKER_URL or "memory://"
@@ -31,8 +31,11 @@ CELERY_WORKER_CONSUMER = "notifications_project.celery:Consumer"
 CELERY_WORKER_DETECT_QUORUM_QUEUES = not environment.EMBEDDED
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
-# A chunk ends within 20 s, so this much on a cold shutdown finishes what is on the wire.
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 15
+# A cold shutdown waits for what is on the wire and for its record: 88 s where an SMTP server may
+# take 45 s to answer the final dot. It ends as soon as the message has ended.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = time_limits.stop_seconds(
+    smtp_reply_seconds=environment.SMTP_REPLY_TIMEOUT_SECONDS
+)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 20_000
 # A message that was cancelled midway may already be with the provider: let it finish.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False

@@ -88,7 +88,7 @@ class SmtpStand(Stand):
     def open(self) -> None:
         self.server = self.stack.enter_context(smtp_server.SmtpServer())
         point_at_smtp(self.settings, self.server)
-        self.provider = SmtpProvider(timeout=TIMEOUT_SECONDS)
+        self.provider = SmtpProvider(timeout=TIMEOUT_SECONDS, reply_timeout=TIMEOUT_SECONDS)
 
     def message(self, wire: Wire | None = None) -> Any:
         if wire is Wire.AWAY:

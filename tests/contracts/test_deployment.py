@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import inspect
 import re
 import tomllib
 from collections import Counter
@@ -10,9 +11,14 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 
-from apps.notifications import heartbeat, queues
+from apps.notifications import heartbeat, queues, time_limits
+from apps.notifications.delivery import deliver
 from apps.notifications.models import Heartbeat
+from apps.notifications.providers.fcm import FcmProvider
+from apps.notifications.providers.sendgrid import SendGridProvider
+from apps.notifications.providers.smtp import SmtpProvider
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = ROOT / "notifications_project" / "settings" / "environment.py"
@@ -21,6 +27,8 @@ LOOPBACK = yaml.safe_load((ROOT / "docker" / "loopback.yml").read_text())
 RENDER = yaml.safe_load((ROOT / "render.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
+# For the record of a call: its statement may wait for 15 s.
+RECORD_SECONDS = 15
 # It runs once and ends, so there is nothing to watch.
 ONE_SHOT = "setup"
 
@@ -193,13 +201,90 @@ def test_every_start_is_ordered_by_a_condition() -> None:
             assert order[ONE_SHOT] == {"condition": "service_completed_successfully"}, name
 
 
-def test_every_service_has_time_to_finish_a_chunk() -> None:
-    for name, service in SERVICES.items():
-        assert int(service["stop_grace_period"].removesuffix("s")) >= 30, name
+def seconds(text: str) -> int:
+    return int(text.removesuffix("s"))
+
+
+def graces_in_compose() -> dict[str, int]:
+    return {
+        name: seconds(service["stop_grace_period"])
+        for name, service in SERVICES.items()
+        if is_worker(service)
+    }
+
+
+def graces_in_stack() -> dict[str, int]:
     conf = supervised()
-    for name in conf.sections():
-        if "worker" in conf[name].get("command", ""):
-            assert int(conf[name]["stopwaitsecs"]) >= 30, name
+    return {
+        name: int(conf[name]["stopwaitsecs"])
+        for name in conf.sections()
+        if " worker -Q" in conf[name].get("command", "")
+    }
+
+
+def graces_in_render() -> dict[str, int]:
+    return {
+        service["name"]: service["maxShutdownDelaySeconds"]
+        for service in RENDER["services"]
+        if "entrypoint.sh worker" in service.get("dockerCommand", "")
+    }
+
+
+def default_reply_seconds() -> float:
+    default = environment_calls()["SMTP_REPLY_TIMEOUT_SECONDS"]
+    assert isinstance(default, ast.Constant)
+    return float(str(default.value))
+
+
+def longest_of_a_message() -> float:
+    """What a message may take: it begins calls, the last of them takes its time, and its record.
+
+    The times are those of the code itself, so that a change of one of them shows here.
+    """
+    calls = [
+        inspect.signature(provider).parameters["timeout"].default
+        for provider in (SmtpProvider, SendGridProvider, FcmProvider)
+    ]
+    longest_call = max(calls[0] + default_reply_seconds(), *calls[1:])
+    return float(deliver.CHUNK_SECONDS + longest_call + RECORD_SECONDS)
+
+
+@pytest.mark.parametrize("graces", [graces_in_compose, graces_in_stack, graces_in_render])
+def test_every_stop_waits_longer_than_the_longest_call_and_its_record(graces: Any) -> None:
+    found = graces()
+    assert len(found) == 4
+    assert min(found.values()) > longest_of_a_message()
+    assert min(found.values()) == time_limits.SHIPPED_GRACE_SECONDS
+
+
+def test_a_cold_stop_waits_for_the_longest_call_and_its_record_and_ends_before_the_kill() -> None:
+    waits = settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT
+    assert longest_of_a_message() <= waits < time_limits.SHIPPED_GRACE_SECONDS
+
+
+def test_the_time_in_which_calls_are_begun_is_that_of_the_delivery() -> None:
+    assert time_limits.BEGIN_SECONDS == deliver.CHUNK_SECONDS
+    assert deliver.BULK_CHUNK_SECONDS <= time_limits.BEGIN_SECONDS
+
+
+def test_the_other_services_have_time_to_end() -> None:
+    for name, service in SERVICES.items():
+        assert seconds(service["stop_grace_period"]) >= 30, name
+
+
+def test_the_system_design_says_the_times_of_a_call() -> None:
+    text = (ROOT / "docs" / "system_design.md").read_text()
+    limits = text.partition("## Time limits")[2].partition("\n## ")[0]
+    for figure in (
+        f"{time_limits.SMTP_CALL_SECONDS:g} s until the final dot",
+        f"{default_reply_seconds():g} s (`SMTP_REPLY_TIMEOUT_SECONDS`)",
+        f"{time_limits.HTTP_CALL_SECONDS:g} s for all of it",
+        f"{time_limits.HTTP_CONNECT_SECONDS:g} s to be connected",
+        f"token {time_limits.TOKEN_SECONDS:g} s",
+        f"{settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT:g} s (cold)",
+        f"{time_limits.SHIPPED_GRACE_SECONDS} s",
+    ):
+        assert figure in limits
 
 
 def test_every_port_is_published_on_loopback() -> None:

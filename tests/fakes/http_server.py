@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from tests.fakes.loop import ServerThread
 
@@ -31,7 +31,8 @@ class Request:
 class Answer:
     """One answer. ``drop`` closes without a word, ``hang`` never answers.
 
-    ``taken`` says that the request was carried out whatever the answer says.
+    ``taken`` says that the request was carried out whatever the answer says. With ``drip`` it comes
+    byte by byte, with this many seconds between two, from the first byte or from that of its body.
     """
 
     status: int = 200
@@ -40,6 +41,8 @@ class Answer:
     drop: bool = False
     hang: bool = False
     taken: bool = False
+    drip: float = 0.0
+    drip_from: Literal["status", "body"] = "status"
 
 
 def json_answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:
@@ -61,6 +64,7 @@ class HttpServer(ServerThread):
         super().__init__(port=port)
         self.latency = latency
         self.connections = 0
+        self.bytes_dripped = 0
 
     @property
     def url(self) -> str:
@@ -91,8 +95,21 @@ class HttpServer(ServerThread):
                 await asyncio.sleep(3600)
             if answer.drop:
                 return
-            writer.write(_written(answer))
+            if answer.drip:
+                await self._drip(answer, writer)
+            else:
+                writer.write(_written(answer))
+                await writer.drain()
+
+    async def _drip(self, answer: Answer, writer: asyncio.StreamWriter) -> None:
+        written = _written(answer)
+        at_once = len(written) - len(answer.body) if answer.drip_from == "body" else 0
+        writer.write(written[:at_once])
+        for place in range(at_once, len(written)):
+            await asyncio.sleep(answer.drip)
+            writer.write(written[place : place + 1])
             await writer.drain()
+            self.bytes_dripped += 1
 
 
 def _written(answer: Answer) -> bytes:

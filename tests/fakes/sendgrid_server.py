@@ -49,7 +49,7 @@ class SendGridServer(HttpServer):
         recipient = mail["personalizations"][0]["to"][0]["email"]
         answers = self.scripted.get(recipient, [])
         answer = answers.pop(0) if len(answers) > 1 else (answers[0] if answers else None)
-        if answer is None or answer.drop or answer.hang:
+        if answer is None or answer.drop or answer.hang or answer.taken:
             self._take(mail)
         number = sum(self.notification_ids.values())
         return answer or Answer(status=202, headers={"X-Message-Id": f"sg-{number}"})

@@ -20,6 +20,10 @@ from tests.fakes.loop import ServerThread
 
 DROP = "DROP"  # Close the connection without an answer.
 HANG = "HANG"  # Never answer.
+# Before a code: continuation lines (RFC 5321, 4.2.1) of a reply that does not end, a moment apart.
+DRIP = "DRIP "
+DRIP_SECONDS = 0.05
+DRIP_LINES = 1000
 MESSAGE_ID = re.compile(rb"^Message-ID: *(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -99,6 +103,7 @@ class SmtpServer(ServerThread):
         self.mails: list[Received] = []
         self.conversations: list[Conversation] = []
         self.connections = 0
+        self.lines_dripped = 0
         self.message_ids: Counter[bytes] = Counter()
 
     def answer(
@@ -139,11 +144,20 @@ class SmtpServer(ServerThread):
             await asyncio.sleep(3600)
         if reply == DROP:
             raise EOFError
+        if reply.startswith(DRIP):
+            await self._drip(talk, reply.removeprefix(DRIP))
         talk.writer.write(reply.encode("utf-8", "surrogateescape") + b"\r\n")
         await talk.writer.drain()
         if reply.startswith("421"):
             raise EOFError
         return reply
+
+    async def _drip(self, talk: Conversation, code: str) -> None:
+        for _ in range(DRIP_LINES):
+            talk.writer.write(f"{code}-a moment\r\n".encode())
+            await talk.writer.drain()
+            self.lines_dripped += 1
+            await asyncio.sleep(DRIP_SECONDS)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -210,8 +224,8 @@ class SmtpServer(ServerThread):
         number = sum(self.message_ids.values()) + 1
         usual = f"250 2.0.0 Ok: queued as F{number}"
         scripted = self._scripted("end", talk, usual)
-        # A dropped or hanging reply leaves the mail taken: that is the unknown outcome.
-        taken = scripted == usual or scripted in {DROP, HANG} or scripted.startswith("2")
+        # A dropped, hanging or endless reply leaves the mail taken: that is the unknown outcome.
+        taken = scripted == usual or scripted in {DROP, HANG} or scripted.startswith(("2", DRIP))
         if taken or self.takes_refused:
             self._take(talk, content[:-3].replace(b"\r\n..", b"\r\n."))
         await self._give(talk, scripted)

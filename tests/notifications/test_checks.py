@@ -45,6 +45,14 @@ def test_the_sandbox_needs_nothing() -> None:
         ({"PUSH_PROVIDERS": ["fcm"], "FCM_SERVICE_ACCOUNT_FILE": ""}, "E005"),
         ({"PUSH_PROVIDERS": ["fcm"], "FCM_SERVICE_ACCOUNT_FILE": "/nowhere"}, "E006"),
         ({"EMBEDDED": False, "REDIS_URL": ""}, "W001"),
+        (
+            {
+                "EMAIL_PROVIDERS": ["smtp"],
+                "SMTP_HOST": "mail.example.com",
+                "SMTP_REPLY_TIMEOUT_SECONDS": 57.0,
+            },
+            "W003",
+        ),
     ],
 )
 def test_what_is_missing_is_named(settings: Any, changes: dict[str, Any], expected: str) -> None:
@@ -52,6 +60,13 @@ def test_what_is_missing_is_named(settings: Any, changes: dict[str, Any], expect
         setattr(settings, name, value)
 
     assert ids() == [f"notifications.{expected}"]
+
+
+def test_the_longest_wait_that_the_example_names_fits_into_a_stop(settings: Any) -> None:
+    settings.EMAIL_PROVIDERS, settings.SMTP_HOST = ["smtp"], "mail.example.com"
+    settings.SMTP_REPLY_TIMEOUT_SECONDS = 56.0
+
+    assert ids() == []
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])

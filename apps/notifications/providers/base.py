@@ -14,6 +14,10 @@ from itertools import count
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 DETAIL_MAX_CHARACTERS = 500
 # An e-mail address, or a run of characters as long as a device token: FCM's have 140 and more.
 PERSONAL_DATA = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+|[\w:%+/=-]{100,}")
@@ -127,7 +131,8 @@ class Provider(ABC, Generic[Message]):
     threads: ClassVar[int] = 8
 
     def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
+        # By urgency: an urgent message never waits for the threads of others.
+        self._pools: dict[bool, ThreadPoolExecutor] = {}
         self._pool_lock = threading.Lock()
 
     @abstractmethod
@@ -140,8 +145,8 @@ class Provider(ABC, Generic[Message]):
         Not to be called while a chunk is on the wire.
         """
         with self._pool_lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
             pool.shutdown(wait=True)
 
     def send_all(self, messages: Sequence[Message], *, until: float) -> list[Reply | None]:
@@ -158,30 +163,39 @@ class Provider(ABC, Generic[Message]):
         return [replies[place] for place in range(len(messages))]
 
     def send_parts(
-        self, messages: Sequence[Message], *, until: float, seconds: float | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        until: float,
+        seconds: float | None = None,
+        urgent: bool = False,
     ) -> Iterator[dict[int, Reply | None]]:
         """Send a chunk side by side, and hand answers over while others are still awaited.
 
         The calls are begun here and not when the first answers are asked for, so that one chunk
-        can be prepared while another is on the wire; only a call that is alone is made in the
-        thread that asks. Chunks share the threads, the earlier one first.
+        can be prepared while another is on the wire. None is made in the thread that asks, which
+        has to renew the lease of its rows meanwhile. Chunks share the threads, the earlier one
+        first.
 
         Args:
             messages: What to send.
             until: As for ``send_all``.
             seconds: How long answers are gathered; None means until the last has come.
+            urgent: Use threads that only urgent chunks use, so that where one process serves all
+                lanes an urgent message waits for no slow answer to another.
 
         Returns:
-            Answers by the place of their message, each once.
+            Answers by the place of their message, each once; none where none came in ``seconds``.
         """
-        calls = _Calls(self.send, messages, until=until)
-        if len(messages) == 1:
-            return calls.alone()
+        calls = _Calls(self.send, messages, until=until, name=self.name)
         with self._pool_lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix=self.name)
+            pool = self._pools.get(urgent)
+            if pool is None:
+                prefix = f"{self.name}-urgent" if urgent else self.name
+                pool = ThreadPoolExecutor(self.threads, thread_name_prefix=prefix)
+                self._pools[urgent] = pool
             for _ in range(min(self.threads, len(messages))):
-                self._pool.submit(calls.make)
+                pool.submit(calls.make)
         return calls.answers(seconds)
 
 
@@ -193,8 +207,14 @@ class _Calls(Generic[Message]):
     """
 
     def __init__(
-        self, send: Callable[[Message], Reply], messages: Sequence[Message], *, until: float
+        self,
+        send: Callable[[Message], Reply],
+        messages: Sequence[Message],
+        *,
+        until: float,
+        name: str,
     ) -> None:
+        self._name = name
         self._send: Callable[[Message], Reply] = send
         self._messages: Sequence[Message] = messages
         self._until = until
@@ -202,40 +222,39 @@ class _Calls(Generic[Message]):
         # is one of the interpreter's own.
         self._places = iter(range(len(messages)))
         self._ended = count(1)
-        self._answers: deque[tuple[int, Reply | Exception | None]] = deque()
+        self._answers: deque[tuple[int, Reply | None]] = deque()
         self._all_ended = threading.Event()
 
     def make(self) -> None:
         """Make calls until none is left."""
         for place in self._places:
-            try:
-                self._answers.append((place, self._call(place)))
-            except Exception as error:  # noqa: BLE001 - raised again where the answers are read.
-                self._answers.append((place, error))
+            self._answers.append((place, self._call(place)))
             if next(self._ended) == len(self._messages):
                 self._all_ended.set()
 
     def answers(self, seconds: float | None) -> Iterator[dict[int, Reply | None]]:
-        """Hand answers over once all are there, and every so many seconds before."""
+        """Hand answers over once all are there, and what there is every so many seconds before."""
         awaited = len(self._messages)
         while awaited:
             self._all_ended.wait(seconds)
             part: dict[int, Reply | None] = {}
             while self._answers:
                 place, answer = self._answers.popleft()
-                if isinstance(answer, Exception):
-                    raise answer
                 part[place] = answer
             awaited -= len(part)
-            if part:
-                yield part
-
-    def alone(self) -> Iterator[dict[int, Reply | None]]:
-        """Make the only call in the thread that asks for its answer."""
-        yield {0: self._call(0)}
+            yield part
 
     def _call(self, place: int) -> Reply | None:
-        return self._send(self._messages[place]) if time.monotonic() < self._until else None
+        if time.monotonic() >= self._until:
+            return None
+        try:
+            return self._send(self._messages[place])
+        except Exception as error:
+            # A defect of the provider's code, which must not take the answers of others with it.
+            # Where it happened is not known here, so the message may have arrived.
+            log.exception("a provider failed", provider=self._name)
+            kind = type(error).__name__
+            return Reply(outcome=Outcome.UNKNOWN, code=kind, reason="defect", detail=kind)
 
 
 def provider_words(text: str | bytes, *personal: str) -> str:

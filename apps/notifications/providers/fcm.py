@@ -18,10 +18,12 @@ from django.conf import settings
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 
 from apps.notifications.providers.base import Outcome, Provider, Push, Reply, provider_words
+from apps.notifications.providers.deadline import deadline
 from apps.notifications.providers.fcm_line import FcmLine
 from apps.notifications.providers.fcm_replies import classify
+from apps.notifications.providers.http_connections import UnansweredError
+from apps.notifications.time_limits import HTTP_CALL_SECONDS
 
-TIMEOUT_SECONDS = 10.0
 PAYLOAD_MAX_BYTES = 4096
 TTL_MAX_SECONDS = 2_419_200  # Four weeks.
 
@@ -36,8 +38,7 @@ class FcmProvider(Provider[Push]):
     file. It is read again when it could not be used.
 
     Args:
-        timeout: Seconds for the answer; connecting takes at most
-            ``fcm_line.CONNECT_SECONDS``.
+        timeout: Seconds for all of a call, an exchange of the key for a token included.
     """
 
     name: ClassVar[str] = "fcm"
@@ -46,7 +47,7 @@ class FcmProvider(Provider[Push]):
     # to a message that is two thirds of a core; more threads would wait for the interpreter.
     threads: ClassVar[int] = 50
 
-    def __init__(self, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, *, timeout: float = HTTP_CALL_SECONDS) -> None:
         super().__init__()
         self._timeout = timeout
         self._lock = threading.Lock()
@@ -78,8 +79,9 @@ class FcmProvider(Provider[Push]):
         except (OSError, *MALFORMED) as error:
             return _failure(Outcome.CONFIGURATION, "settings", error)
         try:
-            line.authorize()
-            answer = line.post(body)
+            with deadline(self._timeout):
+                line.authorize()
+                answer = line.post(body)
         except GoogleAuthError as error:
             return _failure(_exchange_failure(error), "token_exchange", error)
         except urllib3.exceptions.HTTPError as error:
@@ -100,7 +102,8 @@ class FcmProvider(Provider[Push]):
                 self._line = FcmLine(
                     url=settings.FCM_API_URL,
                     key_file=_key_file(),
-                    connections=self.threads,
+                    # Urgent calls have threads of their own.
+                    connections=2 * self.threads,
                     timeout=self._timeout,
                 )
             return self._line
@@ -187,21 +190,16 @@ def _exchange_failure(error: GoogleAuthError) -> Outcome:
 
 
 def _wire_failure(error: urllib3.exceptions.HTTPError) -> tuple[Outcome, str]:
-    """Tell whether the call can have reached FCM."""
+    """Tell whether FCM had the whole body."""
     match error:
+        case UnansweredError():
+            return Outcome.UNKNOWN, "connection"
         case _ if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return Outcome.CONFIGURATION, "certificate"
-        case (
-            urllib3.exceptions.NewConnectionError()
-            | urllib3.exceptions.ConnectTimeoutError()
-            | urllib3.exceptions.ProxyError()
-            | urllib3.exceptions.SSLError()
-        ):
-            return Outcome.TRANSIENT, "connection"
         case urllib3.exceptions.LocationValueError():
             return Outcome.CONFIGURATION, "settings"
         case _:
-            return Outcome.UNKNOWN, "connection"
+            return Outcome.TRANSIENT, "connection"
 
 
 def _failure(outcome: Outcome, reason: str, error: Exception, *personal: str) -> Reply:

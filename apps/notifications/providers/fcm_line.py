@@ -14,11 +14,13 @@ import requests
 import urllib3
 from firebase_admin import credentials
 from google.auth.credentials import Credentials, TokenState
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.transport import DEFAULT_RETRYABLE_STATUS_CODES
 from google.auth.transport.requests import Request as TokenRequest
 
-CONNECT_SECONDS = 3.0
-TOKEN_TIMEOUT_SECONDS = 5.0
+from apps.notifications.providers.deadline import deadline, seconds_left
+from apps.notifications.providers.http_connections import BoundedAdapter
+from apps.notifications.time_limits import TOKEN_SECONDS
 
 HEADERS = {
     "Content-Type": "application/json",
@@ -38,7 +40,7 @@ class FcmLine:
         url: The address of the API.
         key_file: The service account's key.
         connections: How many are kept.
-        timeout: Seconds for an answer; connecting takes at most ``CONNECT_SECONDS``.
+        timeout: Seconds for each wait; the deadline of the thread (``deadline``) ends all of them.
 
     Raises:
         OSError: The key file or the certificates cannot be read.
@@ -53,9 +55,11 @@ class FcmLine:
         self._authorizing = threading.Lock()
         self._exchanges = 0
         self._failure: GoogleAuthError | None = None
+        self._timeout = timeout
+        self._adapter = BoundedAdapter(pool_maxsize=connections)
         self._token_session = requests.Session()
-        self._timeout = urllib3.Timeout(connect=min(timeout, CONNECT_SECONDS), read=timeout)
-        self._adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
+        for scheme in ("http://", "https://"):
+            self._token_session.mount(scheme, BoundedAdapter())
         call = requests.Request("POST", f"{url}/v1/projects/{certificate.project_id}/messages:send")
         prepared = call.prepare()
         assert prepared.url is not None
@@ -77,11 +81,20 @@ class FcmLine:
         if self._credential.token_state is TokenState.FRESH:
             return
         seen = self._exchanges
-        with self._authorizing:
+        try:
+            left = seconds_left()
+            taken = self._authorizing.acquire(timeout=-1 if left is None else left)
+        except TimeoutError:
+            taken = False
+        if not taken:
+            raise _passing("Another thread's exchange took too long.")
+        try:
             if self._exchanges == seen:
                 self._exchange()
             if self._failure is not None:
                 raise self._failure
+        finally:
+            self._authorizing.release()
 
     def expire(self) -> None:
         """Forget the access token, which the API has refused."""
@@ -113,15 +126,37 @@ class FcmLine:
         self._token_session.close()
 
     def _exchange(self) -> None:
-        request = TokenRequest(self._token_session)
-
-        def limited(*given: Any, **named: Any) -> Any:
-            return request(*given, **named | {"timeout": TOKEN_TIMEOUT_SECONDS})
-
         try:
-            self._credential.refresh(limited)  # type: ignore[no-untyped-call]  # google-auth's own.
+            with deadline(TOKEN_SECONDS):
+                self._credential.refresh(_OneRequest(self._token_session))  # type: ignore[no-untyped-call]  # google-auth's own.
             self._failure = None
         except GoogleAuthError as error:
             self._failure = error
         finally:
             self._exchanges += 1
+
+
+class _OneRequest:
+    """google-auth's way to make a request, once.
+
+    By itself it asks a busy endpoint three times and sleeps for seconds between, which no
+    deadline of a socket would end; here the message is tried again and not the exchange.
+    """
+
+    def __init__(self, session: requests.Session) -> None:
+        self._request = TokenRequest(session)
+        self._asked = False
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        if self._asked:
+            raise _passing("The token endpoint asked to be tried again.")
+        self._asked = True
+        answer = self._request(*given, **named)
+        if answer.status in DEFAULT_RETRYABLE_STATUS_CODES:
+            raise _passing(f"The token endpoint answered {answer.status}.")
+        return answer
+
+
+def _passing(message: str) -> TransportError:
+    """Make the error that says that an exchange may succeed later."""
+    return TransportError(message)  # type: ignore[no-untyped-call]  # google-auth's own.

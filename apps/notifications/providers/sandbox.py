@@ -77,7 +77,12 @@ class _Sandbox(Provider[Message]):
         return list(self._play(messages))
 
     def send_parts(
-        self, messages: Sequence[Message], *, until: float, seconds: float | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        until: float,
+        seconds: float | None = None,
+        urgent: bool = False,
     ) -> Iterator[dict[int, Reply | None]]:
         """Hand the whole chunk over at once."""
         yield dict(enumerate(self.send_all(messages, until=until)))

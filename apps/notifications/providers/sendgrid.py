@@ -26,9 +26,10 @@ from apps.notifications.providers.base import (
     provider_words,
     retry_after_seconds,
 )
+from apps.notifications.providers.deadline import deadline
+from apps.notifications.providers.http_connections import UnansweredError, bound_pools
+from apps.notifications.time_limits import HTTP_CALL_SECONDS
 
-TIMEOUT_SECONDS = 10.0
-CONNECT_SECONDS = 3.0
 WAIT_MAX_SECONDS = 3600.0  # SendGrid's windows are a minute; a wrong clock must not cost a day.
 
 # https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send: what may not stand
@@ -86,6 +87,7 @@ class _PooledClient(Client):  # type: ignore[misc]  # The library has no types.
             timeout=timeout or self.timeout,
             redirect=False,
             retries=False,
+            preload_content=False,
         )
         return _Answer(response)
 
@@ -100,7 +102,11 @@ class _Answer:
         return self._response.status
 
     def read(self) -> bytes:
-        return self._response.data
+        """Read the body, or nothing where it breaks off: the status has said what counts."""
+        try:
+            return self._response.data
+        except (OSError, urllib3.exceptions.HTTPError):
+            return b""
 
     def info(self) -> Mapping[str, str]:
         return self._response.headers
@@ -110,17 +116,19 @@ class SendGridProvider(Provider[Mail]):
     """Sends by ``{SENDGRID_API_URL}/v3/mail/send``.
 
     Args:
-        timeout: Seconds for the answer; connecting takes at most ``CONNECT_SECONDS``.
+        timeout: Seconds for all of a call.
     """
 
     name: ClassVar[str] = "sendgrid"
     channel: ClassVar[str] = "email"
     threads: ClassVar[int] = 16
 
-    def __init__(self, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, *, timeout: float = HTTP_CALL_SECONDS) -> None:
         super().__init__()
-        self._connections = urllib3.PoolManager(maxsize=self.threads, num_pools=2)
-        self._timeout = urllib3.Timeout(connect=min(timeout, CONNECT_SECONDS), read=timeout)
+        # Urgent calls have threads of their own, so twice as many may be made at once.
+        manager = urllib3.PoolManager(maxsize=2 * self.threads, num_pools=2)
+        self._connections = bound_pools(manager)
+        self._timeout = timeout
 
     def send(self, message: Mail) -> Reply:
         """Make one call. A 202 means accepted, not delivered."""
@@ -138,7 +146,8 @@ class SendGridProvider(Provider[Mail]):
             detail = "SENDGRID_API_KEY is not set."
             return Reply(outcome=Outcome.CONFIGURATION, reason="settings", detail=detail)
         try:
-            answer = self._client().send(body_of(mail))
+            with deadline(self._timeout):
+                answer = self._client().send(body_of(mail))
         except BadAddressError as error:
             return _failure(Outcome.REJECTED, "invalid_address", error)
         except urllib3.exceptions.HTTPError as error:
@@ -240,23 +249,16 @@ def _error_messages(body: bytes) -> str:
 
 
 def _wire_failure(error: urllib3.exceptions.HTTPError) -> tuple[Outcome, str]:
-    """Tell whether the call can have reached SendGrid."""
+    """Tell whether SendGrid had the whole body."""
     match error:
-        case urllib3.exceptions.NewConnectionError() | urllib3.exceptions.ConnectTimeoutError():
-            return Outcome.TRANSIENT, "connection"
-        case urllib3.exceptions.SSLError():
-            verified = "CERTIFICATE_VERIFY_FAILED" not in str(error)
-            return (
-                (Outcome.TRANSIENT, "connection")
-                if verified
-                else (Outcome.CONFIGURATION, "certificate")
-            )
-        case urllib3.exceptions.ProxyError():
-            return Outcome.TRANSIENT, "connection"
+        case UnansweredError():
+            return Outcome.UNKNOWN, "connection"
+        case _ if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return Outcome.CONFIGURATION, "certificate"
         case urllib3.exceptions.LocationValueError():
             return Outcome.CONFIGURATION, "settings"
         case _:
-            return Outcome.UNKNOWN, "connection"
+            return Outcome.TRANSIENT, "connection"
 
 
 def _failure(outcome: Outcome, reason: str, error: Exception, *personal: str) -> Reply:

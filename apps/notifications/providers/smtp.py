@@ -1,9 +1,10 @@
-"""E-mail over SMTP (RFC 5321), one kept session for each thread."""
+"""E-mail over SMTP (RFC 5321), on sessions that are kept for the next mail."""
 
 import smtplib
 import ssl
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from django.conf import settings
 from apps.notifications.providers import mime
 from apps.notifications.providers.addresses import BadAddressError, name_and_address, wire_address
 from apps.notifications.providers.base import Mail, Outcome, Provider, Reply, provider_words
+from apps.notifications.providers.deadline import Resolve, deadline, resolve_by_system
 from apps.notifications.providers.smtp_replies import Stage, classify
 from apps.notifications.providers.smtp_session import (
     WIRE_ERRORS,
@@ -21,8 +23,8 @@ from apps.notifications.providers.smtp_session import (
     timed_out,
     tls_context,
 )
+from apps.notifications.time_limits import SMTP_CALL_SECONDS
 
-TIMEOUT_SECONDS = 10.0
 START_MAIL_INPUT = 354
 NO_UTF8 = Reply(
     outcome=Outcome.REJECTED,
@@ -35,18 +37,30 @@ class SmtpProvider(Provider[Mail]):
     """Sends by the server that ``SMTP_HOST`` and its companions name.
 
     Args:
-        timeout: Seconds for connecting and for each reply.
+        timeout: Seconds for all of a call until the final dot has been sent.
+        reply_timeout: Seconds for the reply to the final dot; by default
+            ``SMTP_REPLY_TIMEOUT_SECONDS``.
+        resolve: How the server's name is looked up.
     """
 
     name: ClassVar[str] = "smtp"
     channel: ClassVar[str] = "email"
     threads: ClassVar[int] = 8
 
-    def __init__(self, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float = SMTP_CALL_SECONDS,
+        reply_timeout: float | None = None,
+        resolve: Resolve = resolve_by_system,
+    ) -> None:
         super().__init__()
         self._timeout = timeout
-        self._local = threading.local()
-        self._sessions: set[Session] = set()
+        self._reply_timeout = reply_timeout
+        self._resolve = resolve
+        # Those that no call uses now, the one that was used last at the right end: so no more are
+        # open than calls are made at once, and those that are not needed grow old.
+        self._idle: deque[Session] = deque()
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
 
@@ -60,21 +74,32 @@ class SmtpProvider(Provider[Mail]):
         return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
 
     def close(self) -> None:
-        """End the sessions of every thread."""
+        """End the sessions."""
         super().close()
         with self._lock:
-            closing, self._sessions = self._sessions, set()
-            self._local = threading.local()
+            closing, self._idle = self._idle, deque()
             self._context = None
         for session in closing:
             session.close()
 
     def _deliver(self, mail: Mail) -> Reply:
         content = mime.build(mail)
+        with deadline(self._timeout):
+            handed_over = self._handed_over(mail, content)
+        if isinstance(handed_over, Reply):
+            return handed_over
+        return self._verdict(handed_over, mail)
+
+    def _handed_over(self, mail: Mail, content: bytes) -> Session | Reply:
+        """Take a mail to the server, final dot included.
+
+        Returns:
+            The session on which the server now has the whole mail, or what kept it from that.
+        """
         kept = self._kept_session()
-        reply = self._transfer(kept, mail, content) if kept is not None else None
-        if reply is not None:
-            return reply
+        result = self._transfer(kept, mail, content) if kept is not None else None
+        if result is not None:
+            return result
         try:
             session = self._open()
         except RefusedError as error:
@@ -85,38 +110,46 @@ class SmtpProvider(Provider[Mail]):
             outcome=Outcome.TRANSIENT, reason="connection", detail="The session ended at once."
         )
 
-    def _transfer(self, session: Session, mail: Mail, content: bytes) -> Reply | None:
+    def _transfer(self, session: Session, mail: Mail, content: bytes) -> Session | Reply | None:
         """Carry one mail through a session.
 
         Returns:
-            The reply; None where the server had ended a kept session before this mail began,
-            so that a new one may be tried.
+            As ``_handed_over``; None where the server had ended a kept session before this mail
+            began, so that a new one may be tried.
         """
-        handed_over = False
         try:
-            session.begin_mail()
             if not self._name_people(session, mail):
+                self._keep(session, taken=True)
                 return NO_UTF8
             session.command("DATA", Stage.DATA, START_MAIL_INPUT)
             session.hand_over(content)
-            handed_over = True
-            code, text = session.verdict()
         except RefusedError as error:
             reply = classify(error.code, error.text, error.stage, mail.recipient)
             stale = error.code == 421 and error.stage is Stage.MAIL and session.mails > 0  # noqa: PLR2004 - RFC 5321, 3.8.
+            self._finish(session, reply)
+            return None if stale else reply
+        except BadAddressError:
+            self._keep(session, taken=False)
+            raise
         except WIRE_ERRORS as error:
-            self._drop(session)
-            if session.mails and not handed_over and not timed_out(error):
+            session.close()
+            if session.mails and not timed_out(error):
                 return None
-            outcome = Outcome.UNKNOWN if handed_over else Outcome.TRANSIENT
-            return _failure(outcome, "connection", error, mail.recipient)
-        else:
-            reply = classify(code, text, Stage.END, mail.recipient)
-            stale = False
-        session.end_mail()
-        if reply.outcome is not Outcome.ACCEPTED:
-            self._recover(session, reply)
-        return None if stale else reply
+            return _failure(Outcome.TRANSIENT, "connection", error, mail.recipient)
+        return session
+
+    def _verdict(self, session: Session, mail: Mail) -> Reply:
+        """Wait for the reply to the final dot, as long as servers need that look into a mail."""
+        seconds = self._reply_timeout
+        try:
+            with deadline(settings.SMTP_REPLY_TIMEOUT_SECONDS if seconds is None else seconds):
+                code, text = session.verdict()
+        except WIRE_ERRORS as error:
+            session.close()
+            return _failure(Outcome.UNKNOWN, "connection", error, mail.recipient)
+        reply = classify(code, text, Stage.END, mail.recipient)
+        self._finish(session, reply)
+        return reply
 
     @staticmethod
     def _name_people(session: Session, mail: Mail) -> bool:
@@ -132,42 +165,35 @@ class SmtpProvider(Provider[Mail]):
         session.command(f"RCPT TO:<{recipient}>", Stage.RCPT)
         return True
 
-    def _recover(self, session: Session, reply: Reply) -> None:
-        """Bring a session back to its beginning after a refusal, or give it up.
-
-        After a mail that went through nothing needs to be reset (RFC 5321, 4.1.1.4).
-        """
+    def _finish(self, session: Session, reply: Reply) -> None:
+        """Keep a session whose mail was answered, unless the server ends it or talks nonsense."""
         if reply.code.startswith("421") or reply.reason == "unreadable_reply":
-            self._drop(session)
+            session.close()
             return
-        try:
-            session.command("RSET", Stage.MAIL)
-        except (RefusedError, *WIRE_ERRORS):
-            self._drop(session)
+        self._keep(session, taken=reply.outcome is Outcome.ACCEPTED)
+
+    def _keep(self, session: Session, *, taken: bool) -> None:
+        session.end_mail(taken=taken)
+        with self._lock:
+            self._idle.append(session)
+            old = self._idle.popleft() if self._idle[0].too_old() else None
+        if old is not None:
+            old.close()
 
     def _open(self) -> Session:
         with self._lock:
             if self._context is None and settings.SMTP_TLS != "none":
                 self._context = tls_context()
             context = self._context
-        session = Session(timeout=self._timeout, context=context)
-        with self._lock:
-            self._sessions.add(session)
-        self._local.session = session
-        return session
+        return Session(context=context, resolve=self._resolve)
 
     def _kept_session(self) -> Session | None:
-        session: Session | None = getattr(self._local, "session", None)
+        with self._lock:
+            session = self._idle.pop() if self._idle else None
         if session is not None and not session.alive():
-            self._drop(session)
+            session.close()
             return None
         return session
-
-    def _drop(self, session: Session) -> None:
-        session.close()
-        with self._lock:
-            self._sessions.discard(session)
-        self._local.session = None
 
 
 def _opening_failure(error: Exception) -> tuple[Outcome, str]:

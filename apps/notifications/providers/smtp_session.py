@@ -1,4 +1,7 @@
-"""One SMTP session: connected, secured, authenticated, and never waiting without a limit."""
+"""One SMTP session: connected, secured and authenticated.
+
+Every wait ends at the deadline of the thread that uses it (``deadline``).
+"""
 
 import contextlib
 import smtplib
@@ -10,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from apps.notifications.providers.deadline import Resolve, bound_tls, connect, deadline
 from apps.notifications.providers.smtp_replies import Stage
 
 # Servers close idle sessions after minutes (RFC 5321 asks for five); a NOOP after a short pause
@@ -18,8 +22,9 @@ IDLE_CHECK_SECONDS = 5.0
 MAX_AGE_SECONDS = 240.0
 # Some servers take only so many mails in a session; a new one costs little after this many.
 MAX_MAILS = 500
-# A server that uses each reply's whole time limit must not hold a chunk for a minute.
-WHOLE_MAIL_FACTOR = 1.5
+# So much of a call may be spent on finding out that a kept session is dead. It leaves time for a
+# new one.
+CHECK_SECONDS = 5.0
 
 READY = 220
 OK_CODES = frozenset({250, 251, 252})
@@ -54,7 +59,7 @@ def tls_context() -> ssl.SSLContext:
     Raises:
         NotConfiguredError: The file cannot be read.
     """
-    context = ssl.create_default_context()
+    context = bound_tls(ssl.create_default_context())
     if settings.SMTP_CA_FILE:
         try:
             context.load_verify_locations(cafile=settings.SMTP_CA_FILE)
@@ -64,40 +69,67 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
+class _Smtp(smtplib.SMTP):
+    """The library's client on a socket that keeps to the deadline."""
+
+    def __init__(self, *, resolve: Resolve, **named: Any) -> None:
+        self._resolve = resolve
+        super().__init__(**named)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return connect(host, port, resolve=self._resolve)
+
+
+class _SmtpOverTls(_Smtp):
+    """The same with TLS from the first byte, as ``smtplib.SMTP_SSL`` is."""
+
+    def __init__(self, *, context: ssl.SSLContext, **named: Any) -> None:
+        self._context = context
+        super().__init__(**named)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock = super()._get_socket(host, port, timeout)
+        try:
+            return self._context.wrap_socket(sock, server_hostname=host)
+        except BaseException:
+            sock.close()
+            raise
+
+
 class Session:
     """Opens on construction. For one thread at a time.
 
     Args:
-        timeout: Seconds for connecting and for each reply; half as much again for all of a mail.
         context: How certificates are verified; None without TLS.
+        resolve: How the server's name is looked up.
 
     Raises:
         NotConfiguredError: The settings are missing or contradict themselves.
         RefusedError: The server said no.
-        OSError, smtplib.SMTPException: The network or TLS failed.
+        OSError, smtplib.SMTPException: The network or TLS failed, or the deadline is over.
     """
 
-    def __init__(self, *, timeout: float, context: ssl.SSLContext | None) -> None:
-        self._timeout = timeout
-        self._deadline = time.monotonic() + timeout * WHOLE_MAIL_FACTOR
+    def __init__(self, *, context: ssl.SSLContext | None, resolve: Resolve) -> None:
         self._opened_at = time.monotonic()
         self._used_at = self._opened_at
+        self._needs_reset = False
         self.mails = 0
-        self._smtp = self._connect(context)
+        self._smtp = self._connect(context, resolve)
         try:
             self._introduce(context)
         except BaseException:
             self.close()
             raise
 
-    def begin_mail(self) -> None:
-        """Start the clock of a mail."""
-        self._deadline = time.monotonic() + self._timeout * WHOLE_MAIL_FACTOR
+    def end_mail(self, *, taken: bool) -> None:
+        """Count a mail that the server has answered.
 
-    def end_mail(self) -> None:
-        """Count a mail that the server has answered."""
+        After a mail that went through nothing needs to be reset (RFC 5321, 4.1.1.4). After any
+        other that is done before the next one: its answer does not wait for that.
+        """
         self.mails += 1
         self._used_at = time.monotonic()
+        self._needs_reset = not taken
 
     def command(self, line: str, stage: Stage, *expected: int) -> None:
         """Send one command.
@@ -110,7 +142,6 @@ class Session:
         Raises:
             RefusedError: The reply is another.
         """
-        self._limit()
         code, text = self._smtp.docmd(line)
         if code not in (expected or OK_CODES):
             raise RefusedError(code, text, stage)
@@ -120,12 +151,10 @@ class Session:
 
         An error here means that the final dot, its last bytes, has not left this host.
         """
-        self._limit()
         self._smtp.send(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
 
     def verdict(self) -> tuple[int, bytes]:
         """Wait for the reply to the final dot."""
-        self._limit()
         return self._smtp.getreply()
 
     def allow_utf8(self) -> bool:
@@ -134,47 +163,53 @@ class Session:
         self._smtp.command_encoding = "utf-8" if offered else "ascii"
         return offered
 
+    def too_old(self) -> bool:
+        """Tell whether the session has served its time."""
+        return time.monotonic() - self._opened_at > MAX_AGE_SECONDS or self.mails >= MAX_MAILS
+
     def alive(self) -> bool:
-        """Tell whether the session may carry another mail."""
-        now = time.monotonic()
-        if now - self._opened_at > MAX_AGE_SECONDS or self.mails >= MAX_MAILS:
+        """Tell whether the session may carry another mail, and bring it to its beginning."""
+        if self.too_old():
             return False
-        if now - self._used_at < IDLE_CHECK_SECONDS:
+        idle = time.monotonic() - self._used_at >= IDLE_CHECK_SECONDS
+        if not (idle or self._needs_reset):
             return True
-        self.begin_mail()
         try:
-            self.command("NOOP", Stage.MAIL)
+            with deadline(CHECK_SECONDS):
+                self.command("RSET" if self._needs_reset else "NOOP", Stage.MAIL)
         except (RefusedError, *WIRE_ERRORS):
             return False
+        self._needs_reset = False
         return True
 
     def close(self) -> None:
         """Close the connection without a word."""
         self._smtp.close()
 
-    def _limit(self) -> None:
-        if self._smtp.sock is not None:
-            left = self._deadline - time.monotonic()
-            self._smtp.sock.settimeout(max(0.05, min(self._timeout, left)))
-
-    def _connect(self, context: ssl.SSLContext | None) -> smtplib.SMTP:
+    @staticmethod
+    def _connect(context: ssl.SSLContext | None, resolve: Resolve) -> smtplib.SMTP:
         host, port, mode = settings.SMTP_HOST, settings.SMTP_PORT, settings.SMTP_TLS
         if not host:
             raise NotConfiguredError("SMTP_HOST is not set.")
         if mode == "none" and settings.SMTP_USERNAME and not _is_loopback(host):
             raise NotConfiguredError("SMTP_TLS=none would show the password to the network.")
-        common: dict[str, Any] = {"local_hostname": _own_name(), "timeout": self._timeout}
+        common: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "local_hostname": _own_name(),
+            "resolve": resolve,
+        }
         try:
             if mode == "implicit":
-                return smtplib.SMTP_SSL(host, port, context=context, **common)
-            return smtplib.SMTP(host, port, **common)
+                assert context is not None
+                return _SmtpOverTls(context=context, **common)
+            return _Smtp(**common)
         except smtplib.SMTPConnectError as error:
             raise RefusedError(error.smtp_code, error.smtp_error, Stage.CONNECT) from None
 
     def _introduce(self, context: ssl.SSLContext | None) -> None:
         self._greet()
         if settings.SMTP_TLS == "starttls":
-            self._limit()
             code, text = self._smtp.starttls(context=context)
             if code != READY:
                 raise RefusedError(code, text, Stage.STARTTLS)
@@ -183,13 +218,11 @@ class Session:
             self._log_in()
 
     def _greet(self) -> None:
-        self._limit()
         code, text = self._smtp.ehlo()
         if code not in OK_CODES:
             raise RefusedError(code, text, Stage.EHLO)
 
     def _log_in(self) -> None:
-        self._limit()
         try:
             self._smtp.login(settings.SMTP_USERNAME, settings.SMTP_PASSWORD)
         except smtplib.SMTPAuthenticationError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from apps.notifications.providers.base import Outcome, Provider, Push, Reply
 from tests.fakes.messages import a_push
@@ -100,8 +101,53 @@ def test_what_has_no_thread_in_time_is_not_begun(gate: Gate) -> None:
     assert len(gate.order) == 4
 
 
-def test_a_defect_of_a_provider_is_raised_where_the_answers_are_read(gate: Gate) -> None:
-    parts = gate.send_parts([a_push("one"), a_push("broken")], until=soon())
+def test_a_defect_of_a_provider_takes_no_other_answer_with_it(gate: Gate) -> None:
+    replies = gate.send_all([a_push("one"), a_push("broken"), a_push("two")], until=soon())
 
-    with pytest.raises(RuntimeError, match="a defect of ours"):
-        list(parts)
+    assert [reply and (reply.outcome, reply.code) for reply in replies] == [
+        (Outcome.ACCEPTED, "one"),
+        (Outcome.UNKNOWN, "RuntimeError"),
+        (Outcome.ACCEPTED, "two"),
+    ]
+    assert replies[1] == Reply(
+        outcome=Outcome.UNKNOWN, reason="defect", code="RuntimeError", detail="RuntimeError"
+    )
+
+
+def test_a_defect_of_a_provider_is_logged_with_its_place(gate: Gate) -> None:
+    with capture_logs() as entries:
+        gate.send_all([a_push("broken")], until=soon())
+
+    (entry,) = entries
+    assert (entry["event"], entry["provider"]) == ("a provider failed", "gate")
+    assert entry["log_level"] == "error"
+    assert entry["exc_info"]
+
+
+def test_a_lone_call_leaves_the_thread_that_asks_free_to_renew_its_lease(gate: Gate) -> None:
+    parts = gate.send_parts([a_push("held")], until=soon(), seconds=0.01)
+
+    assert next(parts) == {}
+    assert next(parts) == {}
+    gate.open.set()
+    assert [reply and reply.code for part in parts for reply in part.values()] == ["held"]
+
+
+def test_without_a_beat_nothing_is_handed_over_before_the_last_answer(gate: Gate) -> None:
+    parts = gate.send_parts([a_push("held"), a_push("one")], until=soon())
+    until_begun(gate, 2)
+    gate.open.set()
+
+    assert [set(part) for part in parts] == [{0, 1}]
+
+
+def test_an_urgent_call_waits_for_no_thread_of_a_slow_one(gate: Gate) -> None:
+    slow = gate.send_parts([a_push("held") for _ in range(20)], until=soon())
+    until_begun(gate, gate.threads)
+
+    urgent = gate.send_parts([a_push("urgent")], until=soon(), urgent=True)
+
+    # The slow ones have not ended: they wait for the gate.
+    assert [reply and reply.code for part in urgent for reply in part.values()] == ["urgent"]
+    gate.open.set()
+    assert [len(part) for part in slow] == [20]

@@ -1,0 +1,38 @@
+"""A server that takes connections and then neither reads nor writes."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+from tests.fakes.loop import ServerThread
+
+
+class SilentServer(ServerThread):
+    """What is sent to it stays in the buffers of both sides."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert isinstance(writer.transport, asyncio.ReadTransport)
+        writer.transport.pause_reading()
+        await asyncio.sleep(3600)
+
+
+@contextlib.contextmanager
+def swallowing_address() -> Iterator[tuple[str, int]]:
+    """Give an address whose packets are swallowed: its queue of connections is full.
+
+    Linux drops a SYN that finds the queue of a listening socket full, as a firewall would.
+    """
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        while True:
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0.2)
+            try:
+                waiting.connect(listening.getsockname())
+            except TimeoutError:
+                break
+        host, port = listening.getsockname()
+        yield host, port

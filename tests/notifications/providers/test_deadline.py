@@ -1,0 +1,147 @@
+"""The deadline of a call: who sets it, what it ends, and what each address gets of it."""
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from apps.notifications.providers.deadline import (
+    Address,
+    connect,
+    deadline,
+    seconds_left,
+)
+from tests.fakes.silent_server import SilentServer, swallowing_address
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def silent() -> Iterator[SilentServer]:
+    with SilentServer() as server:
+        yield server
+
+
+def row(where: tuple[str, int]) -> Address:
+    return (socket.AF_INET, socket.SOCK_STREAM, 0, "", where)
+
+
+def test_without_a_deadline_there_is_no_end() -> None:
+    assert seconds_left() is None
+
+
+def test_the_time_runs_by_the_clock_that_was_given(clock: Clock) -> None:
+    with deadline(10.0, clock=clock):
+        clock.now += 4.0
+        assert seconds_left() == pytest.approx(6.0)
+
+
+def test_after_the_end_nothing_is_begun(clock: Clock, silent: SilentServer) -> None:
+    with deadline(10.0, clock=clock):
+        sock = connect(silent.host, silent.port)
+        clock.now += 10.0
+        with sock:
+            for begin in (
+                lambda: sock.recv(1),
+                lambda: sock.send(b"a"),
+                lambda: sock.sendall(b"a"),
+            ):
+                with pytest.raises(TimeoutError):
+                    begin()
+        with pytest.raises(TimeoutError):
+            connect(silent.host, silent.port)
+
+
+def test_each_wait_gets_what_the_waits_before_it_left(clock: Clock, silent: SilentServer) -> None:
+    with deadline(10.0, clock=clock), connect(silent.host, silent.port) as sock:
+        sock.send(b"a")
+        first = sock.gettimeout()
+        clock.now += 7.0
+        sock.send(b"a")
+
+        assert first == pytest.approx(10.0)
+        assert sock.gettimeout() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(("outer", "inner", "left"), [(10.0, 3.0, 3.0), (3.0, 10.0, 3.0)])
+def test_of_two_deadlines_the_earlier_counts(
+    clock: Clock, outer: float, inner: float, left: float
+) -> None:
+    with deadline(outer, clock=clock):
+        with deadline(inner):
+            assert seconds_left() == pytest.approx(left)
+        assert seconds_left() == pytest.approx(outer)
+
+
+def test_a_deadline_is_that_of_its_thread_alone(clock: Clock) -> None:
+    seen: list[float | None] = []
+    with deadline(10.0, clock=clock):
+        thread = threading.Thread(target=lambda: seen.append(seconds_left()))
+        thread.start()
+        thread.join()
+
+    assert seen == [None]
+
+
+def test_an_address_that_swallows_packets_leaves_time_for_the_next(silent: SilentServer) -> None:
+    with swallowing_address() as swallowing:
+
+        def resolve(_: str, __: int) -> Sequence[Address]:
+            return [row(swallowing), row((silent.host, silent.port))]
+
+        with deadline(2.0), connect("two.example", 25, resolve=resolve) as sock:
+            left = seconds_left()
+            assert sock.getpeername() == (silent.host, silent.port)
+
+    # One of two addresses may use a half.
+    assert left is not None
+    assert left > 0
+
+
+def test_when_every_address_swallows_packets_the_time_is_over() -> None:
+    with swallowing_address() as swallowing, deadline(0.3), pytest.raises(TimeoutError):
+        connect("one.example", 25, resolve=lambda _, __: [row(swallowing)])
+
+
+def test_a_name_without_an_address_is_an_error() -> None:
+    with pytest.raises(OSError, match=r"none\.example"):
+        connect("none.example", 25, resolve=lambda _, __: [])
+
+
+def test_an_error_of_the_look_up_reaches_who_asked() -> None:
+    def resolve(_: str, __: int) -> Sequence[Address]:
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    with deadline(5.0), pytest.raises(socket.gaierror):
+        connect("none.example", 25, resolve=resolve)
+
+
+def test_a_look_up_that_hangs_is_left_behind_and_shared_by_who_asks_meanwhile() -> None:
+    answer = threading.Event()
+    asked: list[str] = []
+
+    def resolve(host: str, _: int) -> Sequence[Address]:
+        asked.append(host)
+        answer.wait(timeout=30)
+        return []
+
+    for _ in range(3):
+        with deadline(0.1), pytest.raises(TimeoutError):
+            connect("slow.example", 25, resolve=resolve)
+    answer.set()
+
+    assert asked == ["slow.example"]
