@@ -40,8 +40,8 @@ class ServerThread:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        # A connection that came a moment ago is accepted first: asyncio leaves one open whose server
-        # is closed while it is being accepted.
+        # A connection that came a moment ago is accepted first: asyncio leaves one open whose
+        # server is closed while it is being accepted.
         for _ in range(5):
             await asyncio.sleep(0)
         if self._server is not None:

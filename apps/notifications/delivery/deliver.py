@@ -23,11 +23,10 @@ from apps.notifications.models import Notification
 from apps.notifications.providers.base import Reply
 from apps.notifications.providers.registry import provider
 from apps.notifications.queues import Channel
+from apps.notifications.time_limits import BEGIN_SECONDS
 
 log = structlog.get_logger(__name__)
 
-# A chunk ends well within its lease, and within the broker's patience at a shutdown.
-CHUNK_SECONDS = 8.0
 # Bulk chunks make way sooner, so that a slow provider does not keep a worker to itself.
 BULK_CHUNK_SECONDS = 2.0
 # A message that finds no database waits in the broker for so long; a rung of ``queues``.
@@ -161,7 +160,7 @@ def _begun(
         return early, None
     prepared = _prepared(claimed)
     bulk = all(queues.is_bulk(row.lane) for row in claimed.rows)
-    until = began + (BULK_CHUNK_SECONDS if bulk else CHUNK_SECONDS)
+    until = began + (BULK_CHUNK_SECONDS if bulk else BEGIN_SECONDS)
     flight = _Flight(
         claim=claimed,
         channel=channel,
@@ -302,7 +301,8 @@ def _replies(
         places = [place for place, provider in plan.provider.items() if provider == name]
         messages = [parcels[place].message for place in places]
         sender = provider(name, channel=channel)
-        parts = sender.send_parts(messages, until=until, seconds=RECORD_SECONDS)
+        urgent = turn.urgency is queues.Urgency.URGENT
+        parts = sender.send_parts(messages, until=until, seconds=RECORD_SECONDS, urgent=urgent)
         begun.append((name, places, parts))
 
     def told() -> Iterator[dict[int, Reply | None]]:
