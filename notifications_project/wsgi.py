@@ -13,6 +13,7 @@ application = get_wsgi_application()
 
 # After the application is set up, because these read its models.
 from apps.common import logs  # noqa: E402 - as the comment says.
+from apps.common.ending import at_end  # noqa: E402 - as the comment says.
 from apps.notifications import embedded  # noqa: E402 - as the comment says.
 from apps.notifications.heartbeat import Heart  # noqa: E402 - as above.
 
@@ -32,6 +33,7 @@ def _end_with_parent() -> None:
 
 threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
 logs.gather()
+at_end(logs.flush)
 if settings.EMBEDDED:
     embedded.start()
 Heart(

@@ -9,6 +9,7 @@ import structlog
 from celery.app import app_or_default
 from celery.worker import WorkController
 
+from apps.common.ending import at_end
 from apps.notifications import outbox
 from apps.notifications.queues import LANES
 from apps.notifications.scheduler import schedule_until
@@ -17,6 +18,8 @@ from apps.notifications.sweep import release_earlier_boots
 log = structlog.get_logger(__name__)
 
 WORKER_THREADS = 4
+# For so long the end of the process waits for the sweep and the chores.
+END_SECONDS = 5.0
 QUEUES = tuple(LANES)
 
 
@@ -37,8 +40,14 @@ def start() -> None:
     )
     outbox.local_worker_started()
     stop = threading.Event()
-    for name, target in (
-        ("worker", worker.start),
-        ("sweep", lambda: schedule_until(stop)),
-    ):
-        threading.Thread(target=target, name=name, daemon=True).start()
+    sweeping = threading.Thread(target=schedule_until, args=(stop,), name="sweep", daemon=True)
+    working = threading.Thread(target=worker.start, name="worker", daemon=True)
+
+    def end() -> None:
+        """Let the statements at hand come to their end; the worker's rows are found by a start."""
+        stop.set()
+        sweeping.join(END_SECONDS)
+
+    for thread in (working, sweeping):
+        thread.start()
+    at_end(end)

@@ -3,7 +3,6 @@
 A message only wakes a worker; losing, doubling or delaying one costs time, never a notification.
 """
 
-import atexit
 import os
 import threading
 import time
@@ -21,6 +20,7 @@ from django.db import transaction
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from apps.common.ending import at_end
 from apps.notifications import dead_letters, queues
 from apps.notifications.models import Notification
 from apps.notifications.queues import DELIVER_TASKS, LANES, MESSAGE_SIZES
@@ -32,7 +32,11 @@ CONFIRM_TIMEOUT_SECONDS = 1.0
 # beyond that it forgets the oldest, which the sweep finds by their rows.
 RETRY_SECONDS = 1.0
 BACKLOG_MAX = 100_000
-FLUSH_SECONDS = 3.0
+# A process that ends waits for its messages as long as the broker takes them, and for this long
+# while it takes none: a message that finds no answer fails after 2 s, is sent again at once, and
+# once more after RETRY_SECONDS. In all it waits less than the 30 s after which it would be killed.
+FLUSH_SECONDS = 8.0
+FLUSH_MAX_SECONDS = 20.0
 # Messages of one process are at least this far apart, unless there is something urgent or a whole
 # chunk. The first after a pause goes at once; in a steady stream each carries what came meanwhile,
 # because a worker spends as much on a message of one as on a message of ten.
@@ -166,6 +170,8 @@ class Publisher:
         self._hurry = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
+        # Messages that are done with; tells a flush whether the broker takes any.
+        self._taken = 0
 
     def hand_over(self, wakeups: Sequence[Wakeup]) -> None:
         """Take wake-ups and return at once."""
@@ -183,15 +189,25 @@ class Publisher:
                 self._pid = os.getpid()
                 self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
                 self._thread.start()
-                atexit.register(self.flush)
+                at_end(self.flush)
 
     def flush(self, *, timeout_seconds: float = FLUSH_SECONDS) -> bool:
-        """Wait until everything handed over is published, as at the end of a command.
+        """Wait until everything handed over is published, as at the end of a process.
+
+        Args:
+            timeout_seconds: How long to wait while the broker takes nothing. In all it is
+                ``FLUSH_MAX_SECONDS`` at most.
 
         Returns:
             False where the broker did not take it in time; the sweep finds the rows.
         """
-        return self._idle.wait(timeout_seconds)
+        ends = time.monotonic() + FLUSH_MAX_SECONDS
+        while True:
+            taken = self._taken
+            if self._idle.wait(min(timeout_seconds, max(0.0, ends - time.monotonic()))):
+                return True
+            if self._taken == taken or time.monotonic() >= ends:
+                return False
 
     def _run(self) -> None:
         published_at = 0.0
@@ -223,6 +239,7 @@ class Publisher:
             try:
                 publish_apart(backlog[0])
                 backlog.pop(0)
+                self._taken += 1
             except PUBLISH_ERRORS as error:
                 log.warning(
                     "broker did not take a message; its rows are safe",

@@ -296,3 +296,15 @@ def test_the_thread_that_publishes_survives_whatever_happens(
     after = wakeups(3)
     publisher.hand_over(after)
     assert [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids] == ids_of(after)
+
+
+def test_a_flush_waits_for_what_the_broker_takes_and_not_for_ever(
+    lanes: Lanes, broker_away: Callable[[], None]
+) -> None:
+    publisher = Publisher()
+    assert publisher.flush(timeout_seconds=0) is True
+    publisher.hand_over(wakeups(300))
+    assert publisher.flush(timeout_seconds=0.2) is False
+    broker_away()
+    assert publisher.flush(timeout_seconds=10) is True
+    assert len(lanes.ids()) == 300
