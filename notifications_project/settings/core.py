@@ -1,6 +1,11 @@
 """Applications, middleware, pages, languages and time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
 
 from notifications_project.settings import environment
 from notifications_project.settings.environment import BASE_DIR
@@ -12,6 +17,27 @@ DEBUG = environment.DEBUG
 EMBEDDED = environment.EMBEDDED
 PUBLIC_URL = environment.PUBLIC_URL
 VAR_DIR = BASE_DIR / "var"
+
+
+@contextmanager
+def kept_files(place: Path = VAR_DIR) -> Iterator[None]:
+    """Use what is kept under ``var/``; where that fails, say what and where in one line.
+
+    Args:
+        place: What is used, where the error itself does not tell.
+
+    Raises:
+        ImproperlyConfigured: A file or folder cannot be made, read or written.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        where = getattr(error, "filename", None) or place
+        reason = getattr(error, "strerror", None) or "not a file of this project"
+        kept = f"The embedded mode keeps its data in {VAR_DIR}."
+        message = f"{where} cannot be used: {reason}. {kept}"
+        raise ImproperlyConfigured(message) from error
+
 
 INSTALLED_APPS = [
     "apps.users.admin_config.StaffAdminConfig",

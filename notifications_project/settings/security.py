@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from apps.common import secret_file
 from notifications_project.settings import environment
-from notifications_project.settings.core import VAR_DIR
+from notifications_project.settings.core import VAR_DIR, kept_files
 
 DEMO_ENV_FILE = VAR_DIR / "demo.env"
 
@@ -21,7 +21,8 @@ if environment.HAS_SERVER:
             _message = f'Environment variable "{_name}" must be set when a server is configured.'
             raise ImproperlyConfigured(_message)
 else:
-    SECRET_KEY = SECRET_KEY or secret_file.secret(DEMO_ENV_FILE, "SECRET_KEY")
+    with kept_files(DEMO_ENV_FILE):
+        SECRET_KEY = SECRET_KEY or secret_file.secret(DEMO_ENV_FILE, "SECRET_KEY")
     ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
 
 _HTTPS = urlsplit(environment.PUBLIC_URL).scheme == "https"

@@ -6,7 +6,7 @@ from typing import Any
 import dj_database_url
 
 from notifications_project.settings import environment
-from notifications_project.settings.core import VAR_DIR
+from notifications_project.settings.core import VAR_DIR, kept_files
 
 DATABASE_CONNECT_TIMEOUT_SECONDS = 5
 DATABASE_STATEMENT_TIMEOUT_MS = 15_000
@@ -52,7 +52,8 @@ REDIS_URL = environment.REDIS_URL
 
 DATABASES = {"default": _database()}
 if not environment.DATABASE_URL:
-    VAR_DIR.mkdir(mode=0o700, exist_ok=True)
+    with kept_files():
+        VAR_DIR.mkdir(mode=0o700, exist_ok=True)
 
 if environment.REDIS_URL:
     CACHES: dict[str, dict[str, Any]] = {

@@ -4,9 +4,12 @@ import json
 import socket
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error, connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
 from granian import Granian
 from granian.constants import Interfaces
@@ -15,6 +18,10 @@ from apps.notifications import demo
 from apps.notifications.api.welcome import sandbox_link
 
 ADDRESS = "127.0.0.1"
+# As SQLite says it of a file that is no database at all.
+NOT_OURS = "not a database"
+OTHER_WAY_OUT = "Can it be read and written there, and has the disk room?"
+WAY_OUT = "Move it away to begin with an empty one."
 
 
 class Command(BaseCommand):
@@ -28,8 +35,8 @@ class Command(BaseCommand):
         if not settings.EMBEDDED:
             raise CommandError("BROKER_URL is set: this is not the embedded mode; use make stack.")
         self._check_port(port)
-        call_command("migrate", verbosity=0)
-        self._print(demo.seed(), f"http://{ADDRESS}:{port}")
+        made = self._prepared()
+        self._print(made, f"http://{ADDRESS}:{port}")
         Granian(
             "notifications_project.wsgi:application",
             address=ADDRESS,
@@ -40,6 +47,43 @@ class Command(BaseCommand):
             blocking_threads=settings.WEB_BLOCKING_THREADS,
             log_enabled=False,
         ).serve()
+
+    def _prepared(self) -> demo.Demo:
+        """Bring the database up to date and fill it.
+
+        Raises:
+            CommandError: It cannot be used; says why in one line.
+        """
+        place = connection.settings_dict["NAME"]
+        try:
+            self._check_database(place)
+            call_command("migrate", verbosity=0)
+            return demo.seed()
+        except Error as error:
+            way_out = WAY_OUT if NOT_OURS in str(error) else OTHER_WAY_OUT
+            message = f"The database {place} cannot be used: {error}. {way_out}"
+            raise CommandError(message) from error
+        except OSError as error:
+            message = f"{error.filename or place} cannot be used: {error.strerror}."
+            raise CommandError(message) from error
+
+    def _check_database(self, place: str) -> None:
+        """Refuse a file that belongs to another program, before tables are made in it.
+
+        Raises:
+            CommandError: It does.
+            django.db.Error: It cannot be read or written.
+        """
+        # On SQLite a transaction takes the lock to write at once, so it needs the permission.
+        with transaction.atomic():
+            tables = connection.introspection.table_names()
+        if not tables:
+            return
+        known = {config.label for config in apps.get_app_configs()}
+        applied = {app for app, _ in MigrationRecorder(connection).applied_migrations()}
+        if not applied or not applied <= known:
+            message = f"The database {place} belongs to another program. {WAY_OUT}"
+            raise CommandError(message)
 
     def _check_port(self, port: int) -> None:
         with socket.socket() as probe:
