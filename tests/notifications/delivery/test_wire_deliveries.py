@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +13,11 @@ from django.utils import timezone
 
 from apps.common.ids import new_id
 from apps.notifications.delivery import record
+from apps.notifications.delivery.claim import claim
 from apps.notifications.delivery.deliver import BULK_CHUNK_SECONDS, deliver
+from apps.notifications.delivery.retry import Policy
 from apps.notifications.models import Attempt, DeadLetter, Notification
+from apps.notifications.providers.base import Mail, Outcome, Reply
 from apps.notifications.providers.smtp import SmtpProvider
 from apps.notifications.queues import Channel
 from apps.notifications.states import Status
@@ -351,9 +354,35 @@ def test_a_rehearsal_never_reaches_a_server(alice: User, smtp: SmtpServer, fcm: 
     assert (smtp.mails, fcm.messages) == ([], [])
 
 
-def test_a_retry_is_looked_for_soon_after_it_was_due(alice: User, smtp: SmtpServer) -> None:
-    smtp.answer("rcpt", "450 4.2.0 Mailbox busy")
-    row = accepted(alice)
-    driven(row)
+def test_a_retry_is_looked_for_soon_after_it_was_due(alice: User) -> None:
+    """Recorded without a server and at a given time, so that no time limit has a part in it."""
+    row, now = accepted(alice), datetime(2026, 11, 25, 12, tzinfo=UTC)
+    claimed = claim([row.pk], attempt=0)
+    mail = Mail(
+        notification_id=row.pk,
+        correlation_id=row.correlation_id,
+        message_id="<m@example.com>",
+        sender="notifications@example.com",
+        recipient="alice@example.com",
+        recipient_name="Alice",
+        subject="Welcome",
+        text="Welcome",
+    )
+    busy = Reply(outcome=Outcome.TRANSIENT, code="450")
+    done = record.Round(
+        notification=claimed.rows[0],
+        started_at=now,
+        accepted_before=False,
+        calls=[record.Call(message=mail, provider="smtp", reply=busy)],
+    )
+    record.outcomes(
+        claimed.id,
+        rounds=[done],
+        hindered=[],
+        policy=Policy(max_attempts=5, base_seconds=8, max_seconds=60),
+        now=now,
+    )
+    row.refresh_from_db()
     assert row.next_attempt_at is not None
+    assert timedelta(seconds=4) <= row.next_attempt_at - now <= timedelta(seconds=8)
     assert row.wake_at == row.next_attempt_at + record.RETRY_GRACE
