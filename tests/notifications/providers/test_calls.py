@@ -147,7 +147,8 @@ def test_an_urgent_call_waits_for_no_thread_of_a_slow_one(gate: Gate) -> None:
 
     urgent = gate.send_parts([a_push("urgent")], until=soon(), urgent=True)
 
-    # The slow ones have not ended: they wait for the gate.
     assert [reply and reply.code for part in urgent for reply in part.values()] == ["urgent"]
+    # No slow one had ended: all threads for those are still on the wire.
+    assert gate.at_once == gate.threads
     gate.open.set()
     assert [len(part) for part in slow] == [20]

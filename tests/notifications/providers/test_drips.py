@@ -5,17 +5,21 @@ less than it had.
 """
 
 import asyncio
+import contextlib
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import trustme
+from google.auth.exceptions import TransportError
 from pytest_django.fixtures import Settings
 
 from apps.notifications.providers.base import Outcome
-from apps.notifications.providers.deadline import Address, resolve_by_system
+from apps.notifications.providers.deadline import Address, deadline, resolve_by_system
 from apps.notifications.providers.fcm import FcmProvider
+from apps.notifications.providers.fcm_line import FcmLine
 from apps.notifications.providers.sendgrid import SendGridProvider
 from apps.notifications.providers.smtp import SmtpProvider
 from tests.fakes.fcm_server import EVERY_TOKEN, FcmServer
@@ -239,15 +243,31 @@ def test_a_busy_token_endpoint_is_asked_once_in_a_call(
     assert fcm_server.exchanges == 1
 
 
-def test_threads_that_wait_for_a_token_end_at_their_own_deadline(
-    fcm: FcmProvider, fcm_server: FcmServer
+def test_who_waits_for_the_exchange_of_another_ends_at_its_own_deadline(
+    fcm_server: FcmServer, settings: Settings
 ) -> None:
-    fcm_server.token_answers = [Answer(body=LONG, drip=DRIP_OF_HTTP)] * 10
+    fcm_server.token_answers = [Answer(hang=True)]
+    key_file = Path(settings.FCM_SERVICE_ACCOUNT_FILE)
+    line = FcmLine(url=fcm_server.url, key_file=key_file, connections=1, timeout=30.0)
+    ended = threading.Event()
 
-    replies = fcm.send_all([a_push() for _ in range(8)], until=float("inf"))
+    def exchange() -> None:
+        with deadline(30.0), contextlib.suppress(TransportError):
+            line.authorize()
+        ended.set()
 
-    assert {reply and reply.outcome for reply in replies} == {Outcome.TRANSIENT}
-    assert fcm_server.requests == 0
+    first = threading.Thread(target=exchange)
+    first.start()
+    while not fcm_server.exchanges:
+        ended.wait(0.01)
+
+    with deadline(SECONDS), pytest.raises(TransportError, match="Another thread"):
+        line.authorize()
+    assert not ended.is_set()
+    fcm_server.go_away()
+    first.join()
+    line.close()
+    fcm_server.come_back()
 
 
 @pytest.mark.parametrize("name", ["sendgrid", "fcm"])
