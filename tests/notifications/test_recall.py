@@ -5,11 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.utils import timezone
 
 from apps.notifications import breakers, limits, sweep
 from apps.notifications.breakers import Forced
 from apps.notifications.delivery.deliver import deliver
+from apps.notifications.limits.store import BUCKET_PREFIX
 from apps.notifications.models import Notification
 from apps.notifications.providers.base import Outcome, Reply
 from apps.notifications.queues import Channel
@@ -107,3 +109,20 @@ def test_others_that_wait_are_left_alone(waiting: list[Notification], alice: Use
 
     left = Notification.objects.filter(wake_at__gt=timezone.now()).values_list("pk", flat=True)
     assert set(left) == {retry.pk, postponed.pk, push.pk}
+
+
+@pytest.mark.services
+def test_a_provider_whose_limit_cannot_be_read_keeps_nobody_else_waiting(
+    waiting: list[Notification], settings: Any
+) -> None:
+    settings.EMAIL_PROVIDERS = ["sendgrid", "smtp"]
+    limits.lift("smtp")
+    server = redis.Redis.from_url(settings.REDIS_URL)
+    server.hset(f"{BUCKET_PREFIX}sendgrid", "line.bulk", "nonsense")
+    try:
+        with pytest.raises(ValueError, match="nonsense"):
+            recall()
+    finally:
+        server.delete(f"{BUCKET_PREFIX}sendgrid")
+
+    assert due() == 40
