@@ -13,6 +13,7 @@ from apps.notifications.models import (
     Receipt,
     SandboxMessage,
 )
+from apps.notifications.redaction import ERASED
 from apps.notifications.states import CANCELLABLE, Status
 from apps.notifications.timeline import advance_telling
 from apps.users import contacts
@@ -34,11 +35,10 @@ def erase_what_was_sent(user_id: UUID) -> None:
             detail="the user was erased",
             reason="user_erased",
         )
-        # The digest goes as well: a short code could be found by trying, until it fits.
-        rows.update(
-            variables={}, secret_variables=None, metadata={}, request_id=None, body_digest=b""
+        rows.update(**ERASED)
+        Attempt.objects.filter(notification_id__in=ids).update(
+            detail="", device_id=None, address_hash=None
         )
-        Attempt.objects.filter(notification_id__in=ids).update(detail="", device_id=None)
         Receipt.objects.filter(notification_id__in=ids).update(detail="")
         DeadLetter.objects.filter(notification_id__in=ids).update(message={})
         SandboxMessage.objects.erase(ids)

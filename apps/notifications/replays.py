@@ -1,11 +1,13 @@
 """Send what ended badly once more, as new notifications with the same content."""
 
+import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.common.callers import Caller
@@ -23,9 +25,26 @@ from apps.users import contacts
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """The answer to one replay.
+
+    Attributes:
+        notification: The new row, as it was first stored.
+        repeated: Whether an earlier call with the same key had stored it.
+    """
+
+    notification: Notification
+    repeated: bool = False
+
+
 def replay(
-    original: Notification, *, caller: Caller, may_have_arrived: bool = False
-) -> Notification:
+    original: Notification,
+    *,
+    caller: Caller,
+    may_have_arrived: bool = False,
+    key: str | None = None,
+) -> Replay:
     """Send one notification that ended badly once more; its dead letter is settled with it.
 
     Preferences and addresses are today's, judged when sending; client and kind stay.
@@ -34,26 +53,64 @@ def replay(
         original: What ended.
         caller: Who replays.
         may_have_arrived: Whether the caller knows that the person may get it twice.
+        key: The idempotency key; the call may be repeated with it.
 
     Raises:
         Problem: 409 when the original has not ended in a way that allows it, or may have arrived
-            and the caller has not said that this is known; 422 when its user is gone.
+            and the caller has not said that this is known; 422 when its user is gone, or when the
+            key was used for something else.
     """
+    if (first := _stored_before(original, key)) is not None:
+        return first
     now = timezone.now()
     by = caller.client or ""
-    with transaction.atomic():
-        letter = _unsettled_letter(original)
-        (answer,) = store([original], by=by, now=now, may_have_arrived=may_have_arrived)
-        if isinstance(answer, Problem):
-            raise answer
-        if letter is not None:
-            done = Replayed(letter=letter, replayed_as=answer.pk)
-            dead_letters.mark_replayed([done], by=by, now=now)
-    return answer
+    try:
+        with transaction.atomic():
+            letter = _unsettled_letter(original)
+            (answer,) = store(
+                [original], by=by, now=now, may_have_arrived=may_have_arrived, key=key
+            )
+            if isinstance(answer, Problem):
+                raise answer
+            if letter is not None:
+                done = Replayed(letter=letter, replayed_as=answer.pk)
+                dead_letters.mark_replayed([done], by=by, now=now)
+    except IntegrityError:
+        # Another call with this key was faster.
+        if (first := _stored_before(original, key)) is None:
+            raise
+        return first
+    return Replay(notification=answer)
+
+
+def _stored_before(original: Notification, key: str | None) -> Replay | None:
+    """Find what an earlier call with the same key stored.
+
+    Raises:
+        Problem: 422 when the key was used for something else.
+    """
+    if key is None:
+        return None
+    rows = Notification.objects.filter(client=original.client, kind=original.kind, request_id=key)
+    first = rows.first()
+    if first is None:
+        return None
+    if first.replay_of != original.pk:
+        raise impossible(
+            "/request_id",
+            "idempotency_key_reused",
+            "This idempotency key was used for another request.",
+        )
+    return Replay(notification=first, repeated=True)
 
 
 def store(
-    originals: Sequence[Notification], *, by: str, now: datetime, may_have_arrived: bool = False
+    originals: Sequence[Notification],
+    *,
+    by: str,
+    now: datetime,
+    may_have_arrived: bool = False,
+    key: str | None = None,
 ) -> list[Notification | Problem]:
     """Store new rows for those that may be replayed, and have workers woken on commit.
 
@@ -62,6 +119,7 @@ def store(
         by: Who replays, for the log.
         now: The time of the replay, UTC.
         may_have_arrived: Whether whoever replays knows that a person may get it twice.
+        key: The idempotency key of a call for one.
 
     Returns:
         In their order, the new row, or the 409 or 422 that says why there is none.
@@ -73,6 +131,10 @@ def store(
         for original in originals
     ]
     rows = [answer for answer in answers if isinstance(answer, Notification)]
+    for row in rows:
+        if key is not None:
+            # No request has this digest, so none is taken for a repetition of this one.
+            row.request_id, row.body_digest = key, hashlib.sha256(str(row.pk).encode()).digest()
     insert(rows)
     # From here on the new row alone holds what a sensitive template is rendered with.
     dead_letters.forget_secrets([row.replay_of for row in rows if row.sensitive and row.replay_of])

@@ -24,10 +24,24 @@ S = Status
 # From each status, where it may go. A receipt may overtake our own record (sending to delivered)
 # and may tell the truth about an unknown outcome after we gave up (failed to delivered); nothing
 # undoes delivered. Whatever waits or was given up may go to sent: a worker that stood still for
-# longer than its lease, or had no database, knows of an acceptance that nobody else knows of.
+# longer than its lease, or had no database, knows of an acceptance that nobody else knows of; and a
+# receipt may know of a call whose worker died.
 MOVES: dict[Status, frozenset[Status]] = {
-    S.SCHEDULED: frozenset({S.PENDING, S.SENT, S.CANCELLED, S.EXPIRED, S.SKIPPED}),
-    S.PENDING: frozenset({S.SENDING, S.SENT, S.CANCELLED, S.EXPIRED, S.SKIPPED, S.FAILED}),
+    S.SCHEDULED: frozenset(
+        {S.PENDING, S.SENT, S.CANCELLED, S.EXPIRED, S.SKIPPED, S.FAILED, S.DELIVERED, S.BOUNCED}
+    ),
+    S.PENDING: frozenset(
+        {
+            S.SENDING,
+            S.SENT,
+            S.CANCELLED,
+            S.EXPIRED,
+            S.SKIPPED,
+            S.FAILED,
+            S.DELIVERED,
+            S.BOUNCED,
+        }
+    ),
     S.SENDING: frozenset(
         {
             S.PENDING,

@@ -13,6 +13,7 @@ from apps.users.models import Device, User
 __all__ = [
     "Contact",
     "DeviceContact",
+    "address_hash",
     "addresses_of",
     "audience_members",
     "audience_size",
@@ -162,6 +163,17 @@ def suppress(*, email: str, reason: str) -> None:
 def suppress_all(reasons: Mapping[str, str]) -> None:
     """Never write to these addresses again: each with its reason. Idempotent."""
     suppressions.suppress_all(reasons)
+
+
+def suppress_hash(hashed: str, *, user_id: UUID, reason: str) -> None:
+    """Never write to an address again of which only the hash is known. Idempotent.
+
+    Args:
+        hashed: Its ``address_hash``.
+        user_id: Whose it was; while it still is, the list shows the address to people.
+        reason: Why, such as ``hard_bounce``.
+    """
+    suppressions.suppress_hash(hashed, candidates=addresses_of(user_id), reason=reason)
 
 
 def retire_devices(reasons: Mapping[UUID, str]) -> None:

@@ -23,6 +23,13 @@ def suppress_all(reasons: Mapping[str, str]) -> None:
     )
 
 
+def suppress_hash(hashed: str, *, candidates: Collection[str], reason: str) -> None:
+    """Put an address on the list of which the hash is known; shown where it is a candidate."""
+    shown = next((email for email in candidates if address_hash(email) == hashed), "")
+    row = Suppression(address_hash=hashed, address=shown[:254], reason=reason[:64])
+    Suppression.objects.bulk_create([row], ignore_conflicts=True)
+
+
 def suppressed_hashes(emails: Collection[str]) -> set[str]:
     """Return the hashes of those addresses that are on the list, in one query."""
     hashes = {address_hash(email) for email in emails}

@@ -28,6 +28,7 @@ from tests.notifications.cast import (
     client_with,
     person,
     pointers,
+    standing,
     template,
 )
 
@@ -144,6 +145,34 @@ def test_a_repeat_after_the_deadline_still_gets_the_first_answer(alice: User) ->
     again = caller.post(SEND, asked, format="json")
     assert again.json() == first.json()
     assert again["Idempotency-Replayed"] == "true"
+
+
+def test_a_replay_with_a_key_is_made_once(shop: APIClient, alice: User, bob: User) -> None:
+    row, other = standing(alice, Status.BOUNCED), standing(bob, Status.BOUNCED)
+    path = f"/api/v1/notifications/{row.pk}/replay"
+
+    first = shop.post(path, HTTP_IDEMPOTENCY_KEY="again-1")
+    second = shop.post(path, HTTP_IDEMPOTENCY_KEY="again-1")
+
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json() == second.json()
+    assert first.json()["request_id"] == "again-1"
+    assert (first.get("Idempotency-Replayed"), second["Idempotency-Replayed"]) == (None, "true")
+    assert Notification.objects.filter(replay_of=row.pk).count() == 1
+    # The key is spent for everything else.
+    foreign = shop.post(f"/api/v1/notifications/{other.pk}/replay", HTTP_IDEMPOTENCY_KEY="again-1")
+    assert assert_problem(foreign, 422)["code"] == "idempotency_key_reused"
+    send = shop.post(SEND, body(alice, request_id="again-1"), format="json")
+    assert assert_problem(send, 422)["code"] == "idempotency_key_reused"
+    assert Notification.objects.count() == 3
+
+
+def test_a_key_of_a_request_is_none_for_a_replay(shop: APIClient, alice: User) -> None:
+    row = standing(alice, Status.BOUNCED)
+    shop.post(SEND, body(alice, request_id="order-9"), format="json")
+    answer = shop.post(f"/api/v1/notifications/{row.pk}/replay", HTTP_IDEMPOTENCY_KEY="order-9")
+    assert assert_problem(answer, 422)["code"] == "idempotency_key_reused"
+    assert Notification.objects.filter(replay_of=row.pk).count() == 0
 
 
 def test_a_repeat_after_the_user_was_erased_is_a_422(

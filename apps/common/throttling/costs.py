@@ -14,6 +14,7 @@ from typing import cast
 from django.conf import settings
 from django.core.cache import caches
 
+from apps.common.callers import Caller, Kind
 from apps.common.throttling.counters import (
     REDIS_AWAY,
     Counter,
@@ -142,10 +143,15 @@ _sending = CostLimiter(
 )
 
 
-def spend_sending(*, client: str, cost: int) -> RateState:
+def spend_sending(*, caller: Caller, cost: int) -> RateState:
     """Take the recipients of one call from the client's ``settings.RATE_LIMIT_NOTIFICATIONS``.
+
+    Test keys have a window of their own, so that a test costs no live notification.
 
     Raises:
         Problem: 429 with ``Retry-After`` when they do not fit; nothing is taken then.
     """
-    return _sending.spend(client=client, cost=cost)
+    client = caller.client or ""
+    # No name of a client has a line feed.
+    counted = client if caller.kind is Kind.LIVE else f"{client}\n{caller.kind}"
+    return _sending.spend(client=counted, cost=cost)

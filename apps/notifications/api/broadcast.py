@@ -51,7 +51,7 @@ class BroadcastView(AccessTable, RateLimitHeaders, APIView):
         """Take a broadcast."""
         caller = caller_of(request)
         asked = with_idempotency_key(request, body_as(BroadcastRequest, request))
-        self.limited(spend_sending(client=caller.client or "", cost=cost(asked)))
+        self.limited(spend_sending(caller=caller, cost=cost(asked)))
         batch, replayed = broadcast(asked, caller=caller)
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         return Response(started_answer(batch), status=202, headers=headers)

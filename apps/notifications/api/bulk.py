@@ -45,7 +45,7 @@ class BulkView(AccessTable, RateLimitHeaders, APIView):
         caller = caller_of(request)
         key = idempotency_key(request)
         rows = body_as(BulkRequest, request).notifications
-        self.limited(spend_sending(client=caller.client or "", cost=len(rows)))
+        self.limited(spend_sending(caller=caller, cost=len(rows)))
         answer, replayed = accept_bulk(rows, caller=caller, key=key)
         headers = {}
         if replayed:

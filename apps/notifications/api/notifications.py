@@ -25,7 +25,11 @@ from apps.notifications.api.answers import (
 )
 from apps.notifications.api.dead_letter_answers import MayHaveArrivedSerializer
 from apps.notifications.api.filters import NotificationFilters, filtered
-from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, with_idempotency_key
+from apps.notifications.api.idempotency import (
+    IDEMPOTENCY_KEY,
+    idempotency_key,
+    with_idempotency_key,
+)
 from apps.notifications.api.parsing import SendRequestParser, body_as
 from apps.notifications.api.visibility import VIEW_PERMISSION, find, visible_to
 from apps.notifications.models import Notification
@@ -89,7 +93,7 @@ class NotificationsView(BriefPost, AccessTable, RateLimitHeaders, ListAPIView[No
     ) -> tuple[int, Any, dict[str, str]]:
         """Accept one notification."""
         asked = with_idempotency_key(request, body)
-        self.limited(spend_sending(client=caller.client or "", cost=1))
+        self.limited(spend_sending(caller=caller, cost=1))
         accepted = intake.accept(asked, caller=caller)
         headers = self.limit_headers()
         if accepted.replayed:
@@ -182,6 +186,7 @@ class ReplayView(AccessTable, RateLimitHeaders, APIView):
             "A mail whose outcome is unknown may have arrived: it is replayed only with "
             "`may_have_arrived`, else the answer is a 409 with this code."
         ),
+        parameters=[IDEMPOTENCY_KEY],
         request=MayHaveArrivedSerializer,
         responses={202: AcceptedSerializer},
         examples=[
@@ -200,6 +205,8 @@ class ReplayView(AccessTable, RateLimitHeaders, APIView):
         body = MayHaveArrivedSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         original = find(caller, notification_id)
-        self.limited(spend_sending(client=caller.client or "", cost=1))
-        row = replays.replay(original, caller=caller, **body.validated_data)
-        return Response(accepted_answer(row), status=202)
+        key = idempotency_key(request)
+        self.limited(spend_sending(caller=caller, cost=1))
+        done = replays.replay(original, caller=caller, key=key, **body.validated_data)
+        headers = {"Idempotency-Replayed": "true"} if done.repeated else {}
+        return Response(accepted_answer(done.notification), status=202, headers=headers)

@@ -44,6 +44,15 @@ class ReceiptSerializer(StrictSerializer):
     error = StrictCharField(required=False, allow_blank=True, max_length=500)
 
 
+class PushReceiptSerializer(ReceiptSerializer):
+    """What a provider reports about a push message."""
+
+    device_id = serializers.UUIDField(
+        required=False,
+        help_text="Which device it is about; where it is missing, the only one that is left.",
+    )
+
+
 class TakenSerializer(serializers.Serializer[Any]):
     """Where the notification stands after the receipt."""
 
@@ -59,12 +68,13 @@ class ReceiptView(AccessTable, APIView):
         "POST": Access(scope=Scope.OPERATIONS, staff="notifications.change_notification")
     }
     examples: ClassVar = {"POST": RECEIPT}
-    problems: ClassVar = {"POST": (422,)}
+    problems: ClassVar = {"POST": (409, 422)}
     channel: ClassVar[Channel]
+    body: ClassVar[type[ReceiptSerializer]] = ReceiptSerializer
 
     def take(self, request: Request) -> Response:
         """Find the notification and give it the receipt."""
-        body = ReceiptSerializer(data=request.data)
+        body = self.body(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data
         rows = visible_to(caller_of(request)).filter(channel=self.channel)
@@ -80,6 +90,7 @@ class ReceiptView(AccessTable, APIView):
                 event=ReceiptEvent(given["status"]),
                 occurred_at=given.get("timestamp") or timezone.now(),
                 detail=given.get("error", ""),
+                device_id=given.get("device_id"),
             ),
         )
         notification.refresh_from_db(fields=["status"])
@@ -92,12 +103,14 @@ class ReceiptView(AccessTable, APIView):
         )
 
 
-def _described(operation_id: str, summary: str) -> Callable[[Method], Method]:
+def _described(
+    operation_id: str, summary: str, body: type[ReceiptSerializer] = ReceiptSerializer
+) -> Callable[[Method], Method]:
     described: Callable[[Method], Method] = extend_schema(
         operation_id=operation_id,
         tags=["Receipts"],
         summary=summary,
-        request=ReceiptSerializer,
+        request=body,
         responses=TakenSerializer,
         examples=[
             OpenApiExample("Delivered", RECEIPT, request_only=True),
@@ -122,8 +135,9 @@ class PushReceiptView(ReceiptView):
     """Receipts for push messages."""
 
     channel = Channel.PUSH
+    body = PushReceiptSerializer
 
-    @_described("take_push_receipt", "Report what became of a push message")
+    @_described("take_push_receipt", "Report what became of a push message", PushReceiptSerializer)
     def post(self, request: Request) -> Response:
         """Take it; a repeated one changes nothing."""
         return self.take(request)

@@ -96,7 +96,7 @@ class TestSendView(AccessTable, RateLimitHeaders, APIView):
             )
         except rendering.UnknownTemplate:
             raise Problem(404, "There is no such template.") from None
-        self.limited(spend_sending(client=caller.client or "", cost=1))
+        self.limited(spend_sending(caller=caller, cost=1))
         asked = SendRequest(
             notification_type=Channel(pinned.channel).value,
             user_id=user_id,

@@ -147,7 +147,7 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
         upload = request.data
         if not isinstance(upload, Upload):
             raise invalid("", "empty", "The file has no rows.")
-        self.limited(spend_sending(client=caller.client or "", cost=1))
+        self.limited(spend_sending(caller=caller, cost=1))
         batch, replayed = receive(
             upload.stream,
             upload.file_format,

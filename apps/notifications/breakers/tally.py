@@ -7,8 +7,6 @@ from apps.notifications.providers.base import Outcome, Reply
 
 # Try-again answers that are about one mailbox: they say nothing of the provider's health.
 ABOUT_RECIPIENT = frozenset({"greylisted", "mailbox_full"})
-# Refusals that the provider would give to every message.
-REFUSES_ALL = frozenset({"third_party_auth_error"})
 # Refusals that speak against us as a sender when they pile up.
 AGAINST_SENDER = frozenset({"policy", "sender_id_mismatch"})
 FAILURES = frozenset({Outcome.TRANSIENT, Outcome.UNKNOWN})
@@ -32,7 +30,7 @@ def tally(replies: Iterable[Reply]) -> Tally:
     successes = failures = 0
     fatal = ""
     for reply in replies:
-        if reply.outcome is Outcome.CONFIGURATION or reply.reason in REFUSES_ALL:
+        if reply.outcome is Outcome.CONFIGURATION:
             fatal = reply.reason or reply.outcome
         elif reply.reason in AGAINST_SENDER or (
             reply.outcome in FAILURES and reply.reason not in ABOUT_RECIPIENT

@@ -9,6 +9,8 @@ from apps.notifications.states import Status
 from apps.templates.rendering import TemplateFacts
 from apps.users.contacts import Contact
 
+USER_ERASED = "user_erased"
+
 # Messages from this priority on pass quiet hours.
 URGENT_PRIORITY = 7
 
@@ -45,7 +47,7 @@ def hindrance(  # noqa: PLR0911 - one return for each thing that can speak again
     if notification.expires_at is not None and notification.expires_at <= now:
         return Hindrance(to=Status.EXPIRED, reason="expired", detail="expires_at has passed")
     if contact is None:
-        return skipped("user_erased", "the user no longer exists")
+        return skipped(USER_ERASED, "the user no longer exists")
     if not facts.critical and not contact.allows(notification.channel, facts.category):
         return skipped("opted_out", f"the user does not want {notification.channel}")
     if notification.channel == Channel.EMAIL:

@@ -10,7 +10,7 @@ import structlog
 from django.db import Error
 
 from apps.notifications.channels import email, push
-from apps.notifications.delivery.eligibility import Hindrance, hindrance, skipped
+from apps.notifications.delivery.eligibility import USER_ERASED, Hindrance, hindrance, skipped
 from apps.notifications.delivery.retry import RULES, Rule
 from apps.notifications.models import Attempt, Notification
 from apps.notifications.providers.base import Mail, Outcome, Push
@@ -106,7 +106,7 @@ def _judged(
     try:
         found = hindrance(row, contact=contact, facts=facts, now=now)
         if found is not None or contact is None:
-            return found or skipped("user_erased", "the user no longer exists")
+            return found or skipped(USER_ERASED, "the user no longer exists")
         return _compose(row, contact=contact, facts=facts, past=past, now=now)
     except Error:
         raise

@@ -8,21 +8,24 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import Error, transaction
 from django.db.models import Case, DateTimeField, F, Q, Value, When
 
+from apps.common.callers import Kind
 from apps.common.database_retry import ABOUT_THE_VALUES, run_until_answered
 from apps.common.inserting import insert
 from apps.notifications import dead_letters, outbox
 from apps.notifications.delivery import again
 from apps.notifications.delivery.again import Again
-from apps.notifications.delivery.eligibility import Hindrance
+from apps.notifications.delivery.eligibility import USER_ERASED, Hindrance
 from apps.notifications.delivery.retry import Held, Policy, Verdict, judge
 from apps.notifications.models import Attempt, Notification, Receipt
 from apps.notifications.providers.base import Mail, Outcome, Push, Reply
+from apps.notifications.redaction import ERASED
 from apps.notifications.states import UNKNOWN_OUTCOME, Status
 from apps.notifications.timeline import advance, advance_telling
 from apps.users import contacts
@@ -278,6 +281,9 @@ def _attempts(done: Round) -> Iterable[Attempt]:
                 number=done.notification.attempts + 1,
                 provider=call.provider,
                 device_id=message.device_id if isinstance(message, Push) else None,
+                address_hash=(
+                    contacts.address_hash(message.recipient) if isinstance(message, Mail) else None
+                ),
                 outcome=reply.outcome,
                 code=reply.code[:100],
                 detail=reply.detail[:500],
@@ -326,6 +332,8 @@ def _record_accepted(claim_id: UUID, rounds: Sequence[Round], *, to: Status, now
         # A receipt was faster than this record: the status stands, the attempt still counts.
         held.update(attempts=F("attempts") + 1, claim_id=None)
         _record_late(ids, to=to, now=now)
+    if to is Status.SENT:
+        _heed_receipts(rounds, now=now)
     if to is Status.DELIVERED:
         Receipt.objects.bulk_create(
             [
@@ -339,6 +347,17 @@ def _record_accepted(claim_id: UUID, rounds: Sequence[Round], *, to: Status, now
                 for done in rounds
             ]
         )
+
+
+def _heed_receipts(rounds: Sequence[Round], *, now: datetime) -> None:
+    """Let receipts count that came while other devices of a push were still to be sent to."""
+    several = [
+        done.notification.pk for done in rounds if len(done.calls) > 1 or done.accepted_before
+    ]
+    if several:
+        told = Receipt.objects.filter(notification_id__in=several, event=Status.DELIVERED)
+        delivered = set(told.values_list("notification_id", flat=True))
+        advance(Notification.objects.filter(pk__in=delivered), to=Status.DELIVERED, now=now)
 
 
 def _record_late(ids: Sequence[UUID], *, to: Status, now: datetime) -> None:
@@ -404,11 +423,16 @@ def _record_hindrances(
         groups[found].append(notification.pk)
     failed: list[UUID] = []
     for found, ids in groups.items():
-        postponed = (
-            {"wake_at": found.until, "next_attempt_at": found.until, "claimed_until": None}
-            if found.to is Status.SCHEDULED
-            else {}
-        )
+        changes: dict[str, Any] = {}
+        if found.to is Status.SCHEDULED:
+            changes = {
+                "wake_at": found.until,
+                "next_attempt_at": found.until,
+                "claimed_until": None,
+            }
+        elif found.reason == USER_ERASED:
+            # Accepted by a process that did not know of the erasure yet.
+            changes = ERASED
         moved = advance_telling(
             ids,
             to=found.to,
@@ -417,7 +441,7 @@ def _record_hindrances(
             reason=found.reason,
             only=Q(claim_id=claim_id),
             claim_id=None,
-            **postponed,
+            **changes,
         )
         if found.to is Status.FAILED:
             failed += moved
@@ -447,6 +471,9 @@ def _retire_addresses(rounds: Sequence[Round]) -> None:
     emails: dict[str, str] = {}
     devices: dict[UUID, str] = {}
     for done in rounds:
+        if done.notification.kind == Kind.TEST:
+            # The sandbox plays dead what is alive: addresses and devices belong to live users.
+            continue
         for call in done.calls:
             message, reply = call.message, call.reply
             if reply is None or reply.outcome is not Outcome.DEAD_ADDRESS:

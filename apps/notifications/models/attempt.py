@@ -17,6 +17,9 @@ class Attempt(models.Model):
     number = models.PositiveSmallIntegerField()
     provider = models.CharField(max_length=30)
     device_id = models.UUIDField(null=True)
+    # The address that a mail went to, as the suppression list knows it: a bounce that comes later
+    # is about this one. Null for push, for older versions' attempts and once the user was erased.
+    address_hash = models.CharField(max_length=64, null=True)
     # A member of ``providers.base.Outcome``.
     outcome = models.CharField(max_length=13)
     code = models.CharField(max_length=100, blank=True)

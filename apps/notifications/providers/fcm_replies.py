@@ -26,9 +26,9 @@ MEANINGS: dict[str, Meaning] = {
     "QUOTA_EXCEEDED": (Outcome.RATE_LIMITED, "quota_exceeded", QUOTA_WAIT_SECONDS),
     "UNAVAILABLE": (Outcome.TRANSIENT, "unavailable", UNAVAILABLE_WAIT_SECONDS),
     "INTERNAL": (Outcome.TRANSIENT, "internal", UNAVAILABLE_WAIT_SECONDS),
-    # The APNs or web-push key that Firebase holds for us is broken.
-    "THIRD_PARTY_AUTH_ERROR": (Outcome.REJECTED, "third_party_auth_error", None),
-    "APNS_AUTH_ERROR": (Outcome.REJECTED, "third_party_auth_error", None),
+    # The APNs or web-push key that Firebase holds for us is broken: the pushes wait for a new one.
+    "THIRD_PARTY_AUTH_ERROR": (Outcome.CONFIGURATION, "third_party_auth_error", None),
+    "APNS_AUTH_ERROR": (Outcome.CONFIGURATION, "third_party_auth_error", None),
     "UNSPECIFIED_ERROR": (Outcome.UNKNOWN, "unspecified", None),
 }
 

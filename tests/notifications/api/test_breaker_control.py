@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework.test import APIClient
 
-from apps.common.callers import Scope
+from apps.common.callers import Kind, Scope
 from apps.notifications import breakers, limits
 from apps.notifications.breakers import State
 from apps.notifications.providers.base import Outcome, Reply
@@ -27,6 +27,14 @@ def test_a_push_provider_has_a_breaker_for_each_platform(shop: APIClient) -> Non
         "fcm:web",
     ]
     assert breakers.shown("fcm:ios").effective is State.OPEN
+
+
+def test_a_test_key_forces_nothing_that_is_live(shop: APIClient) -> None:
+    rehearsal = client_with(Scope.OPERATIONS, kind=Kind.TEST)
+
+    assert_problem(force(rehearsal, "smtp", "open"), 403)
+
+    assert breakers.shown("smtp").effective is State.CLOSED
 
 
 def test_auto_gives_it_back_to_itself(shop: APIClient) -> None:

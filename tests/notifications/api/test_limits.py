@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from apps.common.callers import Kind
 from apps.notifications.models import Batch, Notification
 from apps.users.models import User
 from notifications_project.settings.environment import Rate
@@ -44,6 +45,14 @@ def test_bulk_costs_as_many_as_its_recipients(alice: User, settings: Any) -> Non
     assert_problem(caller.post(f"{PATH}bulk", three, format="json"), 429)
     assert (Notification.objects.count(), Batch.objects.count()) == (3, 1)
     assert caller.post(PATH, body(alice), format="json").status_code == 202
+
+
+def test_a_test_does_not_spend_what_live_notifications_may(alice: User, settings: Any) -> None:
+    settings.RATE_LIMIT_NOTIFICATIONS = Rate(calls=1, seconds=3600)
+    live, rehearsal = client_with(client="both"), client_with(client="both", kind=Kind.TEST)
+    assert rehearsal.post(PATH, body(alice), format="json").status_code == 202
+    assert_problem(rehearsal.post(PATH, body(alice), format="json"), 429)
+    assert live.post(PATH, body(alice), format="json").status_code == 202
 
 
 def test_one_client_does_not_spend_anothers(alice: User, settings: Any) -> None:

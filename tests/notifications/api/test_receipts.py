@@ -3,14 +3,25 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
-from apps.notifications.models import LetterState, Notification, Receipt
+from apps.notifications.delivery.deliver import deliver
+from apps.notifications.models import LetterState, Notification, Receipt, SandboxMessage
+from apps.notifications.queues import Channel
 from apps.notifications.states import Status
 from apps.users import contacts
-from apps.users.models import User
-from tests.notifications.cast import assert_problem, client_with, standing
+from apps.users.addresses import address_hash
+from apps.users.models import Device, Suppression, User
+from tests.fakes.smtp_server import SmtpServer
+from tests.notifications.cast import (
+    REHEARSAL,
+    accepted,
+    assert_problem,
+    client_with,
+    standing,
+)
 from tests.notifications.dead_letters.letters import dead, trail
 
 
@@ -106,6 +117,144 @@ def test_a_receipt_that_overtakes_our_own_record_wins(shop: APIClient, alice: Us
     row = standing(alice, Status.SENDING)
 
     assert told(shop, row, "delivered").json()["status"] == "delivered"
+
+
+# --- what cannot be true
+
+
+@pytest.mark.parametrize("event", ["delivered", "failed", "bounced", "opened"])
+@pytest.mark.parametrize(
+    "status",
+    ["scheduled", "pending", "retrying", "cancelled", "skipped", "expired", "failed"],
+)
+def test_a_receipt_for_what_no_provider_was_called_for_changes_nothing(
+    shop: APIClient, alice: User, status: str, event: str
+) -> None:
+    row = standing(alice, Status(status))
+
+    assert assert_problem(told(shop, row, event), 409)["code"] == "never_sent"
+
+    row.refresh_from_db()
+    assert row.status == status
+    assert Receipt.objects.count() == 0
+    assert not suppressed(alice)
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "reason"),
+    [
+        ("delivered", "delivered", ""),
+        ("opened", "delivered", ""),
+        ("bounced", "bounced", "hard_bounce"),
+        ("failed", "failed", "rejected"),
+    ],
+)
+@pytest.mark.parametrize("before", ["pending", "retrying", "scheduled"])
+def test_a_receipt_that_knows_of_a_call_whose_worker_died_ends_the_mail(
+    shop: APIClient, alice: User, before: str, event: str, status: str, reason: str
+) -> None:
+    row = standing(alice, Status(before), crashes=1)
+
+    assert told(shop, row, event).json()["status"] == status
+
+    deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
+    row.refresh_from_db()
+    assert (row.status, row.reason) == (status, reason)
+    assert SandboxMessage.objects.count() == 0
+
+
+def two_devices(user: User) -> tuple[Device, Device]:
+    return Device.objects.get(user=user), Device.objects.create(user=user, token="second")
+
+
+def test_a_receipt_for_a_push_settles_only_its_device(shop: APIClient, alice: User) -> None:
+    first, second = two_devices(alice)
+    row = accepted(alice, notification_type="push")
+    Notification.objects.filter(pk=row.pk).update(crashes=1)
+    body = {"notification_id": str(row.pk), "status": "delivered", "device_id": str(first.pk)}
+
+    answer = shop.post("/api/v1/receipts/push", body, format="json")
+    assert answer.json()["status"] == "pending"
+
+    deliver(channel=Channel.PUSH, ids=[row.pk], attempt=0)
+    assert [message.recipient for message in SandboxMessage.objects.all()] == [second.token]
+    row.refresh_from_db()
+    # The receipt that came before counts once nothing is left to send.
+    assert row.status == "delivered"
+
+
+def test_a_receipt_for_the_last_device_of_a_push_ends_it(shop: APIClient, alice: User) -> None:
+    row = accepted(alice, notification_type="push")
+    Notification.objects.filter(pk=row.pk).update(crashes=1)
+    body = {"notification_id": str(row.pk), "status": "delivered"}
+
+    assert shop.post("/api/v1/receipts/push", body, format="json").json()["status"] == "delivered"
+
+
+def test_a_receipt_that_names_none_of_several_devices_settles_none(
+    shop: APIClient, alice: User
+) -> None:
+    two_devices(alice)
+    row = accepted(alice, notification_type="push")
+    Notification.objects.filter(pk=row.pk).update(crashes=1)
+    body = {"notification_id": str(row.pk), "status": "delivered"}
+
+    assert shop.post("/api/v1/receipts/push", body, format="json").json()["status"] == "pending"
+    assert row.attempt_rows.count() == 0
+
+
+def test_a_receipt_that_moved_nothing_does_not_make_the_true_one_a_duplicate(
+    shop: APIClient, alice: User
+) -> None:
+    row = standing(alice, Status.CANCELLED, attempts=1)
+    assert told(shop, row, "delivered").json()["status"] == "cancelled"
+    Notification.objects.filter(pk=row.pk).update(status=Status.SENT)
+
+    answer = told(shop, row, "delivered").json()
+    assert (answer["status"], answer["duplicate"]) == ("delivered", False)
+    assert told(shop, row, "delivered").json()["duplicate"] is True
+    assert Receipt.objects.count() == 1
+
+
+def test_a_bounce_suppresses_the_address_that_the_mail_went_to(
+    shop: APIClient, alice: User, smtp_server: SmtpServer, settings: Any
+) -> None:
+    settings.EMAIL_PROVIDERS = ["smtp"]
+    row = accepted(alice)
+    deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
+    User.objects.filter(pk=alice.pk).update(email="new@example.com", email_key="new@example.com")
+
+    assert told(shop, row, "bounced").json()["status"] == "bounced"
+
+    assert not suppressed(alice)
+    (entry,) = Suppression.objects.all()
+    assert entry.address_hash == address_hash("alice@example.com")
+    # Whose address it is by now is nobody's business here.
+    assert entry.address == ""
+
+
+def test_a_bounce_of_an_older_versions_mail_suppresses_nothing_that_it_does_not_know(
+    shop: APIClient, alice: User
+) -> None:
+    row = standing(alice, Status.SENT, attempts=1)
+    row.attempt_rows.create(
+        number=1,
+        provider="smtp",
+        outcome="accepted",
+        correlation_id="",
+        started_at=timezone.now(),
+        duration_ms=1,
+    )
+    assert told(shop, row, "bounced").json()["status"] == "bounced"
+    assert Suppression.objects.count() == 0
+
+
+def test_a_bounce_of_a_test_suppresses_nobody(alice: User, welcome: None) -> None:
+    rehearsal = client_with(Scope.OPERATIONS, kind=Kind.TEST)
+    row = standing(alice, Status.SENT, caller=REHEARSAL)
+
+    assert told(rehearsal, row, "bounced").json()["status"] == "bounced"
+    assert not suppressed(alice)
 
 
 def test_a_receipt_of_the_other_channel_finds_nothing(shop: APIClient, alice: User) -> None:

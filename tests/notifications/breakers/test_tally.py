@@ -14,7 +14,7 @@ from apps.notifications.providers.base import Outcome, Reply
         (Outcome.REJECTED, "message_too_large", Tally(successes=1, failures=0, fatal="")),
         (Outcome.REJECTED, "policy", Tally(successes=0, failures=1, fatal="")),
         (
-            Outcome.REJECTED,
+            Outcome.CONFIGURATION,
             "third_party_auth_error",
             Tally(successes=0, failures=0, fatal="third_party_auth_error"),
         ),

@@ -159,10 +159,10 @@ def test_poison_is_shown_with_its_message_and_its_way(shop: APIClient, db: None)
 def test_the_lineage_leads_both_ways(shop: APIClient, alice: User) -> None:
     first = dead(alice)
     assert first.notification is not None
-    second = replays.replay(first.notification, caller=SHOP)
+    second = replays.replay(first.notification, caller=SHOP).notification
     Notification.objects.filter(pk=second.pk).update(status=Status.FAILED)
     second.refresh_from_db()
-    third = replays.replay(second, caller=SHOP)
+    third = replays.replay(second, caller=SHOP).notification
     middle = DeadLetter.objects.get(notification=second)
     chain = [str(first.notification_id), str(second.pk), str(third.pk)]
     for letter in (first, middle):

@@ -155,7 +155,7 @@ def test_replaying_the_notification_settles_its_dead_letter(shop: APIClient, ali
 def test_a_letter_that_comes_after_the_replay_is_not_open(alice: User) -> None:
     """The recorder may be late; an open letter would have the notification sent a second time."""
     row = standing(alice, Status.FAILED, reason="rejected")
-    new = replays.replay(row, caller=SHOP)
+    new = replays.replay(row, caller=SHOP).notification
     dead_letters.record_failed([row.pk])
     letter = DeadLetter.objects.get()
     assert (letter.state, letter.replayed_as) == ("replayed", new.pk)

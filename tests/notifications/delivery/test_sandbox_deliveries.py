@@ -104,6 +104,29 @@ def test_a_dead_token_retires_that_device_and_the_others_go_on(welcome: None) ->
     ]
 
 
+def test_what_a_test_finds_dead_stays_alive_for_live_notifications(welcome: None) -> None:
+    """The sandbox plays the answers; the address and the token are those of a live person."""
+    eve = person("eve", email="bounce@example.com", tokens=("bounce-1",))
+    mail = accepted(eve, caller=REHEARSAL)
+    push = accepted(eve, caller=REHEARSAL, notification_type="push")
+    driven(mail)
+    driven(push)
+    assert (mail.status, push.status) == (Status.BOUNCED, Status.FAILED)
+    contact = contacts.load_contacts([eve.pk])[eve.pk]
+    assert not contact.suppressed
+    assert [device.token for device in contact.devices] == ["bounce-1"]
+
+
+def test_what_was_accepted_for_somebody_who_had_just_been_erased_is_blanked(alice: User) -> None:
+    row = accepted(alice, request_id="order-1", metadata={"order": 1})
+    # Another process accepted it: it did not know yet.
+    User.objects.filter(pk=alice.pk).update(erased_at=timezone.now())
+    driven(row)
+    assert (row.status, row.reason) == (Status.SKIPPED, "user_erased")
+    assert (row.variables, row.metadata, row.request_id) == ({}, {}, None)
+    assert bytes(row.body_digest) == b""
+
+
 def test_a_user_whose_tokens_are_all_dead_is_failed_as_unregistered(welcome: None) -> None:
     dora = person("dora", tokens=("bounce-1", "bounce-2"))
     row = accepted(dora, notification_type="push")

@@ -154,7 +154,7 @@ ROWS = [
      Outcome.UNKNOWN, "unspecified", None),
     ("THIRD_PARTY_AUTH_ERROR", refusal(401, "UNAUTHENTICATED", "Bad APNs key",
                                        fcm="THIRD_PARTY_AUTH_ERROR"),
-     Outcome.REJECTED, "third_party_auth_error", None),
+     Outcome.CONFIGURATION, "third_party_auth_error", None),
     ("401 UNAUTHENTICATED", refusal(401, "UNAUTHENTICATED", "Bad token"),
      Outcome.CONFIGURATION, "credentials", None),
     ("403 PERMISSION_DENIED", refusal(403, "PERMISSION_DENIED", "Not allowed", retry_after="9"),

@@ -154,12 +154,12 @@ class Command(BaseCommand):
         original = Notification.objects.filter(pk=arguments.notification).first()
         if original is None:
             raise CommandError("There is no such notification.")
-        row = replays.replay(
+        done = replays.replay(
             original,
             caller=Caller(client=OPERATOR),
             may_have_arrived=arguments.may_have_arrived,
         )
-        self.stdout.write(str(row.pk))
+        self.stdout.write(str(done.notification.pk))
 
     def doctor(self, arguments: Namespace) -> None:
         """Run every probe; fail when one finds something."""
