@@ -1,8 +1,9 @@
 """``make chaos``: inject faults into the real stack and account for everything accepted.
 
 ``python -m tests.chaos`` injects all, with names after it those, with ``list`` none. It exits
-with 1 when something accepted is unaccounted for, a copy carries another id than the first, a
-dead letter could not be delivered once the fault was gone, or a copy is doubled where none may be.
+with 1 when something accepted is unaccounted for or has ended as its fault may not make it end, a
+copy carries another id than the first, a dead letter could not be delivered once the fault was
+gone, or there are more copies than the fault explains.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from tests.chaos.faults import FAULTS, NotPossibleError
 from tests.chaos.run import BASELINE_SECONDS, RATE_PER_SECOND, Pace, Result, run
 from tests.chaos.scene import Scene
 from tests.chaos.servers.base import MissingProgramError
+from tests.chaos.worktree import NoSuchCommitError
 
 LIST = "list"
 SHOWN_COMPLAINTS = 20
@@ -38,7 +40,7 @@ def main() -> int:
     pace = Pace(baseline=given.baseline, rate=given.rate, seconds=given.seconds)
     try:
         return _all(names, pace, given)
-    except MissingProgramError as error:
+    except (MissingProgramError, NoSuchCommitError) as error:
         _say(str(error))
         return 2
     except KeyboardInterrupt:
@@ -51,7 +53,7 @@ def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
     without_figures: list[tuple[str, str]] = []
     broken: list[str] = []
     _say("Starting PostgreSQL, RabbitMQ, Redis and the stack on ports of their own …")
-    with Scene(keep=given.keep) as scene:
+    with Scene(keep=given.keep, commit=given.commit) as scene:
         if given.keep:
             _say(f"Data and logs stay in {scene.folder}.")
         measured_on = machine.described(scene)
@@ -59,7 +61,7 @@ def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
             _say(f"{time.strftime('%H:%M:%S')} {name}: {FAULTS[name].says}")
             try:
                 result = run(scene, FAULTS[name], pace)
-            except NotPossibleError as error:
+            except (NotPossibleError, NoSuchCommitError) as error:
                 without_figures.append((name, f"NOT POSSIBLE HERE: {error}"))
                 _say(f"  NOT POSSIBLE HERE: {error}")
                 continue
@@ -110,6 +112,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=RATE_PER_SECOND, help="requests a second")
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     parser.add_argument("--write", type=Path, help="write it between the markers of a document")
+    parser.add_argument("--commit", default="", help="break the stack of another commit instead")
     parser.add_argument("--keep", action="store_true", help="leave data and logs where they are")
     return parser.parse_args()
 

@@ -5,12 +5,16 @@ reached the wire.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from tests.chaos.copies import NO_COPIES, Bound, Copy, Harm
 
 DELIVERED = frozenset({"sent", "delivered"})
 # Endings that are no delivery and need nobody: the documents name each with its reason.
 OTHER_ENDINGS = frozenset({"bounced", "skipped", "expired", "cancelled"})
+# Its replay is a copy that somebody asked for although the first may have arrived.
+MAY_HAVE_ARRIVED = "failed (unknown_outcome)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,29 +36,17 @@ class Row:
     recorded_at: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Copy:
-    """One message that a provider's stand-in took whole.
-
-    Attributes:
-        ref: What the message itself says it is about.
-        carried_id: The notification id in its Message-ID, or in its tag and collapse id.
-        at: When, in Unix seconds.
-    """
-
-    ref: str
-    carried_id: str
-    at: float = 0.0
-
-
 @dataclass(kw_only=True)
 class Account:
     """Everything accepted, each counted once.
 
     Attributes:
         endings: Documented endings other than delivery, by status and reason.
+        unnamed: Those of them that the fault may not cause.
         lost: What is unaccounted for, with what is known of it.
         doubled: Copies on the wire beyond the first of each.
+        explained: How many of those the fault explains at most.
+        unexplained: Those with more copies than the fault explains.
         strange: Those whose copies do not all carry one and the same id.
         replayed: Dead letters that a replay delivered.
         unreplayed: Dead letters that no replay has delivered.
@@ -63,8 +55,11 @@ class Account:
     accepted: int = 0
     delivered: int = 0
     endings: Counter[str] = field(default_factory=Counter)
+    unnamed: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     doubled: int = 0
+    explained: int = 0
+    unexplained: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
     replayed: int = 0
     unreplayed: list[str] = field(default_factory=list)
@@ -74,33 +69,74 @@ class Account:
         """What must not be, in words; empty when all is well."""
         return [
             *(f"lost: {words}" for words in self.lost),
+            *(
+                f"an ending that this fault may not cause: {count} {ending}"
+                for ending, count in sorted(self.unnamed.items())
+            ),
+            *(f"more copies than this fault explains: {words}" for words in self.unexplained),
             *(f"a copy under another id: {words}" for words in self.strange),
             *(f"a dead letter that was not delivered again: {words}" for words in self.unreplayed),
         ]
 
 
-def account(accepted: Mapping[str, str], *, rows: Iterable[Row], copies: Iterable[Copy]) -> Account:
+def account(
+    accepted: Mapping[str, str],
+    *,
+    rows: Iterable[Row],
+    copies: Iterable[Copy],
+    endings: Collection[str] = (),
+    bound: Bound = NO_COPIES,
+    harms: Sequence[Harm] = (),
+) -> Account:
     """Compare the books.
 
     Args:
         accepted: What was answered with 202: the id by the request's reference.
         rows: All rows, replays among them.
         copies: All that reached the wire.
+        endings: The endings other than delivery that the fault may cause, ``status (reason)``.
+        bound: The copies that it may cause.
+        harms: What was done to workers.
     """
     by_id = {row.id: row for row in rows}
     replays = {row.replay_of: row for row in by_id.values() if row.replay_of}
-    carried: dict[str, list[str]] = defaultdict(list)
-    for copy in copies:
-        carried[copy.ref].append(copy.carried_id)
+    taken: dict[str, list[Copy]] = defaultdict(list)
+    for copy in sorted(copies, key=lambda copy: copy.at):
+        taken[copy.ref].append(copy)
     made = Account(accepted=len(accepted))
     for ref, pk in accepted.items():
-        ids = carried[ref]
-        made.doubled += max(0, len(ids) - 1)
+        ids = [copy.carried_id for copy in taken[ref]]
         chain = _chain(pk, by_id=by_id, replays=replays)
-        if len(set(ids)) > 1 or any(found not in chain for found in ids):
+        _count(made, ref, taken[ref], bound=bound, harms=harms)
+        if _are_strange(ids, chain=chain):
             made.strange.append(f"{ref} {pk}: {sorted(set(ids))}")
         _settle(made, ref, pk, chain=chain, ids=ids)
+    made.unnamed = Counter({name: n for name, n in made.endings.items() if name not in endings})
+    most = bound.in_all(harms)
+    if most is not None:
+        made.explained = min(made.explained, most)
+    if made.doubled > made.explained and not made.unexplained:
+        made.unexplained.append(f"{made.doubled} in all, where {made.explained} are explained")
     return made
+
+
+def _count(
+    made: Account, ref: str, copies: Sequence[Copy], *, bound: Bound, harms: Sequence[Harm]
+) -> None:
+    """Compare the copies of one message with what the fault explains."""
+    if not copies:
+        return
+    further, most = len(copies) - 1, bound.of_one(copies, harms)
+    made.doubled += further
+    made.explained += most
+    if further > most:
+        made.unexplained.append(f"{ref}: {further} beyond the first, where {most} are explained")
+
+
+def _are_strange(ids: Sequence[str], *, chain: Mapping[str, Row]) -> bool:
+    """Tell whether a recipient could not know a second copy for one."""
+    asked_for = {pk for pk, row in chain.items() if _ending(row) == MAY_HAVE_ARRIVED}
+    return any(pk not in chain for pk in ids) or len(set(ids) - asked_for) > 1
 
 
 def _chain(pk: str, *, by_id: Mapping[str, Row], replays: Mapping[str, Row]) -> dict[str, Row]:

@@ -4,9 +4,12 @@ import http.client
 import itertools
 import json
 import queue
+import select
+import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
@@ -20,6 +23,10 @@ AGAIN_SECONDS = 0.5
 CHANNELS = ("email", "email", "push", "email")
 PRIORITIES = (5, 5, 8, 5, 1)
 ACCEPTED = 202
+# How a call may end without an acceptance.
+REFUSED = "connection refused"  # Nobody listened: nothing was handed over.
+NO_ANSWER = "no answer"
+OTHER_STATUS = "another status"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +59,25 @@ class Load:
     """Asks at a rate until told to stop; latency is counted from when a request was due.
 
     Args:
-        base: The address of the API.
+        base: Tells the address of the API, which may change as behind a load balancer.
         key: The key to ask with.
         name: What the references begin with.
         rate: Requests a second.
     """
 
     def __init__(
-        self, *, base: str, key: str, name: str, rate: float, recipients: Recipients
+        self,
+        *,
+        base: Callable[[], str],
+        key: str,
+        name: str,
+        rate: float,
+        recipients: Recipients,
     ) -> None:
         self.asked: list[Asked] = []
         self.refusals: list[str] = []
-        self._address = urlsplit(base).netloc
+        self.kinds: Counter[str] = Counter()
+        self._base = base
         self._key, self._rate, self._recipients = key, rate, recipients
         self._prefix = f"{name}-{uuid4().hex[:6]}"
         self._due: queue.SimpleQueue[tuple[Asked, bytes] | None] = queue.SimpleQueue()
@@ -135,27 +149,49 @@ class Load:
         return json.dumps(body).encode()
 
     def _call(self) -> None:
-        line = http.client.HTTPConnection(self._address, timeout=TIMEOUT_SECONDS)
+        line = self._line()
         while (work := self._due.get()) is not None:
             one, body = work
-            while not self._ask(line, one, body):
+            while True:
+                line = self._fresh(line)
+                trouble = self._ask(line, one, body)
+                if not trouble:
+                    break
+                self.kinds[trouble] += 1
                 one.errors += 1
                 line.close()
                 if self._given_up.wait(AGAIN_SECONDS):
                     break
         line.close()
 
-    def _ask(self, line: http.client.HTTPConnection, one: Asked, body: bytes) -> bool:
+    def _line(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(urlsplit(self._base()).netloc, timeout=TIMEOUT_SECONDS)
+
+    def _fresh(self, line: http.client.HTTPConnection) -> http.client.HTTPConnection:
+        """Return a connection to today's address that the server has not closed meanwhile."""
+        if f"{line.host}:{line.port}" != urlsplit(self._base()).netloc:
+            line.close()
+            return self._line()
+        if isinstance(line.sock, socket.socket) and select.select([line.sock], [], [], 0)[0]:
+            # Nothing was asked, so what there is to read is the end of the connection.
+            line.close()
+        return line
+
+    def _ask(self, line: http.client.HTTPConnection, one: Asked, body: bytes) -> str:
+        """Ask once; return what went wrong, nothing when it was accepted."""
         headers = {"Content-Type": "application/json", "Authorization": f"Api-Key {self._key}"}
         try:
             line.request("POST", "/api/v1/notifications/", body, headers)
             answer = line.getresponse()
             content = answer.read()
-        except (OSError, http.client.HTTPException):
-            return False
+        except ConnectionRefusedError:
+            return REFUSED
+        except (OSError, http.client.HTTPException) as error:
+            self.refusals.append(repr(error))
+            return NO_ANSWER
         if answer.status != ACCEPTED:
             self.refusals.append(f"{answer.status}: {content[:200]!r}")
-            return False
+            return OTHER_STATUS
         one.seconds = time.time() - one.due
         one.notification_id = str(json.loads(content)["id"])
-        return True
+        return ""

@@ -2,24 +2,31 @@
 
 import signal
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
+from uuid import uuid4
 
 from tests.chaos.books import Books
+from tests.chaos.copies import Harm
 from tests.chaos.load import Recipients
 from tests.chaos.servers.postgresql import Postgresql
 from tests.chaos.servers.rabbitmq import Rabbitmq
 from tests.chaos.servers.redis import RedisServer
 from tests.chaos.stack import Stack
 from tests.chaos.stand_ins import FcmStandIn, SmtpStandIn, settings_of
+from tests.chaos.worktree import worktree
 from tests.journeys.http import Api, until
+from tests.journeys.processes import ROOT
 
 PEOPLE = 24
 PLATFORMS = ("android", "ios", "web")
 SETTLE_SECONDS = 90
 # An address whose mailbox is gone, once a fault says so.
 GONE = "gone@example.com"
+# Half an hour, as by default, would be too long to wait for.
+UNKNOWN_OUTCOME_WAITS_SECONDS = "5,10"
 
 
 class Scene:
@@ -27,13 +34,18 @@ class Scene:
 
     Args:
         keep: Leave the folder with the logs where it is.
+        commit: Run the stack of another commit, to see what it would have done.
 
     Attributes:
         afterwards: What is undone only when everything that was accepted has ended.
+        harms: What a fault did to workers.
+        asked_beside: What a fault itself asked for, the ids by reference.
     """
 
-    def __init__(self, *, keep: bool = False) -> None:
-        self._keep = keep
+    def __init__(self, *, keep: bool = False, commit: str = "") -> None:
+        self._keep, self._commit = keep, commit
+        self.harms: list[Harm] = []
+        self.asked_beside: dict[str, str] = {}
         self._open = ExitStack()
         self.afterwards = ExitStack()
 
@@ -65,16 +77,45 @@ class Scene:
         self.rabbitmq = enter(Rabbitmq(self.folder))
         self.smtp, self.fcm = enter(SmtpStandIn()), enter(FcmStandIn())
         self.books = Books(url=self.postgresql.url)
-        settings = {
+        root = enter(worktree(self._commit, self.folder / "tree")) if self._commit else ROOT
+        self._settings = {
             "DATABASE_URL": self.postgresql.url,
             "BROKER_URL": self.rabbitmq.url,
             "REDIS_URL": self.redis.url,
+            "UNKNOWN_OUTCOME_WAITS_SECONDS": UNKNOWN_OUTCOME_WAITS_SECONDS,
             **settings_of(self.smtp, self.fcm, folder=self.folder),
         }
-        self.stack = enter(Stack(self.folder, settings))
-        self.api: Api = self.stack.api()
+        self._move_to(enter(Stack(self.folder, self._settings, root=root)))
+
+    def _move_to(self, stack: Stack) -> None:
+        """Call this stack from now on, with a key and with people and templates of its own."""
+        self.stack = stack
+        self.api: Api = stack.api()
         self.recipients = self._recipients()
-        self.gone_user = self._user("gone", email=GONE)
+        self.gone_user = self.user("gone", email=GONE)
+
+    def begin(self) -> None:
+        """Forget what an earlier fault did."""
+        self.harms, self.asked_beside = [], {}
+
+    @contextmanager
+    def elsewhere(self, root: Path) -> Iterator[None]:
+        """Move to a stack from another tree, on a database and a virtual host of its own."""
+        database, host = f"elsewhere_{uuid4().hex[:6]}", f"elsewhere-{uuid4().hex[:6]}"
+        settings = {
+            **self._settings,
+            "DATABASE_URL": self.postgresql.make_database(database),
+            "BROKER_URL": self.rabbitmq.make_host(host),
+            "REDIS_URL": self.redis.url.removesuffix("/0") + "/1",
+        }
+        before = self.stack, self.api, self.recipients, self.gone_user, self.books
+        try:
+            with Stack(self.folder, settings, root=root, name=database) as stack:
+                self.books = Books(url=settings["DATABASE_URL"])
+                self._move_to(stack)
+                yield
+        finally:
+            self.stack, self.api, self.recipients, self.gone_user, self.books = before
 
     def settle(self) -> None:
         """Wait until every dependency, every worker and every provider is in order."""
@@ -89,7 +130,7 @@ class Scene:
         return bool(states) and set(states) == {"closed"}
 
     def _recipients(self) -> Recipients:
-        users = [self._user(f"person{number}") for number in range(PEOPLE)]
+        users = [self.user(f"person{number}") for number in range(PEOPLE)]
         for number, user in enumerate(users):
             device = {"push_token": f"token-{number}", "platform": PLATFORMS[number % 3]}
             self.api.made(f"/api/v1/users/{user}/devices/", device)
@@ -103,6 +144,7 @@ class Scene:
             templates={"email": "chaos-mail", "push": "chaos-push"},
         )
 
-    def _user(self, name: str, *, email: str = "") -> str:
+    def user(self, name: str, *, email: str = "") -> str:
+        """Make a person, by default with an address after the name, and return the id."""
         body = {"name": name, "email": email or f"{name}@example.com"}
         return str(self.api.made("/api/v1/users/", body)["id"])

@@ -22,6 +22,7 @@ START_SECONDS = 120
 COMMAND_SECONDS = 60
 STOP_SECONDS = 30
 WORKERS = ("email", "email-urgent", "push", "push-urgent")
+PROGRAMS = ("web", *WORKERS, "scheduler", "dead-letter-recorder", "flower")
 # The programs are those of the real stack; only the socket, by which they are held back, is ours.
 SUPERVISION = """
 [unix_http_server]
@@ -42,14 +43,19 @@ class Stack:
     Args:
         folder: Where its log and its socket go.
         settings: Variables on top of those that the stack cannot do without.
+        root: The tree whose programs run.
+        name: That of its folder.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
-        self.folder = folder / "stack"
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], *, root: Path = ROOT, name: str = "stack"
+    ) -> None:
+        self.root, self.settings = root, settings
+        self.folder = folder / name
         self.folder.mkdir(mode=0o700)
         self.port = free_port()
         supervision = self.folder / "supervisord.conf"
-        programs = ROOT / "docker" / "stack.conf"
+        programs = root / "docker" / "stack.conf"
         supervision.write_text(SUPERVISION.format(folder=self.folder, programs=programs))
         self.env = {
             "ENV_FILE": "/dev/null",
@@ -66,9 +72,16 @@ class Stack:
 
     def __enter__(self) -> Self:
         self._process = Process(
-            str(ROOT / "docker" / "stack.sh"), log=self.folder / "log", env=self.env
+            str(self.root / "docker" / "stack.sh"),
+            log=self.folder / "log",
+            env=self.env,
+            cwd=self.root,
         )
-        until(self.ready, within=START_SECONDS, what="the stack to be ready")
+        try:
+            until(self.ready, within=START_SECONDS, what="the stack to be ready")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,7 +111,7 @@ class Stack:
         """Make a client of the API with a key that may do everything."""
         printed = subprocess.run(  # noqa: S603 - a command of this project.
             [f"{BIN}/python", "manage.py", "notify", "create-api-key", "--name", "chaos"],
-            cwd=ROOT,
+            cwd=self.root,
             env={**bare_environment(), **self.env},
             check=True,
             capture_output=True,
@@ -124,6 +137,28 @@ class Stack:
         for child in family(pid)[1:] if pid is not None else []:
             signal_one(child, signal.SIGKILL)
 
+    def stop(self, program: str) -> None:
+        """Ask a program to end (SIGTERM), and wait until it has."""
+        self._supervisor().stopProcess(f"stack:{program}")
+
+    def restart(self, program: str) -> None:
+        """Stop a program as an operator would, and start it again."""
+        self.stop(program)
+        self._supervisor().startProcess(f"stack:{program}")
+
+    def freeze(self) -> None:
+        """Stop every process of it where it stands, supervisord included, as a frozen machine."""
+        known: set[int] = set()
+        while new := set(begun_with(f"STACK_RUN_DIR={self.folder}")) - known:
+            for pid in new:
+                signal_one(pid, signal.SIGSTOP)
+            known |= new
+
+    def thaw(self) -> None:
+        """Let all of them go on."""
+        for pid in begun_with(f"STACK_RUN_DIR={self.folder}"):
+            signal_one(pid, signal.SIGCONT)
+
     @contextmanager
     def without(self, *programs: str) -> Iterator[None]:
         """Stop programs as an operator would, and start them again afterwards."""
@@ -140,7 +175,7 @@ class Stack:
     def beside(self, *command: str) -> Iterator[Process]:
         """Run a further process with the stack's environment."""
         log = self.folder / f"beside-{len(self._beside)}.log"
-        process = Process(*command, log=log, env=self.env)
+        process = Process(*command, log=log, env=self.env, cwd=self.root)
         self._beside.append(process)
         try:
             yield process

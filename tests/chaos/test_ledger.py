@@ -4,19 +4,22 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.ledger import Account, Copy, Row, account, percentile, windows
+from apps.notifications.queues import Channel
+from tests.chaos.copies import Copy, Harm, killed, unanswered
+from tests.chaos.faults import FAULTS
+from tests.chaos.ledger import Account, Row, account, percentile, windows
 
 
 def row(pk: str, status: str = "sent", **fields: Any) -> Row:
     return Row(id=pk, ref=f"ref-{pk}", status=status, **fields)
 
 
-def copy(pk: str, *, carried: str | None = None, at: float = 0.0) -> Copy:
-    return Copy(ref=f"ref-{pk}", carried_id=carried or pk, at=at)
+def copy(pk: str, *, carried: str | None = None, at: float = 0.0, **fields: Any) -> Copy:
+    return Copy(ref=f"ref-{pk}", carried_id=carried or pk, at=at, **fields)
 
 
-def accounted(*rows: Row, copies: list[Copy], accepted: list[str]) -> Account:
-    return account({f"ref-{pk}": pk for pk in accepted}, rows=rows, copies=copies)
+def accounted(*rows: Row, copies: list[Copy], accepted: list[str], **fault: Any) -> Account:
+    return account({f"ref-{pk}": pk for pk in accepted}, rows=rows, copies=copies, **fault)
 
 
 def test_what_was_sent_once_is_delivered() -> None:
@@ -26,18 +29,20 @@ def test_what_was_sent_once_is_delivered() -> None:
     assert made.complaints == []
 
 
-def test_a_second_copy_under_the_same_id_is_counted_and_no_complaint() -> None:
-    made = accounted(row("a"), copies=[copy("a"), copy("a"), copy("a")], accepted=["a"])
+def test_a_second_copy_is_a_complaint_under_a_fault_that_explains_none() -> None:
+    made = accounted(row("a"), copies=[copy("a"), copy("a")], accepted=["a"])
 
-    assert (made.delivered, made.doubled, made.strange) == (1, 2, [])
-    assert made.complaints == []
+    assert (made.delivered, made.doubled, made.explained, made.strange) == (1, 1, 0, [])
+    assert made.complaints == [
+        "more copies than this fault explains: ref-a: 1 beyond the first, where 0 are explained"
+    ]
 
 
 def test_a_second_copy_under_another_id_is_a_complaint() -> None:
     made = accounted(row("a"), copies=[copy("a"), copy("a", carried="other")], accepted=["a"])
 
     assert made.doubled == 1
-    assert len(made.strange) == len(made.complaints) == 1
+    assert len(made.strange) == 1
 
 
 def test_one_copy_under_the_id_of_something_else_is_a_complaint() -> None:
@@ -66,17 +71,38 @@ def test_what_has_not_ended_is_lost_even_where_it_reached_the_wire(status: str) 
     assert made.lost == [f"ref-a a: still {status}"]
 
 
-def test_a_documented_ending_is_counted_by_its_reason() -> None:
-    made = accounted(
-        row("a", "bounced", reason="hard_bounce"),
-        row("b", "skipped", reason="suppressed"),
-        row("c", "skipped", reason="suppressed"),
-        copies=[],
-        accepted=["a", "b", "c"],
-    )
+ENDED = [
+    row("a", "bounced", reason="hard_bounce"),
+    row("b", "skipped", reason="suppressed"),
+    row("c", "skipped", reason="suppressed"),
+]
+
+
+def test_an_ending_that_the_fault_names_is_counted_by_its_reason() -> None:
+    named = {"bounced (hard_bounce)", "skipped (suppressed)"}
+
+    made = accounted(*ENDED, copies=[], accepted=["a", "b", "c"], endings=named)
 
     assert made.endings == {"bounced (hard_bounce)": 1, "skipped (suppressed)": 2}
     assert made.complaints == []
+
+
+def test_an_ending_that_the_fault_does_not_name_is_a_complaint() -> None:
+    named = {"bounced (hard_bounce)"}
+
+    made = accounted(*ENDED, copies=[], accepted=["a", "b", "c"], endings=named)
+
+    assert made.complaints == ["an ending that this fault may not cause: 2 skipped (suppressed)"]
+
+
+def test_rows_of_dead_workers_that_end_as_skipped_are_a_complaint_under_every_fault() -> None:
+    """A system that gave them up as opted out would deliver nothing and lose nothing."""
+    crashed = row("a", "skipped", reason="opted_out")
+
+    for fault in FAULTS.values():
+        made = accounted(crashed, copies=[], accepted=["a"], endings=fault.endings)
+
+        assert made.complaints == ["an ending that this fault may not cause: 1 skipped (opted_out)"]
 
 
 def test_a_failed_one_without_a_dead_letter_is_lost() -> None:
@@ -91,6 +117,7 @@ def test_a_dead_letter_whose_replay_was_delivered_is_replayed() -> None:
         row("b", replay_of="a"),
         copies=[copy("a", carried="b")],
         accepted=["a"],
+        endings={"failed (rejected)"},
     )
 
     assert (made.endings, made.replayed) == ({"failed (rejected)": 1}, 1)
@@ -98,7 +125,9 @@ def test_a_dead_letter_whose_replay_was_delivered_is_replayed() -> None:
 
 
 def test_a_dead_letter_without_a_replay_is_a_complaint() -> None:
-    made = accounted(row("a", "failed", letter="open"), copies=[], accepted=["a"])
+    made = accounted(
+        row("a", "failed", letter="open"), copies=[], accepted=["a"], endings={"failed"}
+    )
 
     assert made.replayed == 0
     assert made.unreplayed == ["ref-a a: the last of its chain is failed"]
@@ -110,6 +139,52 @@ def test_a_dead_letter_whose_replay_never_reached_the_wire_is_a_complaint() -> N
     )
 
     assert len(made.unreplayed) == 1
+
+
+def test_the_replay_of_what_may_have_arrived_carries_another_id_and_is_no_complaint() -> None:
+    made = accounted(
+        row("a", "failed", reason="unknown_outcome", letter="replayed"),
+        row("b", replay_of="a"),
+        copies=[copy("a"), copy("a", carried="b", at=9.0, answered_at=9.0)],
+        accepted=["a"],
+        endings={"failed (unknown_outcome)"},
+        bound=unanswered("no answer", at_most=3),
+    )
+
+    assert (made.doubled, made.explained, made.replayed) == (1, 1, 1)
+    assert made.complaints == []
+
+
+def test_the_replay_of_another_ending_under_another_id_is_a_complaint() -> None:
+    made = accounted(
+        row("a", "failed", reason="attempts_exhausted", letter="replayed"),
+        row("b", replay_of="a"),
+        copies=[copy("a"), copy("a", carried="b", at=9.0)],
+        accepted=["a"],
+        endings={"failed (attempts_exhausted)"},
+        bound=unanswered("no answer", at_most=3),
+    )
+
+    assert len(made.strange) == len(made.complaints) == 1
+
+
+def test_all_copies_together_are_bounded_by_what_was_done_to_workers() -> None:
+    harm = Harm(channels=frozenset({Channel.EMAIL}), at_most=1, since=10.0, until=10.0)
+    copies = [copy(pk, at=at) for pk in ("a", "b") for at in (10.0, 70.0)]
+
+    made = accounted(
+        row("a"),
+        row("b"),
+        copies=copies,
+        accepted=["a", "b"],
+        bound=killed("died"),
+        harms=[harm],
+    )
+
+    assert (made.doubled, made.explained) == (2, 1)
+    assert made.complaints == [
+        "more copies than this fault explains: 2 in all, where 1 are explained"
+    ]
 
 
 def test_what_nobody_was_promised_is_not_counted() -> None:

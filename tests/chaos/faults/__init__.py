@@ -7,8 +7,10 @@ from tests.chaos.faults import (  # noqa: I001 - in the order in which they are 
     cache,
     mail,
     push,
+    addresses,
     messages,
     clock,
+    versions,
 )
 from tests.chaos.faults.registry import FAULTS, Fault, NotPossibleError
 
@@ -16,6 +18,7 @@ __all__ = [
     "FAULTS",
     "Fault",
     "NotPossibleError",
+    "addresses",
     "broker",
     "cache",
     "clock",
@@ -24,4 +27,5 @@ __all__ = [
     "messages",
     "ours",
     "push",
+    "versions",
 ]

@@ -1,9 +1,21 @@
-"""RabbitMQ is away, dead, silent, or takes nothing."""
+"""RabbitMQ is away, dead, silent, takes nothing, or has lost its queues.
+
+Rows find their way without it, so none of these explains a copy.
+"""
 
 import time
+from typing import Any
 
+from kombu import Connection
+
+from apps.notifications import queues
+from apps.notifications.queues import Channel
+from tests.chaos import bulk
 from tests.chaos.faults.registry import fault
 from tests.chaos.scene import Scene
+
+DELETE_TIMES = 3
+BULK = 1000
 
 
 @fault(says="RabbitMQ stopped, and started again afterwards")
@@ -44,3 +56,26 @@ def rabbitmq_memory_alarm(scene: Scene, seconds: float) -> None:
         time.sleep(seconds)
     finally:
         scene.rabbitmq.control("set_vm_memory_high_watermark", "0.4")
+
+
+@fault(says="all queues and exchanges deleted, 3 times, under 2,000 bulk ones", seconds=18)
+def queues_deleted(scene: Scene, seconds: float) -> None:
+    """Delete them with their messages, as an operator who was in the wrong virtual host."""
+    for channel in Channel:
+        bulk.many(scene, channel, BULK)
+    for _ in range(DELETE_TIMES):
+        _delete_all(scene.rabbitmq.url)
+        time.sleep(seconds / DELETE_TIMES)
+
+
+def _delete_all(url: str) -> None:
+    channel: Any
+    lane = queues.DEFAULT_LANE
+    rungs = [queues.rung(seconds, lane=lane) for seconds in queues.RUNGS_SECONDS]
+    with Connection(url) as connection, connection.channel() as channel:
+        for queue in (queues.FAILED, *queues.LANES.values(), *rungs):
+            channel.queue_delete(queue.name)
+        for exchange in (queues.EXCHANGE, queues.DEAD_LETTER_EXCHANGE):
+            channel.exchange_delete(exchange.name)
+        for rung in rungs:
+            channel.exchange_delete(rung.exchange.name)

@@ -10,10 +10,7 @@ from tests.chaos.stack import SCHEDULER, celery, faketime
 AHEAD = ("--exclude-monotonic", "-f", "+1h")
 
 
-@fault(
-    says="the clock of the scheduler and of a worker for mail an hour ahead of all others",
-    doubles="a scheduler that is ahead believes that leases have ended which have not",
-)
+@fault(says="the clock of the scheduler and of a worker for mail an hour ahead of all others")
 def clock_forward(scene: Scene, seconds: float) -> None:
     """Run the scheduler and the worker of the normal lanes of mail with another clock.
 

@@ -1,15 +1,39 @@
-"""PostgreSQL is restarted, crashes, or is silent. While it is away nothing can be accepted."""
+"""PostgreSQL is restarted, crashes, is silent, ends sessions, keeps a lock, or has a full disk.
 
+While it is away nothing can be accepted. What was accepted by a provider is recorded when it is
+back, so none of these explains a copy.
+"""
+
+import os
+import shutil
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
-from tests.chaos.faults.registry import fault
+import psycopg
+from psycopg import sql
+
+from apps.notifications.queues import Channel
+from tests.chaos import bulk
+from tests.chaos.faults.registry import NotPossibleError, fault
 from tests.chaos.scene import Scene
+from tests.journeys.http import until
 
 AWAY_SECONDS = 2.0
-UNRECORDED = "PostgreSQL went away between the provider's acceptance and the record of it"
+# Mails and push messages beside the load, under way when the first sessions are ended.
+BULK = 3000
+UNDER_WAY = 150
+UNDER_WAY_SECONDS = 30.0
+BURST, BURST_SECONDS = 4, 3.0
+END_EVERY_SECONDS = 2.0
+# What is left to the tables on the small disk before it is filled.
+SPARE_BYTES = 8 * 1024**2
+TABLES = ("notifications_notification", "notifications_attempt")
 
 
-@fault(says="PostgreSQL restarted, then killed with -9 and recovered", doubles=UNRECORDED)
+@fault(says="PostgreSQL restarted, then killed with -9 and recovered")
 def postgresql_restarted(scene: Scene, seconds: float) -> None:
     """Restart it as an operator would, and then as a power cut would."""
     for away in (scene.postgresql.stop, scene.postgresql.kill):
@@ -21,11 +45,7 @@ def postgresql_restarted(scene: Scene, seconds: float) -> None:
         time.sleep(max(0.0, seconds / 2 - AWAY_SECONDS))
 
 
-@fault(
-    says="PostgreSQL frozen (SIGSTOP, every process)",
-    seconds=12,
-    doubles=UNRECORDED,
-)
+@fault(says="PostgreSQL frozen (SIGSTOP, every process)", seconds=12)
 def postgresql_frozen(scene: Scene, seconds: float) -> None:
     """Let it answer nothing and close nothing."""
     scene.postgresql.freeze()
@@ -33,3 +53,102 @@ def postgresql_frozen(scene: Scene, seconds: float) -> None:
         time.sleep(seconds)
     finally:
         scene.postgresql.thaw()
+
+
+@fault(
+    says="all sessions of PostgreSQL ended, 4 times in 3 s under 6,000 bulk ones, then every 2 s",
+    seconds=25,
+)
+def sessions_ended(scene: Scene, seconds: float) -> None:
+    """End sessions in the midst of many chunks, and go on at the usual rate."""
+    end = time.monotonic() + seconds
+    before = len(scene.smtp.copies), len(scene.fcm.copies)
+    for channel in Channel:
+        bulk.many(scene, channel, BULK)
+
+    def under_way() -> bool:
+        mails, pushes = len(scene.smtp.copies) - before[0], len(scene.fcm.copies) - before[1]
+        return min(mails, pushes) >= UNDER_WAY
+
+    until(under_way, within=UNDER_WAY_SECONDS, what="both channels to be under way")
+    for _ in range(BURST):
+        scene.postgresql.end_sessions()
+        time.sleep(BURST_SECONDS / BURST)
+    while time.monotonic() < end:
+        scene.postgresql.end_sessions()
+        time.sleep(END_EVERY_SECONDS)
+
+
+@fault(says="the table of notifications locked (ACCESS EXCLUSIVE)", seconds=30)
+def table_locked(scene: Scene, seconds: float) -> None:
+    """Lock it as a migration or a careless operator would."""
+    with psycopg.connect(scene.postgresql.url) as connection:
+        connection.execute("LOCK TABLE notifications_notification IN ACCESS EXCLUSIVE MODE")
+        time.sleep(seconds)
+        connection.rollback()
+
+
+@fault(says="the disk of the notifications and attempts full")
+def disk_full(scene: Scene, seconds: float) -> None:
+    """Move the tables to a small disk of their own, and fill it.
+
+    Raises:
+        NotPossibleError: No disk can be mounted here.
+    """
+    disk = scene.afterwards.enter_context(_small_disk(scene))
+    ballast = disk / "ballast"
+    with suppress(OSError), ballast.open("wb") as file:
+        while True:
+            file.write(bytes(1024**2))
+    try:
+        time.sleep(seconds)
+    finally:
+        ballast.unlink()
+
+
+@contextmanager
+def _small_disk(scene: Scene) -> Iterator[Path]:
+    """Have the tables on a disk in memory until everything has ended."""
+    if os.geteuid() != 0:
+        raise NotPossibleError("needs root, to mount a small disk")
+    tables = [sql.Identifier(table) for table in TABLES]
+    with psycopg.connect(scene.postgresql.url, autocommit=True) as connection, ExitStack() as undo:
+        used = sum(_size(connection, table) for table in TABLES)
+        disk = scene.postgresql.folder / "disk"
+        disk.mkdir()
+        undo.callback(disk.rmdir)
+        _mount(disk, size=2 * used + SPARE_BYTES)
+        # Lazily, should PostgreSQL still have a file open there.
+        undo.callback(_run, "umount", "--lazy", str(disk))
+        place = disk / "space"
+        place.mkdir(mode=0o700)
+        shutil.chown(place, scene.postgresql.folder.owner(), scene.postgresql.folder.group())
+        where = sql.Literal(str(place))
+        connection.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(where))
+        undo.callback(_execute, scene, sql.SQL("DROP TABLESPACE small"))
+        for table in tables:
+            back = sql.SQL("ALTER TABLE {} SET TABLESPACE pg_default").format(table)
+            undo.callback(_execute, scene, back)
+            connection.execute(sql.SQL("ALTER TABLE {} SET TABLESPACE small").format(table))
+        yield disk
+
+
+def _size(connection: psycopg.Connection, table: str) -> int:
+    found = connection.execute("SELECT pg_total_relation_size(%s)", [table]).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _execute(scene: Scene, statement: sql.SQL | sql.Composed) -> None:
+    with psycopg.connect(scene.postgresql.url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _mount(disk: Path, *, size: int) -> None:
+    try:
+        _run("mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "chaos", str(disk))
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NotPossibleError("needs the right to mount a small disk (tmpfs)") from error
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - mount and umount.

@@ -2,11 +2,32 @@
 
 import time
 
+from tests.chaos.copies import unanswered
 from tests.chaos.faults.registry import fault
 from tests.chaos.scene import GONE, Scene
 from tests.fakes.smtp_server import DROP, HANG, Rule
 
-UNANSWERED = "the server took the mail and its answer was lost: the outcome is unknown"
+# A refused mail waits at least 2.5, 5, 10 and 20 s, so three tries fall into these 15 s and the
+# fourth is answered; one more, should a try begin late.
+REFUSED_TRIES = 4
+# UNKNOWN_OUTCOME_RETRIES, and one replay that names the reason.
+UNKNOWN_TRIES = 2 + 1
+REFUSED_AND_KEPT = unanswered(
+    "the worst that a 451 can mean: the server kept what it refused, and it is tried again as "
+    "refused mail is",
+    at_most=REFUSED_TRIES,
+)
+UNANSWERED = unanswered(
+    "the server took the mail and its answer was lost: the outcome is unknown, so it is sent again "
+    "twice at most, and once more where its dead letter is replayed by name",
+    at_most=UNKNOWN_TRIES,
+)
+MAY_HAVE_ARRIVED = frozenset({"failed (unknown_outcome)"})
+SLOW_SECONDS = 15.0
+# Backwards, because a conversation that waits at an early stage comes to no later one.
+DRIPPED_STAGES = ("data", "rcpt", "mail", "ehlo", "connect")
+# Longer than a lease, so that a call without a limit of its own outlives it.
+DRIP_SECONDS = 75.0
 
 
 def _answer(scene: Scene, seconds: float, *rules: Rule, takes_refused: bool = False) -> None:
@@ -20,7 +41,7 @@ def _answer(scene: Scene, seconds: float, *rules: Rule, takes_refused: bool = Fa
 
 @fault(
     says="SMTP answers 451 after the data, and keeps the mail all the same",
-    doubles="the worst that a 451 can mean: the server kept what it refused",
+    copies=REFUSED_AND_KEPT,
 )
 def smtp_451(scene: Scene, seconds: float) -> None:
     """Fail locally after the whole mail has come."""
@@ -34,7 +55,11 @@ def smtp_454(scene: Scene, seconds: float) -> None:
     _answer(scene, seconds, Rule(stage="rcpt", reply="454 4.4.5 Too many messages, slow down"))
 
 
-@fault(says="SMTP answers 550 to every recipient, to one of them 550 5.1.1", seconds=10)
+@fault(
+    says="SMTP answers 550 to every recipient, to one of them 550 5.1.1",
+    seconds=10,
+    endings=frozenset({"failed (rejected)", "bounced (hard_bounce)", "skipped (suppressed)"}),
+)
 def smtp_550(scene: Scene, seconds: float) -> None:
     """Refuse for good: dead letters, and for the mailbox that is gone a bounce."""
     users = scene.recipients.users["email"]
@@ -50,16 +75,55 @@ def smtp_550(scene: Scene, seconds: float) -> None:
         users.remove(scene.gone_user)
 
 
-@fault(says="SMTP closes after the data without a reply", doubles=UNANSWERED)
+@fault(
+    says="SMTP closes after the data without a reply",
+    endings=MAY_HAVE_ARRIVED,
+    copies=UNANSWERED,
+)
 def smtp_closes_after_data(scene: Scene, seconds: float) -> None:
     """Take the mail and say nothing."""
     _answer(scene, seconds, Rule(stage="end", reply=DROP))
 
 
 @fault(
-    says="SMTP hangs: first before the mail, then after the data", doubles=UNANSWERED, seconds=24
+    says="SMTP hangs: first before the mail, then after the data",
+    seconds=24,
+    endings=MAY_HAVE_ARRIVED,
+    copies=UNANSWERED,
 )
 def smtp_hangs(scene: Scene, seconds: float) -> None:
     """Never answer; the connection stays open."""
     _answer(scene, seconds / 2, Rule(stage="mail", reply=HANG))
     _answer(scene, seconds / 2, Rule(stage="end", reply=HANG))
+
+
+@fault(says="SMTP answers the final dot after 15 s, as a server that scans the content", seconds=20)
+def smtp_slow_after_dot(scene: Scene, seconds: float) -> None:
+    """Take every mail, late."""
+    scene.smtp.latency = SLOW_SECONDS
+    try:
+        time.sleep(seconds)
+    finally:
+        scene.smtp.behave()
+
+
+@fault(
+    says="SMTP says continuation lines without end, at each stage before the mail; then for 15 s "
+    "after it",
+    seconds=DRIP_SECONDS + 20,
+)
+def smtp_drips(scene: Scene, seconds: float) -> None:
+    """Never end a reply, for longer than a lease; then end it late, with an acceptance.
+
+    No mail is handed over while the drip has no end, and none that was accepted late is sent again.
+    """
+    drip = seconds * DRIP_SECONDS / (DRIP_SECONDS + 20)
+    try:
+        for stage in DRIPPED_STAGES:
+            scene.smtp.dripping |= {stage}
+            time.sleep(drip / len(DRIPPED_STAGES))
+        scene.smtp.dripping = frozenset()
+        scene.smtp.drips_after_data = SLOW_SECONDS
+        time.sleep(seconds - drip)
+    finally:
+        scene.smtp.behave()

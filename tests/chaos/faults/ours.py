@@ -1,18 +1,50 @@
 """Our own processes die, are away, or are there twice."""
 
 import itertools
+import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 from kombu import Connection
 
 from apps.notifications import queues
+from apps.notifications.queues import Channel
+from tests.chaos import bulk
+from tests.chaos.copies import (
+    CALLS_IN_FLIGHT,
+    CHUNKS_IN_FLIGHT,
+    Harm,
+    killed,
+    slept_alone,
+    slept_together,
+)
+from tests.chaos.family import signal_family
 from tests.chaos.faults.registry import fault
+from tests.chaos.load import REFUSED
 from tests.chaos.scene import Scene
-from tests.chaos.stack import SCHEDULER, WORKERS
+from tests.chaos.stack import SCHEDULER, WORKERS, celery
+from tests.journeys.http import until
 
 KILL_EVERY_SECONDS = 4.0
-KILLED = "a worker died between the provider's acceptance and the record of it"
+# A lease of 60 s ends meanwhile, and the sweep has looked.
+PAST_THE_LEASE_SECONDS = 70.0
+UNDER_WAY_SECONDS = 30.0
+# Mails and push messages beside the load, so that full chunks are in flight.
+BULK = 1000
+UNDER_WAY = 150
+KILLED = killed(
+    "a worker died within a second after the provider's acceptance, before the record of it: what "
+    "it held was a chunk, or two of push, at most"
+)
+SLEPT = slept_alone(
+    "the one worker that knew of an acceptance slept past its lease, so another sent what had not "
+    "been recorded; or a call of its own went on when it woke: a chunk at most"
+)
+SLEPT_TOGETHER = slept_together(
+    "a call that all slept through went on when they woke, after its lease; mails that were "
+    "answered before that have none: 8 calls a worker process for mail, 50 for push"
+)
 
 
 @fault(says="nothing goes wrong: what the other rows are compared with", seconds=10)
@@ -21,16 +53,31 @@ def nothing(scene: Scene, seconds: float) -> None:
     time.sleep(seconds)
 
 
-@fault(says="every worker killed with -9, again and again", seconds=20, doubles=KILLED)
+def _kill(scene: Scene, worker: str, kill: Callable[[str], None]) -> None:
+    """Kill a worker, and write down when: that explains copies of what it had just sent."""
+    channel = Channel(worker.partition("-")[0])
+    since = time.time()
+    kill(worker)
+    scene.harms.append(
+        Harm(
+            channels=frozenset({channel}),
+            at_most=CHUNKS_IN_FLIGHT[channel],
+            since=since,
+            until=time.time(),
+        )
+    )
+
+
+@fault(says="every worker killed with -9, again and again", seconds=20, copies=KILLED)
 def worker_killed(scene: Scene, seconds: float) -> None:
     """Kill whole workers and, every other time, only the child that does the work."""
     end = time.monotonic() + seconds
     for number in itertools.count():
         for worker in WORKERS:
             if number % 2:
-                scene.stack.kill_children(worker)
+                _kill(scene, worker, scene.stack.kill_children)
             else:
-                scene.stack.kill(worker)
+                _kill(scene, worker, scene.stack.kill)
         if time.monotonic() + KILL_EVERY_SECONDS > end:
             break
         time.sleep(KILL_EVERY_SECONDS)
@@ -52,14 +99,14 @@ def web_killed(scene: Scene, seconds: float) -> None:
 
 @fault(
     says="no scheduler, while workers are killed and every message on the broker is lost",
-    doubles=KILLED,
+    copies=KILLED,
 )
 def scheduler_absent(scene: Scene, seconds: float) -> None:
     """Take away what finds rows again, and give it much to find."""
     with scene.stack.without("scheduler"):
         time.sleep(seconds / 3)
-        scene.stack.kill("email")
-        scene.stack.kill("push")
+        for worker in ("email", "push"):
+            _kill(scene, worker, scene.stack.kill)
         # Messages gather while nobody consumes.
         time.sleep(1)
         _lose_messages(scene)
@@ -82,3 +129,79 @@ def two_schedulers(scene: Scene, seconds: float) -> None:
         time.sleep(seconds / 3)
         _lose_messages(scene)
     time.sleep(seconds * 2 / 3)
+
+
+def _under_way(scene: Scene) -> None:
+    """Ask for many mails and push messages, and wait until some of both have gone out."""
+    before = len(scene.smtp.copies), len(scene.fcm.copies)
+    for channel in Channel:
+        bulk.many(scene, channel, BULK)
+
+    def gone_out() -> bool:
+        mails, pushes = len(scene.smtp.copies) - before[0], len(scene.fcm.copies) - before[1]
+        return min(mails, pushes) >= UNDER_WAY
+
+    until(gone_out, within=UNDER_WAY_SECONDS, what="mails and push messages to be under way")
+
+
+@fault(
+    says="all processes of the stack stopped for longer than a lease, as on a frozen machine",
+    seconds=PAST_THE_LEASE_SECONDS,
+    copies=SLEPT_TOGETHER,
+)
+def all_paused(scene: Scene, seconds: float) -> None:
+    """Stop everything of ours in the midst of many chunks, and let it go on."""
+    _under_way(scene)
+    since = time.time()
+    scene.stack.freeze()
+    try:
+        time.sleep(seconds)
+    finally:
+        woken = time.time()
+        scene.stack.thaw()
+    # Each channel has a worker for its urgent lane and one for the other two.
+    calls = 2 * sum(CALLS_IN_FLIGHT.values())
+    scene.harms.append(Harm(channels=frozenset(Channel), at_most=calls, since=since, until=woken))
+
+
+@fault(
+    says="one worker for mail stopped for longer than a lease, while another has its lanes too",
+    seconds=PAST_THE_LEASE_SECONDS,
+    copies=SLEPT,
+)
+def worker_paused(scene: Scene, seconds: float) -> None:
+    """Stop one of two workers in the midst of a chunk, and let it go on."""
+    worker = celery("email", "email.bulk", name="email-beside")
+    with scene.stack.beside(*worker):
+        _under_way(scene)
+        pid = scene.stack.pid("email")
+        assert pid is not None
+        since = time.time()
+        signal_family(pid, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            woken = time.time()
+            signal_family(pid, signal.SIGCONT)
+        scene.harms.append(
+            Harm(
+                channels=frozenset({Channel.EMAIL}),
+                at_most=CHUNKS_IN_FLIGHT[Channel.EMAIL],
+                since=since,
+                until=woken,
+            )
+        )
+
+
+@fault(
+    says="web and workers restarted one after the other (SIGTERM), in the midst of many chunks",
+    seconds=20,
+    errors=frozenset({REFUSED}),
+)
+def rolling_restart(scene: Scene, seconds: float) -> None:
+    """Restart them as an operator would, twice where there is time."""
+    _under_way(scene)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for program in ("web", *WORKERS):
+            scene.stack.restart(program)

@@ -3,13 +3,24 @@
 import time
 from dataclasses import replace
 
+from tests.chaos.copies import unanswered
 from tests.chaos.faults.registry import fault
 from tests.chaos.scene import Scene
 from tests.fakes.fcm_server import EVERY_TOKEN, refusal
 from tests.fakes.http_server import Answer
 
-UNANSWERED = "FCM took the message and its answer was lost: the outcome is unknown"
-TAKEN = "the worst that a 5xx can mean: FCM took what it did not answer for"
+# What is tried again waits at least 2.5, 5, 10 and 20 s, so in 20 s there are four tries that are
+# not answered; the next one is.
+TRIES = 4
+UNANSWERED = unanswered(
+    "FCM took the message and its answer was lost: the outcome is unknown, and it is tried again "
+    "as anything else, because a second copy replaces the first on the device",
+    at_most=TRIES,
+)
+TAKEN = unanswered(
+    "the worst that a 5xx can mean: FCM took what it did not answer for, and it is tried again",
+    at_most=TRIES,
+)
 
 
 def _answer(scene: Scene, seconds: float, answer: Answer) -> None:
@@ -29,14 +40,14 @@ def fcm_429(scene: Scene, seconds: float) -> None:
     _answer(scene, seconds, answer)
 
 
-@fault(says="FCM answers 500, and takes the message all the same", doubles=TAKEN)
+@fault(says="FCM answers 500, and takes the message all the same", copies=TAKEN)
 def fcm_500(scene: Scene, seconds: float) -> None:
     """Fail inside, after the message was read."""
     answer = refusal(500, "INTERNAL", "Internal error.", fcm="INTERNAL")
     _answer(scene, seconds, replace(answer, taken=True))
 
 
-@fault(says="FCM answers 503, and takes the message all the same", doubles=TAKEN)
+@fault(says="FCM answers 503, and takes the message all the same", copies=TAKEN)
 def fcm_503(scene: Scene, seconds: float) -> None:
     """Be overloaded, after the message was read."""
     answer = refusal(503, "UNAVAILABLE", "Try again.", fcm="UNAVAILABLE", retry_after="2")
@@ -50,13 +61,13 @@ def fcm_401(scene: Scene, seconds: float) -> None:
     _answer(scene, seconds, answer)
 
 
-@fault(says="FCM takes the message and resets the connection", doubles=UNANSWERED)
+@fault(says="FCM takes the message and resets the connection", copies=UNANSWERED)
 def fcm_resets(scene: Scene, seconds: float) -> None:
     """Take it and close."""
     _answer(scene, seconds, Answer(drop=True))
 
 
-@fault(says="FCM takes the message and never answers", seconds=20, doubles=UNANSWERED)
+@fault(says="FCM takes the message and never answers", seconds=20, copies=UNANSWERED)
 def fcm_hangs(scene: Scene, seconds: float) -> None:
     """Take it and keep the connection open."""
     _answer(scene, seconds, Answer(hang=True))

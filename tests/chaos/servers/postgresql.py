@@ -69,6 +69,25 @@ class Postgresql(Server):
             if found.fetchone() is None:
                 connection.execute(f"CREATE DATABASE {ROLE}")
 
+    def make_database(self, name: str) -> str:
+        """Make a further database and return its address."""
+        with self.administrator() as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self._address(name)
+
+    def administrator(self) -> psycopg.Connection:
+        """Connect beside the stack, with each statement committed by itself."""
+        return psycopg.connect(self._address("postgres"), autocommit=True)
+
+    def end_sessions(self) -> int:
+        """End every session of the stack, and return how many there were."""
+        with self.administrator() as connection:
+            ended = connection.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s",
+                [ROLE],
+            ).fetchone()
+        return int(ended[0]) if ended else 0
+
     def answers(self) -> bool:
         try:
             with psycopg.connect(self._address("postgres"), connect_timeout=2):

@@ -90,6 +90,12 @@ class Rabbitmq(Server):
             timeout=CONTROL_SECONDS,
         )
 
+    def make_host(self, name: str) -> str:
+        """Make a further virtual host and return its address."""
+        self.control("add_vhost", name)
+        self.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
+        return f"{self.url.removesuffix('/')}{name}"
+
     def __exit__(self, *_: object) -> None:
         self.kill()
         kill_family(self._mapper.pid)

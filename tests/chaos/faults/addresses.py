@@ -1,0 +1,84 @@
+"""Two workers meet the same dead addresses or devices in opposite order, at the same moment.
+
+Nobody may wait for an address while others wait for what it holds, so neither explains a copy, and
+every mail to such an address bounces: none was known to be dead when it was prepared.
+"""
+
+import time
+from uuid import uuid4
+
+from apps.notifications.queues import Channel
+from tests.chaos import bulk
+from tests.chaos.copies import CALLS_IN_FLIGHT
+from tests.chaos.faults.registry import fault
+from tests.chaos.scene import PLATFORMS, Scene
+from tests.fakes.fcm_server import refusal
+from tests.journeys.http import until
+
+DEAD = 45
+GOOD = 5
+ROUNDS = 4
+URGENT_PRIORITY, NORMAL_PRIORITY = 8, 5
+HELD_SECONDS = 20.0
+# Both calls of bulk have been answered and both chunks are on the wire by then.
+OPENS_AFTER_SECONDS = 3.0
+UNREGISTERED = refusal(404, "NOT_FOUND", "Requested entity was not found.", fcm="UNREGISTERED")
+
+
+@fault(
+    says="two chunks with the same 45 dead addresses in opposite order, recorded together, 4 times",
+    endings=frozenset({"bounced (hard_bounce)"}),
+)
+def addresses_deadlock(scene: Scene, seconds: float) -> None:
+    """Have the normal and the urgent worker retire the same addresses at the same moment."""
+    try:
+        for _ in range(ROUNDS):
+            mark = uuid4().hex[:6]
+            addresses = [f"dead-{mark}-{number}@example.com" for number in range(DEAD)]
+            people = [scene.user(address.partition("@")[0], email=address) for address in addresses]
+            scene.smtp.hold()
+            scene.smtp.gone |= frozenset(addresses)
+            _ask_in_both_orders(scene, Channel.EMAIL, people)
+            # All threads of both workers.
+            until(
+                lambda: len(scene.smtp.held) == 2 * CALLS_IN_FLIGHT[Channel.EMAIL],
+                within=HELD_SECONDS,
+                what="both workers to meet the dead addresses",
+            )
+            scene.smtp.let_go()
+            time.sleep(seconds / ROUNDS / 2)
+    finally:
+        scene.smtp.let_go()
+        scene.afterwards.callback(scene.smtp.behave)
+
+
+@fault(
+    says="two chunks with the same 45 dead devices in opposite order, recorded together, 4 times"
+)
+def devices_deadlock(scene: Scene, seconds: float) -> None:
+    """Have the normal and the urgent worker retire the same devices at the same moment.
+
+    Each person has a second device, which takes the message.
+    """
+    scene.afterwards.callback(scene.fcm.behave)
+    for _ in range(ROUNDS):
+        mark = uuid4().hex[:6]
+        people = [_with_a_dead_device(scene, f"{mark}-{number}") for number in range(DEAD)]
+        scene.fcm.opens_at = time.time() + OPENS_AFTER_SECONDS
+        _ask_in_both_orders(scene, Channel.PUSH, people)
+        time.sleep(max(OPENS_AFTER_SECONDS, seconds / ROUNDS / 2))
+
+
+def _ask_in_both_orders(scene: Scene, channel: Channel, dead: list[str]) -> None:
+    good = scene.recipients.users[channel][:GOOD]
+    bulk.ask(scene, channel, users=[*dead, *good], priority=NORMAL_PRIORITY)
+    bulk.ask(scene, channel, users=[*reversed(dead), *good], priority=URGENT_PRIORITY)
+
+
+def _with_a_dead_device(scene: Scene, name: str) -> str:
+    user = scene.user(f"person-{name}")
+    for number, token in enumerate((f"dead-{name}", f"good-{name}")):
+        device = {"push_token": token, "platform": PLATFORMS[number]}
+        scene.api.made(f"/api/v1/users/{user}/devices/", device)
+    scene.fcm.answer(f"dead-{name}", UNREGISTERED)
+    return user

@@ -1,0 +1,43 @@
+"""The tree of another commit, with this one's packages."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.journeys.processes import BIN, ROOT
+
+
+class NoSuchCommitError(Exception):
+    """There is no git here, or it does not know the commit."""
+
+
+@contextmanager
+def worktree(commit: str, folder: Path) -> Iterator[Path]:
+    """Check a commit out into a folder that is not there yet, and remove it afterwards.
+
+    Raises:
+        NoSuchCommitError: It cannot be had here.
+    """
+    # What an earlier run left behind when it was killed.
+    _git("worktree", "prune")
+    _git("worktree", "add", "--detach", "--quiet", str(folder), commit)
+    try:
+        (folder / ".venv").symlink_to(BIN.parent)
+        yield folder
+    finally:
+        _git("worktree", "remove", "--force", str(folder))
+
+
+def _git(*words: str) -> None:
+    try:
+        subprocess.run(  # noqa: S603 - this checkout.
+            ["git", *words],  # noqa: S607 - wherever it is.
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        words_of_git = getattr(error, "stderr", "") or str(error)
+        raise NoSuchCommitError(f"git {words[0]} {words[1]}: {words_of_git.strip()}") from error
