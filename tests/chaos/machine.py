@@ -13,7 +13,7 @@ from tests.journeys.processes import ROOT
 def described(scene: Scene) -> str:
     """Name the commit, the cores, the memory and the versions in one sentence."""
     return (
-        f"Commit {_commit()}, {datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores "
+        f"Commit {scene.commit or _commit()}, {datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores "
         f"({_processor()}), {_memory_gb():.0f} GB, for stack, servers, providers and callers "
         f"together; Python {platform.python_version()}, PostgreSQL {scene.postgresql.version()}, "
         f"RabbitMQ {scene.rabbitmq.version()}, Redis {scene.redis.version()}."

@@ -37,13 +37,14 @@ class Scene:
         commit: Run the stack of another commit, to see what it would have done.
 
     Attributes:
+        commit: The one whose stack runs; empty for this tree's.
         afterwards: What is undone only when everything that was accepted has ended.
         harms: What a fault did to workers.
         asked_beside: What a fault itself asked for, the ids by reference.
     """
 
     def __init__(self, *, keep: bool = False, commit: str = "") -> None:
-        self._keep, self._commit = keep, commit
+        self._keep, self.commit = keep, commit
         self.harms: list[Harm] = []
         self.asked_beside: dict[str, str] = {}
         self._open = ExitStack()
@@ -77,7 +78,7 @@ class Scene:
         self.rabbitmq = enter(Rabbitmq(self.folder))
         self.smtp, self.fcm = enter(SmtpStandIn()), enter(FcmStandIn())
         self.books = Books(url=self.postgresql.url)
-        root = enter(worktree(self._commit, self.folder / "tree")) if self._commit else ROOT
+        root = enter(worktree(self.commit, self.folder / "tree")) if self.commit else ROOT
         self._settings = {
             "DATABASE_URL": self.postgresql.url,
             "BROKER_URL": self.rabbitmq.url,

@@ -96,6 +96,9 @@ def disk_full(scene: Scene, seconds: float) -> None:
         NotPossibleError: No disk can be mounted here.
     """
     disk = scene.afterwards.enter_context(_small_disk(scene))
+    # So that there is much to record as well while it is full.
+    for channel in Channel:
+        bulk.many(scene, channel, BULK // 3)
     ballast = disk / "ballast"
     with suppress(OSError), ballast.open("wb") as file:
         while True:
@@ -130,6 +133,8 @@ def _small_disk(scene: Scene) -> Iterator[Path]:
             back = sql.SQL("ALTER TABLE {} SET TABLESPACE pg_default").format(table)
             undo.callback(_execute, scene, back)
             connection.execute(sql.SQL("ALTER TABLE {} SET TABLESPACE small").format(table))
+            # Without free space in its pages everything that is stored needs the disk.
+            connection.execute(sql.SQL("VACUUM FULL {}").format(table))
         yield disk
 
 
