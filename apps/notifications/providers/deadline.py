@@ -22,14 +22,22 @@ Resolve = Callable[[str, int], Sequence[Address]]
 
 # A wait may end this much after the deadline.
 SLACK_SECONDS = 0.05
+# So many pieces that have come already may still be read when the time is over. A process that was
+# stopped for a minute finds the answer there, and must not take a mail for unanswered that was.
+LATE_READS = 16
 TIME_IS_OVER = "The time for this call is over."
 
 
 class _Now(threading.local):
-    """The deadline of this thread: when it ends (None where there is none), by which clock."""
+    """The deadline of this thread: when it ends (None where there is none), by which clock.
+
+    Attributes:
+        late_reads: Pieces that may still be read when it is over.
+    """
 
     ends_at: float | None = None
     clock: Clock = staticmethod(time.monotonic)
+    late_reads: int = LATE_READS
 
 
 _now = _Now()
@@ -58,7 +66,7 @@ class deadline:  # noqa: N801 - used as a function; a generator took three times
         seconds = self._seconds
         if outer_end is not None:
             seconds = min(seconds, outer_end - outer_clock())
-        _now.ends_at, _now.clock = clock() + seconds, clock
+        _now.ends_at, _now.clock, _now.late_reads = clock() + seconds, clock, LATE_READS
 
     def __exit__(self, *_: object) -> None:
         """Return to the outer deadline."""
@@ -94,6 +102,17 @@ def _limit(sock: socket.socket) -> None:
         sock.settimeout(left)
 
 
+def _limit_read(sock: socket.socket) -> None:
+    """The same for a read, which gets what is there already also when nothing is left."""
+    try:
+        _limit(sock)
+    except TimeoutError:
+        if not _now.late_reads:
+            raise
+        _now.late_reads -= 1
+        sock.settimeout(0)
+
+
 class BoundedSocket(socket.socket):
     """A socket whose waits end at the deadline of the thread that uses it.
 
@@ -107,13 +126,19 @@ class BoundedSocket(socket.socket):
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """As ``socket.socket``."""
-        _limit(self)
-        return super().recv(size, flags)
+        _limit_read(self)
+        try:
+            return super().recv(size, flags)
+        except BlockingIOError:
+            raise TimeoutError(TIME_IS_OVER) from None
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """As ``socket.socket``."""
-        _limit(self)
-        return super().recv_into(buffer, nbytes, flags)
+        _limit_read(self)
+        try:
+            return super().recv_into(buffer, nbytes, flags)
+        except BlockingIOError:
+            raise TimeoutError(TIME_IS_OVER) from None
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """As ``socket.socket``."""
@@ -136,8 +161,11 @@ class BoundedTlsSocket(ssl.SSLSocket):
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 - the base's own.
         """As ``ssl.SSLSocket``."""
-        _limit(self)
-        return super().read(len, buffer)
+        _limit_read(self)
+        try:
+            return super().read(len, buffer)
+        except ssl.SSLWantReadError:
+            raise TimeoutError(TIME_IS_OVER) from None
 
     def send(self, data: Any, flags: int = 0) -> int:
         """As ``ssl.SSLSocket``, whose ``sendall`` calls this for each piece."""

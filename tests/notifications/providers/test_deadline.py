@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from apps.notifications.providers.deadline import (
+    LATE_READS,
     Address,
     connect,
     deadline,
@@ -64,6 +65,53 @@ def test_after_the_end_nothing_is_begun(clock: Clock, silent: SilentServer) -> N
                     begin()
         with pytest.raises(TimeoutError):
             connect(silent.host, silent.port)
+
+
+@pytest.fixture
+def peers(clock: Clock) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Both ends of a connection with a deadline of ten seconds."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    host, port = listener.getsockname()
+    with listener, deadline(10.0, clock=clock), connect(host, port) as ours:
+        theirs, _ = listener.accept()
+        with theirs:
+            yield ours, theirs
+
+
+def arrived(sock: socket.socket, count: int) -> None:
+    """Wait until so many bytes are there to be read."""
+    while len(socket.socket.recv(sock, 10_000, socket.MSG_PEEK)) < count:
+        pass
+
+
+def test_what_came_in_time_is_read_also_by_who_stood_still_meanwhile(
+    clock: Clock, peers: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = peers
+    theirs.sendall(b"250 Ok\r\n")
+    arrived(ours, 8)
+    clock.now += 70.0
+
+    assert ours.recv(100) == b"250 Ok\r\n"
+    with pytest.raises(TimeoutError):
+        ours.recv(100)
+    with pytest.raises(TimeoutError):
+        ours.send(b"a")
+
+
+def test_a_peer_that_goes_on_sending_holds_nobody_after_the_end(
+    clock: Clock, peers: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = peers
+    theirs.sendall(b"a" * 1000)
+    arrived(ours, 1000)
+    clock.now += 70.0
+
+    assert ours.recv_into(bytearray(1)) == 1
+    for _ in range(LATE_READS - 1):
+        ours.recv(1)
+    with pytest.raises(TimeoutError):
+        ours.recv(1)
 
 
 def test_each_wait_gets_what_the_waits_before_it_left(clock: Clock, silent: SilentServer) -> None:
