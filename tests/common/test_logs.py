@@ -198,13 +198,14 @@ def test_masking_costs_little() -> None:
         "status": "delivered",
         "reason": "",
     }
-    started = time.perf_counter()
+    # Of the processor and not of the clock on the wall: the machine may be busy.
+    started = time.process_time()
     for _ in range(1000):
         masking.mask(None, "info", dict(line))
-    assert time.perf_counter() - started < 0.2
-    started = time.perf_counter()
+    assert time.process_time() - started < 0.2
+    started = time.process_time()
     masking.masked("a" * 90 + " " + "b.c@" * 5000 + "x" * 100_000)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize("format_name", ["json", "console"])

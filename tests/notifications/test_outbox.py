@@ -119,13 +119,17 @@ def test_what_gathers_while_a_message_is_published_goes_out_together(lanes: Lane
     assert len(messages) < 100
 
 
-def test_a_hand_over_takes_no_time(lanes: Lanes) -> None:
+def test_a_hand_over_does_not_wait_for_the_broker(
+    lanes: Lanes, broker_away: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
     publisher = Publisher()
     group = wakeups(1000)
-    started = time.perf_counter()
     for wakeup in group:
         publisher.hand_over([wakeup])
-    assert time.perf_counter() - started < 0.5
+    # All of them have been taken while nobody could publish one.
+    until(lambda: "broker did not take a message" in caplog.text)
+    assert lanes.take() == []
+    broker_away()
     taken_until(lanes, 1000)
 
 
@@ -143,11 +147,9 @@ def test_the_publisher_survives_a_dead_broker_and_forgets_nothing(
     assert sorted(found) == sorted(ids_of(group))
 
 
-def test_publishing_to_a_dead_broker_raises_quickly(broker_away: Callable[[], None]) -> None:
-    started = time.monotonic()
+def test_publishing_to_a_dead_broker_raises(broker_away: Callable[[], None]) -> None:
     with pytest.raises(OperationalError):
         publish(wakeups(1))
-    assert time.monotonic() - started < 5
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ message it keeps who got it and when, and not what it said.
 import re
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 from uuid import UUID
@@ -58,9 +58,15 @@ class _Sandbox(Provider[Message]):
     name: ClassVar[str] = "sandbox"
     bounce: ClassVar[Reply]
 
-    def __init__(self, *, slow_seconds: float = SLOW_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        slow_seconds: float = SLOW_SECONDS,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         super().__init__()
         self._slow_seconds = slow_seconds
+        self._sleep = sleep
 
     @abstractmethod
     def scene(self, message: Message) -> _Scene:
@@ -92,7 +98,7 @@ class _Sandbox(Provider[Message]):
         # All the slow ones of a chunk are slow at the same time.
         pause = self._slow_seconds if any(scene.part == "slow" for scene in scenes) else 0.0
         if pause:
-            time.sleep(pause)
+            self._sleep(pause)
         tried_before = _tried_before(scenes)
         replies = []
         for scene in scenes:

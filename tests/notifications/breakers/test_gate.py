@@ -46,11 +46,12 @@ def test_forced_open_it_admits_nothing_until_it_is_given_back(name: str) -> None
 def test_while_closed_a_check_and_a_report_cost_little(name: str) -> None:
     breakers.admit(name, wanted=1)
     breakers.report(name, FINE)
-    started = time.perf_counter()
+    # Of the processor: the machine may be busy.
+    started = time.process_time()
     for _ in range(1000):
         breakers.admit(name, wanted=100)
         breakers.report(name, FINE)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
 
     # A thousand chunks of a hundred: a hundred microseconds for each notification is the limit.
     assert seconds / (1000 * 100) < 0.0001
