@@ -30,6 +30,8 @@ KILL_EVERY_SECONDS = 4.0
 # A lease of 60 s ends meanwhile, and the sweep has looked.
 PAST_THE_LEASE_SECONDS = 70.0
 UNDER_WAY_SECONDS = 30.0
+# Long enough for one round of the sweep, less than the pause between two.
+SWEEP_FIRST_SECONDS = 0.3
 # Mails and push messages beside the load, so that full chunks are in flight.
 BULK = 1000
 UNDER_WAY = 150
@@ -152,10 +154,16 @@ def _under_way(scene: Scene) -> None:
 def all_paused(scene: Scene, seconds: float) -> None:
     """Stop everything of ours in the midst of many chunks, and let it go on."""
     _under_way(scene)
+    scheduler = scene.stack.pid("scheduler")
+    assert scheduler is not None
     since = time.time()
     scene.stack.freeze()
     try:
         time.sleep(seconds)
+        # They wake in any order. The worst is that the sweep finds ended leases before workers
+        # have recorded what they know.
+        signal_family(scheduler, signal.SIGCONT)
+        time.sleep(SWEEP_FIRST_SECONDS)
     finally:
         woken = time.time()
         scene.stack.thaw()
