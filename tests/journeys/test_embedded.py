@@ -1,5 +1,6 @@
 """A stranger's first minutes: the one command, the printed curl, the mail in the browser."""
 
+import asyncio
 import json
 import re
 import signal
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from apps.notifications.providers.smtp import SmtpProvider
+from tests.fakes.smtp_server import Conversation, SmtpServer
 from tests.journeys.checkout import Checkout
 from tests.journeys.http import until
 from tests.journeys.processes import BIN
@@ -76,6 +79,51 @@ def test_a_kill_right_after_accepting_loses_nothing_and_keeps_the_demo(checkout:
         assert {api.status(pk)["attempts"] for pk in ids} == {1}
     finally:
         again.kill()
+
+
+class Thorough(SmtpServer):
+    """Answers for no mail but an urgent one before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def _give(self, talk: Conversation, reply: str) -> str:
+        if "queued as" in reply and b"Subject: urgent" not in self.mails[-1].content:
+            await self.go_on.wait()
+        return await super()._give(talk, reply)
+
+
+def test_an_urgent_mail_waits_for_no_slow_reply_to_bulk_mails(checkout: Checkout) -> None:
+    with Thorough() as server:
+        running = checkout.run(
+            EMAIL_PROVIDERS="smtp",
+            SMTP_HOST=server.host,
+            SMTP_PORT=str(server.port),
+            SMTP_TLS="none",
+        )
+        try:
+            api = checkout.api
+            template = api.mail_template(subject="{{ name }}")
+            user = api.user("alice")
+            bulk = {
+                "notification_type": "email",
+                "user_id": user,
+                "template_code": template,
+                "variables": {"name": "news"},
+            }
+            # More messages than there are workers: each thread waits for a reply.
+            for _ in range(6):
+                api.made("/api/v1/notifications/bulk", {"notifications": [bulk] * 100})
+            until(lambda: len(server.mails) >= SmtpProvider.threads, within=20, what="bulk mails")
+
+            urgent = api.send("email", user, template, variables={"name": "urgent"}, priority=9)
+
+            assert api.ended(urgent)["status"] == "sent"
+            assert {mail.parsed["Subject"] for mail in server.mails[:-1]} == {"news"}
+            server.loop.call_soon_threadsafe(server.go_on.set)
+        finally:
+            running.kill()
 
 
 def test_a_command_beside_the_running_service_reaches_it(checkout: Checkout) -> None:
