@@ -22,6 +22,9 @@ from apps.users.contacts import Contact
 
 log = structlog.get_logger(__name__)
 
+# By the word that is stored. One that no version knows settles nothing.
+RULE_OF = {outcome.value: rule for outcome, rule in RULES.items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
@@ -160,7 +163,7 @@ def _past_rounds(ids: Sequence[UUID]) -> dict[UUID, PastRounds]:
     for notification_id, device_id, outcome in attempts.values_list(
         "notification_id", "device_id", "outcome"
     ):
-        rule = RULES[Outcome(outcome)]
+        rule = RULE_OF.get(outcome)
         known = past[notification_id]
         known.accepted |= rule is Rule.DONE
         known.unknown += outcome == Outcome.UNKNOWN

@@ -449,6 +449,18 @@ def test_a_mail_with_an_accepted_attempt_is_sent_without_being_sent_again(
     assert smtp.mails == []
 
 
+def test_an_outcome_that_no_version_knows_stops_neither_its_row_nor_its_neighbours(
+    alice: User, bob: User, smtp: Observed
+) -> None:
+    rows = [accepted(alice), accepted(bob)]
+    Notification.objects.update(crashes=1)
+    known(rows[0], "permanent")
+    driven(*rows)
+
+    assert {row.status for row in rows} == {Status.SENT}
+    assert once_each(smtp, rows)
+
+
 def test_a_push_whose_worker_died_goes_only_to_the_devices_that_have_none(
     alice: User, fcm: FcmServer
 ) -> None:
