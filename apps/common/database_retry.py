@@ -11,6 +11,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 1.0
+SHORT_PATIENCE_SECONDS = 10.0
 
 # These are about the values of a statement, so they come again however often it is repeated. All
 # others pass: the server restarts, a session was ended, a lock was waited for too long, two
@@ -65,3 +66,16 @@ def run_until_answered(
         sleep(pause)
         pause = min(pause * 2, LAST_PAUSE_SECONDS)
         repeated = True
+
+
+def run_if_answered(words: str, step: Callable[[], object]) -> None:
+    """Do what may be left undone in the end: then the log tells it.
+
+    Args:
+        words: What is left undone, for the log.
+        step: What to do; repeated it must change nothing.
+    """
+    try:
+        run_until_answered(lambda _: step(), what=words, patience_seconds=SHORT_PATIENCE_SECONDS)
+    except Error as error:
+        log.warning(words, error=type(error).__name__)

@@ -19,6 +19,7 @@ from apps.notifications.delivery.claim import Claim, claim
 from apps.notifications.delivery.eligibility import Hindrance
 from apps.notifications.delivery.prepare import Envelope, Prepared, prepare
 from apps.notifications.delivery.retry import Policy
+from apps.notifications.delivery.rounds import Call, Round
 from apps.notifications.models import Notification
 from apps.notifications.providers.base import Reply
 from apps.notifications.providers.registry import provider
@@ -55,7 +56,7 @@ class _Flight:
     lane: str
     until: float
     hindered: list[tuple[Notification, Hindrance]]
-    rounds: Iterator[list[record.Round]]
+    rounds: Iterator[list[Round]]
     unrecorded: set[UUID]
 
     def recorded(self) -> list[Again]:
@@ -70,7 +71,7 @@ class _Flight:
             self.claim.renew_when_due(self.unrecorded)
         return waits + self._record([])
 
-    def _record(self, rounds: list[record.Round]) -> list[Again]:
+    def _record(self, rounds: list[Round]) -> list[Again]:
         hindered, self.hindered = self.hindered, []
         if not (rounds or hindered):
             return []
@@ -221,7 +222,7 @@ def _send(
     turn: limits.Turn,
     until: float,
     started_at: datetime,
-) -> Iterator[list[record.Round]]:
+) -> Iterator[list[Round]]:
     """Take the messages of all envelopes to the wire side by side, each by its provider.
 
     Returns:
@@ -245,20 +246,20 @@ def _rounds(
     parts: Iterator[dict[int, Reply | None]],
     *,
     started_at: datetime,
-) -> Iterator[list[record.Round]]:
+) -> Iterator[list[Round]]:
     """Gather answers into rounds; one has ended when all its messages are answered or held."""
     places = iter(range(len(parcels)))
     awaited = [(envelope, list(islice(places, len(envelope.messages)))) for envelope in envelopes]
     replies: dict[int, Reply | None] = {}
 
-    def round_of(envelope: Envelope, own: Sequence[int]) -> record.Round:
-        return record.Round(
+    def round_of(envelope: Envelope, own: Sequence[int]) -> Round:
+        return Round(
             notification=envelope.notification,
             started_at=started_at,
             accepted_before=envelope.accepted_before,
             unknown_before=envelope.unknown_before,
             calls=[
-                record.Call(
+                Call(
                     message=parcels[place].message,
                     provider=plan.provider.get(place, ""),
                     reply=replies.get(place),

@@ -11,7 +11,7 @@ from apps.common.ids import new_id
 from apps.notifications import timeline
 from apps.notifications.delivery.again import Again
 from apps.notifications.delivery.deliver import deliver
-from apps.notifications.delivery.record import RETRY_GRACE
+from apps.notifications.delivery.moves import RETRY_GRACE
 from apps.notifications.models import Attempt, DeadLetter, Event, Notification
 from apps.notifications.models.sandbox import SandboxMessage
 from apps.notifications.queues import Channel

@@ -13,7 +13,7 @@ from apps.notifications.breakers.circuit import Forced
 from apps.notifications.dead_letter_desk import many, single
 from apps.notifications.dead_letter_desk.filters import Filter
 from apps.notifications.delivery.deliver import deliver
-from apps.notifications.delivery.record import RETRY_GRACE
+from apps.notifications.delivery.moves import RETRY_GRACE
 from apps.notifications.models import DeadLetter, LetterState, Notification
 from apps.notifications.queues import Channel
 from apps.notifications.states import Status

@@ -15,7 +15,9 @@ from apps.common.ids import new_id
 from apps.notifications.delivery import record
 from apps.notifications.delivery.claim import claim
 from apps.notifications.delivery.deliver import BULK_CHUNK_SECONDS, deliver
+from apps.notifications.delivery.moves import RETRY_GRACE
 from apps.notifications.delivery.retry import Policy
+from apps.notifications.delivery.rounds import Call, Round
 from apps.notifications.models import Attempt, DeadLetter, Notification
 from apps.notifications.providers.base import Mail, Outcome, Reply
 from apps.notifications.providers.smtp import SmtpProvider
@@ -369,11 +371,11 @@ def test_a_retry_is_looked_for_soon_after_it_was_due(alice: User) -> None:
         text="Welcome",
     )
     busy = Reply(outcome=Outcome.TRANSIENT, code="450")
-    done = record.Round(
+    done = Round(
         notification=claimed.rows[0],
         started_at=now,
         accepted_before=False,
-        calls=[record.Call(message=mail, provider="smtp", reply=busy)],
+        calls=[Call(message=mail, provider="smtp", reply=busy)],
     )
     record.outcomes(
         claimed.id,
@@ -385,4 +387,4 @@ def test_a_retry_is_looked_for_soon_after_it_was_due(alice: User) -> None:
     row.refresh_from_db()
     assert row.next_attempt_at is not None
     assert timedelta(seconds=4) <= row.next_attempt_at - now <= timedelta(seconds=8)
-    assert row.wake_at == row.next_attempt_at + record.RETRY_GRACE
+    assert row.wake_at == row.next_attempt_at + RETRY_GRACE
