@@ -16,6 +16,7 @@ from apps.notifications import breakers, limits, queues
 from apps.notifications.delivery import again, record, routing
 from apps.notifications.delivery.again import Again
 from apps.notifications.delivery.claim import Claim, claim
+from apps.notifications.delivery.clock import DatabaseClock
 from apps.notifications.delivery.eligibility import Hindrance
 from apps.notifications.delivery.prepare import Envelope, Prepared, prepare
 from apps.notifications.delivery.retry import Policy
@@ -107,6 +108,7 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Agai
     began = time.monotonic()
     waits: list[Again] = []
     flight: _Flight | None = None
+    clock: DatabaseClock | None = None
     try:
         for start, end in pairwise(_bounds(len(ids))):
             ahead, flight = flight, None
@@ -118,8 +120,11 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Agai
                         Again(lane=ahead.lane, attempt=attempt, rung_seconds=None, ids=rest)
                     )
                     break
-                early, flight = _begun(channel, ids[start:end], attempt=attempt, began=began)
+                early, flight = _begun(
+                    channel, ids[start:end], attempt=attempt, began=began, clock=clock
+                )
                 waits += early
+                clock = flight.claim.clock if flight is not None else clock
             except Error as error:
                 log.warning("a message waits for the database", error=type(error).__name__)
                 rest = list(ids[start:])
@@ -149,10 +154,20 @@ def _bounds(count: int) -> list[int]:
 
 
 def _begun(
-    channel: Channel, ids: Sequence[UUID], *, attempt: int, began: float
+    channel: Channel,
+    ids: Sequence[UUID],
+    *,
+    attempt: int,
+    began: float,
+    clock: DatabaseClock | None,
 ) -> tuple[list[Again], _Flight | None]:
-    """Claim and prepare a chunk and begin its calls; return what is too early for them as well."""
+    """Claim and prepare a chunk and begin its calls; return what is too early for them as well.
+
+    All chunks of a message go by the clock of its first: two readings differ by milliseconds, and
+    their times would be out of order.
+    """
     claimed = claim(ids, attempt=attempt)
+    claimed.clock = clock or claimed.clock
     early = again.group(
         [(row, row.attempts, row.next_attempt_at) for row in claimed.early],
         now=claimed.clock.now(),
