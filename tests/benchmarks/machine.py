@@ -1,10 +1,7 @@
 """What the figures were measured on."""
 
-from typing import cast
-
 from tests.benchmarks.bench import Bench
 from tests.chaos import machine
-from tests.chaos.scene import Scene
 
 # What decides about speed and might be otherwise elsewhere.
 DURABILITY = (
@@ -16,4 +13,4 @@ DURABILITY = (
 def described(bench: Bench) -> str:
     """Name the commit, the cores, the memory, the versions and the durability."""
     # Both have the three servers, which is all that is asked of it.
-    return f"{machine.described(cast('Scene', bench))} {DURABILITY}"
+    return f"{machine.described(bench)} {DURABILITY}"

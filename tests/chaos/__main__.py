@@ -56,7 +56,7 @@ def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
     with Scene(keep=given.keep, commit=given.commit) as scene:
         if given.keep:
             _say(f"Data and logs stay in {scene.folder}.")
-        measured_on = machine.described(scene)
+        measured_on = machine.described(scene, commit=scene.commit)
         for name in names:
             _say(f"{time.strftime('%H:%M:%S')} {name}: {FAULTS[name].says}")
             try:

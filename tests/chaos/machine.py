@@ -5,15 +5,39 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
-from tests.chaos.scene import Scene
+from tests.chaos.servers.postgresql import Postgresql
+from tests.chaos.servers.rabbitmq import Rabbitmq
+from tests.chaos.servers.redis import RedisServer
 from tests.journeys.processes import ROOT
 
 
-def described(scene: Scene) -> str:
-    """Name the commit, the cores, the memory and the versions in one sentence."""
+class Servers(Protocol):
+    """Whoever has the three servers: the scene of the faults, and that of the benchmarks."""
+
+    @property
+    def postgresql(self) -> Postgresql:
+        """The database."""
+
+    @property
+    def rabbitmq(self) -> Rabbitmq:
+        """The broker."""
+
+    @property
+    def redis(self) -> RedisServer:
+        """The cache."""
+
+
+def described(scene: Servers, *, commit: str = "") -> str:
+    """Name the commit, the cores, the memory and the versions in one sentence.
+
+    Args:
+        scene: The servers.
+        commit: What was run; empty for this checkout.
+    """
     return (
-        f"Commit {scene.commit or _commit()}, {datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores "
+        f"Commit {commit or _commit()}, {datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores "
         f"({_processor()}), {_memory_gb():.0f} GB, for stack, servers, providers and callers "
         f"together; Python {platform.python_version()}, PostgreSQL {scene.postgresql.version()}, "
         f"RabbitMQ {scene.rabbitmq.version()}, Redis {scene.redis.version()}."
