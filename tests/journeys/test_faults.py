@@ -140,7 +140,7 @@ def test_poison_is_recorded_and_never_stops_a_queue(installation: Installation, 
         rows = installation.query("SELECT id, reason, channel FROM notifications_deadletter")
         return [(reason, channel) for pk, reason, channel in rows if pk not in before]
 
-    until(lambda: len(new_letters()) >= 5, within=60, what="five dead letters")
+    until(lambda: len(new_letters()) >= 5, within=20, what="five dead letters")
     recorded = new_letters()
 
     assert set(recorded) == {("rejected", "email")}
