@@ -17,9 +17,10 @@ fi
 role="${1:-web}"
 case "$role" in
     web)
-        exec granian --interface wsgi --host 0.0.0.0 --port "${PORT:-8000}" \
-            --workers "${WEB_PROCESSES:-2}" --blocking-threads 8 --respawn-failed-workers \
-            --log-level warning notifications_project.wsgi:application
+        exec granian --interface rsgi --http 1 --no-ws \
+            --host 0.0.0.0 --port "${PORT:-8000}" \
+            --workers "${WEB_PROCESSES:-2}" --respawn-failed-workers \
+            --log-level warning notifications_project.rsgi:server
         ;;
     worker)
         lanes="${2:?worker needs its lanes, such as email,email.bulk}"

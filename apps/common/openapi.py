@@ -23,6 +23,7 @@ EXAMPLE_ERRORS: dict[int, list[dict[str, str]]] = {
 EXAMPLE_DETAILS = {
     **DETAILS,
     401: "Authentication credentials were not provided.",
+    408: "The body did not come in time.",
     409: "The state of the resource forbids this.",
     413: "The body is larger than 262144 bytes.",
     415: "Unsupported media type in request.",
@@ -118,7 +119,7 @@ class Schema(AutoSchema):
         if access is None or not access.anyone:
             statuses |= {401, 403}
         if "requestBody" in operation:
-            statuses |= {400, 413, 415, 429}
+            statuses |= {400, 408, 413, 415, 429}
         if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
             statuses.add(400)
         if "{" in self.path:

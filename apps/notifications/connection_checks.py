@@ -68,7 +68,7 @@ def postgresql_holds_the_processes(
     """Warn where the configured processes want more connections than they are allowed."""
     processes = Processes(
         web=settings.WEB_PROCESSES,
-        threads=settings.WEB_BLOCKING_THREADS,
+        threads=settings.WEB_THREADS + settings.WEB_LARGE_BODY_THREADS,
         email=settings.EMAIL_WORKERS,
         push=settings.PUSH_WORKERS,
     )

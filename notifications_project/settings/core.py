@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.common.problems.ProblemMiddleware",
+    "apps.common.server.refusals.RefusalMiddleware",
     # Refuses hosts that are not ALLOWED_HOSTS, and says how long each answer is.
     "django.middleware.common.CommonMiddleware",
     "apps.common.sessions.SessionMiddleware",

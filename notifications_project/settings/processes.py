@@ -6,6 +6,8 @@ WEB_PROCESSES = environment.WEB_PROCESSES
 EMAIL_WORKERS = environment.EMAIL_WORKERS
 PUSH_WORKERS = environment.PUSH_WORKERS
 
-# Threads of a web process that answer requests; docker/stack.conf and docker/entrypoint.sh say the
-# same. One alone would let a slow request hold up /health/live; each keeps a database connection.
-WEB_BLOCKING_THREADS = 8
+# Threads of a web process that answer requests. One alone would let a slow request hold up
+# /health/live; each keeps a database connection.
+WEB_THREADS = 8
+# Further ones for uploads, which are read as they come: each may wait for its client.
+WEB_LARGE_BODY_THREADS = 2

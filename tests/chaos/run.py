@@ -97,7 +97,7 @@ def _run(scene: Scene, fault: Fault, pace: Pace) -> Result:
     complaints: list[str] = []
     with load:
         began = time.time()
-        time.sleep(pace.baseline)
+        time.sleep(fault.baseline or pace.baseline)
         injected = time.time()
         fault.inject(scene, fault.seconds if pace.seconds is None else pace.seconds)
         healed = time.time()
@@ -120,11 +120,15 @@ def _run(scene: Scene, fault: Fault, pace: Pace) -> Result:
         harms=scene.harms,
     )
     complaints += _errors(fault, load)
+    before = percentile(load.latencies(since=began, until=injected), 0.99)
+    during = percentile(load.latencies(since=injected, until=healed), 0.99)
+    if fault.slowdown is not None and during > fault.slowdown * before:
+        complaints.append(f"callers waited {during / before:.1f} times as long, by their p99")
     return Result(
         fault=fault,
         account=made,
-        p99_before=percentile(load.latencies(since=began, until=injected), 0.99),
-        p99_during=percentile(load.latencies(since=injected, until=healed), 0.99),
+        p99_before=before,
+        p99_during=during,
         drain=drain,
         errors=load.errors,
         never_accepted=len(load.asked) - len(accepted),

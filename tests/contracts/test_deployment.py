@@ -363,3 +363,13 @@ def test_flower_remembers_a_bounded_number_of_tasks(name: str) -> None:
     (command,) = re.findall(r"celery .* flower .*", (ROOT / "docker" / name).read_text())
 
     assert "--max-tasks=5000" in command
+
+
+@pytest.mark.parametrize("name", ["stack.conf", "entrypoint.sh"])
+def test_bodies_are_read_before_a_thread_works_on_them(name: str) -> None:
+    commands = (ROOT / "docker" / name).read_text().replace("\\\n", " ")
+
+    [served] = re.findall(r"granian (--.*)", commands)
+    words = served.split()
+    assert words[:5] == ["--interface", "rsgi", "--http", "1", "--no-ws"]
+    assert words[-1] == "notifications_project.rsgi:server"

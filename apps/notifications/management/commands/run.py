@@ -12,7 +12,7 @@ from django.db import Error, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 
 from apps.notifications import demo
 from apps.notifications.api.welcome import sandbox_link
@@ -38,13 +38,14 @@ class Command(BaseCommand):
         made = self._prepared()
         self._print(made, f"http://{ADDRESS}:{port}")
         Granian(
-            "notifications_project.wsgi:application",
+            "notifications_project.rsgi:server",
             address=ADDRESS,
             port=port,
-            interface=Interfaces.WSGI,
+            interface=Interfaces.RSGI,
+            http=HTTPModes.http1,
+            websockets=False,
             # One process is everything here: its workers share memory with its broker.
             workers=1,
-            blocking_threads=settings.WEB_BLOCKING_THREADS,
             log_enabled=False,
         ).serve()
 

@@ -1,0 +1,101 @@
+"""An application that tells what it was given, served by the layer under test."""
+
+import hashlib
+import io
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from apps.common.problems import Problem
+from apps.common.server import BodyLimits, Server
+from apps.common.server.answers import Start
+from apps.common.server.refusals import REFUSAL
+
+THREADS = 2
+SECONDS = 3.0
+SMALL, WHOLE, HELD = 1024, 100 * 1024, 250 * 1024
+LINES = 1000
+LONG = 40
+FILE = Path(__file__)
+
+whole_bodies: list[int] = []
+
+
+def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: PLR0911 - by the path.
+    """Answer by the path."""
+    match environ["PATH_INFO"]:
+        case "/slow":
+            with Path(os.environ["BEGUN"]).open("a") as begun:
+                begun.write("begun\n")
+            time.sleep(1)
+            return answer(start, "200 OK", {"slow": True})
+        case "/nothing":
+            start("204 No Content", [])
+            return []
+        case "/lines":
+            start("200 OK", [("Content-Type", "text/plain")])
+            return (line(number) for number in range(LINES))
+        case "/long":
+            start("200 OK", [])
+            return (line(number) * 100_000 for number in range(LONG))
+        case "/file":
+            start("200 OK", [("Content-Length", str(FILE.stat().st_size))])
+            return environ["wsgi.file_wrapper"](FILE.open("rb"))
+        case "/part-of-file":
+            part = io.BytesIO(FILE.read_bytes()[:1000])
+            start("206 Partial Content", [("Content-Length", "1000")])
+            return environ["wsgi.file_wrapper"](part)
+        case "/broken":
+            raise LookupError("The application is broken.")
+        case "/whole-bodies":
+            return answer(start, "200 OK", whole_bodies)
+        case _:
+            return echo(environ, start)
+
+
+def echo(environ: dict[str, Any], start: Start) -> list[bytes]:
+    """Tell what came."""
+    refusal: Problem | None = environ.get(REFUSAL)
+    if refusal is None:
+        try:
+            body = environ["wsgi.input"].read()
+        except Problem as problem:
+            refusal = problem
+    if refusal is not None:
+        headers = list(refusal.headers.items())
+        said = {"code": refusal.problem_code, "detail": str(refusal.detail)}
+        return answer(start, f"{refusal.status_code} Refused", said, headers)
+    whole_bodies.append(len(body))
+    texts = {key: value for key, value in environ.items() if isinstance(value, str)}
+    told = {"length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    return answer(start, "200 OK", {**texts, **told})
+
+
+def line(number: int) -> bytes:
+    return b"%d\n" % number
+
+
+def answer(
+    start: Start, status: str, document: Any, headers: list[tuple[str, str]] | None = None
+) -> list[bytes]:
+    body = json.dumps(document).encode()
+    start(status, [("Content-Length", str(len(body))), *(headers or [])])
+    return [body]
+
+
+server = Server(
+    application,
+    threads=THREADS,
+    large_body_threads=1,
+    large_body_paths={"/large"},
+    limits=BodyLimits(
+        seconds=SECONDS,
+        bytes_per_second=16 * 1024,
+        small_bytes=SMALL,
+        whole_bytes=WHOLE,
+        longest_bytes=10 * WHOLE,
+        held_bytes=HELD,
+    ),
+)

@@ -1,0 +1,91 @@
+"""How answers go out."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.benchmarks.cpu import memory_mb
+from tests.common.server.conftest import Caller, Served, listens
+from tests.common.server.echo import FILE, LINES, LONG, THREADS, line
+from tests.journeys.http import until
+from tests.journeys.processes import BIN, Process, free_port
+
+Connect = Callable[[], Caller]
+
+
+def test_a_head_is_answered_without_a_body(caller: Caller) -> None:
+    length = caller.asked("/file", method="HEAD").headers["content-length"]
+    assert int(length) == FILE.stat().st_size
+    assert caller.asked("/lines", method="HEAD").raw == b""
+    assert caller.asked("/").status == 200, "the connection goes on"
+
+
+def test_an_answer_without_a_body_has_none(caller: Caller) -> None:
+    answer = caller.asked("/nothing")
+
+    assert (answer.status, answer.raw) == (204, b"")
+
+
+def test_what_is_made_while_it_is_sent_arrives_whole(caller: Caller) -> None:
+    assert caller.asked("/lines").raw == b"".join(map(line, range(LINES)))
+
+
+def test_a_long_answer_arrives_whole(caller: Caller) -> None:
+    answer = caller.asked("/long")
+
+    assert answer.raw == b"".join(line(number) * 100_000 for number in range(LONG))
+    assert answer.headers["content-length"] == str(len(answer.raw))
+    assert caller.asked("/").status == 200, "the connection goes on"
+
+
+def test_a_file_and_a_part_of_one_arrive_whole(caller: Caller) -> None:
+    assert caller.asked("/file").raw == FILE.read_bytes()
+    assert caller.asked("/part-of-file").raw == FILE.read_bytes()[:1000]
+
+
+def test_whoever_does_not_read_keeps_no_thread_and_no_memory(
+    connect: Connect, served: Served
+) -> None:
+    connect().asked("/long")
+    before = memory_mb(served.pid)
+    for _ in range(20):
+        connect().head("/long", method="GET")
+
+    assert connect().asked("/").status == 200
+    # Twenty answers of 11 MB.
+    assert memory_mb(served.pid) < before + 30
+
+
+def test_an_application_that_fails_is_a_500_and_goes_on(caller: Caller, connect: Connect) -> None:
+    assert caller.asked("/broken").status == 500
+    assert connect().asked("/").status == 200
+
+
+def test_what_is_worked_on_is_answered_before_the_end(tmp_path: Path) -> None:
+    port = free_port()
+    words = ["--interface", "rsgi", "--http", "1", "--no-ws", "--port", str(port)]
+    begun = tmp_path / "begun"
+    env = {
+        "DJANGO_SETTINGS_MODULE": "notifications_project.settings",
+        "ENV_FILE": "/dev/null",
+        "BEGUN": str(begun),
+    }
+    process = Process(
+        f"{BIN}/granian", *words, "tests.common.server.echo:server", log=tmp_path / "log", env=env
+    )
+    try:
+        until(lambda: listens(port), within=30, what="the server")
+        callers = [Caller(port) for _ in range(THREADS)]
+        for caller in callers:
+            caller.head("/slow", method="GET")
+        until(
+            lambda: begun.exists() and len(begun.read_text().split()) == THREADS,
+            within=30,
+            what="the work to begin",
+        )
+        process.signal_group(signal.SIGTERM)
+        for caller in callers:
+            assert caller.answer().status == 200
+            caller.socket.close()
+    finally:
+        process.stop()
