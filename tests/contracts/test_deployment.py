@@ -372,4 +372,5 @@ def test_bodies_are_read_before_a_thread_works_on_them(name: str) -> None:
     [served] = re.findall(r"granian (--.*)", commands)
     words = served.split()
     assert words[:5] == ["--interface", "rsgi", "--http", "1", "--no-ws"]
+    assert words[5:9] == ["--backlog", "4096", "--backpressure", "4096"]
     assert words[-1] == "notifications_project.rsgi:server"

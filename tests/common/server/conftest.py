@@ -68,6 +68,7 @@ class Caller:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     port = free_port()
     words = ["--interface", "rsgi", "--http", "1", "--no-ws", "--port", str(port)]
+    words += ["--backlog", "4096", "--backpressure", "4096"]
     words += ["--log-level", "warning", "tests.common.server.echo:server"]
     log = tmp_path_factory.mktemp("server") / "log"
     env = {"DJANGO_SETTINGS_MODULE": "notifications_project.settings", "ENV_FILE": "/dev/null"}

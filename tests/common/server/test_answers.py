@@ -1,8 +1,11 @@
 """How answers go out."""
 
+import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.benchmarks.cpu import memory_mb
 from tests.common.server.conftest import Caller, Served, listens
@@ -54,6 +57,26 @@ def test_whoever_does_not_read_keeps_no_thread_and_no_memory(
     assert connect().asked("/").status == 200
     # Twenty answers of 11 MB.
     assert memory_mb(served.pid) < before + 30
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Let this process open as many connections as the server takes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_strangers_with_half_heads_keep_nobody_out(connect: Connect) -> None:
+    for _ in range(1100):
+        connect().send(b"GET / HTTP/1.1\r\nHost: here\r\n")
+
+    other = connect()
+    # A head is given 30 s: whoever is let in only then has waited for a stranger.
+    other.socket.settimeout(20)
+    assert other.asked("/").status == 200
 
 
 def test_an_application_that_fails_is_a_500_and_goes_on(caller: Caller, connect: Connect) -> None:

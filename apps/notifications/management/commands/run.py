@@ -18,6 +18,9 @@ from apps.notifications import demo
 from apps.notifications.api.welcome import sandbox_link
 
 ADDRESS = "127.0.0.1"
+# So many may be open. With fewer, strangers who open that many and send nothing keep others out for
+# the 30 s that each is given.
+CONNECTIONS = 4096
 # As SQLite says it of a file that is no database at all.
 NOT_OURS = "not a database"
 OTHER_WAY_OUT = "Can it be read and written there, and has the disk room?"
@@ -44,6 +47,8 @@ class Command(BaseCommand):
             interface=Interfaces.RSGI,
             http=HTTPModes.http1,
             websockets=False,
+            backlog=CONNECTIONS,
+            backpressure=CONNECTIONS,
             # One process is everything here: its workers share memory with its broker.
             workers=1,
             log_enabled=False,
