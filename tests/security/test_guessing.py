@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
+from hmac import compare_digest
 from typing import Any
 
 import pytest
@@ -65,7 +66,16 @@ def test_an_unknown_address_takes_as_long_as_a_wrong_password(
     assert max(taken.values()) < 1.8 * min(taken.values()), taken
 
 
-def test_the_secret_of_a_key_reaches_no_query_and_no_plain_comparison() -> None:
+def test_the_secret_of_a_key_reaches_no_query_and_no_plain_comparison(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[tuple[str, str]] = []
+
+    def watched(kept: str, given: str) -> bool:
+        compared.append((kept, given))
+        return compare_digest(kept, given)
+
+    monkeypatch.setattr(api_keys, "compare_digest", watched)
     row, plain = api_keys.create(name="shop")
     secret = plain.rpartition("_")[2]
     wrong = plain[:-1] + ("a" if plain[-1] != "a" else "b")
@@ -73,6 +83,7 @@ def test_the_secret_of_a_key_reaches_no_query_and_no_plain_comparison() -> None:
     with CaptureQueriesContext(connection) as queries:
         for key in (plain, wrong):
             assert api_keys.verify(key) is None
+    assert [kept for kept, _ in compared] == [row.secret_hash] * 2
     asked = " ".join(query["sql"] for query in queries)
     assert row.prefix in asked
     assert secret not in asked

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from apps.common.callers import Scope
 from apps.notifications.models import Notification
+from apps.users import api_keys
 from apps.users.models import User
 from tests.notifications.cast import body, client_with
 
@@ -132,6 +133,17 @@ def test_both_ways_refuse_a_bad_key(alice: User, credentials: dict[str, str]) ->
     assert told(brief) == told(stranger.post(URL, body(alice), format="json", **USUAL))
     assert brief.status_code == 401
     assert brief["WWW-Authenticate"]
+
+
+def test_both_ways_refuse_a_wrong_secret(alice: User) -> None:
+    key, _ = api_keys.create(name="shop")
+    stranger = APIClient()
+    stranger.credentials(HTTP_X_API_KEY=f"{key.prefix}_{'a' * 43}")
+
+    brief = stranger.post(URL, body(alice), format="json")
+
+    assert told(brief) == told(stranger.post(URL, body(alice), format="json", **USUAL))
+    assert brief.status_code == 401
 
 
 def test_both_ways_refuse_a_key_without_the_scope(alice: User) -> None:
