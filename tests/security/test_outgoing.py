@@ -17,7 +17,7 @@ from apps.notifications.queues import Channel
 from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import accepted, assert_problem, body, template
+from tests.notifications.cast import accepted, assert_problem, body, pointers, template
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +53,7 @@ MJML = (
     '<mjml><mj-body><mj-section><mj-column><mj-image src="{{ at }}/i.png" href="{{ at }}" />'
     "</mj-column></mj-section></mj-body></mjml>"
 )
+INCLUDE = '<mjml><mj-body><mj-include path="{at}/part.mjml" /></mj-body></mjml>'
 PICTURE = {"title": "t", "body": "b", "image": "{{ at }}/i.png", "link": "{{ at }}/page"}
 
 
@@ -80,6 +81,15 @@ def test_no_address_that_somebody_gives_is_ever_fetched(
             deliver(channel=Channel(kind), ids=[answer.json()["id"]], attempt=0)
         assert set(Notification.objects.values_list("status", flat=True)) == {"sent"}
         assert at in smtp_server.mails[0].content.decode()
+        including = {
+            **mail,
+            "code": "including",
+            "name": "Including",
+            "notification_type": "email",
+            "html": INCLUDE.format(at=at),
+        }
+        answer = shop.post("/api/v1/templates/", including, format="json")
+        assert pointers(answer) == ["/html"]
         # Nobody has come; the lure itself works.
         assert came == []
         with socket.create_connection(("127.0.0.1", int(at.rpartition(":")[2])), timeout=5):
