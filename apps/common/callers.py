@@ -28,6 +28,10 @@ class Kind(StrEnum):
     TEST = "test"
 
 
+# The client of what the system sends by itself. No key is made for it.
+SYSTEM_CLIENT = "system"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Caller:
     """One authenticated caller.

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.common.callers import Caller, Kind, Scope
+from apps.common.callers import SYSTEM_CLIENT, Caller, Kind, Scope
 from apps.users.memory import Recent
 from apps.users.models import ApiKey
 from apps.users.models.api_key import NAME_MAX_LENGTH
@@ -59,16 +59,36 @@ def create(
     Raises:
         ValueError: The name or client is empty, too long or reserved, or no scope is left.
     """
-    name = name.strip()
     client = (client or name).strip()
+    reserved = reservation_of(client)
+    if reserved is not None:
+        raise ValueError(reserved)
+    return _made(name=name, client=client, kind=kind, scopes=scopes, expires_at=expires_at)
+
+
+def reservation_of(client: str) -> str | None:
+    """Return a sentence about whom a client's name is kept for; None for a free one."""
+    if client.startswith(STAFF_CLIENT_PREFIX):
+        return f"Names beginning with {STAFF_CLIENT_PREFIX!r} belong to members of staff."
+    if client.casefold() == SYSTEM_CLIENT:
+        return f"The name {SYSTEM_CLIENT!r} belongs to the system itself."
+    return None
+
+
+def _made(
+    *,
+    name: str,
+    client: str,
+    kind: Kind,
+    scopes: Iterable[Scope] | None,
+    expires_at: datetime | None,
+) -> tuple[ApiKey, str]:
+    name = name.strip()
     if not 1 <= len(name) <= NAME_MAX_LENGTH:
         message = f"The name of a key has 1 to {NAME_MAX_LENGTH} characters."
         raise ValueError(message)
     if not 1 <= len(client) <= CLIENT_MAX_LENGTH or not client.isprintable():
         message = f"The name of a client has 1 to {CLIENT_MAX_LENGTH} printable characters."
-        raise ValueError(message)
-    if client.startswith(STAFF_CLIENT_PREFIX):
-        message = f"Names beginning with {STAFF_CLIENT_PREFIX!r} belong to members of staff."
         raise ValueError(message)
     allowed = sorted({Scope(scope) for scope in (Scope if scopes is None else scopes)})
     if not allowed:
@@ -96,7 +116,8 @@ def rotate(*, key_id: UUID, overlap: timedelta = ROTATION_OVERLAP) -> tuple[ApiK
     """
     with transaction.atomic():
         old = ApiKey.objects.select_for_update().get(pk=key_id)
-        successor = create(
+        # Not by ``create``: a client that had its name before it was reserved keeps it.
+        successor = _made(
             name=old.name,
             client=old.client,
             kind=Kind(old.kind),

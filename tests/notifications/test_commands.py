@@ -155,7 +155,13 @@ def test_create_api_key_takes_client_kind_and_scopes(db: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--name="], ["--name=x", "--scope=everything"], ["--name=x", "--client=staff:1"]]
+    "words",
+    [
+        ["--name="],
+        ["--name=x", "--scope=everything"],
+        ["--name=x", "--client=staff:1"],
+        ["--name=system"],
+    ],
 )
 def test_a_bad_key_is_refused_in_words(db: None, words: list[str]) -> None:
     with pytest.raises(CommandError):

@@ -144,7 +144,9 @@ def test_a_key_is_made_and_shown_once(admin: Client) -> None:
     assert api_key.secret_hash.encode() not in shown.content
 
 
-@pytest.mark.parametrize("wrong", [{"client": "staff:1"}, {"scopes": []}, {"name": ""}])
+@pytest.mark.parametrize(
+    "wrong", [{"client": "staff:1"}, {"client": "System"}, {"scopes": []}, {"name": ""}]
+)
 def test_a_key_that_makes_no_sense_is_not_made(admin: Client, wrong: dict[str, Any]) -> None:
     form = {"name": "Shop", "client": "shop", "kind": "live", "scopes": ["users:read"], **wrong}
     assert admin.post("/admin/users/apikey/add/", form).status_code == 200

@@ -45,6 +45,7 @@ def test_a_key_without_scopes_given_may_do_everything() -> None:
         {"name": " "},
         {"name": "x" * 101},
         {"name": "shop", "client": "staff:1"},
+        {"name": "shop", "client": "system"},
         {"name": "shop", "client": "a\nb"},
         {"name": "shop", "scopes": []},
         {"name": "shop", "scopes": ["everything"]},

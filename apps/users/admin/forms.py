@@ -117,10 +117,11 @@ class ApiKeyAddForm(ApiKeyForm):
         fields = ("name", "client", "kind", "scopes", "expires_at")
 
     def clean_client(self) -> str:
-        """Fall back to the name, and refuse the names of staff."""
+        """Fall back to the name, and refuse reserved ones."""
         client = (self.cleaned_data.get("client") or self.cleaned_data.get("name") or "").strip()
-        if client.startswith(api_keys.STAFF_CLIENT_PREFIX):
-            raise ValidationError("Such names belong to members of staff.")
+        reserved = api_keys.reservation_of(client)
+        if reserved is not None:
+            raise ValidationError(reserved)
         return client
 
 
