@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from apps.common.languages import canonical
 from apps.common.problems import Problem
 from apps.templates import versions
+from apps.templates.builtin import texts as builtin
 from apps.templates.catalog import same_words
 from apps.templates.content import FIELDS, CheckedContent, check
 from apps.templates.models import Channel, Template, TemplateVersion
@@ -62,6 +63,13 @@ class TemplateForm(_ModelForm):
             initial = {"language": language, **(published.content if published else {})}
         kwargs["initial"] = {**initial, **(kwargs.get("initial") or {})}
         super().__init__(*args, **kwargs)
+
+    def clean_code(self) -> str:
+        """Refuse the codes of the texts that nobody edits."""
+        code: str = self.cleaned_data["code"]
+        if builtin.is_reserved(code):
+            raise forms.ValidationError(builtin.RESERVED)
+        return code
 
     def clean_language(self) -> str:
         """Spell the language canonically."""

@@ -16,6 +16,7 @@ from django.db import transaction
 from apps.common.languages import canonical
 from apps.common.problems import Problem
 from apps.templates import versions
+from apps.templates.builtin import texts as builtin
 from apps.templates.content import COMPILED_HTML, FIELDS, CheckedContent, check
 from apps.templates.models import DEFAULT_CATEGORY, Channel, Template, TemplateVersion
 
@@ -184,6 +185,8 @@ def _import_entry(entry: _Entry, home: Path) -> Iterator[Imported]:
     default = wanted.default_language
     existing = Template.objects.filter(code=wanted.code).first()
     if existing is None:
+        if builtin.is_reserved(wanted.code):
+            raise CatalogError(home, builtin.RESERVED)
         version = versions.create(template=wanted, content=entry.contents[default], author=AUTHOR)
         yield _imported(version, "created")
     else:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.common.languages import fallbacks
+from apps.templates.builtin import texts as builtin
 from apps.templates.composing import (
     EmailContent,
     PushContent,
@@ -34,6 +35,7 @@ __all__ = [
     "TemplateFacts",
     "UnknownTemplate",
     "UnknownVersion",
+    "builtin",
     "forget",
     "load_versions",
     "missing_variables",

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from apps.common.problems import FieldError, Problem
 from apps.templates import rendering
+from apps.templates.builtin import texts as builtin
 from apps.templates.content import CheckedContent
 from apps.templates.models import Template, TemplateVersion
 
@@ -29,8 +30,11 @@ def create(*, template: NewTemplate, content: CheckedContent, author: str) -> Te
     """Make a template with version 1 of its default language, published.
 
     Raises:
-        Problem: 409 when the code is taken.
+        Problem: 409 when the code is taken, 400 when it is reserved.
     """
+    if builtin.is_reserved(template.code):
+        reserved = FieldError(pointer="/code", code="reserved", detail=builtin.RESERVED)
+        raise Problem(400, builtin.RESERVED, code="invalid", errors=[reserved])
     row = Template(
         code=template.code,
         channel=template.channel,

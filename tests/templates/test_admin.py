@@ -48,6 +48,13 @@ def test_a_template_is_made_with_its_first_version(admin: Client) -> None:
     assert version.template.default_language == "en"
 
 
+def test_a_code_of_a_text_that_nobody_edits_is_refused(admin: Client) -> None:
+    response = admin.post(f"{BASE}/template/add/", FORM | {"code": "system:reset-password"})
+
+    assert "belong to the system itself" in response.content.decode()
+    assert not Template.objects.exists()
+
+
 def test_a_syntax_error_is_shown_at_its_field(admin: Client) -> None:
     response = admin.post(f"{BASE}/template/add/", FORM | {"body": "a\r\n{{ b | c }}"})
 

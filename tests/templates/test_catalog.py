@@ -107,6 +107,17 @@ def test_a_wrong_file_imports_nothing(
     assert not Template.objects.exists()
 
 
+def test_a_folder_named_as_a_text_that_nobody_edits_is_refused(api: Api, tmp_path: Path) -> None:
+    api.post("", EMAIL)
+    export_templates(tmp_path)
+    Template.objects.all().delete()
+    (tmp_path / "welcome").rename(tmp_path / "system:reset-password")
+
+    with pytest.raises(CatalogError, match="belong to the system itself"):
+        import_templates(tmp_path)
+    assert not Template.objects.exists()
+
+
 def test_a_folder_without_templates_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"template\.json"):
         import_templates(tmp_path)

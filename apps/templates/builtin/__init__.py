@@ -1,0 +1,1 @@
+"""What the system itself says in mails about accounts: texts in the code, for nobody to edit."""

@@ -1,0 +1,88 @@
+"""The texts in the code: whole in every language, and fit to be sent."""
+
+import tomllib
+
+import pytest
+
+from apps.templates.builtin import texts
+from apps.templates.builtin.texts import FOLDER, LANGUAGES, VARIABLES, code_of, language_for, render
+from apps.templates.composing import RenderError
+from apps.templates.content import check
+
+FILLED = {
+    "name": "Ada & <b>",
+    "link": "https://example.com/a?token=x%3Ay",
+    "until": "2026-11-28 14:05 (Europe/Berlin)",
+}
+
+
+def test_every_text_is_there_in_every_language() -> None:
+    assert sorted(LANGUAGES) == ["ar", "de", "en", "fr"]
+    english = tomllib.loads((FOLDER / "en.toml").read_text(encoding="utf-8"))
+    assert set(english) == set(VARIABLES)
+    for language in LANGUAGES:
+        written = tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
+        written.pop("direction", None)
+        assert {mail: set(pieces) for mail, pieces in written.items()} == {
+            mail: set(pieces) for mail, pieces in english.items()
+        }, language
+
+
+@pytest.mark.parametrize("mail", VARIABLES)
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_text_uses_its_variables_and_no_others_and_the_link_is_plain(
+    mail: str, language: str
+) -> None:
+    parsed = texts._parsed(mail, language)
+    used = {name for field in parsed.fields.values() for name in field.used}
+    assert used == VARIABLES[mail]
+    content = render(code_of(mail), language=language, variables=FILLED)
+    assert content.html is not None
+    for text in (content.text, content.html):
+        assert "https://example.com/a?token=x%3Ay" in text
+        assert FILLED["until"] in text
+        assert "$" not in text
+        assert "{{" not in text
+    assert "<b>" not in content.html
+    assert "<script" not in content.html
+    check("email", {"subject": content.subject, "body": content.text, "html": content.html})
+
+
+def test_arabic_is_written_from_right_to_left_with_dates_and_names_kept_whole() -> None:
+    content = render(code_of("reset-password"), language="ar", variables=FILLED)
+    assert content.html is not None
+    assert '<html lang="ar" dir="rtl">' in content.html
+    for text in (content.text, content.html):
+        assert f"\u2066{FILLED['until']}\u2069" in text
+    assert f"\u2068{FILLED['name']}\u2069" in content.text
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        ("de-CH", "de"),
+        ("ar", "ar"),
+        ("fr-CA-x-a", "fr"),
+        ("zh-Hant", "en"),
+        ("", "en"),
+        ("?", "en"),
+    ],
+)
+def test_the_language_is_the_locales_or_english(locale: str, language: str) -> None:
+    assert language_for(locale) == language
+
+
+@pytest.mark.parametrize(
+    ("code", "language", "missing"),
+    [
+        ("system:other", "en", None),
+        ("system:reset-password", "xx", None),
+        ("system:reset-password", "en", "link"),
+    ],
+)
+def test_what_is_not_there_is_an_error_and_no_empty_mail(
+    code: str, language: str, missing: str | None
+) -> None:
+    variables = {name: value for name, value in FILLED.items() if name != missing}
+    with pytest.raises(RenderError):
+        render(code, language=language, variables=variables)
