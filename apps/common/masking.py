@@ -38,6 +38,12 @@ def masked(text: str) -> str:
     return PERSONAL_DATA.sub(WITHHELD, API_KEY.sub(rf"\1_{WITHHELD}", text))
 
 
+def masked_address(address: str) -> str:
+    """Show enough of an e-mail address to tell it from another: ``a***@example.com``."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[:1]}{WITHHELD}{at}{domain}" if at else WITHHELD
+
+
 def masked_error(text: str) -> str:
     """Mask the words of an exception: its first line, without the values that it quotes."""
     first, *_ = ROW_VALUES.sub("", text.strip()).split("\n", maxsplit=1)

@@ -11,11 +11,17 @@ class NotificationsConfig(AppConfig):
     label = "notifications"
 
     def ready(self) -> None:
-        """Register the checks; seed the groups whenever this app, the last one, is migrated."""
+        """Register the checks, send the mails of accounts, seed the groups after a migration.
+
+        The groups are seeded whenever this app, the last one, is migrated.
+        """
         from apps.notifications import (  # noqa: PLC0415 - importing registers them.
+            account_mails,
             checks,  # noqa: F401
             connection_checks,  # noqa: F401
         )
         from apps.notifications.roles import seed_roles  # noqa: PLC0415 - models are ready only now.
+        from apps.users import contacts  # noqa: PLC0415 - as above.
 
+        contacts.send_account_mails_by(account_mails.Mailer())
         post_migrate.connect(seed_roles, sender=self, dispatch_uid="notifications.seed_roles")

@@ -14,6 +14,7 @@ from apps.notifications.dead_letter_desk.many import replay_slice
 from apps.notifications.kept_connection import KeptConnection
 from apps.notifications.recall import recall
 from apps.notifications.retention.leaving import Walk
+from apps.notifications.retention.recipients import Recipients
 from apps.users.housekeeping import Housekeeping
 
 log = structlog.get_logger(__name__)
@@ -74,6 +75,7 @@ def all_chores(kept: KeptConnection) -> list[Chore]:
         partial(make_slice, kept=kept),
         drop_broken_off,
         Walk(),
+        Recipients(),
         Housekeeping(),
     ]
 

@@ -42,5 +42,5 @@ def erase_what_was_sent(user_id: UUID) -> None:
         Receipt.objects.filter(notification_id__in=ids).update(detail="")
         DeadLetter.objects.filter(notification_id__in=ids).update(message={})
         SandboxMessage.objects.erase(ids)
-        # Mails about the account itself, such as a link to a new password, have no notification.
+        # Mails about accounts from before they were notifications stand in the sandbox without one.
         SandboxMessage.objects.filter(recipient__in=contacts.addresses_of(user_id)).delete()

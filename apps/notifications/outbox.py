@@ -50,12 +50,15 @@ class Wakeup:
 
     Attributes:
         attempt: Attempts spent so far; the message is void once this has changed.
+        alone: Whether it has a message of its own. A worker of a release before ``recipient`` puts
+            back the whole message that wakes a mail about an account.
     """
 
     notification_id: UUID
     lane: str
     attempt: int
     correlation_id: str
+    alone: bool = False
 
     @classmethod
     def of(cls, notification: Notification) -> "Wakeup":
@@ -65,6 +68,7 @@ class Wakeup:
             lane=notification.lane,
             attempt=notification.attempts,
             correlation_id=notification.correlation_id,
+            alone=notification.recipient is not None,
         )
 
 
@@ -73,11 +77,12 @@ def messages_of(wakeups: Iterable[Wakeup]) -> list[list[Wakeup]]:
 
     Those of a lane that does not exist are left out; the sweep puts their rows off.
     """
-    groups: dict[tuple[str, int], list[Wakeup]] = defaultdict(list)
+    groups: dict[tuple[str, int, UUID | None], list[Wakeup]] = defaultdict(list)
     for wakeup in _known(wakeups):
-        groups[wakeup.lane, wakeup.attempt].append(wakeup)
+        apart = wakeup.notification_id if wakeup.alone else None
+        groups[wakeup.lane, wakeup.attempt, apart].append(wakeup)
     made: list[list[Wakeup]] = []
-    for (lane, _), group in groups.items():
+    for (lane, _, _), group in groups.items():
         size = MESSAGE_SIZES[queues.channel_of(lane)]
         made += [group[start : start + size] for start in range(0, len(group), size)]
     return made

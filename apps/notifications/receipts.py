@@ -189,9 +189,14 @@ def _suppress(row: Notification) -> None:
     if hashes:
         contacts.suppress_hash(hashes[0], user_id=row.user_id, reason="hard_bounce")
         return
-    contact = contacts.load_contacts([row.user_id]).get(row.user_id)
-    if not sent and contact is not None and contact.email is not None:
-        # Its worker died a moment ago, so this is where it went.
-        contacts.suppress(email=contact.email, reason="hard_bounce")
+    # Its worker died a moment ago, so this is where it went.
+    address = row.recipient if row.recipient is not None else _address_of(row.user_id)
+    if not sent and address:
+        contacts.suppress(email=address, reason="hard_bounce")
     elif sent:
         log.warning("nobody knows which address bounced", notification_id=str(row.pk))
+
+
+def _address_of(user_id: UUID) -> str | None:
+    contact = contacts.load_contacts([user_id]).get(user_id)
+    return contact.email if contact is not None else None

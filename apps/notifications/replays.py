@@ -197,7 +197,11 @@ def _judged(
     if original.user_id not in known:
         return impossible("", "unknown_user", "The user no longer exists.")
     if original.redacted:
-        detail = "The variables of this notification have been redacted: its template is sensitive."
+        detail = (
+            "What this mail said has been redacted. Whoever needs it asks for a new one."
+            if original.recipient is not None
+            else "The variables of this notification have been redacted: its template is sensitive."
+        )
         return Problem(409, detail, code="variables_redacted")
     return Notification(
         client=original.client,

@@ -52,6 +52,7 @@ COLUMNS = (
     "priority",
     "attempts",
     "correlation_id",
+    "recipient",
     "expires_at",
     "crashes",
 )

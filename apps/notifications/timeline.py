@@ -18,6 +18,7 @@ from django.db.models.sql import UpdateQuery
 from apps.common.inserting import insert
 from apps.notifications.models import Event, Notification
 from apps.notifications.providers.base import Outcome
+from apps.notifications.redaction import BLANK_RECIPIENT, VALUES_OF_CLIENTS
 from apps.notifications.states import FINISHED, Status, predecessors
 
 # A failed row wakes the sweep once more, unless its dead letter has been recorded by then.
@@ -38,12 +39,14 @@ class Entry:
 def resting_fields(to: Status, now: datetime | Now) -> dict[str, Any]:
     """Return what a finished notification no longer has: a wake, a due time, a holder, secrets.
 
-    One that failed keeps the values of a sensitive template: its dead letter may be replayed.
+    One that failed keeps the values of a sensitive template: its dead letter may be replayed. A
+    mail about an account is never replayed and keeps nothing.
     """
     if to not in FINISHED:
         return {}
     return {
-        **({} if to is Status.FAILED else {"secret_variables": None}),
+        "secret_variables": VALUES_OF_CLIENTS if to is Status.FAILED else None,
+        "recipient": BLANK_RECIPIENT,
         "wake_at": now + DEAD_LETTER_GRACE if to is Status.FAILED else None,
         "wakes": 0,
         "next_attempt_at": None,

@@ -1,5 +1,6 @@
 """The link by which a person shows that an address is theirs."""
 
+from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -9,21 +10,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.common.problems import Problem, invalid
+from apps.users.addresses import deliverable
 from apps.users.conflicts import conflicts_answered
-from apps.users.mail import deliver_account_mail
+from apps.users.mail import AccountMail, AccountText, mailer
 from apps.users.models import User
 
 SALT = "users.confirm-email"
 LINK_LIFETIME_SECONDS = 3 * 24 * 3600
-
-TEXT = """Hello {name},
-
-please confirm that this is your e-mail address by opening this page:
-
-{link}
-
-The link works for three days. If you did not ask for this, ignore this mail.
-"""
 
 
 def make_token(*, user: User, address: str) -> str:
@@ -32,13 +25,20 @@ def make_token(*, user: User, address: str) -> str:
 
 
 def send(*, user: User, address: str) -> None:
-    """Mail the link once the transaction at hand is committed."""
+    """Mail the link to the address, as part of the transaction at hand."""
     query = urlencode({"token": make_token(user=user, address=address)})
     link = f"{settings.PUBLIC_URL}{reverse('confirm-email')}?{query}"
-    deliver_account_mail(
-        to=address,
-        subject="Confirm your e-mail address",
-        text=TEXT.format(name=user.name, link=link),
+    mailer().send(
+        AccountMail(
+            text=AccountText.CONFIRM_EMAIL,
+            user_id=user.pk,
+            recipient=deliverable(address),
+            name=user.name,
+            locale=user.locale,
+            timezone=user.timezone,
+            link=link,
+            expires_at=timezone.now() + timedelta(seconds=LINK_LIFETIME_SECONDS),
+        )
     )
 
 

@@ -8,9 +8,13 @@ from uuid import UUID
 from apps.users import audience, devices, erasure, preferences, suppressions
 from apps.users.addresses import address_hash, deliverable
 from apps.users.locales import forget_locale, known_locale, known_locales
+from apps.users.mail import AccountMail, AccountMailer
+from apps.users.mail import fill as send_account_mails_by
 from apps.users.models import Device, User
 
 __all__ = [
+    "AccountMail",
+    "AccountMailer",
     "Contact",
     "DeviceContact",
     "address_hash",
@@ -23,9 +27,11 @@ __all__ = [
     "known_locales",
     "load_contacts",
     "retire_devices",
+    "send_account_mails_by",
     "set_channel",
     "suppress",
     "suppress_all",
+    "suppressed",
 ]
 
 
@@ -153,6 +159,12 @@ def addresses_of(user_id: UUID) -> set[str]:
     emails = User.objects.filter(pk=user_id).values_list("email", "pending_email")
     found = {deliverable(address) for both in emails for address in both if address}
     return found | set(Device.objects.filter(user_id=user_id).values_list("token", flat=True))
+
+
+def suppressed(emails: Collection[str]) -> set[str]:
+    """Return those of the addresses that are on the suppression list, in one query."""
+    hashes = suppressions.suppressed_hashes(emails) if emails else set()
+    return {email for email in emails if address_hash(email) in hashes}
 
 
 def suppress(*, email: str, reason: str) -> None:

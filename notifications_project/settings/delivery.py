@@ -5,8 +5,6 @@ from notifications_project.settings import environment
 EMAIL_PROVIDERS = environment.EMAIL_PROVIDERS
 PUSH_PROVIDERS = environment.PUSH_PROVIDERS
 DEFAULT_FROM_EMAIL = environment.DEFAULT_FROM_EMAIL
-SERVER_EMAIL = DEFAULT_FROM_EMAIL
-EMAIL_BACKEND = "apps.notifications.email_backend.ProviderBackend"
 
 SMTP_HOST = environment.SMTP_HOST
 SMTP_PORT = environment.SMTP_PORT

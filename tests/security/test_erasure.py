@@ -1,19 +1,21 @@
 """After a person is erased nothing in the whole database tells who they were or what they got."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.mail import send_mail
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.notifications import dead_letters
+from apps.common.ids import new_id
+from apps.notifications import account_mails, dead_letters
 from apps.notifications.delivery.deliver import deliver
 from apps.notifications.models import DeadLetter, Event, Notification, SandboxMessage
 from apps.notifications.queues import Channel
 from apps.notifications.receipts import ReceiptEvent, Told, take
 from apps.notifications.states import Status
 from apps.users import contacts, tokens
+from apps.users.mail import AccountMail, AccountText
 from apps.users.models import CategoryPreference, Device, ExternalId, User
 from tests.fakes.smtp_server import SmtpServer
 from tests.notifications.cast import SHOP, accepted, person, standing, template
@@ -55,15 +57,18 @@ def test_nothing_in_the_database_tells_of_an_erased_person(
     deliver(channel=Channel.EMAIL, ids=[refused.pk], attempt=0)
     dead_letters.record_failed([refused.pk])
     DeadLetter.objects.update(message={"body": "variable-dd"})
-    # A receipt with the provider's words, and an account mail in the sandbox.
+    # A receipt with the provider's words, mails about the account of which one waits and one is in
+    # the sandbox, and one there from before such mails were notifications.
     bounced = standing(dorothea, Status.SENT)
     word = Told(
         provider="p", event=ReceiptEvent.FAILED, occurred_at=timezone.now(), detail="provider-dd"
     )
     take(bounced, word)
     settings.EMAIL_PROVIDERS = ["sandbox"]
-    settings.EMAIL_BACKEND = "apps.notifications.email_backend.ProviderBackend"
-    send_mail("A link", f"Hello {NAME}", None, [ADDRESS])
+    about_the_account(dorothea)
+    SandboxMessage.objects.create(
+        notification_id=new_id(), channel="email", recipient=ADDRESS, text=f"Hello {NAME}"
+    )
     contacts.suppress(email=ADDRESS, reason="hard_bounce")
     before = " ".join(places_of(*TRACES))
     assert [trace for trace in TRACES if trace not in before] == []
@@ -71,9 +76,30 @@ def test_nothing_in_the_database_tells_of_an_erased_person(
     assert shop.delete(f"/api/v1/users/{dorothea.pk}").status_code == 204
 
     assert places_of(*TRACES) == []
-    assert Notification.objects.filter(user_id=dorothea.pk).count() == 4
+    assert Notification.objects.filter(user_id=dorothea.pk).count() == 6
     assert not SandboxMessage.objects.exists()
     assert not Device.objects.filter(user=dorothea).exists()
+
+
+def about_the_account(user: User) -> None:
+    for text, address in (
+        (AccountText.RESET_PASSWORD, ADDRESS),
+        (AccountText.CONFIRM_EMAIL, PENDING),
+    ):
+        account_mails.Mailer().send(
+            AccountMail(
+                text=text,
+                user_id=user.pk,
+                recipient=address,
+                name=user.name,
+                locale="en",
+                timezone="UTC",
+                link="https://example.com/variable-dd",
+                expires_at=timezone.now() + timedelta(days=3),
+            )
+        )
+    sent = Notification.objects.get(recipient=ADDRESS)
+    deliver(channel=Channel.EMAIL, ids=[sent.pk], attempt=0)
 
 
 def test_the_digest_of_what_was_asked_goes_as_well(shop: APIClient, dorothea: User) -> None:

@@ -12,6 +12,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from apps.common.callers import Caller
+from apps.common.masking import masked_address
 from apps.notifications import intake, replays, timeline
 from apps.notifications.admin.reading import ReadOnlyAdmin
 from apps.notifications.models import Notification
@@ -48,6 +49,7 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
         "story",
         "channel",
         "user_id",
+        "recipient_masked",
         "template_code",
         "template_version",
         "language",
@@ -79,6 +81,11 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
         except ValueError:
             found = queryset.filter(correlation_id=term)
         return found | queryset.filter(request_id=term), False
+
+    @admin.display(description="Recipient of its own", empty_value="-")
+    def recipient_masked(self, notification: Notification) -> str | None:
+        """Show where a mail about an account goes, as long as it has not ended."""
+        return masked_address(notification.recipient) if notification.recipient else None
 
     @admin.display(description="Timeline")
     def story(self, notification: Notification) -> SafeString:

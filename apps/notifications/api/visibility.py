@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from apps.common.callers import Caller
 from apps.common.problems import Problem
 from apps.notifications.models import Notification
+from apps.notifications.models.notification import VISIBLE_TO_CLIENTS
 
 VIEW_PERMISSION = "notifications.view_notification"
 
@@ -14,16 +15,21 @@ VIEW_PERMISSION = "notifications.view_notification"
 def visible_to(caller: Caller) -> QuerySet[Notification]:
     """Return the notifications that a caller may see.
 
-    A key sees its client's of its own kind, with ``operations`` every client's of that kind;
-    staff with the permission see all; anyone else sees what was sent to them.
+    A key sees its client's of its own kind, with ``operations`` everything of that kind;
+    staff with the permission see all; anyone else sees what was sent to them. Mails about accounts
+    are for operators alone: to the others they would tell what an address has asked for.
     """
     rows = Notification.objects.all()
     if caller.is_key:
         rows = rows.filter(kind=caller.kind)
-        return rows if caller.sees_all_clients else rows.filter(client=caller.client)
+        if caller.sees_all_clients:
+            return rows
+        return rows.filter(VISIBLE_TO_CLIENTS, client=caller.client)
     if caller.is_staff and VIEW_PERMISSION in caller.permissions:
         return rows
-    return rows.filter(user_id=caller.user_id) if caller.user_id else rows.none()
+    if caller.user_id is None:
+        return rows.none()
+    return rows.filter(VISIBLE_TO_CLIENTS, user_id=caller.user_id)
 
 
 def find(caller: Caller, notification_id: UUID) -> Notification:

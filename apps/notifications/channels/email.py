@@ -44,7 +44,8 @@ def compose(
             message_id=message_id_for(notification),
             sender=settings.DEFAULT_FROM_EMAIL,
             recipient=contact.email,
-            recipient_name=contact.name,
+            # Whoever asked for a mail about an account may have made up the name that goes with it.
+            recipient_name=contact.name if notification.recipient is None else "",
             subject=content.subject,
             text=content.text,
             html=content.html,

@@ -10,6 +10,7 @@ import structlog
 from django.db import Error
 
 from apps.notifications.channels import email, push
+from apps.notifications.delivery import own_recipients
 from apps.notifications.delivery.eligibility import USER_ERASED, Hindrance, hindrance, skipped
 from apps.notifications.delivery.retry import RULES, Rule
 from apps.notifications.models import Attempt, Notification
@@ -72,15 +73,22 @@ def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
         now: The present by the database's clock, UTC.
     """
     people = contacts.load_contacts({row.user_id for row in rows}, channel=rows[0].channel)
-    facts = rendering.load_versions({row.template_version_id for row in rows})
+    facts = rendering.load_versions(
+        {row.template_version_id for row in rows if row.recipient is None}
+    )
+    addressees = own_recipients.addressees(rows, people)
     # A round that was cut short by a limit, or by the death of its worker, spent no attempt.
     past = _past_rounds([row.pk for row in rows if row.attempts or row.crashes or _waited(row)])
     prepared = Prepared()
     for row in rows:
         made = _judged(
             row,
-            contact=people.get(row.user_id),
-            facts=facts.get(row.template_version_id),
+            contact=addressees.get(row.pk) or people.get(row.user_id),
+            facts=(
+                facts.get(row.template_version_id)
+                if row.recipient is None
+                else own_recipients.facts_of(row)
+            ),
             past=past.get(row.pk, PastRounds()),
             now=now,
         )
@@ -137,7 +145,11 @@ def _compose(
     now: datetime,
 ) -> Envelope | Hindrance:
     try:
-        content = rendering.render(row.template_version_id, row.content_variables)
+        content = (
+            rendering.render(row.template_version_id, row.content_variables)
+            if row.recipient is None
+            else own_recipients.content_of(row)
+        )
     except rendering.RenderError as error:
         return template_error(str(error))
     if isinstance(content, rendering.EmailContent):

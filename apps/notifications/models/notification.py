@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.common.callers import Kind
@@ -11,6 +12,12 @@ from apps.notifications import queues
 from apps.notifications.models.digest import DigestField
 from apps.notifications.queues import Channel
 from apps.notifications.states import Status
+
+# An address as it goes to the wire: at most 64 characters, the sign and a domain of 253.
+RECIPIENT_MAX_LENGTH = 320
+# What client applications, the people they write to and their webhooks may come to know of. The
+# rest is for operators alone.
+VISIBLE_TO_CLIENTS = Q(recipient=None)
 
 
 class Notification(models.Model):
@@ -31,6 +38,10 @@ class Notification(models.Model):
     channel = models.CharField(max_length=5, choices=[(channel, channel) for channel in Channel])
     # The user may be erased while the count of what was sent stays, so this is no foreign key.
     user_id = models.UUIDField()
+    # Null for everything that a client sends. A mail about an account goes to this address and not
+    # to the user's, and its text is one of ``apps.templates.builtin``; empty once it has ended.
+    # This tells such a mail apart, and not the name of its client, which an older key may have.
+    recipient = models.CharField(max_length=RECIPIENT_MAX_LENGTH, null=True)
     template_code = models.CharField(max_length=100)
     template_version = models.PositiveIntegerField()
     template_version_id = models.UUIDField()
@@ -109,8 +120,16 @@ class Notification(models.Model):
 
     @property
     def redacted(self) -> bool:
-        """Whether the values are gone, so that it can no longer be sent again."""
-        return self.sensitive and self.secret_variables is None
+        """Whether the values are gone, so that it can no longer be sent again.
+
+        A mail about an account is not sent again in any case: whoever wants one asks anew.
+        """
+        return self.recipient is not None or (self.sensitive and self.secret_variables is None)
+
+    @property
+    def visible_to_clients(self) -> bool:
+        """Whether ``VISIBLE_TO_CLIENTS`` holds for this row."""
+        return self.recipient is None
 
     @property
     def first_status(self) -> Status:

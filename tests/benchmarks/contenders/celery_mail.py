@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from celery import Celery
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import send_mail  # noqa: TID251 - what others do.
 
 from tests.benchmarks import content
 
