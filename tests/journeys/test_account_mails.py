@@ -1,0 +1,40 @@
+"""A lost password is found again although the mail server refuses at first."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.fakes.smtp_server import Received
+from tests.journeys.http import Api, until
+from tests.journeys.installation import Installation
+from tests.notifications.account_mails.asking import said, token_in
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
+
+PASSWORD = "a new and rather long passphrase"
+
+
+def test_a_link_to_a_new_password_outlives_two_451_and_works(
+    installation: Installation, api: Api
+) -> None:
+    address = f"dorothea-{uuid4().hex[:8]}@example.com"
+    user = api.made("/api/v1/users/", {"name": "Dorothea", "email": address, "locale": "de"})
+    installation.smtp.answer("rcpt", "451 4.3.0 Try again later", recipient=address, times=2)
+
+    assert api.call("POST", "/api/v1/users/password/reset", {"email": address}).status == 202
+
+    def arrived() -> Received | None:
+        mails = installation.smtp.mails
+        return next((mail for mail in mails if mail.recipient == address), None)
+
+    mail = until(arrived, within=60, what="the link")
+    assert mail.parsed["Subject"] == "Neues Passwort festlegen"
+    query = f"/api/v1/notifications/?user_id={user['id']}"
+    (row,) = api.call("GET", query).body["results"]
+    status = api.ended(row["id"])
+    assert (status["status"], status["attempts"]) == ("sent", 3)
+    confirmed = {"token": token_in(said(mail.parsed)), "password": PASSWORD}
+    path = "/api/v1/users/password/reset/confirm"
+    assert api.call("POST", path, confirmed).status == 204
+    login = {"email": address, "password": PASSWORD}
+    assert api.call("POST", "/api/v1/users/login", login).status == 200
