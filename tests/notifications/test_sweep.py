@@ -57,6 +57,18 @@ def test_a_lost_message_is_published_again(alice: User, lanes: Lanes, status: St
     assert about(row.wake_at, timezone.now() + FIRST_WAKE)
 
 
+def test_a_round_costs_the_same_number_of_statements_however_much_is_due(
+    alice: User, lanes: Lanes
+) -> None:
+    counted = []
+    for count in (1, 5):
+        overdue(*[accepted(alice) for _ in range(count)])
+        with CaptureQueriesContext(connection) as queries:
+            assert sweep() == count
+        counted.append(len(queries))
+    assert counted[0] == counted[1]
+
+
 def test_the_looks_grow_rarer_up_to_an_hour(alice: User, lanes: Lanes) -> None:
     row = accepted(alice)
     waits = []

@@ -28,6 +28,13 @@ def test_every_text_is_there_in_every_language() -> None:
         }, language
 
 
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_no_text_has_a_character_that_html_would_want_escaped(language: str) -> None:
+    written = tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
+    pieces = [piece for mail in VARIABLES for piece in written[mail].values()]
+    assert [piece for piece in pieces if set("<>&") & set(piece)] == []
+
+
 @pytest.mark.parametrize("mail", VARIABLES)
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_a_text_uses_its_variables_and_no_others_and_the_link_is_plain(

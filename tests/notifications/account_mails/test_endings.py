@@ -10,12 +10,13 @@ from rest_framework.test import APIClient
 
 from apps.common.problems import Problem
 from apps.notifications import dead_letters, intake
+from apps.notifications.chores import all_chores
 from apps.notifications.dead_letter_desk import many, single
 from apps.notifications.dead_letter_desk.filters import Filter
 from apps.notifications.delivery.claim import claim
 from apps.notifications.erasure import erase_what_was_sent
+from apps.notifications.kept_connection import KeptConnection
 from apps.notifications.models import DeadLetter, LetterState, Notification
-from apps.notifications.retention.recipients import Recipients
 from apps.notifications.states import Status
 from apps.notifications.sweep import CRASHES_MAX, sweep
 from apps.users import contacts
@@ -177,7 +178,8 @@ def test_what_clients_send_keeps_its_values_for_the_replay_of_a_failure(
 def test_what_an_older_release_ended_is_blanked_by_a_chore(alice: User, status: Status) -> None:
     ended, waiting = a_reset(alice), a_reset(alice)
     Notification.objects.filter(pk=ended.pk).update(status=status)
-    assert Recipients()() is False
+    for chore in all_chores(KeptConnection()):
+        chore()
     ended.refresh_from_db()
     waiting.refresh_from_db()
     assert (ended.recipient, ended.secret_variables) == ("", None)

@@ -270,7 +270,9 @@ def test_a_confirmation_passes_no_words_of_a_stranger_on(smtp: SmtpServer) -> No
 
 
 def test_an_international_domain_goes_to_the_wire_in_ascii(alice: User, smtp: SmtpServer) -> None:
-    driven(a_confirmation(alice, "alice@bücher.example"))
+    row = a_confirmation(alice, "alice@bücher.example")
+    assert row.recipient == "alice@xn--bcher-kva.example"
+    driven(row)
     assert [mail.recipient for mail in smtp.mails] == ["alice@xn--bcher-kva.example"]
 
 
