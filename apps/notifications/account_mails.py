@@ -66,7 +66,8 @@ def _row_of(mail: AccountMail) -> Notification:
     given = {
         "name": mail.name,
         "link": mail.link,
-        # By the calendar of no language, since no text of it is longer than the date itself.
+        # Digits read the same in every language. Told as a moment and not as "three days", because
+        # a mail that is retried arrives later than it was asked for.
         "until": f"{until:%Y-%m-%d %H:%M} ({until.tzinfo})",
     }
     variables = {name: given[name] for name in sorted(builtin.VARIABLES[mail.text])}
