@@ -1,6 +1,6 @@
 """Limits on callers: calls to the login endpoints, and notifications by their number."""
 
-from apps.common.throttling.addresses import client_address, parse_networks
+from apps.common.throttling.addresses import client_address, is_on_loopback, parse_networks
 from apps.common.throttling.calls import count_call
 from apps.common.throttling.costs import CostLimiter, spend_sending
 from apps.common.throttling.rates import Rate, RateLimitHeaders, RateState
@@ -12,6 +12,7 @@ __all__ = [
     "RateState",
     "client_address",
     "count_call",
+    "is_on_loopback",
     "parse_networks",
     "spend_sending",
 ]

@@ -1,12 +1,18 @@
 """Whose call it is: the address of the caller, seen through the proxies that are trusted."""
 
 import ipaddress
+import re
 from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
 
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - a name for "no address"; nothing listens on it.
+
+# What a proxy adds to a request that it passes on; ``X-Forwarded-`` may be followed by anything.
+FORWARDING_HEADERS = ("HTTP_X_FORWARDED", "HTTP_X_REAL_IP", "HTTP_FORWARDED")
+# RFC 7239, 4: the address is a token, or quoted where it has a colon.
+FORWARDED_FOR = re.compile(r'(?:^|[;,])\s*for\s*=\s*"?([^;,"]*)', re.IGNORECASE)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -53,3 +59,37 @@ def client_address(request: HttpRequest) -> str:
             break
         address = further
     return str(address) if address is not None else UNKNOWN_ADDRESS
+
+
+def is_on_loopback(request: HttpRequest) -> bool:
+    """Tell whether the caller is on this machine.
+
+    Behind a proxy on the same machine every call comes from loopback. So one that any proxy has
+    passed on counts only where that proxy is one of ``settings.TRUSTED_PROXIES``, and whatever
+    it says about the way of the call names loopback or such proxies, with loopback at its begin.
+    """
+    sender = _parse_address(request.META.get("REMOTE_ADDR", ""))
+    if sender is None:
+        return False
+    if not any(name.startswith(FORWARDING_HEADERS) for name in request.META):
+        return sender.is_loopback
+    trusted = _trusted_networks(tuple(settings.TRUSTED_PROXIES))
+    if not any(sender in network for network in trusted):
+        return False
+    hops = [_parse_address(hop) for hop in _hops_named(request)]
+    begin = hops[0]
+    return (begin is not None and begin.is_loopback) and all(
+        hop is not None and (hop.is_loopback or any(hop in network for network in trusted))
+        for hop in hops
+    )
+
+
+def _hops_named(request: HttpRequest) -> list[str]:
+    """Return every address that a forwarding header names; the first is the caller's."""
+    hops: list[str] = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    if "HTTP_X_REAL_IP" in request.META:
+        hops.append(request.META["HTTP_X_REAL_IP"])
+    if "HTTP_FORWARDED" in request.META:
+        # A header without a name of the caller names somebody unknown.
+        hops += FORWARDED_FOR.findall(request.META["HTTP_FORWARDED"]) or [""]
+    return hops

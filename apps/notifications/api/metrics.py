@@ -1,7 +1,6 @@
 """Figures for Prometheus, read from the rows, the broker and the heartbeats when asked."""
 
 import hmac
-import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,7 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from apps.common.problems import problem_response
-from apps.common.throttling import client_address
+from apps.common.throttling import is_on_loopback
 from apps.notifications import heartbeat, provider_desk
 from apps.notifications.api.services import queue_depths
 from apps.notifications.breakers import Forced, State
@@ -103,10 +102,4 @@ def _may_read(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         return hmac.compare_digest(given.encode(), settings.METRICS_TOKEN.encode())
-    if not settings.TRUSTED_PROXIES and "X-Forwarded-For" in request.headers:
-        # A proxy on this machine that nobody named: behind it every caller looks like loopback.
-        return False
-    try:
-        return ipaddress.ip_address(client_address(request)).is_loopback
-    except ValueError:
-        return False
+    return is_on_loopback(request)

@@ -218,13 +218,72 @@ def test_a_forwarded_address_is_not_believed(client: Client, settings: Any) -> N
     assert_problem(answer, 403)
 
 
+FORWARDING = [
+    {"HTTP_X_FORWARDED_FOR": "192.0.2.1"},
+    {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+    {"HTTP_X_FORWARDED_FOR": ""},
+    {"HTTP_X_FORWARDED_PROTO": "https"},
+    {"HTTP_X_FORWARDED_HOST": "notifications.example.com"},
+    {"HTTP_X_FORWARDED_PREFIX": "/"},
+    {"HTTP_X_REAL_IP": "127.0.0.1"},
+    {"HTTP_FORWARDED": "for=127.0.0.1"},
+    {"HTTP_FORWARDED": "proto=https"},
+]
+
+
+@pytest.mark.parametrize("named", [[], ["10.0.0.0/8"]])
+@pytest.mark.parametrize("headers", FORWARDING, ids=str)
 def test_a_caller_behind_an_unnamed_proxy_on_this_machine_is_no_loopback(
-    client: Client, settings: Any
+    client: Client, settings: Any, headers: dict[str, Any], named: list[str]
 ) -> None:
-    settings.TRUSTED_PROXIES = []
-    for hops in ("192.0.2.1", "127.0.0.1", ""):
-        answer = client.get("/metrics", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR=hops)
-        assert_problem(answer, 403)
+    settings.TRUSTED_PROXIES = named
+    assert_problem(client.get("/metrics", REMOTE_ADDR="127.0.0.1", **headers), 403)
+    assert client.get("/metrics", REMOTE_ADDR="127.0.0.1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+        {"HTTP_X_FORWARDED_FOR": "::1, 10.0.0.7", "HTTP_X_FORWARDED_PROTO": "https"},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_X_REAL_IP": "127.0.0.1"},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_FORWARDED": 'for="[::1]:4711";proto=https'},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("proxy", ["127.0.0.1", "10.0.0.7"])
+def test_a_named_proxy_forwards_for_loopback(
+    client: Client, settings: Any, headers: dict[str, Any], proxy: str
+) -> None:
+    settings.TRUSTED_PROXIES = ["127.0.0.1", "10.0.0.0/8"]
+    assert client.get("/metrics", REMOTE_ADDR=proxy, **headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"HTTP_X_FORWARDED_FOR": "192.0.2.1"},
+        {"HTTP_X_FORWARDED_FOR": "192.0.2.1, 127.0.0.1"},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1, 192.0.2.1"},
+        {"HTTP_X_FORWARDED_FOR": "unknown"},
+        {"HTTP_X_FORWARDED_FOR": ""},
+        {"HTTP_X_FORWARDED_FOR": "10.0.0.7"},
+        {"HTTP_X_FORWARDED_PROTO": "https"},
+        {"HTTP_X_REAL_IP": "192.0.2.1"},
+        {"HTTP_X_REAL_IP": "127.0.0.1"},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_X_REAL_IP": "192.0.2.1"},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_FORWARDED": "for=192.0.2.1"},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_FORWARDED": "for=127.0.0.1,For=192.0.2.1"},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_FORWARDED": "proto=https"},
+        {"HTTP_FORWARDED": "for=127.0.0.1"},
+    ],
+    ids=str,
+)
+def test_a_named_proxy_opens_metrics_for_nobody_else(
+    client: Client, settings: Any, headers: dict[str, Any]
+) -> None:
+    settings.TRUSTED_PROXIES = ["127.0.0.1", "10.0.0.0/8"]
+    assert_problem(client.get("/metrics", REMOTE_ADDR="127.0.0.1", **headers), 403)
 
 
 @pytest.fixture
@@ -241,6 +300,16 @@ def test_a_token_opens_metrics_from_anywhere(with_token: Callable[..., Any]) -> 
     assert with_token("Bearer secret-of-prometheus").status_code == 200
     for wrong in ("", "Bearer nonsense", "Bearer sécret"):
         assert_problem(with_token(wrong), 403)
+
+
+@pytest.mark.parametrize("headers", FORWARDING, ids=str)
+def test_the_token_opens_metrics_behind_any_proxy(
+    client: Client, settings: Any, headers: dict[str, Any]
+) -> None:
+    settings.METRICS_TOKEN = "secret-of-prometheus"
+    settings.TRUSTED_PROXIES = []
+    headers = {**headers, "HTTP_AUTHORIZATION": "Bearer secret-of-prometheus"}
+    assert client.get("/metrics", REMOTE_ADDR="127.0.0.1", **headers).status_code == 200
 
 
 def test_metrics_answer_without_a_broker(client: Client, broker_away: Callable[[], None]) -> None:
