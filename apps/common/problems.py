@@ -131,11 +131,20 @@ def problem_body(
 
 
 def problem_response(
-    request: HttpRequest, status: int, detail: str, *, code: str | None = None
+    request: HttpRequest,
+    status: int,
+    detail: str,
+    *,
+    code: str | None = None,
+    errors: Iterable[FieldError] = (),
 ) -> HttpResponse:
     """Answer with a problem outside of the REST framework."""
     body = problem_body(
-        status=status, detail=detail, code=code or DEFAULT_CODES[status], instance=request.path
+        status=status,
+        detail=detail,
+        code=code or DEFAULT_CODES[status],
+        instance=request.path,
+        errors=errors,
     )
     return HttpResponse(json.dumps(body), status=status, content_type=CONTENT_TYPE)
 

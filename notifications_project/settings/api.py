@@ -28,7 +28,10 @@ REST_FRAMEWORK: dict[str, Any] = {
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Notifications",
-    "DESCRIPTION": "Accepts notification requests and delivers them by e-mail and push.",
+    "DESCRIPTION": (
+        "Accepts notification requests and delivers them by e-mail and push. A query parameter "
+        "takes one value: no parameter is a list, and one that is given twice is a 400."
+    ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,

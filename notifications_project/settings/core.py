@@ -67,7 +67,8 @@ MIDDLEWARE = [
     "apps.common.problems.ProblemMiddleware",
     "apps.common.server.refusals.RefusalMiddleware",
     # Refuses hosts that are not ALLOWED_HOSTS, and says how long each answer is.
-    "django.middleware.common.CommonMiddleware",
+    "apps.common.hosts.ServedHostMiddleware",
+    "apps.common.queries.OneValueMiddleware",
     "apps.common.sessions.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "apps.common.sessions.AuthenticationMiddleware",

@@ -1,0 +1,66 @@
+"""A host that is not served is told so, and the operator sees it once a minute."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from structlog.testing import capture_logs
+
+from tests.notifications.cast import assert_problem
+from tests.notifications.conftest import ahead
+
+__all__ = ["ahead"]
+
+LINE = "a host that is not served was asked for"
+
+
+@pytest.fixture(autouse=True)
+def served(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["notify.example.com"]
+
+
+def ask(host: str, path: str = "/api/v1/notifications/", **headers: Any) -> Any:
+    return Client().get(path, HTTP_HOST=host, **headers)
+
+
+@pytest.mark.parametrize("path", ["/", "/health/live", "/api/v1/users/", "/admin/", "/nowhere"])
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_a_host_that_is_not_served_gets_a_problem_that_says_so(path: str, accept: str) -> None:
+    problem = assert_problem(ask("evil.example", path, HTTP_ACCEPT=accept), 400)
+    assert problem["code"] == "host_not_served"
+    assert "ALLOWED_HOSTS" in problem["detail"]
+    assert "evil" not in str(problem)
+
+
+@pytest.mark.parametrize("host", ["a b", "notify.example.com:port", "evil@notify.example.com", " "])
+def test_what_is_no_host_at_all_is_not_served_either(host: str) -> None:
+    assert assert_problem(ask(host), 400)["code"] == "host_not_served"
+
+
+def test_a_served_host_is_answered_and_leaves_no_line() -> None:
+    with capture_logs() as lines:
+        assert ask("notify.example.com", "/health/live").status_code == 200
+    assert [line for line in lines if line["event"] == LINE] == []
+
+
+def test_the_log_has_one_line_a_minute_with_the_host(ahead: Callable[[float], None]) -> None:
+    client = Client()
+    with capture_logs() as lines:
+        for host in ("evil.example", "worse.example"):
+            client.get("/", HTTP_HOST=host)
+        ahead(59)
+        client.get("/", HTTP_HOST="third.example")
+        ahead(2)
+        client.get("/", HTTP_HOST="last.example")
+    told = [line for line in lines if line["event"] == LINE]
+    assert [line["host"] for line in told] == ["'evil.example'", "'last.example'"]
+    assert {line["log_level"] for line in told} == {"warning"}
+
+
+def test_the_host_in_the_log_is_cut_and_has_no_control_characters() -> None:
+    with capture_logs() as lines:
+        ask("\x1b[31m" + "x" * 10_000)
+    (told,) = [line for line in lines if line["event"] == LINE]
+    assert told["host"].startswith("'\\x1b[31mxxx")
+    assert len(told["host"]) < 300
