@@ -6,7 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import View
 
-from apps.common.problems import Problem
+from apps.common.parsers import CONTROL_CHARACTER
+from apps.common.problems import Problem, invalid
 from apps.common.throttling import count_call
 from apps.users import confirmations, password_resets
 from apps.users.passwords import MAX_LENGTH
@@ -87,4 +88,8 @@ class ResetPasswordPage(_LinkPage):
     def act(self, request: HttpRequest, token: str) -> None:
         """Set the password of the form."""
         password = request.POST.get("password", "")[: MAX_LENGTH + 1]
+        if CONTROL_CHARACTER.search(password):
+            # The login refuses them, so such a password would open nothing.
+            detail = "Control characters are not allowed."
+            raise invalid("/password", "control_character", detail)
         password_resets.confirm(token=token, password=password)

@@ -52,6 +52,9 @@ def passed(request: HttpRequest) -> bool:
 def verify(user: User, code: str) -> Any:
     """Check a code of the app or a recovery code, which is used up; return its device or None."""
     code = "".join(code.split()).lower()
+    if not (code.isascii() and code.isalnum()):
+        # No code has other characters, and PostgreSQL cannot look for a NUL.
+        return None
     of_app = code.isdecimal() and len(code) == CODE_DIGITS
     kind: Any = TOTPDevice if of_app else StaticDevice
     with transaction.atomic():

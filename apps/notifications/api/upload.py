@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from apps.common.callers import caller_of
 from apps.common.permissions import AccessTable
-from apps.common.problems import FieldError, Problem, invalid
+from apps.common.problems import FieldError, Problem, invalid, pointer_to
 from apps.common.queries import checked_query
 from apps.common.serializers import StrictSerializer
 from apps.common.throttling import RateLimitHeaders, spend_sending
@@ -82,10 +82,14 @@ class FormParser(MultiPartParser):
         """Return the file.
 
         Raises:
-            Problem: 400 without one, or where its name and type do not tell how it is written.
+            Problem: 400 without one, where its name and type do not tell how it is written, and
+                where a field is there twice.
         """
         context = dict(parser_context or {})
         form = super().parse(stream, media_type, context)
+        for name, values in (*form.data.lists(), *form.files.lists()):
+            if len(values) > 1:
+                raise invalid(pointer_to(name), "repeated", "This field is given more than once.")
         if list(form.files) != ["file"]:
             raise invalid("/file", "required", "The form needs one file in its field 'file'.")
         file: Any = form.files["file"]

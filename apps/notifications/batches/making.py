@@ -241,10 +241,17 @@ def _given_up(batch: Batch, index: int, error: Exception) -> Problem:
     return Problem(500, detail, code=COULD_NOT_BE_MADE)
 
 
+# A pointer holds the names of fields as they were given, and PostgreSQL stores no NUL.
+WRITTEN_OUT = {code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)}
+
+
 def errors_of(problem: Problem) -> list[dict[str, str]]:
     """Write down what is wrong with a row, without its values."""
     if problem.errors:
-        return [asdict(error) for error in problem.errors]
+        return [
+            {**asdict(error), "pointer": error.pointer.translate(WRITTEN_OUT)}
+            for error in problem.errors
+        ]
     return [{"pointer": "", "code": problem.problem_code, "detail": str(problem.detail)}]
 
 

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import msgspec
 
+from apps.common.parsers import CONTROL_CHARACTER
 from apps.common.problems import Problem, invalid, pointer_to
 
 ROWS_MAX = 1_000_000
@@ -140,6 +141,10 @@ def check_header(cells: list[str]) -> None:
         Problem: 400.
     """
     for name in cells:
+        # The names are stored as they are, and PostgreSQL takes no NUL in a text.
+        if CONTROL_CHARACTER.search(name):
+            detail = "Control characters are not allowed in the name of a column."
+            raise invalid("/header", "control_character", detail)
         if name not in COLUMNS and not NESTED_COLUMN.fullmatch(name):
             detail = (
                 f"There is no column {name[:50]!r}; there are {', '.join(COLUMNS)}, "

@@ -105,6 +105,21 @@ def test_a_form_carries_a_file_and_its_fields(shop: APIClient, alice: User) -> N
     assert Notification.objects.count() == 1
 
 
+@pytest.mark.parametrize("twice", ["template_code", "file"])
+def test_a_field_of_a_form_that_is_there_twice_is_refused(
+    shop: APIClient, alice: User, twice: str
+) -> None:
+    text = f"user_id,variables.name,variables.link\n{alice.pk},A,B\n"
+    files = [SimpleUploadedFile(f"{place}.csv", text.encode()) for place in range(2)]
+    fields: dict[str, list[Any]] = {"file": files, "template_code": ["welcome", "other"]}
+    form = {name: values if name == twice else values[:1] for name, values in fields.items()}
+    query = "?notification_type=email"
+    answer = shop.post(UPLOAD + query, form, format="multipart")
+    assert_problem(answer, 400)
+    assert pointers(answer) == [f"/{twice}"]
+    assert Batch.objects.count() == 0
+
+
 def test_bad_rows_are_told_by_their_place_and_sink_no_other(shop: APIClient, alice: User) -> None:
     lines = [
         json.dumps(body(alice)),
