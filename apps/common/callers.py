@@ -1,6 +1,7 @@
 """Who is calling, as one value that every view and rule can read."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import cast
 from uuid import UUID
@@ -42,6 +43,8 @@ class Caller:
         kind: Live or test; staff and end users are live.
         scopes: What an API key allows; empty for people.
         user_id: The account of an end user or of staff; None for an API key.
+        reads_from: From when on a person reads what was sent to them; None: nothing, because
+            they have not shown yet that their address is theirs.
         is_staff: Staff act by their Django permissions.
         permissions: The Django permissions of staff, such as ``users.view_user``.
     """
@@ -50,6 +53,7 @@ class Caller:
     kind: Kind = Kind.LIVE
     scopes: frozenset[Scope] = field(default_factory=frozenset)
     user_id: UUID | None = None
+    reads_from: datetime | None = None
     is_staff: bool = False
     permissions: frozenset[str] = field(default_factory=frozenset)
 

@@ -11,7 +11,7 @@ class NotificationsConfig(AppConfig):
     label = "notifications"
 
     def ready(self) -> None:
-        """Register the checks, send the mails of accounts, seed the groups after a migration.
+        """Register the checks, fill the ports of accounts, seed the groups after a migration.
 
         The groups are seeded whenever this app, the last one, is migrated.
         """
@@ -20,8 +20,12 @@ class NotificationsConfig(AppConfig):
             checks,  # noqa: F401
             connection_checks,  # noqa: F401
         )
-        from apps.notifications.roles import seed_roles  # noqa: PLC0415 - models are ready only now.
+        from apps.notifications.erasure import (  # noqa: PLC0415 - models are ready only now.
+            erase_what_was_sent,
+        )
+        from apps.notifications.roles import seed_roles  # noqa: PLC0415 - as above.
         from apps.users import contacts  # noqa: PLC0415 - as above.
 
         contacts.send_account_mails_by(account_mails.Mailer())
+        contacts.also_erase(erase_what_was_sent)
         post_migrate.connect(seed_roles, sender=self, dispatch_uid="notifications.seed_roles")

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.common.problems import Problem, invalid
-from apps.users import confirmations, devices, passwords
+from apps.users import confirmations, devices, passwords, unconfirmed
 from apps.users.addresses import address_key
 from apps.users.conflicts import address_taken, conflicts_answered
 from apps.users.locales import forget_locale
@@ -65,15 +65,20 @@ class Editor:
 def create(*, new: NewAccount, editor: Editor) -> User:
     """Make an account, with its device and external id where given.
 
+    An unconfirmed account with the address gives way to a trusted caller's, and to anybody's once
+    its link has run out.
+
     Raises:
         Problem: 400 for a weak password, 409 for an address or external id that is taken, 503
             when too many passwords are being hashed.
     """
     confirmed = editor.trusted or settings.EMBEDDED
+    now = timezone.now()
     user = User(
         name=new.name,
         email=new.email,
-        email_confirmed_at=timezone.now() if confirmed else None,
+        email_confirmed_at=now if confirmed else None,
+        created_at=now,
         locale=new.locale,
         timezone=new.timezone,
         email_enabled=new.email_enabled,
@@ -81,11 +86,12 @@ def create(*, new: NewAccount, editor: Editor) -> User:
     )
     if new.password is not None:
         passwords.refuse_weak(new.password, user=user)
-        if User.objects.filter(email_key=address_key(new.email)).exists():
+        if unconfirmed.is_taken(new.email, proven=editor.trusted):
             # Said before a core spends a tenth of a second on the hash.
             raise address_taken()
     passwords.set_hash(user, new.password, trusted=editor.trusted)
     with conflicts_answered():
+        unconfirmed.give_way(new.email, proven=editor.trusted, to=user)
         user.save(force_insert=True)
         if new.external_id is not None:
             _set_external_id(user, editor, new.external_id)
@@ -98,6 +104,9 @@ def create(*, new: NewAccount, editor: Editor) -> User:
 
 def change(*, user: User, changes: AccountChanges, editor: Editor) -> None:
     """Change an account.
+
+    An address on the word of a trusted caller confirms an account; whatever was set on it before
+    is void then, for it may be a stranger's.
 
     Args:
         user: The account as it was read; only what ``changes`` names is written.
@@ -118,6 +127,8 @@ def change(*, user: User, changes: AccountChanges, editor: Editor) -> None:
         if row is None:  # Erased since the request found them.
             raise Problem(404, "There is no such user.")
         row_id = row.pk
+        if editor.trusted and "email" in changes and not row.email_confirmed:
+            unconfirmed.void(row)
         if "password" in changes:
             row.password = user.password
             row.session_version += 1
@@ -157,12 +168,13 @@ def _change_email(row: User, email: str, editor: Editor) -> None:
     confirmed = editor.trusted or settings.EMBEDDED
     same_mailbox = address_key(email) == row.email_key
     if confirmed or (same_mailbox and row.email_confirmed):
+        unconfirmed.give_way(email, proven=editor.trusted, to=row)
         row.email, row.pending_email = email, ""
-        if confirmed:
-            row.email_confirmed_at = timezone.now()
+        # The first time counts: from then on the person reads what was sent to them.
+        row.email_confirmed_at = row.email_confirmed_at or timezone.now()
         return
     if not same_mailbox:
-        if User.objects.filter(email_key=address_key(email)).exists():
+        if unconfirmed.is_taken(email, proven=True):
             raise address_taken()
         row.pending_email = email
     confirmations.send(user=row, address=email)

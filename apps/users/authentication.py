@@ -19,10 +19,11 @@ CHALLENGE = 'Api-Key realm="api", Bearer realm="api"'
 def caller_for(user: User) -> Caller:
     """Describe a person; of staff with the permissions that Django gives them."""
     if not user.is_staff:
-        return Caller(client=None, user_id=user.pk)
+        return Caller(client=None, user_id=user.pk, reads_from=user.reads_from)
     return Caller(
         client=f"{api_keys.STAFF_CLIENT_PREFIX}{user.pk}",
         user_id=user.pk,
+        reads_from=user.reads_from,
         is_staff=True,
         permissions=frozenset(user.get_all_permissions()),
     )

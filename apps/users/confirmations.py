@@ -1,6 +1,5 @@
 """The link by which a person shows that an address is theirs."""
 
-from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -10,13 +9,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.common.problems import Problem, invalid
+from apps.users import unconfirmed
 from apps.users.addresses import deliverable
 from apps.users.conflicts import conflicts_answered
 from apps.users.mail import AccountMail, AccountText, mailer
 from apps.users.models import User
 
 SALT = "users.confirm-email"
-LINK_LIFETIME_SECONDS = 3 * 24 * 3600
+LINK_LIFETIME_SECONDS = int(unconfirmed.LIFETIME.total_seconds())
 
 
 def make_token(*, user: User, address: str) -> str:
@@ -37,7 +37,7 @@ def send(*, user: User, address: str) -> None:
             locale=user.locale,
             timezone=user.timezone,
             link=link,
-            expires_at=timezone.now() + timedelta(seconds=LINK_LIFETIME_SECONDS),
+            expires_at=unconfirmed.link_ends_at(user),
         )
     )
 
@@ -62,6 +62,8 @@ def read_token(token: str) -> tuple[UUID, str]:
 def confirm(token: str) -> User:
     """Take the address into use. Confirming twice is no error.
 
+    An unconfirmed account that holds the address gives way: whoever has the link has the mailbox.
+
     Raises:
         Problem: 400 at ``/token`` for a token that is no good, or whose address the account does
             not claim any more; 409 where another account has got the address since.
@@ -71,7 +73,10 @@ def confirm(token: str) -> User:
         user = User.objects.select_for_update().filter(pk=user_id, erased_at=None).first()
         if user is None or address not in {user.email, user.pending_email}:
             raise _refusal()
+        if unconfirmed.has_run_out(user):
+            raise _refusal()
         if address == user.pending_email:
+            unconfirmed.give_way(address, proven=True, to=user)
             user.email, user.pending_email = address, ""
         user.email_confirmed_at = user.email_confirmed_at or timezone.now()
         user.save()

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from apps.users import audience, devices, erasure, preferences, suppressions
 from apps.users.addresses import address_hash, deliverable
+from apps.users.erasure import also_erase
 from apps.users.locales import forget_locale, known_locale, known_locales
 from apps.users.mail import AccountMail, AccountMailer
 from apps.users.mail import fill as send_account_mails_by
@@ -19,6 +20,7 @@ __all__ = [
     "DeviceContact",
     "address_hash",
     "addresses_of",
+    "also_erase",
     "audience_members",
     "audience_size",
     "erase",
@@ -52,7 +54,7 @@ class Contact:
         email: As it goes to the wire; None where there is no confirmed address.
         locale: A BCP 47 tag in its canonical spelling.
         timezone: A zone of the IANA database.
-        devices: The active ones, the oldest first.
+        devices: The active ones, the oldest first; none where the address is not confirmed.
         suppressed: The address is on the suppression list.
     """
 
@@ -101,7 +103,9 @@ def load_contacts(user_ids: Collection[UUID], *, channel: str | None = None) -> 
     if not found:
         return {}
     categories = preferences.categories_of(found)
-    active = _active_devices(found) if channel != "email" else {}
+    # Whoever typed in a stranger's address reads nothing that is meant for its owner.
+    confirmed = [user.pk for user in found.values() if user.email_confirmed_at is not None]
+    active = _active_devices(confirmed) if channel != "email" else {}
     asked = found.values() if channel != "push" else ()
     addresses = [user.email for user in asked if user.email]
     suppressed = suppressions.suppressed_hashes(addresses) if addresses else set()

@@ -8,6 +8,7 @@ from django.db.models import Case, CharField, Value, When
 from django.utils import timezone
 
 from apps.common.problems import Problem
+from apps.users import unconfirmed
 from apps.users.models import Device
 from apps.users.models.device import Platform
 
@@ -27,8 +28,9 @@ def register(*, user_id: UUID, token: str, platform: Platform | None = None) -> 
         platform: What it runs; None keeps what is known, which is Android at first.
 
     Raises:
-        Problem: 409 when the user has too many active devices.
+        Problem: 409 when the user has too many active devices, or has not confirmed their address.
     """
+    unconfirmed.refuse_device(user_id)
     now = timezone.now()
     current: dict[str, object] = {
         "user_id": user_id,

@@ -1,5 +1,6 @@
 """Erasing a person: the row stays, empty, for the counts that belong to its id."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django.db import transaction
@@ -11,9 +12,30 @@ from apps.users.addresses import address_hash
 from apps.users.locales import forget_locale
 from apps.users.models import Suppression, User
 
+# What other apps keep about a person; each is called inside the transaction of an erasure.
+_elsewhere: list[Callable[[UUID], None]] = []
+
+
+def also_erase(act: Callable[[UUID], None]) -> None:
+    """Have something else erased along with each person, before the account is.
+
+    An app says so once, when it is ready.
+
+    Args:
+        act: Is given the id of the user; must be idempotent.
+    """
+    if act not in _elsewhere:
+        _elsewhere.append(act)
+
+
+def erase_elsewhere(user_id: UUID) -> None:
+    """Erase what other apps keep about a person."""
+    for act in _elsewhere:
+        act(user_id)
+
 
 def erase(user_id: UUID) -> None:
-    """Erase personal data, devices, preferences and tokens. Idempotent.
+    """Erase personal data, devices, preferences, tokens, and what was sent. Idempotent.
 
     A suppression of the address stays, as a hash: the mailbox refused us, whoever owns it next.
 
@@ -22,32 +44,40 @@ def erase(user_id: UUID) -> None:
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("erase() must run inside a transaction")
+    erase_elsewhere(user_id)
     user = User.objects.select_for_update().filter(pk=user_id, erased_at=None).first()
     if user is None:
         return
     for address in (user.email, user.pending_email):
         if address:
             Suppression.objects.filter(address_hash=address_hash(address)).update(address="")
+    forget_possessions(user)
+    user.groups.clear()
+    user.user_permissions.clear()
+    blank(user)
+    user.email = user.email_confirmed_at = None
+    user.is_active = user.is_staff = user.is_superuser = False
+    user.erased_at = timezone.now()
+    user.save()
+
+
+def forget_possessions(user: User) -> None:
+    """Delete what hangs on an account: devices, preferences, external ids, tokens, codes."""
+    user_id = user.pk
     user.devices.all().delete()
     user.category_preferences.all().delete()
     user.external_ids.all().delete()
     OutstandingToken.objects.filter(user=user).delete()
     second_factor.forget(user)
-    user.groups.clear()
-    user.user_permissions.clear()
-    _empty(user)
     transaction.on_commit(lambda: forget_locale(user_id))
 
 
-def _empty(user: User) -> None:
-    blank = User(pk=user.pk)
-    blank.set_unusable_password()
+def blank(user: User) -> None:
+    """Empty the profile of an unsaved row, let nobody log in, and end every session."""
+    empty = User(pk=user.pk)
+    empty.set_unusable_password()
     for field in ("name", "pending_email", "locale", "timezone", "email_enabled", "push_enabled"):
-        setattr(user, field, getattr(blank, field))
-    user.email = None
-    user.email_confirmed_at = user.quiet_from = user.quiet_to = user.last_login = None
-    user.is_active = user.is_staff = user.is_superuser = False
-    user.password = blank.password
+        setattr(user, field, getattr(empty, field))
+    user.quiet_from = user.quiet_to = user.last_login = None
+    user.password = empty.password
     user.session_version += 1
-    user.erased_at = timezone.now()
-    user.save()

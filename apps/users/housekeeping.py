@@ -1,4 +1,4 @@
-"""What runs out by itself and would otherwise stay: refresh tokens and sessions."""
+"""What runs out by itself and would stay: refresh tokens, sessions, unconfirmed accounts."""
 
 import time
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from apps.common.setting_apart import set_apart
+from apps.users import unconfirmed
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ class Housekeeping:
 
 
 def forget_expired() -> int:
-    """Delete expired refresh tokens and sessions.
+    """Delete expired refresh tokens and sessions, and accounts that nobody has confirmed in time.
 
     Returns:
         How many, of the kind that had more; as many as ``STEP_ROWS`` means that there may be more.
@@ -44,6 +45,7 @@ def forget_expired() -> int:
     return max(
         _delete_some(OutstandingToken.objects.filter(expires_at__lt=now)),
         _delete_some(Session.objects.filter(expire_date__lt=now)),
+        _delete_unconfirmed(),
     )
 
 
@@ -61,3 +63,21 @@ def _delete_some(old: QuerySet[Any]) -> int:
         return 0
 
     return sum(set_apart(ids, delete, failed=keep))
+
+
+def _delete_unconfirmed() -> int:
+    """Delete a step's worth of accounts, each with what was sent to it in a transaction of its own.
+
+    One at a time: a thousand in one transaction would keep others from writing for seconds.
+    """
+    run_out = unconfirmed.accounts().filter(created_at__lt=unconfirmed.run_out_before())
+    ids = list(run_out.order_by("created_at").values_list("pk", flat=True)[:STEP_ROWS])
+
+    def delete(some: Sequence[Any]) -> int:
+        return sum(unconfirmed.delete(pk) for pk in some)
+
+    def keep(pk: Any, error: Exception) -> int:
+        log.error("an unconfirmed account could not be deleted", user_id=str(pk), exc_info=error)
+        return 0
+
+    return sum(sum(set_apart([pk], delete, failed=keep)) for pk in ids)

@@ -9,7 +9,6 @@ from rest_framework.response import Response
 
 from apps.common.callers import Scope, caller_of
 from apps.common.permissions import Access
-from apps.notifications.erasure import erase_what_was_sent
 from apps.users import contacts, visibility
 from apps.users.api.profiles import UserView
 
@@ -39,6 +38,5 @@ class ErasableUserView(UserView):
         superuser = getattr(request.user, "is_superuser", False)
         visibility.refuse_staff_account(caller=caller, user=user, superuser=superuser)
         with transaction.atomic():
-            erase_what_was_sent(user.pk)
             contacts.erase(user.pk)
         return Response(status=204)

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from apps.common.callers import Caller
+from apps.common.ids import first_id_at
 from apps.common.problems import Problem
 from apps.notifications.models import Notification
 from apps.notifications.models.notification import VISIBLE_TO_CLIENTS
@@ -15,9 +16,10 @@ VIEW_PERMISSION = "notifications.view_notification"
 def visible_to(caller: Caller) -> QuerySet[Notification]:
     """Return the notifications that a caller may see.
 
-    A key sees its client's of its own kind, with ``operations`` everything of that kind;
-    staff with the permission see all; anyone else sees what was sent to them. Mails about accounts
-    are for operators alone: to the others they would tell what an address has asked for.
+    A key sees its client's of its own kind, with ``operations`` everything of that kind; staff with
+    the permission see all; anyone else sees what was sent to them since they have shown that their
+    address is theirs. The time bounds the ids, which are UUIDv7. Mails about accounts are for
+    operators alone: to the others they would tell what an address has asked for.
     """
     rows = Notification.objects.all()
     if caller.is_key:
@@ -27,9 +29,10 @@ def visible_to(caller: Caller) -> QuerySet[Notification]:
         return rows.filter(VISIBLE_TO_CLIENTS, client=caller.client)
     if caller.is_staff and VIEW_PERMISSION in caller.permissions:
         return rows
-    if caller.user_id is None:
+    if caller.user_id is None or caller.reads_from is None:
         return rows.none()
-    return rows.filter(VISIBLE_TO_CLIENTS, user_id=caller.user_id)
+    mine = rows.filter(VISIBLE_TO_CLIENTS, user_id=caller.user_id)
+    return mine.filter(pk__gte=first_id_at(caller.reads_from))
 
 
 def find(caller: Caller, notification_id: UUID) -> Notification:

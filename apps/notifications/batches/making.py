@@ -33,6 +33,9 @@ from apps.users import contacts
 
 log = structlog.get_logger(__name__)
 
+# A pointer holds the names of fields as they were given, and PostgreSQL stores no NUL.
+WRITTEN_OUT = {code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)}
+
 # While this many messages of a hundred wait in a lane of the batch, no more rows are made: the
 # workers have enough, and what is not made yet can still be paused.
 AHEAD_MESSAGES = 50
@@ -239,10 +242,6 @@ def _given_up(batch: Batch, index: int, error: Exception) -> Problem:
     batch.last_error = name_of(error)[:200]
     detail = f"This row could not be made in {FAILURES_MAX} tries: {name_of(error)}."
     return Problem(500, detail, code=COULD_NOT_BE_MADE)
-
-
-# A pointer holds the names of fields as they were given, and PostgreSQL stores no NUL.
-WRITTEN_OUT = {code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)}
 
 
 def errors_of(problem: Problem) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.common import languages
 from apps.common.callers import Kind, Scope
-from apps.users import addresses, api_keys, timezones
+from apps.users import addresses, api_keys, timezones, unconfirmed
 from apps.users.admin.bases import (
     AccountCreationForm,
     AccountForm,
@@ -17,6 +17,17 @@ from apps.users.admin.bases import (
     SuppressionModelForm,
 )
 from apps.users.models import ApiKey, Suppression, User
+
+# What ``unconfirmed.void`` empties and the form has a field for.
+VOIDED = (
+    "name",
+    "locale",
+    "timezone",
+    "email_enabled",
+    "push_enabled",
+    "quiet_from",
+    "quiet_to",
+)
 
 
 class AccountRules(AccountForm):
@@ -28,8 +39,8 @@ class AccountRules(AccountForm):
         problem = addresses.problem_with(email)
         if problem is not None:
             raise ValidationError(problem)
-        same = User.objects.filter(email_key=addresses.address_key(email))
-        if same.exclude(pk=self.instance.pk).exists():
+        same_mailbox = addresses.address_key(email) == self.instance.email_key
+        if not same_mailbox and unconfirmed.is_taken(email, proven=True):
             raise ValidationError("Another account has this e-mail address.")
         return email
 
@@ -55,10 +66,21 @@ class AccountRules(AccountForm):
         return cleaned
 
     def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's signature.
-        """Take an address on the word of staff."""
+        """Take an address on the word of staff.
+
+        Of an account that was not confirmed before, only what staff have typed in stays.
+        """
+        account = self.instance
         if "email" in self.changed_data:
-            self.instance.email_confirmed_at = timezone.now()
-            self.instance.pending_email = ""
+            if account._state.adding:
+                account.email_confirmed_at = account.created_at
+            elif not account.email_confirmed:
+                unconfirmed.void(account)
+                for name in set(self.changed_data) & set(self.cleaned_data):
+                    if name in VOIDED:
+                        setattr(account, name, self.cleaned_data[name])
+                account.email_confirmed_at = timezone.now()
+            account.pending_email = ""
         return super().save(commit=commit)
 
 

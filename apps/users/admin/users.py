@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from apps.users import second_factor
+from apps.users import second_factor, unconfirmed
 from apps.users.addresses import address_key
 from apps.users.admin.bases import (
     AccountModelAdmin,
@@ -158,5 +158,7 @@ class AccountAdmin(AccountModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
         """Store the account, and let the request path see a new locale at once."""
+        if "email" in form.changed_data:
+            unconfirmed.give_way(obj.email or "", proven=True, to=obj)
         super().save_model(request, obj, form, change)
         forget_locale(obj.pk)

@@ -134,7 +134,8 @@ class DevicesView(AccessTable, APIView):
         summary="Register a device",
         description=(
             "A token of another user leaves that user. A token that this user has already is "
-            "brought up to date and answered with 200."
+            "brought up to date and answered with 200. An account whose address is not confirmed "
+            "registers none (409)."
         ),
         request=DeviceIn,
         responses={201: DeviceOut, 200: DeviceOut},

@@ -128,7 +128,8 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
         description=(
             "Without a key only where registration is open; `push_token` and `external_id` are "
             "refused then, and outside the embedded mode the address is used once it was "
-            "confirmed by the link in a mail."
+            "confirmed by the link in a mail. Such an account gives way to one that is made with a "
+            "key, and is deleted when its link has run out."
         ),
         request=NewUserIn,
         responses={201: UserOut},
@@ -222,7 +223,9 @@ class UserView(AccessTable, RateLimitHeaders, APIView):
         description=(
             "An end user names the `current_password` to change `email` or `password`. Outside "
             "the embedded mode such an address is `pending_email` until it is confirmed. A new "
-            "password ends every session."
+            "password ends every session. With a key an `email` confirms the account, and voids "
+            "what was on an unconfirmed one: password, sessions, name, devices, preferences and "
+            "external ids, but for what the body gives."
         ),
         request=UserChangesIn,
         responses={200: UserOut},

@@ -1,5 +1,7 @@
 """An account: a person who is told, and may log in."""
 
+from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     _CharField = models.CharField[str | None, str | None]
 else:
     _CharField = models.CharField
+
+
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AddressKeyField(_CharField):
@@ -59,7 +64,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         email: As it was entered; None when erased.
         email_key: Derived; two accounts never share it.
         email_confirmed_at: When the address was known to be theirs: entered by a client
-            application or by staff, or confirmed by its link. None: it is not written to.
+            application or by staff, or confirmed by its link; a later change of the address
+            leaves it. None: it is not written to.
         pending_email: The address that the person wants to change to, until it is confirmed.
         email_enabled: The person takes e-mail. Categories can only narrow it down.
         push_enabled: The same for push.
@@ -96,6 +102,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects = UserManager()
 
     class Meta:
+        indexes = [
+            # Housekeeping looks for those that nobody has confirmed in time; erased rows are none.
+            models.Index(
+                fields=["created_at"],
+                name="users_user_unconfirmed",
+                condition=models.Q(email_confirmed_at=None, email__isnull=False),
+            ),
+        ]
         constraints = [
             # Django's authentication asks for it; the constraint that counts is the next.
             models.UniqueConstraint(fields=["email"], name="users_user_email"),
@@ -115,6 +129,21 @@ class User(AbstractBaseUser, PermissionsMixin):
     def email_confirmed(self) -> bool:
         """Whether the address may be written to."""
         return self.email_confirmed_at is not None
+
+    @property
+    def reads_from(self) -> datetime | None:
+        """From when on the person reads what was sent to them; None: nothing.
+
+        What was sent before the address was confirmed may be meant for somebody else than who has
+        typed it in. An account that was made with a known address never was in that state.
+        """
+        if self.email_confirmed_at is None or self.email_confirmed_at > self.created_at:
+            return self.email_confirmed_at
+        return ALWAYS
+
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """Leave the address to the database and to the forms, which know who gives way."""
+        super().validate_constraints(exclude={*(exclude or ()), "email"})
 
     def get_full_name(self) -> str:
         """Return the name, for Django's admin."""

@@ -1,0 +1,553 @@
+"""Whoever registers with somebody else's address keeps them out of nothing and reads nothing."""
+
+import time
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from apps.notifications.chores import all_chores
+from apps.notifications.delivery.deliver import deliver
+from apps.notifications.kept_connection import KeptConnection
+from apps.notifications.models import Notification, SandboxMessage
+from apps.notifications.queues import Channel
+from apps.notifications.states import Status
+from apps.users import confirmations, housekeeping, unconfirmed
+from apps.users.models import CategoryPreference, Device, ExternalId, User
+from tests.notifications.cast import accepted, assert_problem, body, client_with, person, pointers
+from tests.users.conftest import FAST_HASHERS, PASSWORD, Rate
+from tests.users.test_admin import USER_FORM
+
+pytestmark = pytest.mark.django_db
+
+USERS = "/api/v1/users/"
+NOTIFICATIONS = "/api/v1/notifications/"
+VICTIM = "victim@example.com"
+PHONE = "phone-of-the-squatter"
+NEW_PASSWORD = "another long passphrase"
+
+
+@pytest.fixture(autouse=True)
+def open_registration(settings: Any) -> None:
+    settings.EMBEDDED = False
+    settings.OPEN_REGISTRATION = True
+    settings.PASSWORD_HASHERS = FAST_HASHERS
+    settings.RATE_LIMIT_LOGIN = Rate(calls=1000, seconds=60)
+
+
+def register(email: str = VICTIM) -> Any:
+    new = {"name": "Squatter", "email": email, "password": PASSWORD, "locale": "de"}
+    return APIClient().post(USERS, new, format="json")
+
+
+def log_in(email: str = VICTIM, password: str = PASSWORD) -> Any:
+    return APIClient().post(f"{USERS}login", {"email": email, "password": password}, format="json")
+
+
+def with_token(access: str) -> APIClient:
+    caller = APIClient(raise_request_exception=False)
+    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {access}")
+    return caller
+
+
+class Squatter:
+    """A stranger with an account for an address that is not theirs."""
+
+    def __init__(self) -> None:
+        self.user = User.objects.get(pk=register().json()["id"])
+        self.tokens = log_in().json()
+        self.caller = with_token(self.tokens["access"])
+        self.path = f"{USERS}{self.user.pk}"
+
+    def is_out(self) -> bool:
+        """Tell whether every key that they had is void."""
+        refresh = {"refresh": self.tokens["refresh"]}
+        statuses = [
+            self.caller.get(self.path).status_code,
+            APIClient().post(f"{USERS}token/refresh", refresh, format="json").status_code,
+            log_in().status_code,
+        ]
+        return statuses == [401, 401, 401]
+
+    def link(self) -> str:
+        """Make the token of the link that was mailed for their registration."""
+        return confirmations.make_token(user=self.user, address=VICTIM)
+
+
+@pytest.fixture
+def squatter(welcome: None) -> Squatter:
+    return Squatter()
+
+
+def confirm(token: str) -> int:
+    answer = APIClient().post(f"{USERS}email/confirm", {"token": token}, format="json")
+    return int(answer.status_code)
+
+
+def ids(caller: APIClient, query: str = "") -> list[str]:
+    answer = caller.get(f"{NOTIFICATIONS}{query}")
+    assert answer.status_code == 200
+    return [one["id"] for one in answer.json()["results"]]
+
+
+# --- A client application makes an account for the address ---------------------------------------
+
+
+@pytest.mark.parametrize("spelling", [VICTIM, "VICTIM@Example.com"])
+@pytest.mark.parametrize("password", [None, NEW_PASSWORD])
+def test_a_clients_new_user_takes_the_place_of_an_unconfirmed_account(
+    shop: APIClient, squatter: Squatter, spelling: str, password: str | None
+) -> None:
+    accepted(squatter.user)
+    new = {
+        "name": "Victim",
+        "email": spelling,
+        "password": password,
+        "push_token": "phone-of-the-victim",
+        "external_id": "customer-1",
+    }
+    answer = shop.post(USERS, new, format="json")
+    assert answer.status_code == 201
+    made = answer.json()
+    assert made["id"] != str(squatter.user.pk)
+    assert (made["name"], made["email"], made["email_confirmed"]) == ("Victim", spelling, True)
+    assert (made["locale"], made["external_id"]) == ("en", "customer-1")
+    assert shop.get(squatter.path).status_code == 404
+    assert [str(user.pk) for user in User.objects.all()] == [made["id"]]
+    assert [str(device.user_id) for device in Device.objects.all()] == [made["id"]]
+    assert squatter.is_out()
+    assert OutstandingToken.objects.count() == 0
+    assert confirm(squatter.link()) == 400
+
+
+def test_what_was_sent_to_the_account_that_gave_way_is_erased(
+    shop: APIClient, squatter: Squatter, django_capture_on_commit_callbacks: Any
+) -> None:
+    waiting = accepted(squatter.user, metadata={"order": "42"})
+    done = accepted(squatter.user)
+    deliver(channel=Channel.EMAIL, ids=[done.pk], attempt=0)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = shop.post(USERS, {"name": "V", "email": VICTIM}, format="json")
+    assert answer.status_code == 201
+    for row in Notification.objects.all():
+        assert (row.variables, row.metadata) == ({}, {})
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.reason) == (Status.SKIPPED, "user_erased")
+    assert_problem(shop.post(NOTIFICATIONS, body(squatter.user), format="json"), 422)
+
+
+def test_a_refused_user_of_a_client_leaves_the_account_as_it_was(
+    shop: APIClient, squatter: Squatter
+) -> None:
+    ExternalId.objects.create(client="shop", user=person("bob"), value="customer-1")
+    row = accepted(squatter.user)
+    for wrong, status in (({"external_id": "customer-1"}, 409), ({"password": "12345678"}, 400)):
+        new = {"name": "Victim", "email": VICTIM, **wrong}
+        assert_problem(shop.post(USERS, new, format="json"), status)
+    assert squatter.caller.get(squatter.path).status_code == 200
+    row.refresh_from_db()
+    assert row.variables != {}
+
+
+def test_a_confirmed_account_gives_way_to_nobody(shop: APIClient, squatter: Squatter) -> None:
+    assert confirm(squatter.link()) == 204
+    for password in (None, NEW_PASSWORD):
+        new = {"name": "Victim", "email": VICTIM, "password": password}
+        assert_problem(shop.post(USERS, new, format="json"), 409)
+    assert squatter.caller.get(squatter.path).status_code == 200
+
+
+@pytest.mark.parametrize("rights", [{"is_staff": True}, {"is_superuser": True}])
+def test_an_account_with_rights_gives_way_to_nobody(
+    shop: APIClient, squatter: Squatter, rights: dict[str, bool]
+) -> None:
+    User.objects.update(**rights)
+    assert_problem(shop.post(USERS, {"name": "V", "email": VICTIM}, format="json"), 409)
+    age(squatter.user, unconfirmed.LIFETIME * 2)
+    housekeeping.forget_expired()
+    assert User.objects.filter(pk=squatter.user.pk).exists()
+
+
+@pytest.mark.parametrize("password", [None, PASSWORD])
+def test_a_stranger_takes_no_strangers_place(squatter: Squatter, password: str | None) -> None:
+    new = {"name": "Another", "email": "Victim@example.com", "password": password}
+    answer = APIClient().post(USERS, new, format="json")
+    assert_problem(answer, 409)
+    assert pointers(answer) == ["/email"]
+    assert squatter.caller.get(squatter.path).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_clients_with_the_address_one_gets_it(squatter: Squatter) -> None:
+    callers = [client_with(client=name) for name in ("shop", "bank")]
+    statuses: list[int] = []
+
+    def make(caller: APIClient) -> None:
+        try:
+            answer = caller.post(USERS, {"name": "Victim", "email": VICTIM}, format="json")
+            statuses.append(answer.status_code)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=make, args=(caller,)) for caller in callers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [201, 409]
+    assert User.objects.count() == 1
+
+
+# --- A client application says the address of an account that is there ---------------------------
+
+
+def spoilt(squatter: Squatter) -> None:
+    """Leave on the account whatever can be left there."""
+    user = squatter.user
+    Device.objects.create(user=user, token=PHONE)
+    CategoryPreference.objects.create(user=user, category="news", email=False)
+    ExternalId.objects.create(client="shop", user=user, value="customer-1")
+    ExternalId.objects.create(client="bank", user=user, value="customer-2")
+    preferences = {"email": False, "quiet_hours": {"start": "00:00", "end": "23:59"}}
+    answer = squatter.caller.patch(f"{squatter.path}/preferences", preferences, format="json")
+    assert answer.status_code == 200
+    User.objects.filter(pk=user.pk).update(timezone="Africa/Lagos")
+
+
+def assert_clean(user_id: UUID) -> None:
+    """Nothing of a stranger is left on an account."""
+    user = User.objects.get(pk=user_id)
+    assert (user.locale, user.timezone, user.pending_email) == ("en", "UTC", "")
+    assert (user.email_enabled, user.push_enabled) == (True, True)
+    assert (user.quiet_from, user.quiet_to, user.last_login) == (None, None, None)
+    assert Device.objects.count() == CategoryPreference.objects.count() == 0
+    assert OutstandingToken.objects.count() == 0
+
+
+@pytest.mark.parametrize("email", [VICTIM, "VICTIM@example.com", "other@example.com"])
+def test_a_client_that_confirms_an_account_voids_what_was_on_it(
+    shop: APIClient, squatter: Squatter, email: str
+) -> None:
+    spoilt(squatter)
+    row = accepted(squatter.user)
+    answer = shop.patch(squatter.path, {"email": email}, format="json")
+    assert answer.status_code == 200
+    shown = answer.json()
+    assert (shown["id"], shown["email"]) == (str(squatter.user.pk), email)
+    assert (shown["name"], shown["external_id"], shown["email_confirmed"]) == ("", None, True)
+    assert_clean(squatter.user.pk)
+    assert ExternalId.objects.count() == 0
+    assert not User.objects.get().has_usable_password()
+    assert squatter.is_out()
+    # It is the same account to those who have written to it.
+    row.refresh_from_db()
+    assert row.variables != {}
+
+
+def test_what_the_client_says_along_with_the_address_stays(
+    shop: APIClient, squatter: Squatter
+) -> None:
+    spoilt(squatter)
+    change = {
+        "email": VICTIM,
+        "name": "Victim",
+        "password": NEW_PASSWORD,
+        "external_id": "customer-3",
+        "push_token": "phone-of-the-victim",
+        "preferences": {"push": False},
+    }
+    shown = shop.patch(squatter.path, change, format="json").json()
+    assert (shown["name"], shown["external_id"]) == ("Victim", "customer-3")
+    assert shown["preferences"] == {"email": True, "push": False}
+    assert [device.token for device in Device.objects.all()] == ["phone-of-the-victim"]
+    assert squatter.is_out()
+    assert log_in(password=NEW_PASSWORD).status_code == 200
+
+
+def test_a_profile_that_is_replaced_is_confirmed_as_well(
+    shop: APIClient, squatter: Squatter
+) -> None:
+    spoilt(squatter)
+    answer = shop.put(squatter.path, {"name": "Victim", "email": VICTIM}, format="json")
+    assert answer.json()["name"] == "Victim"
+    assert_clean(squatter.user.pk)
+    assert squatter.is_out()
+
+
+def test_a_change_without_the_address_confirms_and_voids_nothing(
+    shop: APIClient, squatter: Squatter
+) -> None:
+    answer = shop.patch(squatter.path, {"external_id": "customer-9"}, format="json")
+    assert answer.json()["email_confirmed"] is False
+    assert squatter.caller.get(squatter.path).json()["name"] == "Squatter"
+
+
+def test_a_confirmed_account_keeps_everything_when_its_address_changes(
+    shop: APIClient, squatter: Squatter
+) -> None:
+    assert confirm(squatter.link()) == 204
+    spoilt(squatter)
+    row = accepted(squatter.user)
+    answer = shop.patch(squatter.path, {"email": "new@example.com"}, format="json")
+    assert answer.json()["name"] == "Squatter"
+    assert (Device.objects.count(), ExternalId.objects.count()) == (1, 2)
+    assert ids(squatter.caller) == [str(row.pk)]
+
+
+def test_another_account_gets_the_address_on_a_clients_word(
+    shop: APIClient, squatter: Squatter
+) -> None:
+    bob = person("bob")
+    answer = shop.patch(f"{USERS}{bob.pk}", {"email": VICTIM}, format="json")
+    assert (answer.status_code, answer.json()["email"]) == (200, VICTIM)
+    assert [user.pk for user in User.objects.all()] == [bob.pk]
+    assert squatter.is_out()
+
+
+def test_whoever_has_the_mailbox_gets_the_address_by_its_link(squatter: Squatter) -> None:
+    bob = person("bob", password=NEW_PASSWORD)
+    caller = with_token(log_in("bob@example.com", NEW_PASSWORD).json()["access"])
+    change = {"email": VICTIM, "current_password": NEW_PASSWORD}
+    answer = caller.patch(f"{USERS}{bob.pk}", change, format="json")
+    assert (answer.status_code, answer.json()["pending_email"]) == (200, VICTIM)
+    assert squatter.caller.get(squatter.path).status_code == 200
+    assert confirm(confirmations.make_token(user=bob, address=VICTIM)) == 204
+    assert [(user.pk, user.email) for user in User.objects.all()] == [(bob.pk, VICTIM)]
+    assert squatter.is_out()
+
+
+# --- Staff do ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def admin(charlie: User) -> Client:
+    browser = Client()
+    browser.force_login(charlie)
+    return browser
+
+
+@pytest.mark.parametrize("spelling", [VICTIM, "Victim@example.com"])
+def test_staff_make_an_account_for_the_address(
+    admin: Client, squatter: Squatter, spelling: str
+) -> None:
+    form = {
+        **{name: value for name, value in USER_FORM.items() if "FORMS" not in name},
+        "email": spelling,
+        "usable_password": "false",
+    }
+    answer = admin.post("/admin/users/user/add/", form)
+    assert answer.status_code == 302, answer.content
+    made = User.objects.get(email=spelling)
+    assert made.pk != squatter.user.pk
+    assert made.email_confirmed
+    assert not User.objects.filter(pk=squatter.user.pk).exists()
+    assert squatter.is_out()
+
+
+def test_a_form_that_staff_got_wrong_deletes_nobody(admin: Client, squatter: Squatter) -> None:
+    form = {"name": "Victim", "email": VICTIM, "locale": "no such", "timezone": "UTC"}
+    answer = admin.post("/admin/users/user/add/", {**form, "usable_password": "false"})
+    assert answer.status_code == 200
+    assert User.objects.filter(pk=squatter.user.pk).exists()
+
+
+def test_staff_give_another_account_the_address(admin: Client, squatter: Squatter) -> None:
+    bob = person("bob")
+    form = {**USER_FORM, "email": VICTIM}
+    assert admin.post(f"/admin/users/user/{bob.pk}/change/", form).status_code == 302
+    assert User.objects.get(email=VICTIM).pk == bob.pk
+    assert squatter.is_out()
+
+
+def test_staff_who_confirm_an_account_void_what_was_on_it(
+    admin: Client, squatter: Squatter
+) -> None:
+    spoilt(squatter)
+    ExternalId.objects.all().delete()
+    CategoryPreference.objects.all().delete()
+    form = {
+        **USER_FORM,
+        "email": "Victim@example.com",
+        "name": "Squatter",
+        "locale": "fr",
+        "timezone": "Africa/Lagos",
+    }
+    answer = admin.post(f"/admin/users/user/{squatter.user.pk}/change/", form)
+    assert answer.status_code == 302, answer.content
+    user = User.objects.get(pk=squatter.user.pk)
+    assert user.email_confirmed
+    # The language is what staff have chosen; the name and the time zone stood there before.
+    assert (user.name, user.locale, user.timezone) == ("", "fr", "UTC")
+    assert not user.has_usable_password()
+    assert Device.objects.count() == 0
+    assert squatter.is_out()
+
+
+# --- What an unconfirmed account may not ---------------------------------------------------------
+
+
+def test_an_unconfirmed_account_registers_no_device(shop: APIClient, squatter: Squatter) -> None:
+    alice = person("alice", tokens=(PHONE,))
+    for caller in (squatter.caller, shop):
+        for answer in (
+            caller.post(f"{squatter.path}/devices/", {"push_token": PHONE}, format="json"),
+            caller.patch(squatter.path, {"push_token": PHONE}, format="json"),
+        ):
+            assert_problem(answer, 409)
+            assert answer.json()["code"] == "unconfirmed"
+    assert [device.user_id for device in Device.objects.all()] == [alice.pk]
+    assert confirm(squatter.link()) == 204
+    answer = squatter.caller.post(f"{squatter.path}/devices/", {"push_token": "own"}, format="json")
+    assert answer.status_code == 201
+
+
+def test_a_device_from_before_takes_nothing_until_the_address_is_confirmed(
+    squatter: Squatter,
+) -> None:
+    Device.objects.create(user=squatter.user, token=PHONE)
+    early = accepted(squatter.user, notification_type="push")
+    deliver(channel=Channel.PUSH, ids=[early.pk], attempt=0)
+    early.refresh_from_db()
+    assert (early.status, early.reason) == (Status.SKIPPED, "no_device")
+    assert SandboxMessage.objects.count() == 0
+    assert confirm(squatter.link()) == 204
+    late = accepted(squatter.user, notification_type="push")
+    deliver(channel=Channel.PUSH, ids=[late.pk], attempt=0)
+    late.refresh_from_db()
+    assert late.status == Status.DELIVERED
+
+
+def test_nobody_reads_what_was_sent_before_they_confirmed(squatter: Squatter) -> None:
+    early = accepted(squatter.user)
+    one = f"{NOTIFICATIONS}{early.pk}"
+
+    def reads_early() -> bool:
+        found = [squatter.caller.get(path).status_code for path in (one, f"{one}/status")]
+        listed = str(early.pk) in ids(squatter.caller)
+        assert found == ([200, 200] if listed else [404, 404])
+        return listed
+
+    assert not reads_early()
+    time.sleep(0.002)  # The ids of both are bounded by the millisecond.
+    assert confirm(squatter.link()) == 204
+    assert not reads_early()
+    assert confirm(squatter.link()) == 204
+    late = accepted(squatter.user)
+    assert ids(squatter.caller) == [str(late.pk)]
+    assert squatter.caller.get(f"{NOTIFICATIONS}{late.pk}/status").status_code == 200
+    assert ids(squatter.caller, f"?user_id={squatter.user.pk}") == [str(late.pk)]
+    assert not reads_early()
+
+
+def test_whom_a_client_has_confirmed_reads_what_was_sent_since(
+    shop: APIClient, squatter: Squatter
+) -> None:
+    accepted(squatter.user)
+    time.sleep(0.002)
+    change = {"email": VICTIM, "password": NEW_PASSWORD}
+    assert shop.patch(squatter.path, change, format="json").status_code == 200
+    late = accepted(squatter.user)
+    owner = with_token(log_in(password=NEW_PASSWORD).json()["access"])
+    assert ids(owner) == [str(late.pk)]
+    # A client that says the address again takes nothing away.
+    time.sleep(0.002)
+    profile = {"name": "Victim", "email": VICTIM}
+    assert shop.put(squatter.path, profile, format="json").status_code == 200
+    assert ids(owner) == [str(late.pk)]
+
+
+def test_an_account_of_a_client_reads_all_that_was_sent_to_it(shop: APIClient) -> None:
+    new = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
+    user = User.objects.get(pk=shop.post(USERS, new, format="json").json()["id"])
+    row = accepted(user)
+    # The clock of the machine that took the notification may be behind that of the other.
+    ahead = timezone.now() + timedelta(seconds=1)
+    User.objects.update(created_at=ahead, email_confirmed_at=ahead)
+    assert ids(with_token(log_in("ada@example.com").json()["access"])) == [str(row.pk)]
+
+
+# --- It runs out with its link -------------------------------------------------------------------
+
+
+def age(user: User, by: timedelta) -> None:
+    User.objects.filter(pk=user.pk).update(created_at=timezone.now() - by)
+
+
+A_MINUTE = timedelta(minutes=1)
+
+
+def test_an_unconfirmed_account_runs_out_with_its_link(squatter: Squatter) -> None:
+    row = accepted(squatter.user)
+    bob, link = person("bob"), squatter.link()
+    for user in (squatter.user, bob):
+        age(user, unconfirmed.LIFETIME - A_MINUTE)
+    assert housekeeping.forget_expired() == 0
+    assert squatter.caller.get(squatter.path).status_code == 200
+    for user in (squatter.user, bob):
+        age(user, unconfirmed.LIFETIME + A_MINUTE)
+    assert housekeeping.forget_expired() == 1
+    assert [user.pk for user in User.objects.all()] == [bob.pk]
+    assert squatter.is_out()
+    assert confirm(link) == 400
+    row.refresh_from_db()
+    assert row.variables == {}
+
+
+def test_the_scheduler_deletes_what_has_run_out(squatter: Squatter) -> None:
+    age(squatter.user, unconfirmed.LIFETIME + A_MINUTE)
+    kept = KeptConnection()
+    try:
+        for chore in all_chores(kept):
+            chore()
+    finally:
+        kept.close()
+    assert User.objects.count() == 0
+
+
+def test_the_link_and_the_account_end_at_the_same_time(squatter: Squatter) -> None:
+    age(squatter.user, unconfirmed.LIFETIME + A_MINUTE)
+    # Asked for again, and so a link that has just been made.
+    assert confirm(squatter.link()) == 400
+    assert not User.objects.get().email_confirmed
+    assert unconfirmed.LIFETIME.total_seconds() == confirmations.LINK_LIFETIME_SECONDS
+
+
+def test_after_that_a_stranger_may_register_with_it(squatter: Squatter) -> None:
+    age(squatter.user, unconfirmed.LIFETIME + A_MINUTE)
+    answer = register()
+    assert answer.status_code == 201
+    assert answer.json()["id"] != str(squatter.user.pk)
+    assert User.objects.count() == 1
+    # Their tokens are those of the account before.
+    assert squatter.caller.get(squatter.path).status_code == 401
+
+
+def test_the_mail_says_until_when_its_link_works(
+    squatter: Squatter, django_capture_on_commit_callbacks: Any
+) -> None:
+    made = timezone.now() - timedelta(days=2)
+    User.objects.update(created_at=made)
+    change = {"email": VICTIM, "current_password": PASSWORD}
+    with django_capture_on_commit_callbacks(execute=True):
+        assert squatter.caller.patch(squatter.path, change, format="json").status_code == 200
+    deadline = time.monotonic() + 5
+    while not mail.outbox and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert f"until {made + unconfirmed.LIFETIME:%d %B %Y, %H:%M} UTC" in str(mail.outbox[0].body)
+
+
+def test_an_account_that_is_confirmed_while_it_is_deleted_stays(squatter: Squatter) -> None:
+    row = accepted(squatter.user)
+    assert confirm(squatter.link()) == 204
+    assert unconfirmed.delete(squatter.user.pk) is False
+    row.refresh_from_db()
+    assert row.variables != {}
+    assert squatter.caller.get(squatter.path).status_code == 200
