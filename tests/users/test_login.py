@@ -1,15 +1,23 @@
 """Login, refresh and logout."""
 
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.contrib.auth import hashers
+from django.db import connection
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+from rest_framework_simplejwt.tokens import RefreshToken
+from structlog.testing import capture_logs
 
-from apps.users import passwords
+from apps.users import passwords, tokens
 from apps.users.models import User
-from tests.users.conftest import PASSWORD, Rate, logged_in
+from tests.users.conftest import PASSWORD, Rate, logged_in, make
 
 LOGIN = "/api/v1/users/login"
 REFRESH = "/api/v1/users/token/refresh"
@@ -136,7 +144,75 @@ def test_a_refresh_token_is_used_once(alice: User) -> None:
     again = post(REFRESH, refresh=first["refresh"])
     assert again.status_code == 401
     assert again.json()["code"] == "invalid_token"
-    assert post(REFRESH, refresh=answer.json()["refresh"]).status_code == 200
+
+
+def refreshed(refresh: str) -> str:
+    answer = post(REFRESH, refresh=refresh)
+    assert answer.status_code == 200
+    return str(answer.json()["refresh"])
+
+
+@pytest.mark.parametrize("uses_before", [0, 1, 3])
+def test_a_second_use_revokes_all_that_follows_the_same_login(
+    alice: User, uses_before: int
+) -> None:
+    other = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
+    stolen = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
+    for _ in range(uses_before):
+        stolen = refreshed(stolen)
+    newest = refreshed(refreshed(stolen))
+    with capture_logs() as lines:
+        assert post(REFRESH, refresh=stolen).status_code == 401
+    assert [line for line in lines if "used twice" in line["event"]] == [
+        {
+            "event": "a refresh token was used twice: its family is revoked",
+            "user_id": str(alice.pk),
+            "log_level": "warning",
+        }
+    ]
+    assert post(REFRESH, refresh=newest).status_code == 401
+    # Another browser of the same person, and a new login, have families of their own.
+    assert refreshed(other)
+    again = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
+    assert refreshed(refreshed(again))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_uses_at_the_same_moment_one_wins_and_the_other_revokes() -> None:
+    make("alice")
+    for _ in range(10):
+        given = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
+        together = Barrier(2)
+
+        def use(_: int, refresh: str = given, together: Barrier = together) -> Any:
+            try:
+                together.wait()
+                return post(REFRESH, refresh=refresh)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            won, lost = sorted(pool.map(use, range(2)), key=lambda answer: answer.status_code)
+        assert (won.status_code, lost.status_code) == (200, 401)
+        assert post(REFRESH, refresh=won.json()["refresh"]).status_code == 401
+
+
+def test_a_token_from_before_there_were_families_begins_one(alice: User) -> None:
+    first = refreshed(tokens.issue(alice).refresh)
+    (_, own, _) = (part + "==" for part in first.split("."))
+    assert json.loads(base64.urlsafe_b64decode(own))["jti"].count("-") == 1
+    assert post(REFRESH, refresh=refreshed(first)).status_code == 200
+
+
+def test_the_mark_of_a_revoked_family_outlives_its_tokens(alice: User) -> None:
+    given = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
+    newest = refreshed(given)
+    assert post(REFRESH, refresh=given).status_code == 401
+    mark = OutstandingToken.objects.get(jti__endswith="-revoked")
+    longest = OutstandingToken.objects.exclude(pk=mark.pk).latest("expires_at")
+    assert mark.expires_at > longest.expires_at
+    OutstandingToken.objects.filter(expires_at__lt=mark.expires_at).delete()
+    assert post(REFRESH, refresh=newest).status_code == 401
 
 
 @pytest.mark.django_db
@@ -159,6 +235,16 @@ def test_logout_revokes_the_refresh_token(alice: User) -> None:
     assert post(LOGOUT, refresh=given["refresh"]).status_code == 204
     assert post(LOGOUT, refresh="garbage").status_code == 204
     assert post(REFRESH, refresh=given["refresh"]).status_code == 401
+    # A process of the version before asks for the token itself.
+    with pytest.raises(TokenError):
+        RefreshToken(given["refresh"])
+
+
+def test_logout_with_an_older_token_revokes_what_followed_it(alice: User) -> None:
+    given = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
+    newest = refreshed(refreshed(given))
+    assert post(LOGOUT, refresh=given).status_code == 204
+    assert post(REFRESH, refresh=newest).status_code == 401
 
 
 def test_a_stale_token_in_the_header_does_not_stop_a_login(alice: User) -> None:

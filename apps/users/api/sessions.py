@@ -105,6 +105,10 @@ class RefreshView(OpenView):
         operation_id="users_token_refresh",
         tags=["Login"],
         summary="Take new tokens for a refresh token",
+        description=(
+            "A refresh token is used once. A second use, also at the same moment, is a 401 and "
+            "revokes every refresh token that follows the same login."
+        ),
         request=RefreshIn,
         responses={200: TokensOut},
         examples=[
@@ -135,7 +139,10 @@ class LogoutView(OpenView):
         operation_id="users_logout",
         tags=["Login"],
         summary="Revoke a refresh token",
-        description="The access token runs out by itself. A token that is no good is no error.",
+        description=(
+            "Those that have followed it are revoked as well. The access token runs out by "
+            "itself. A token that is no good is no error."
+        ),
         request=RefreshIn,
         responses={204: None},
         examples=[OpenApiExample("A refresh token", value=REFRESH, request_only=True)],
