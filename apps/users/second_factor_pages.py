@@ -12,9 +12,7 @@ from django.utils.safestring import mark_safe
 from django.views import View
 
 from apps.common.problems import Problem
-from apps.common.throttling import count_call
-from apps.users import second_factor
-from apps.users.addresses import address_key
+from apps.users import known_browsers, login_limits, second_factor
 from apps.users.models import User
 from apps.users.pages import PAGE_POLICY, words_of
 
@@ -30,18 +28,16 @@ def second_factor_page(user: User, *, then: str) -> HttpResponseRedirect:
 
 
 class _StaffPage(View):
-    """A page for staff who have shown their password. Subclasses implement ``get`` and ``act``."""
+    """A page for staff who have shown their password. Subclasses implement ``page`` and ``act``."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Send others to the login, and count each try by its address and by its account."""
+        """Send others to the login, and count each try."""
         if not (request.user.is_authenticated and request.user.is_staff):
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         if request.method != "POST":
             return super().dispatch(request, *args, **kwargs)
         try:
-            count_call(request, group="login")
-            account = address_key(self.user(request).email or "")
-            count_call(request, group="login", account=account)
+            login_limits.count_proof(request, user=self.user(request))
             return self.act(request, code=request.POST.get("code", "").strip())
         except Problem as problem:
             page = self.page(request, errors=words_of(problem))
@@ -101,7 +97,9 @@ class SecondFactorPage(_StaffPage):
         if device is None:
             return self.page(request, errors=[WRONG])
         second_factor.remember(request, device)
-        return redirect(self.then(request))
+        response = redirect(self.then(request))
+        known_browsers.remember(request, response, self.user(request))
+        return response
 
 
 class EnrolPage(_StaffPage):
@@ -135,7 +133,9 @@ class EnrolPage(_StaffPage):
         device, codes = enrolled
         del request.session[KEY_IN_SESSION]
         second_factor.remember(request, device)
-        return self.shown(request, "users/recovery_codes.html", codes=codes)
+        page = self.shown(request, "users/recovery_codes.html", codes=codes)
+        known_browsers.remember(request, page, self.user(request))
+        return page
 
     def _may_enrol(self, request: HttpRequest) -> bool:
         """Whoever has an app already shows a code of it first."""

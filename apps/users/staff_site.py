@@ -3,10 +3,14 @@
 from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 
-from apps.users import second_factor
+from apps.common.problems import Problem
+from apps.users import known_browsers, login_limits, second_factor
+from apps.users.models import User
 from apps.users.second_factor_pages import second_factor_page
+from apps.users.staff_login import REDIRECT, refusal_page
 
 
 class StaffSite(AdminSite):
@@ -28,3 +32,20 @@ class StaffSite(AdminSite):
         if request.method == "GET" and halfway:
             return second_factor_page(user, then=request.GET.get("next", ""))
         return super().login(request, extra_context)
+
+    def password_change(  # type: ignore[override] # The stubs leave out its redirect.
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Take a new password of one's own, limited like a login, and end every other session."""
+        if request.method != "POST":
+            return super().password_change(request, extra_context)
+        user: Any = request.user
+        try:
+            login_limits.count_proof(request, user=user)
+        except Problem as problem:
+            return refusal_page(problem)
+        response = super().password_change(request, extra_context)
+        if response.status_code == REDIRECT:
+            User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
+            known_browsers.remember(request, response, User.objects.get(pk=user.pk))
+        return response

@@ -86,18 +86,26 @@ class CallLimiter:
 _calls = CallLimiter()
 
 
-def count_call(request: HttpRequest, *, group: str, account: str | None = None) -> RateState:
-    """Count a call by its address, or by the account that it is about.
+def count_call(
+    request: HttpRequest, *, group: str, account: str | None = None, apart: str | None = None
+) -> RateState:
+    """Count a call by its address, by the account that it is about, or apart from both.
 
     Args:
         request: The call.
         group: ``login``, ``registration``, ``refresh`` or ``reset``; each counts by itself.
         account: What names the account, the same for every spelling of it.
+        apart: What a caller is counted by alone, and nobody else can name.
 
     Raises:
         Problem: 429 with ``Retry-After`` when ``settings.RATE_LIMIT_LOGIN`` is exceeded.
     """
-    subject = f"account:{account}" if account is not None else f"address:{_network_of(request)}"
+    if apart is not None:
+        subject = f"apart:{apart}"
+    elif account is not None:
+        subject = f"account:{account}"
+    else:
+        subject = f"address:{_network_of(request)}"
     return _calls.count(request, group=group, subject=subject, rate=settings.RATE_LIMIT_LOGIN)
 
 

@@ -18,7 +18,7 @@ from apps.common.permissions import Access, AccessTable
 from apps.common.problems import invalid, pointer_to
 from apps.common.queries import checked_query
 from apps.common.throttling import RateLimitHeaders, count_call
-from apps.users import accounts, visibility
+from apps.users import accounts, login_limits, visibility
 from apps.users.addresses import address_key
 from apps.users.api.serializers import (
     EXAMPLE_USER_ID,
@@ -258,8 +258,7 @@ class UserView(AccessTable, RateLimitHeaders, APIView):
             refuse_fields(body.validated_data, ("external_id",))
         if not trusted and accounts.changes_credentials(user, changes):
             # The current password could be guessed here as well as at the login.
-            account = user.email_key or str(user.pk)
-            self.limited(count_call(request, group="login", account=account))
+            self.limited(login_limits.count_proof(request, user=user))
         editor = accounts.Editor(client=caller.client, trusted=trusted)
         accounts.change(user=user, changes=changes, editor=editor)
         return Response(answer(caller, user_id, visibility.CHANGE))

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,7 +13,14 @@ from rest_framework.views import APIView
 from apps.common.permissions import Access, AccessTable
 from apps.common.serializers import StrictSerializer
 from apps.common.throttling import RateLimitHeaders, count_call
-from apps.users import confirmations, login, password_resets, tokens
+from apps.users import (
+    confirmations,
+    known_browsers,
+    login,
+    login_limits,
+    password_resets,
+    tokens,
+)
 from apps.users.addresses import address_key
 from apps.users.api.profiles import USER_ANSWER
 from apps.users.api.serializers import (
@@ -76,6 +84,10 @@ class LoginView(OpenView):
         operation_id="users_login",
         tags=["Login"],
         summary="Log in",
+        description=(
+            "Tries are limited by the caller's address and by the account. A caller that sends the "
+            "cookie `known_browser` of an earlier login to the account is counted by itself."
+        ),
         request=LoginIn,
         responses={200: LoginOut},
         examples=[
@@ -85,14 +97,20 @@ class LoginView(OpenView):
     )
     def post(self, request: Request) -> Response:
         """Log in."""
-        self.limited(count_call(request, group="login"))
-        given = self.body(request, LoginIn)
-        account = address_key(given["email"])
-        self.limited(count_call(request, group="login", account=account))
+        try:
+            given = self.body(request, LoginIn)
+        except APIException:
+            # Whose login it is meant to be is not known.
+            self.limited(count_call(request, group=login_limits.GROUP))
+            raise
+        for state in login_limits.count_login(request, account=address_key(given["email"])):
+            self.limited(state)
         user, issued = login.log_in(
             email=given["email"], password=given["password"], code=given.get("one_time_code")
         )
-        return Response({**printed(issued), "user": UserOut(user).data})
+        response = Response({**printed(issued), "user": UserOut(user).data})
+        known_browsers.remember(request, response, user)
+        return response
 
 
 class RefreshView(OpenView):
