@@ -47,4 +47,5 @@ class ServedHostMiddleware(CommonMiddleware):
             if now - self._logged_at < LOG_INTERVAL_SECONDS:
                 return
             self._logged_at = now
-        log.warning("a host that is not served was asked for", host=ascii(host[:SHOWN_CHARACTERS]))
+        shown = host[:SHOWN_CHARACTERS].encode("unicode_escape").decode("ascii")
+        log.warning("a host that is not served was asked for", host=shown)

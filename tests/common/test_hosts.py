@@ -54,7 +54,7 @@ def test_the_log_has_one_line_a_minute_with_the_host(ahead: Callable[[float], No
         ahead(2)
         client.get("/", HTTP_HOST="last.example")
     told = [line for line in lines if line["event"] == LINE]
-    assert [line["host"] for line in told] == ["'evil.example'", "'last.example'"]
+    assert [line["host"] for line in told] == ["evil.example", "last.example"]
     assert {line["log_level"] for line in told} == {"warning"}
 
 
@@ -62,5 +62,5 @@ def test_the_host_in_the_log_is_cut_and_has_no_control_characters() -> None:
     with capture_logs() as lines:
         ask("\x1b[31m" + "x" * 10_000)
     (told,) = [line for line in lines if line["event"] == LINE]
-    assert told["host"].startswith("'\\x1b[31mxxx")
+    assert told["host"].startswith("\\x1b[31mxxx")
     assert len(told["host"]) < 300
