@@ -1,13 +1,11 @@
 """Accept requests: validate against users and templates, idempotent, one transaction."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from uuid import UUID
 
-import msgspec
 import structlog
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -17,10 +15,11 @@ from apps.common.correlation import current_id
 from apps.common.inserting import insert
 from apps.common.problems import FieldError, Problem, impossible, pointer_to
 from apps.notifications import outbox
+from apps.notifications.digests import PRESENT_FORM, body_digest, repeats, second_form
 from apps.notifications.gathering import Gatherer
 from apps.notifications.models import Notification
 from apps.notifications.redaction import redacted
-from apps.notifications.requests import SendRequest, normalised, with_utc_times
+from apps.notifications.requests import SendRequest, normalised
 from apps.notifications.states import Status
 from apps.notifications.timeline import advance_telling
 from apps.templates import rendering
@@ -155,20 +154,6 @@ def cancel(notification: Notification) -> Notification:
     return notification
 
 
-def body_digest(request: SendRequest) -> bytes:
-    """Digest the validated body with its defaults, without the key: what "the same body" means.
-
-    The same moment in another time zone is the same body.
-
-    Raises:
-        Problem: 400 for a time that cannot be brought to UTC.
-    """
-    body = with_utc_times(request)
-    if body.request_id is not None:
-        body = msgspec.structs.replace(body, request_id=None)
-    return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).digest()
-
-
 def _draft(
     request: SendRequest, *, caller: Caller, locales: dict[UUID, str], now: datetime
 ) -> Notification:
@@ -190,7 +175,9 @@ def _draft(
         client=caller.client or "",
         kind=caller.kind,
         request_id=asked.request_id,
-        body_digest=body_digest(request),
+        body_digest=second_form(request),
+        canonical_digest=body_digest(request),
+        digest_form=PRESENT_FORM,
         correlation_id=current_id(),
         channel=asked.notification_type,
         user_id=asked.user_id,
@@ -379,7 +366,7 @@ def _settle(
         return Accepted(notification=draft, replayed=False)
     if isinstance(draft, Notification) and first.pk == draft.pk:
         return Accepted(notification=draft, replayed=False)
-    if bytes(first.body_digest) != body_digest(request):
+    if not repeats(first, request):
         return impossible(
             "/request_id",
             "idempotency_key_reused",

@@ -16,7 +16,8 @@ BLANK_RECIPIENT = Func(
 VALUES_OF_CLIENTS = Case(
     When(recipient__isnull=True, then=F("secret_variables")), output_field=JSONField()
 )
-# What is left of a notification to a person who was erased. The digest goes as well: a short code
+
+# What is left of a notification to a person who was erased. The digests go as well: a short code
 # could be found by trying, until it fits.
 ERASED: dict[str, Any] = {
     "variables": {},
@@ -25,6 +26,8 @@ ERASED: dict[str, Any] = {
     "metadata": {},
     "request_id": None,
     "body_digest": b"",
+    "canonical_digest": None,
+    "digest_form": None,
 }
 
 

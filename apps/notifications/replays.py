@@ -135,6 +135,7 @@ def store(
         if key is not None:
             # No request has this digest, so none is taken for a repetition of this one.
             row.request_id, row.body_digest = key, hashlib.sha256(str(row.pk).encode()).digest()
+            row.canonical_digest = row.digest_form = None
     insert(rows)
     # From here on the new row alone holds what a sensitive template is rendered with.
     dead_letters.forget_secrets([row.replay_of for row in rows if row.sensitive and row.replay_of])
@@ -207,6 +208,8 @@ def _judged(
         client=original.client,
         kind=original.kind,
         body_digest=original.body_digest,
+        canonical_digest=original.canonical_digest,
+        digest_form=original.digest_form,
         replay_of=original.pk,
         correlation_id=current_id(),
         channel=original.channel,

@@ -5,7 +5,7 @@ The OpenAPI document is made from these same classes.
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -47,6 +47,9 @@ class Terms(Struct, kw_only=True, forbid_unknown_fields=True):
     scheduled_for: Time | None = None
     expires_at: Time | None = None
     language: LanguageTag | None = None
+
+
+AnyTerms = TypeVar("AnyTerms", bound=Terms)
 
 
 class SendRequest(Terms, kw_only=True, forbid_unknown_fields=True):
@@ -122,7 +125,7 @@ def as_problem(error: msgspec.ValidationError) -> Problem:
     return invalid(pointer_to(*steps), code, f"{text}.")
 
 
-def with_utc_times(request: SendRequest) -> SendRequest:
+def with_utc_times(request: AnyTerms) -> AnyTerms:
     """Bring the times to UTC.
 
     Raises:

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from apps.common.callers import Kind
 from apps.common.problems import Problem
-from apps.notifications import intake
+from apps.notifications import digests, intake
 from apps.notifications.models import Notification
 from apps.notifications.states import Status
 from apps.templates import versions
@@ -121,9 +121,9 @@ def test_the_order_of_keys_and_the_key_itself_do_not_count(alice: User) -> None:
     one = a_request(alice, variables={"a": 1, "b": {"c": 2, "d": 3}}, request_id="x")
     two = a_request(alice, variables={"b": {"d": 3, "c": 2}, "a": 1}, request_id="y")
     other = a_request(alice, variables={"b": {"d": 3, "c": 4}, "a": 1}, request_id="x")
-    assert intake.body_digest(one) == intake.body_digest(two)
-    assert intake.body_digest(one) != intake.body_digest(other)
-    assert len(intake.body_digest(one)) == 32
+    assert digests.body_digest(one) == digests.body_digest(two)
+    assert digests.body_digest(one) != digests.body_digest(other)
+    assert len(digests.body_digest(one)) == 32
 
 
 def test_the_same_moment_in_another_zone_is_the_same_body(shop: APIClient, alice: User) -> None:

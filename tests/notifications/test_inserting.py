@@ -81,6 +81,7 @@ class TestAnyContent(TestCase):
         secret=st.none() | DOCUMENTS,
         request_id=st.none() | TEXTS.filter(bool),
         digest=st.binary(min_size=32, max_size=32),
+        canonical_digest=st.none() | st.binary(min_size=32, max_size=32),
         scheduled_for=st.none() | TIMES,
         sensitive=st.booleans(),
     )

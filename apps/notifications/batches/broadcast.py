@@ -1,7 +1,5 @@
 """Ask for the same notification to many; who they are is walked through in the background."""
 
-import hashlib
-
 import msgspec
 from django.db import transaction
 from django.utils import timezone
@@ -12,6 +10,7 @@ from apps.common.ids import new_id
 from apps.common.problems import invalid
 from apps.notifications import intake
 from apps.notifications.batches import keys, slices
+from apps.notifications.digests import PRESENT_FORM, body_digest, repeats, second_form
 from apps.notifications.models import Batch, BatchSource, BatchState
 from apps.notifications.requests import Audience, BroadcastRequest
 from apps.users import contacts
@@ -32,14 +31,15 @@ def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
     """
     audience = _checked(asked.audience)
     now = timezone.now()
-    digest = _digest(asked)
     batch = Batch(
         id=new_id(),
         client=caller.client or "",
         kind=caller.kind,
         source=BatchSource.BROADCAST,
         request_id=asked.request_id,
-        body_digest=digest,
+        body_digest=second_form(asked),
+        canonical_digest=body_digest(asked),
+        digest_form=PRESENT_FORM,
         correlation_id=current_id(),
         state=BatchState.RUNNING,
         next_at=now,
@@ -52,7 +52,7 @@ def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
     with transaction.atomic():
         earlier = keys.begin(batch)
         if earlier is not None:
-            keys.settle(earlier, body_digest=digest)
+            keys.settle(earlier, repeated=repeats(earlier, asked))
             return earlier, True
         # After the key: a repeated call is answered even if it would be refused today.
         intake.check_terms(asked.to(batch.pk))
@@ -86,9 +86,3 @@ def _checked(audience: Audience) -> Audience:
         detail = "Expected exactly one of user_ids, all and category."
         raise invalid("/audience", "invalid", detail)
     return audience
-
-
-def _digest(asked: BroadcastRequest) -> bytes:
-    """Digest the body without its key."""
-    body = msgspec.structs.replace(asked, request_id=None)
-    return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).digest()

@@ -27,19 +27,19 @@ def begin(batch: Batch) -> Batch | None:
     return None
 
 
-def settle(earlier: Batch, *, body_digest: bytes) -> None:
+def settle(earlier: Batch, *, repeated: bool) -> None:
     """Let a call that repeats an earlier one pass.
 
     Args:
         earlier: The batch that holds the key.
-        body_digest: SHA-256 of the body of this call.
+        repeated: Whether the body of this call is the same as that of the earlier one.
 
     Raises:
         Problem: 422 when the body differs, 409 while the earlier call is still under way.
     """
     if earlier.state == BatchState.RECEIVING:
         raise Problem(HTTPStatus.CONFLICT, "The call with this key is still under way.")
-    if bytes(earlier.body_digest) != body_digest:
+    if not repeated:
         raise impossible(
             "/request_id",
             "idempotency_key_reused",

@@ -96,7 +96,7 @@ def receive(
     if earlier is not None:
         for _ in rows:
             pass  # Only the digest of the whole tells whether it is the same file.
-        keys.settle(earlier, body_digest=watched.digest.digest())
+        keys.settle(earlier, repeated=bytes(earlier.body_digest) == watched.digest.digest())
         return earlier, True
     try:
         _keep_all(batch, chain([first], rows))

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.common.callers import Kind
 from apps.common.ids import new_id
-from apps.notifications.models.digest import DigestField
+from apps.notifications.models.digest import DigestField, OptionalDigestField
 
 
 class BatchSource(StrEnum):
@@ -40,7 +40,11 @@ class Batch(models.Model):
         default=BatchSource.BULK,
     )
     request_id = models.CharField(max_length=255, null=True)
+    # What tells a repeated call from another one under its key, as ``digests`` says. Null in both
+    # of the latter: stored by a release that knew no numbers, or not compared in a form.
     body_digest = DigestField()
+    canonical_digest = OptionalDigestField(null=True)
+    digest_form = models.PositiveSmallIntegerField(null=True)
     correlation_id = models.CharField(max_length=128, default="")
     # What every notification of a broadcast says, or how the rows of an upload are read.
     terms = models.JSONField(default=dict)

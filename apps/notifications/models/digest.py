@@ -6,8 +6,9 @@ from django.db import models
 
 if TYPE_CHECKING:
     _Field = models.Field[bytes, bytes]
+    _OptionalField = models.Field[bytes | None, bytes | None]
 else:
-    _Field = models.Field
+    _Field = _OptionalField = models.Field
 
 
 class DigestField(_Field):
@@ -21,3 +22,9 @@ class DigestField(_Field):
     def get_internal_type(self) -> str:
         """Name the column type that Django knows."""
         return "BinaryField"
+
+
+class OptionalDigestField(_OptionalField):
+    """A ``DigestField`` that may be null; a class of its own for the type checker alone."""
+
+    get_internal_type = DigestField.get_internal_type

@@ -9,7 +9,7 @@ from django.utils import timezone
 from apps.common.callers import Kind
 from apps.common.ids import new_id
 from apps.notifications import queues
-from apps.notifications.models.digest import DigestField
+from apps.notifications.models.digest import DigestField, OptionalDigestField
 from apps.notifications.queues import Channel
 from apps.notifications.states import Status
 
@@ -30,7 +30,11 @@ class Notification(models.Model):
     client = models.CharField(max_length=150)
     kind = models.CharField(max_length=4, choices=[(kind, kind) for kind in Kind])
     request_id = models.CharField(max_length=255, null=True)
+    # What tells a repeated call from another one under its key, as ``digests`` says. Null in both
+    # of the latter: stored by a release that knew no numbers, or not compared in a form.
     body_digest = DigestField()
+    canonical_digest = OptionalDigestField(null=True)
+    digest_form = models.PositiveSmallIntegerField(null=True)
     batch_id = models.UUIDField(null=True)
     replay_of = models.UUIDField(null=True)
     correlation_id = models.CharField(max_length=128)

@@ -310,8 +310,8 @@ def test_no_work_costs_one_query(db: None, django_assert_num_queries: Any) -> No
         assert not replay_slice()
 
 
-# SQLite takes 999 values in one statement, so that beyond 31 rows Django writes two inserts.
-@pytest.mark.parametrize("count", [1, 30])
+# SQLite takes 999 values in one statement, so that beyond 28 rows Django writes two inserts.
+@pytest.mark.parametrize("count", [1, 28])
 def test_a_slice_costs_the_same_whatever_its_size(
     alice: User, count: int, django_assert_num_queries: Any
 ) -> None:
