@@ -65,7 +65,7 @@ fi
 # with a folder of its own, such as that of `make chaos`, leaves the usual one's alone.
 STACK_ENV=var/stack.env
 [ "$STACK_RUN_DIR" = "$PWD/var/stack.$PORT" ] || STACK_ENV="$STACK_RUN_DIR/stack.env"
-for name in DATABASE_URL BROKER_URL REDIS_URL SECRET_KEY ALLOWED_HOSTS PUBLIC_URL; do
+for name in DATABASE_URL BROKER_URL REDIS_URL SECRET_KEY SECRET_KEY_FALLBACKS ALLOWED_HOSTS PUBLIC_URL; do
     eval "value=\${$name:-}"
     [ -z "$value" ] || printf "export %s='%s'\n" "$name" "$value"
 done > "$STACK_ENV"

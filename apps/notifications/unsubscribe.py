@@ -18,7 +18,10 @@ class Subscription:
 
 
 def token_for(subscription: Subscription) -> str:
-    """Sign a subscription. The link works for as long as the installation keeps its secret key."""
+    """Sign a subscription. The link works for as long as the installation knows its key.
+
+    That is while the key is ``SECRET_KEY``, and afterwards while it is in ``SECRET_KEY_FALLBACKS``.
+    """
     return signing.dumps([subscription.user_id.hex, subscription.category], salt=SALT)
 
 

@@ -16,10 +16,12 @@ from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken as LibraryAccessToken
+from rest_framework_simplejwt.tokens import RefreshToken as LibraryRefreshToken
 
 from apps.users import second_factor
 from apps.users.models import User
+from apps.users.token_keys import rotating_backend
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +40,25 @@ class TokenRefused(Exception):  # noqa: N818 - it is an answer to a question, no
     """The token is not ours, has expired, was used or revoked, or its user may not log in."""
 
 
-class _RefreshToken(RefreshToken):
+class AccessToken(LibraryAccessToken):
+    """The token that opens the API; see ``token_keys`` for its key."""
+
+    def get_token_backend(self) -> Any:
+        """Return what signs and verifies."""
+        return rotating_backend
+
+
+class RefreshToken(LibraryRefreshToken):
+    """The token that is given for new ones."""
+
+    access_token_class = AccessToken
+
+    def get_token_backend(self) -> Any:
+        """Return what signs and verifies."""
+        return rotating_backend
+
+
+class _ReadableRefreshToken(RefreshToken):
     """A refresh token that can be read after its use; ``rotate`` asks whether it was used."""
 
     def check_blacklist(self) -> None:
@@ -128,7 +148,7 @@ def refresh_subject(raw: str) -> UUID:
     Raises:
         TokenRefused: It is no good refresh token.
     """
-    return _user_id(_decoded(_RefreshToken, raw))
+    return _user_id(_decoded(_ReadableRefreshToken, raw))
 
 
 def rotate(raw: str) -> tuple[User, Tokens]:
@@ -138,7 +158,7 @@ def rotate(raw: str) -> tuple[User, Tokens]:
         TokenRefused: It is no good refresh token, or was used before, be it at this very moment by
             another call. Its family is revoked then.
     """
-    refresh = _decoded(_RefreshToken, raw)
+    refresh = _decoded(_ReadableRefreshToken, raw)
     user = _user(refresh)
     family = _family_of(refresh)
     if _is_revoked(family):
@@ -159,7 +179,7 @@ def revoke(raw: str) -> None:
     One that is no good is no error: it already opens nothing. RFC 7009, 2.2, wants it so.
     """
     try:
-        refresh = _decoded(_RefreshToken, raw)
+        refresh = _decoded(_ReadableRefreshToken, raw)
         user = User.objects.filter(pk=_user_id(refresh)).first()
     except TokenRefused:
         return

@@ -137,6 +137,17 @@ def _networks(name: str) -> list[str]:
     return networks
 
 
+def _older_keys(name: str) -> list[str]:
+    """Read keys, separated by commas. An empty one would verify what anybody can sign."""
+    text = env.str(name, "")
+    keys = [part.strip() for part in text.split(",")] if text else []
+    if not all(keys) or len(set(keys)) < len(keys):
+        # Without the value, which is secret.
+        message = f'Environment variable "{name}": must list keys, none of them empty or twice.'
+        raise ImproperlyConfigured(message)
+    return keys
+
+
 # Servers. Their absence is the embedded mode: SQLite, an in-memory broker, an in-process cache.
 DATABASE_URL: str = env.str("DATABASE_URL", "")
 BROKER_URL: str = env.str("BROKER_URL", "")
@@ -147,6 +158,7 @@ HAS_SERVER: bool = bool(DATABASE_URL or BROKER_URL or REDIS_URL)
 
 # The web process.
 SECRET_KEY: str = env.str("SECRET_KEY", "")
+SECRET_KEY_FALLBACKS: list[str] = _older_keys("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", [])
 DEBUG: bool = env.bool("DEBUG", default=False)
 PUBLIC_URL: str = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")

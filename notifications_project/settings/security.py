@@ -25,6 +25,15 @@ else:
         SECRET_KEY = SECRET_KEY or secret_file.secret(DEMO_ENV_FILE, "SECRET_KEY")
     ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
 
+# What these have signed is still taken (sessions, tokens, links in mails); they sign nothing new.
+SECRET_KEY_FALLBACKS = environment.SECRET_KEY_FALLBACKS
+if SECRET_KEY in SECRET_KEY_FALLBACKS:
+    _message = (
+        'Environment variable "SECRET_KEY_FALLBACKS": lists the key of SECRET_KEY, so nothing has '
+        "been rotated."
+    )
+    raise ImproperlyConfigured(_message)
+
 _HTTPS = urlsplit(environment.PUBLIC_URL).scheme == "https"
 SESSION_COOKIE_SECURE = _HTTPS
 CSRF_COOKIE_SECURE = _HTTPS
@@ -65,9 +74,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+# The keys are those above, see apps.users.token_keys.
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
-    "SIGNING_KEY": SECRET_KEY,
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
     "ROTATE_REFRESH_TOKENS": True,

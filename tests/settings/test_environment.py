@@ -53,6 +53,10 @@ BAD = [
     ("RATE_LIMIT_NOTIFICATIONS", "-1/m"),
     ("RATE_LIMIT_LOGIN", "10/fortnight"),
     ("RATE_LIMIT_LOGIN", ""),
+    ("SECRET_KEY_FALLBACKS", ","),
+    ("SECRET_KEY_FALLBACKS", "older-key,"),
+    ("SECRET_KEY_FALLBACKS", "older-key, ,oldest-key"),
+    ("SECRET_KEY_FALLBACKS", "older-key,older-key"),
 ]
 
 
@@ -111,6 +115,33 @@ def test_secrets_may_come_from_files(start: Start, tmp_path: Path) -> None:
     assert {name: value.strip() for name, value in found.items()} == {
         name: f"{name}-from-a-file" for name in names
     }
+
+
+def test_earlier_keys_are_listed_with_commas(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("older-key, oldest-key\n")
+    from_a_file = {"SECRET_KEY_FALLBACKS_FILE": str(tmp_path / "keys")}
+    for given in ({"SECRET_KEY_FALLBACKS": "older-key,oldest-key"}, from_a_file):
+        found = shown(start, "SECRET_KEY_FALLBACKS", **given)
+        assert found == {"SECRET_KEY_FALLBACKS": "['older-key', 'oldest-key']"}
+    assert shown(start, "SECRET_KEY_FALLBACKS") == {"SECRET_KEY_FALLBACKS": "[]"}
+
+
+@pytest.mark.parametrize("older", ["older-key,", "older-key,older-key", "k" * 50])
+def test_earlier_keys_that_make_no_sense_are_refused_and_not_shown(
+    start: Start, older: str
+) -> None:
+    ended = start(SECRET_KEY="k" * 50, SECRET_KEY_FALLBACKS=older)
+    assert ended.returncode != 0
+    last = ended.stderr.splitlines()[-1]
+    assert '"SECRET_KEY_FALLBACKS"' in last
+    assert not any(key in last for key in ("older-key", "k" * 50))
+
+
+def test_the_key_that_the_embedded_mode_made_is_no_earlier_one(start: Start) -> None:
+    kept = shown(start, "SECRET_KEY")["SECRET_KEY"]
+    ended = start(SECRET_KEY_FALLBACKS=kept)
+    assert ended.returncode != 0
+    assert '"SECRET_KEY_FALLBACKS"' in ended.stderr.splitlines()[-1]
 
 
 def test_a_secret_from_a_file_has_no_line_feed_at_its_end(start: Start, tmp_path: Path) -> None:

@@ -49,9 +49,16 @@ def test_the_check_finds_what_would_be_wrong(start: Start) -> None:
         "DEBUG": "true",
         "PUBLIC_URL": "http://notifications.example.com",
         "SECRET_KEY": "short",
+        "SECRET_KEY_FALLBACKS": "shorter",
         "REDIS_URL": "",
     }
     ended = start(CHECK, **PRODUCTION | careless)
     assert ended.returncode != 0
-    findings = ("security.W018", "security.W010", "security.W009", "notifications.W001")
+    findings = (
+        "security.W018",
+        "security.W010",
+        "security.W009",
+        "security.W025",
+        "notifications.W001",
+    )
     assert [finding for finding in findings if finding not in ended.stderr] == []

@@ -1,0 +1,174 @@
+"""A new ``SECRET_KEY`` voids nothing that the key before has signed, while that is a fallback."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from apps.notifications.api.welcome import sandbox_link
+from apps.notifications.unsubscribe import Subscription, token_for
+from apps.users import confirmations, contacts, password_resets, tokens
+from apps.users.models import User
+from tests.notifications.cast import client_with
+from tests.users.conftest import FAST_HASHERS, PASSWORD, make
+
+pytestmark = pytest.mark.django_db
+
+BEFORE, AFTER, OLDEST = ("before-" + "0" * 50, "after-" + "0" * 50, "oldest-" + "0" * 50)
+PASSWORD_AFTER = "another long passphrase"
+
+# Made with one key, and used when it is called, with the keys of then: whether it was taken.
+Use = Callable[[], bool]
+
+
+def an_access_token(user: User) -> Use:
+    caller = APIClient()
+    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.issue(user).access}")
+    return lambda: caller.get(f"/api/v1/users/{user.pk}").status_code == 200
+
+
+def a_refresh_token(user: User) -> Use:
+    asked = {"refresh": tokens.issue(user).refresh}
+    path = "/api/v1/users/token/refresh"
+    return lambda: APIClient().post(path, asked, format="json").status_code == 200
+
+
+def a_session(user: User) -> Use:
+    browser = Client()
+    browser.force_login(user)
+    return lambda: browser.get("/admin/").status_code == 200
+
+
+def a_link_to_unsubscribe(user: User) -> Use:
+    token = token_for(Subscription(user_id=user.pk, category="news"))
+
+    def use() -> bool:
+        answer = Client(enforce_csrf_checks=True).post(
+            f"/unsubscribe/{token}", {"List-Unsubscribe": "One-Click"}
+        )
+        wants = contacts.load_contacts([user.pk])[user.pk].allows("email", "news")
+        assert (answer.status_code == 200) is not wants
+        return answer.status_code == 200
+
+    return use
+
+
+def a_link_to_confirm(user: User) -> Use:
+    asked = {"token": confirmations.make_token(user=user, address=str(user.email))}
+    path = "/api/v1/users/email/confirm"
+    return lambda: APIClient().post(path, asked, format="json").status_code == 204
+
+
+def a_link_to_a_new_password(user: User) -> Use:
+    asked = {"token": password_resets.make_token(user), "password": PASSWORD_AFTER}
+    path = "/api/v1/users/password/reset/confirm"
+    return lambda: APIClient().post(path, asked, format="json").status_code == 204
+
+
+def a_link_into_the_sandbox(user: User) -> Use:
+    link = sandbox_link(user)
+
+    def use() -> bool:
+        browser = Client()
+        browser.get(link)
+        return "_auth_user_id" in browser.session
+
+    return use
+
+
+SIGNED = [
+    an_access_token,
+    a_refresh_token,
+    a_session,
+    a_link_to_unsubscribe,
+    a_link_to_confirm,
+    a_link_to_a_new_password,
+    a_link_into_the_sandbox,
+]
+
+
+@pytest.fixture
+def administrator(settings: Any, tmp_path: Any) -> User:
+    settings.EMBEDDED = True
+    settings.PASSWORD_HASHERS = FAST_HASHERS
+    settings.STATIC_ROOT = str(tmp_path)
+    return make("dora", is_staff=True, is_superuser=True)
+
+
+@pytest.mark.parametrize("made", SIGNED)
+@pytest.mark.parametrize(
+    ("older", "taken"), [([BEFORE], True), ([OLDEST, BEFORE], True), ([OLDEST], False), ([], False)]
+)
+def test_what_an_earlier_key_signed_is_taken_while_that_is_a_fallback(
+    settings: Any,
+    administrator: User,
+    made: Callable[[User], Use],
+    *,
+    older: list[str],
+    taken: bool,
+) -> None:
+    settings.SECRET_KEY = BEFORE
+    use = made(administrator)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = AFTER, older
+    assert use() is taken
+
+
+@pytest.mark.parametrize("made", SIGNED)
+def test_nothing_is_signed_with_an_earlier_key(
+    settings: Any, administrator: User, made: Callable[[User], Use]
+) -> None:
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = AFTER, [BEFORE]
+    use = made(administrator)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert use()
+
+
+def test_a_token_that_an_earlier_key_signed_is_replaced_by_one_of_the_present_key(
+    settings: Any, alice: User
+) -> None:
+    settings.SECRET_KEY = BEFORE
+    old = tokens.issue(alice).refresh
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = AFTER, [BEFORE]
+    _, new = tokens.rotate(old)
+    for token in (new.access, new.refresh):
+        assert jwt.decode(token, AFTER, algorithms=["HS256"])["user_id"] == str(alice.pk)
+    # It is used up, whatever signed it.
+    with pytest.raises(tokens.TokenRefused):
+        tokens.rotate(old)
+
+
+def test_a_session_is_of_the_present_key_once_it_was_used(
+    settings: Any, administrator: User
+) -> None:
+    settings.SECRET_KEY = BEFORE
+    use = a_session(administrator)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = AFTER, [BEFORE]
+    assert use()
+    settings.SECRET_KEY_FALLBACKS = []
+    assert use()
+
+
+def test_a_logout_voids_a_token_of_an_earlier_key(settings: Any, alice: User) -> None:
+    settings.SECRET_KEY = BEFORE
+    refresh = tokens.issue(alice).refresh
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = AFTER, [BEFORE]
+    tokens.revoke(refresh)
+    with pytest.raises(tokens.TokenRefused):
+        tokens.rotate(refresh)
+
+
+def test_what_is_kept_as_a_hash_is_found_whatever_the_key(
+    settings: Any, administrator: User
+) -> None:
+    """API keys, passwords and suppressed addresses are hashed without the secret key."""
+    settings.SECRET_KEY = BEFORE
+    caller = client_with()
+    contacts.suppress(email=str(administrator.email), reason="hard_bounce")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = AFTER, []
+    assert caller.get("/api/v1/notifications/").status_code == 200
+    assert contacts.load_contacts([administrator.pk])[administrator.pk].suppressed
+    login = {"email": administrator.email, "password": PASSWORD}
+    assert APIClient().post("/api/v1/users/login", login, format="json").status_code == 200
