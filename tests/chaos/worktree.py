@@ -7,6 +7,9 @@ from pathlib import Path
 
 from tests.journeys.processes import BIN, ROOT
 
+# The release that upgrades are made from.
+BEFORE = "06cbf96"
+
 
 class NoSuchCommitError(Exception):
     """There is no git here, or it does not know the commit."""
@@ -40,4 +43,8 @@ def _git(*words: str) -> None:
         )
     except (OSError, subprocess.CalledProcessError) as error:
         words_of_git = getattr(error, "stderr", "") or str(error)
-        raise NoSuchCommitError(f"git {words[0]} {words[1]}: {words_of_git.strip()}") from error
+        message = (
+            "An earlier commit is needed, and git does not give it "
+            f"(git fetch --unshallow gets it): git {' '.join(words)}: {words_of_git.strip()}"
+        )
+        raise NoSuchCommitError(message) from error

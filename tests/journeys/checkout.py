@@ -12,13 +12,14 @@ LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".*_cac
 
 
 class Checkout:
-    """One copy, its port and what it prints."""
+    """One copy, its port and what it prints; or another tree that is there already."""
 
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "checkout"
+    def __init__(self, folder: Path, *, root: Path | None = None) -> None:
+        self.root = root or folder / "checkout"
         self.port = free_port()
         self.log = folder / "run.log"
-        shutil.copytree(ROOT, self.root, ignore=LEFT_OUT)
+        if root is None:
+            shutil.copytree(ROOT, self.root, ignore=LEFT_OUT)
 
     def run(self, **env: str) -> Process:
         started = Process(

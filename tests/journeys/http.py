@@ -33,7 +33,7 @@ class Api:
         request = urllib.request.Request(  # noqa: S310 - loopback.
             f"{self.base}{path}",
             method=method,
-            data=None if body is None else json.dumps(body).encode(),
+            data=body if body is None or isinstance(body, bytes) else json.dumps(body).encode(),
             headers={
                 "Content-Type": "application/json",
                 "Authorization": f"Api-Key {self.key}",

@@ -19,14 +19,31 @@ from tests.fakes.fcm_server import FcmServer
 from tests.fakes.proxy import Proxy
 from tests.fakes.smtp_server import SmtpServer
 from tests.journeys.http import Api, until
-from tests.journeys.processes import BIN, Process, free_port
+from tests.journeys.processes import BIN, ROOT, Process, free_port
+
+ROLES = ("web", "email", "push", "scheduler", "recorder")
 
 
 class Installation:
-    """Web, workers, scheduler and recorder as processes, with providers at the wire."""
+    """Web, workers, scheduler and recorder as processes, with providers at the wire.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    Attributes:
+        root: The tree whose code runs.
+        roles: What is started: ``email`` and ``push`` serve all lanes of theirs, a worker of other
+            lanes is named by them, with commas.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        root: Path = ROOT,
+        roles: Sequence[str] = ROLES,
+        **settings: str,
+    ) -> None:
         self.folder = folder
+        self.root = root
+        self.roles = roles
         self.database = f"journeys_{uuid4().hex[:8]}"
         self.port = free_port()
         self.smtp = SmtpServer()
@@ -78,7 +95,7 @@ class Installation:
         self.manage("migrate", "--verbosity", "0")
         self.manage("declare_queues")
         self.purge()
-        for role in ("web", "email", "push", "scheduler", "recorder"):
+        for role in self.roles:
             self.start(role)
         self.wait_until_ready()
         return self
@@ -93,7 +110,6 @@ class Installation:
             connection.execute(f'DROP DATABASE "{self.database}" WITH (FORCE)')
 
     def command(self, role: str) -> Sequence[str]:
-        worker = (f"{BIN}/celery", "-A", "notifications_project", "worker", "--concurrency", "1")
         match role:
             case "web":
                 options = ["--interface", "rsgi", "--http", "1", "--no-ws", "--workers", "1"]
@@ -105,18 +121,26 @@ class Installation:
                     "notifications_project.rsgi:server",
                 ]
             case "email" | "push":
-                lanes = ",".join(lane for lane in queues.LANES if lane.startswith(role))
-                return [*worker, "-Q", lanes, "-n", f"{role}-{uuid4().hex[:6]}@localhost"]
+                return self._worker(*(lane for lane in queues.LANES if lane.startswith(role)))
             case "scheduler":
                 return [f"{BIN}/python", "manage.py", "run_scheduler"]
             case "recorder":
                 return [f"{BIN}/python", "manage.py", "record_dead_letters"]
+            case lanes if set(lanes.split(",")) <= set(queues.LANES):
+                return self._worker(*lanes.split(","))
             case _:
                 raise LookupError(role)
 
+    def _worker(self, *lanes: str) -> Sequence[str]:
+        worker = (f"{BIN}/celery", "-A", "notifications_project", "worker", "--concurrency", "1")
+        return [*worker, "-Q", ",".join(lanes), "-n", f"{lanes[0]}-{uuid4().hex[:6]}@localhost"]
+
     def start(self, role: str, **env: str) -> Process:
         self.processes[role] = Process(
-            *self.command(role), log=self.folder / f"{role}.log", env={**self.env, **env}
+            *self.command(role),
+            log=self.folder / f"{role}.log",
+            env={**self.env, **env},
+            cwd=self.root,
         )
         return self.processes[role]
 
@@ -124,7 +148,12 @@ class Installation:
         """Run a command of manage.py and return what it printed."""
         log = self.folder / f"manage-{uuid4().hex[:8]}.log"
         process = Process(
-            f"{BIN}/python", "manage.py", *arguments, log=log, env={**self.env, **env}
+            f"{BIN}/python",
+            "manage.py",
+            *arguments,
+            log=log,
+            env={**self.env, **env},
+            cwd=self.root,
         )
         until(lambda: not process.running, within=60, what=" ".join(arguments))
         printed = log.read_text()

@@ -11,9 +11,8 @@ from tests.chaos.faults.registry import fault
 from tests.chaos.load import REFUSED
 from tests.chaos.scene import Scene
 from tests.chaos.stack import PROGRAMS, Stack
-from tests.chaos.worktree import worktree
+from tests.chaos.worktree import BEFORE, worktree
 
-BEFORE = "06cbf96"
 BULK = 1000
 
 
