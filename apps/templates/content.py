@@ -142,10 +142,15 @@ class _Checker:
     def _source(self, source: str, rule: Field, *steps: str) -> None:
         try:
             parsed = parse(source, html=rule.html)
+            refused = parsed.refused
             if rule.html and is_mjml(source):
                 compiled = compile_mjml(source)
                 parsed = parse(compiled, html=True)
+                # What counts is the HTML; the author knows the lines of the source.
+                refused = refused if parsed.refused and refused else parsed.refused
                 self.stored[COMPILED_HTML] = compiled
+            for problem in refused:
+                self._refuse(str(problem), "template_syntax", *steps)
             self.parsed.append(parsed)
             # All fields of a message share one allowance.
             if sum(one.cost for one in self.parsed) > WORK_LIMIT:

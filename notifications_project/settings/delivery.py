@@ -5,6 +5,8 @@ from notifications_project.settings import environment
 EMAIL_PROVIDERS = environment.EMAIL_PROVIDERS
 PUSH_PROVIDERS = environment.PUSH_PROVIDERS
 DEFAULT_FROM_EMAIL = environment.DEFAULT_FROM_EMAIL
+# A variable in a mail makes no link of another scheme.
+LINK_SCHEMES = environment.LINK_SCHEMES
 
 SMTP_HOST = environment.SMTP_HOST
 SMTP_PORT = environment.SMTP_PORT

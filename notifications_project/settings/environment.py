@@ -6,6 +6,7 @@ secrets). The table in ``.env.example`` is checked against this module by a test
 """
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -24,6 +25,11 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 # a century, so that every limit is a date.
 RETENTION_MIN_DAYS = 30
 RETENTION_MAX_DAYS = 36_500
+
+# RFC 3986, section 3.1.
+SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*")
+# Addresses of these are programs, or whole documents.
+SCRIPT_SCHEMES = frozenset({"data", "javascript", "vbscript"})
 
 SMTP_DEFAULT_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
 
@@ -148,6 +154,20 @@ def _older_keys(name: str) -> list[str]:
     return keys
 
 
+def _link_schemes(name: str) -> frozenset[str]:
+    """Read the schemes that mails may link to; none of them may run a script."""
+    text = env.str(name, "http,https,mailto,tel")
+    schemes = [part.strip().lower() for part in text.split(",")]
+    bad = [one for one in schemes if not SCHEME.fullmatch(one) or one in SCRIPT_SCHEMES]
+    if bad:
+        message = (
+            f'Environment variable "{name}": {text!r} must list schemes such as https, and none of '
+            f"{', '.join(sorted(SCRIPT_SCHEMES))}."
+        )
+        raise ImproperlyConfigured(message)
+    return frozenset(schemes)
+
+
 # Servers. Their absence is the embedded mode: SQLite, an in-memory broker, an in-process cache.
 DATABASE_URL: str = env.str("DATABASE_URL", "")
 BROKER_URL: str = env.str("BROKER_URL", "")
@@ -180,6 +200,7 @@ LOG_FORMAT: str = env.str("LOG_FORMAT", "json", validate=validate.OneOf(["json",
 # Delivery.
 EMAIL_PROVIDERS: list[str] = _providers("EMAIL_PROVIDERS", PROVIDERS["email"])
 PUSH_PROVIDERS: list[str] = _providers("PUSH_PROVIDERS", PROVIDERS["push"])
+LINK_SCHEMES: frozenset[str] = _link_schemes("LINK_SCHEMES")
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Notifications <notifications@localhost>")
 
 SMTP_HOST: str = env.str("SMTP_HOST", "")

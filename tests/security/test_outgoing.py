@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from apps.notifications.delivery.deliver import deliver
 from apps.notifications.models import Notification, SandboxMessage
 from apps.notifications.queues import Channel
+from apps.templates.models import TemplateVersion
 from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.smtp_server import SmtpServer
@@ -128,15 +129,51 @@ def test_a_push_opens_only_web_addresses(alice: User, place: str) -> None:
     assert SandboxMessage.objects.count() == 0
 
 
+LINKS = """<a href="{{ at }}">x</a><img src='{{ at }}'><form action="{{ no }}{{ at }}"></form>
+<a href="{{ one }}{{ two }}">x</a><a href="{{ one }}:{{ three }}">x</a>
+<p style="background:url({{ at }})">x</p><img srcset="{{ at }} 2x">"""
+LINKS_IN_MJML = """<mjml><mj-body><mj-section background-url="{{ at }}"><mj-column>
+<mj-button href="{{ one }}{{ two }}">x</mj-button><mj-image src="{{ no }}{{ at }}" /></mj-column>
+</mj-section></mj-body></mjml>"""
+
+
+@pytest.mark.parametrize("html", [LINKS, LINKS_IN_MJML], ids=["html", "mjml"])
 @pytest.mark.parametrize("address", SCHEMES[:4])
-def test_a_link_in_a_mail_runs_nothing(alice: User, address: str) -> None:
-    html = "<a href=\"{{ at }}\">x</a><img src='{{ at }}'><form action={{ at }}></form>"
+def test_a_link_in_a_mail_runs_nothing(alice: User, address: str, html: str) -> None:
     template("linked", content={"subject": "s", "body": "b", "html": html})
-    row = accepted(alice, template_code="linked", variables={"at": address})
+    scheme, _, rest = address.partition(":")
+    parts = {"no": "", "one": scheme, "two": f":{rest}", "three": rest}
+    row = accepted(alice, template_code="linked", variables={"at": address, **parts})
     deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
     said = SandboxMessage.objects.get().html.lower()
     assert "script:" not in said
     assert "data:" not in said
+    assert 'href="#' in said
+
+
+OLD = "<a href={{ at }}>x</a><meta http-equiv='refresh' content='0;url={{ at }}'><p {{ at }}>x</p>"
+
+
+@pytest.mark.parametrize("address", ["https://example.com/x", *SCHEMES[:4]])
+def test_a_template_of_before_that_could_not_be_saved_today_goes_on_and_runs_nothing(
+    shop: APIClient, alice: User, address: str
+) -> None:
+    template("linked", content={"subject": "s", "body": "b", "html": "<p>x</p>"})
+    refused = shop.put("/api/v1/templates/linked", {"html": OLD}, format="json")
+    assert {error["pointer"] for error in assert_problem(refused, 400)["errors"]} >= {"/html"}
+    # As an earlier release stored it.
+    version = TemplateVersion.objects.get(template__code="linked")
+    TemplateVersion.objects.update(content={**version.content, "html": OLD}, required=["at"])
+    row = accepted(alice, template_code="linked", variables={"at": address})
+    deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
+    said = SandboxMessage.objects.get().html
+    if address.startswith("https"):
+        assert f"<a href={address}>" in said
+        assert f"content='0;url={address}'" in said
+    else:
+        assert "<a href=#>" in said
+        assert "content='0;url=#'" in said
+        assert ":" not in said
 
 
 LINE_ENDS = ["\r\n", "\n", "\r", "\u2028", "\u0085", "\x0b", "\x0c"]

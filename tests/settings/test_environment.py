@@ -53,6 +53,12 @@ BAD = [
     ("RATE_LIMIT_NOTIFICATIONS", "-1/m"),
     ("RATE_LIMIT_LOGIN", "10/fortnight"),
     ("RATE_LIMIT_LOGIN", ""),
+    ("LINK_SCHEMES", ""),
+    ("LINK_SCHEMES", "https,"),
+    ("LINK_SCHEMES", "https:"),
+    ("LINK_SCHEMES", "https,javascript"),
+    ("LINK_SCHEMES", "https,VBScript"),
+    ("LINK_SCHEMES", "data"),
     ("SECRET_KEY_FALLBACKS", ","),
     ("SECRET_KEY_FALLBACKS", "older-key,"),
     ("SECRET_KEY_FALLBACKS", "older-key, ,oldest-key"),
@@ -142,6 +148,13 @@ def test_the_key_that_the_embedded_mode_made_is_no_earlier_one(start: Start) -> 
     ended = start(SECRET_KEY_FALLBACKS=kept)
     assert ended.returncode != 0
     assert '"SECRET_KEY_FALLBACKS"' in ended.stderr.splitlines()[-1]
+
+
+def test_the_schemes_of_links_are_read_whatever_their_letters(start: Start) -> None:
+    given = {"LINK_SCHEMES": "HTTPS, sms,web+notes"}
+    found = shown(start, "LINK_SCHEMES", **given)["LINK_SCHEMES"]
+    assert all(f"'{name}'" in found for name in ("https", "sms", "web+notes"))
+    assert found.count("'") == 6
 
 
 def test_a_secret_from_a_file_has_no_line_feed_at_its_end(start: Start, tmp_path: Path) -> None:

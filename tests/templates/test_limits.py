@@ -94,6 +94,9 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
     "output": ("{{ a }}" * 3_000, {"a": "x" * 40_000}),
     "text": ("{% for i in (1..9999) %}" + "y" * 20_000 + "{% endfor %}", {}),
     "objects": ("{{ a }}" * 100, {"a": {str(n): n for n in range(9_000)}}),
+    "long links": ('<a href="{{ a }}">' * 900, {"a": "java\tscript:" * 7_500}),
+    "long styles": ('<p style="{{ a }}">' * 900, {"a": "/*url (" * 12_000}),
+    "many links": ('{% for i in (1..9000) %}<a href="{{ i }}">{% endfor %}', {}),
     "variables": ("{{ a }}", {"a": [LONG] * 20}),
 }
 
@@ -116,6 +119,14 @@ WORST: dict[str, tuple[str, dict[str, Any]]] = {
     "conditions": (
         "{% for i in (1..3000) %}{% if a and b or c %}{{ i }}{% endif %}{% endfor %}",
         {"a": 1, "b": 1},
+    ),
+    "links": (
+        '{% for i in (1..2000) %}<a href="{{ a }}{{ i }}">{% endfor %}',
+        {"a": "java script:"},
+    ),
+    "styles": (
+        '{% for i in (1..1500) %}<p style="color:{{ a }}">{% endfor %}',
+        {"a": "u/**/rl(x)"},
     ),
     "loop properties": ("{% for i in (1..5000) %}{{ forloop.rindex }}{% endfor %}", {}),
 }

@@ -1,13 +1,11 @@
 """The Liquid environments: few tags, few filters, no other template, no file, counted work."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, TextIO, cast
 
 from liquid import Environment, RenderContext
 from liquid.builtin import content, illegal, output
 from liquid.builtin.expressions.primitive import RangeLiteral
-from liquid.builtin.output import OutputNode
 from liquid.builtin.tags import (
     assign_tag,
     capture_tag,
@@ -20,45 +18,14 @@ from liquid.builtin.tags import (
     unless_tag,
 )
 from liquid.exceptions import BreakLoop, ContinueLoop, ResourceLimitError
-from liquid.stringify import to_liquid_string
 from liquid.template import BoundTemplate
 from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
-from markupsafe import escape
 
+from apps.templates.engine.buffers import Buffer
 from apps.templates.engine.cost import COST_OF_A_ROUND, cost_of
 from apps.templates.engine.filters import FILTERS
 from apps.templates.engine.limits import BLOCK_DEPTH_LIMIT, LIST_LIMIT, Meter
-
-SAFE_SCHEMES = frozenset({"http", "https", "mailto", "tel", "sms", "cid"})
-SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
-# Browsers drop these from an address before they read its scheme (WHATWG URL, section 4.4).
-IGNORED_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f]+")
-
-
-class Buffer:
-    """Collects output and charges it to the message's meter."""
-
-    __slots__ = ("_meter", "_parts")
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        self._parts: list[str] = []
-
-    def write(self, text: str) -> int:
-        """Take a piece of output and return its length.
-
-        Raises:
-            ResourceLimitError: The message has become too long.
-        """
-        length = len(text)
-        self._meter.write(length)
-        self._parts.append(text)
-        return length
-
-    def getvalue(self) -> str:
-        """Return all that was written."""
-        return "".join(self._parts)
 
 
 class Context(RenderContext):
@@ -139,26 +106,6 @@ class ForTag(for_tag.ForTag):
     """The ``for`` tag with metered loops."""
 
     node_class = MeteredForNode
-
-
-class AddressOutputNode(OutputNode):
-    """An output at the start of an ``href`` or the like: an address, or a harmless ``#``.
-
-    Escaping does not disarm ``javascript:``. An address of another scheme than those of
-    ``SAFE_SCHEMES`` becomes ``#``, so that one bad value does not stop the whole message.
-    """
-
-    __slots__ = ()
-
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        """Write the address, escaped; white space cannot end an unquoted attribute."""
-        value = self.expression.evaluate(context)
-        address = str(to_liquid_string(value, autoescape=False)).strip()
-        scheme = SCHEME.match(IGNORED_IN_ADDRESS.sub("", address))
-        if scheme and scheme[1].lower() not in SAFE_SCHEMES:
-            return buffer.write("#")
-        escaped = address if hasattr(value, "__html__") else escape(address)
-        return buffer.write(IGNORED_IN_ADDRESS.sub("%20", str(escaped)))
 
 
 class SandboxTemplate(BoundTemplate):

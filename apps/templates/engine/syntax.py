@@ -5,31 +5,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from liquid.ast import BlockNode, Node
-from liquid.builtin.content import ContentNode
-from liquid.builtin.output import OutputNode
-from liquid.builtin.tags.assign_tag import AssignNode
-from liquid.builtin.tags.case_tag import MultiExpressionBlockNode
+from liquid.ast import Node
 from liquid.exceptions import LiquidError
 from liquid.parser import get_parser
 from liquid.stream import TokenStream
 
 from apps.templates.engine.cost import cost_of_all
+from apps.templates.engine.guarded import disarmed
+from apps.templates.engine.guarding import Finding, guard
 from apps.templates.engine.limits import TAG_LENGTH_LIMIT, TAGS_LIMIT, WORK_LIMIT, Meter
 from apps.templates.engine.reading import Reader
-from apps.templates.engine.sandbox import HTML, TEXT, AddressOutputNode, SandboxTemplate
+from apps.templates.engine.sandbox import HTML, TEXT, SandboxTemplate
 
 OPENING = re.compile(r"\{\{|\{%")
 RAW = re.compile(r"-?\s*(raw|doc)\s*-?")
 END_OF_RAW = re.compile(r"\{%-?\s*endraw\s*-?%\}")
-# An attribute that a browser or a mail client follows, right before the output at hand.
-ADDRESS_ATTRIBUTE = re.compile(
-    r"(?:^|[\s\"'/<])(?:href|src|action|formaction|background|poster|cite|data|xlink:href)"
-    r"\s*=\s*[\"']?\s*\Z",
-    re.IGNORECASE,
-)
-# As much of the text before an output as can hold such an attribute.
-TAIL_LENGTH = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +57,10 @@ class Parsed:
         required: Dotted paths that must be given.
         used: Names of all variables that occur.
         cost: The work of one rendering at most, loops apart, which pay when they begin.
+        refused: Why it may not be saved, where an output stands in a place that is not for one.
+            What was saved before there was this rule is rendered, and harmless there.
+        leaves_tags_open: Whether an output prints part of a tag, so that only what is rendered
+            shows which values there are.
     """
 
     constant: str | None
@@ -74,6 +68,8 @@ class Parsed:
     required: frozenset[str]
     used: frozenset[str]
     cost: int
+    refused: tuple[SyntaxProblem, ...] = ()
+    leaves_tags_open: bool = False
 
     def render(self, variables: Mapping[str, Any], meter: Meter) -> str:
         """Render with the meter of the message.
@@ -85,7 +81,8 @@ class Parsed:
             assert self.constant is not None
             return self.constant
         meter.charge(self.cost)
-        return self.template.render_metered(variables, meter)
+        written = self.template.render_metered(variables, meter)
+        return disarmed(written) if self.leaves_tags_open else written
 
 
 def problem_at(source: str, index: int, message: str) -> SyntaxProblem:
@@ -166,43 +163,17 @@ def _checked(source: str, nodes: list[Node], *, html: bool) -> Parsed:
     if cost > WORK_LIMIT:
         message = "the template does more work than one message may"
         raise TemplateSyntaxError([problem_at(source, 0, message)])
-    if html:
-        guard_addresses(nodes, "")
+    found = guard(nodes) if html else []
     return Parsed(
         constant=None,
         template=SandboxTemplate(HTML if html else TEXT, nodes),
         required=frozenset(reader.required),
         used=frozenset(reader.used),
         cost=cost,
+        leaves_tags_open=any(one.leaves_a_tag_open for one in found),
+        refused=tuple(dict.fromkeys(_refusal(source, one) for one in found)),
     )
 
 
-def guard_addresses(nodes: list[Node], tail: str) -> None:
-    """Replace the outputs that begin an address by ones that look at its scheme.
-
-    Args:
-        nodes: Changed in place.
-        tail: The end of the text before them.
-    """
-    for index, node in enumerate(nodes):
-        if isinstance(node, ContentNode):
-            tail = (tail + node.text)[-TAIL_LENGTH:]
-        elif isinstance(node, OutputNode):
-            if ADDRESS_ATTRIBUTE.search(tail):
-                nodes[index] = AddressOutputNode(node.token, node.expression)
-            tail = ""
-        elif not isinstance(node, AssignNode):
-            for block in _blocks(node):
-                guard_addresses(block.nodes, tail)
-            # A condition may print nothing, so that the next output still begins the address.
-            # After a loop or a condition with an address inside, it may be guarded in vain.
-
-
-def _blocks(node: Node) -> Iterable[BlockNode]:
-    """Yield the blocks right inside a tag."""
-    children: Iterable[Node] = node.children(None)  # type: ignore[arg-type] # Not looked at.
-    for child in children:
-        if isinstance(child, BlockNode):
-            yield child
-        elif isinstance(child, MultiExpressionBlockNode) or hasattr(child, "block"):
-            yield child.block
+def _refusal(source: str, found: Finding) -> SyntaxProblem:
+    return problem_at(source, found.node.token.start_index, found.message)

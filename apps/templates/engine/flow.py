@@ -1,0 +1,200 @@
+"""Where in HTML one may be after each node of a template, by all ways through its branches."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from liquid.ast import BlockNode, Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import FilteredExpression
+from liquid.builtin.expressions.primitive import StringLiteral
+from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.assign_tag import AssignNode
+from liquid.builtin.tags.capture_tag import CaptureNode
+from liquid.builtin.tags.case_tag import CaseNode
+from liquid.builtin.tags.cycle_tag import CycleNode
+from liquid.builtin.tags.for_tag import BreakNode, ContinueNode, ForNode
+from liquid.builtin.tags.if_tag import IfNode
+from liquid.builtin.tags.unless_tag import UnlessNode
+
+from apps.templates.engine.addresses import decides
+from apps.templates.engine.places import (
+    LOST,
+    PLACES_LIMIT,
+    VALUES,
+    Events,
+    Place,
+    after_output,
+    follow,
+)
+
+Places = frozenset[Place]
+NOWHERE: Places = frozenset()
+
+
+@dataclass(slots=True)
+class Leaving:
+    """Where one may be when a loop is left, or its round, by a tag for that."""
+
+    broken: set[Place] = field(default_factory=set)
+    continued: set[Place] = field(default_factory=set)
+
+
+class Flow:
+    """Where one may be after a node, without changing any."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, Places], tuple[Places, Leaving]] = {}
+        self._followed: dict[tuple[str, Place], tuple[Places, Events]] = {}
+        # Known by their ids, which stay theirs while they are kept.
+        self._kept: list[Node] = []
+        self._kinds: tuple[tuple[Any, Callable[[Any, Places, Leaving], Places]], ...] = (
+            (ContentNode, self._text),
+            (OutputNode | CycleNode, self._output),
+            (BlockNode, self._block),
+            (CaptureNode | AssignNode, self._nothing),
+            (BreakNode, self._break),
+            (ContinueNode, self._continue),
+            (ForNode, self._loop),
+            (CaseNode, self._case),
+        )
+
+    def through(self, node: ContentNode, places: Places) -> list[tuple[Places, Events]]:
+        """Go on with a text from each place."""
+        found: list[tuple[Places, Events]] = []
+        for place in places:
+            key = (node.text, place)
+            if key not in self._followed:
+                self._followed[key] = follow(place, node.text)
+            found.append(self._followed[key])
+        return found
+
+    def after(self, found: Node, places: Places, leaving: Leaving) -> Places:
+        """Return where one may be after a node."""
+        node = as_text(found)
+        if not places:
+            return places
+        for kind, follow_node in self._kinds:
+            if isinstance(node, kind):
+                return follow_node(node, places, leaving)
+        return self._condition(node, places, leaving)
+
+    def _text(self, node: ContentNode, places: Places, _: Leaving) -> Places:
+        return merged(place for ends, _ in self.through(node, places) for place in ends)
+
+    def _output(self, _: Node, places: Places, __: Leaving) -> Places:
+        return merged(after for place in places for after in after_output(_remembering(place)))
+
+    def _nothing(self, _: Node, places: Places, __: Leaving) -> Places:
+        return places
+
+    def _break(self, _: Node, places: Places, leaving: Leaving) -> Places:
+        leaving.broken |= places
+        return NOWHERE
+
+    def _continue(self, _: Node, places: Places, leaving: Leaving) -> Places:
+        leaving.continued |= places
+        return NOWHERE
+
+    def _case(self, node: CaseNode, places: Places, leaving: Leaving) -> Places:
+        # More than one branch may be rendered, and one more than once.
+        for branch in node.blocks:
+            places = self.repeated(block_of(branch), places, leaving)
+        return places
+
+    def repeated(self, block: BlockNode, places: Places, leaving: Leaving) -> Places:
+        """Return where one may be before each of any number of rounds, and after the last."""
+        while True:
+            round_ = Leaving()
+            after = self._block(block, places, round_)
+            reached = merged(places | after | round_.continued)
+            if reached == places:
+                leaving.broken |= round_.broken
+                leaving.continued |= round_.continued
+                return places
+            places = reached
+
+    def _loop(self, node: ForNode, places: Places, leaving: Leaving) -> Places:
+        inner = Leaving()
+        after = self.repeated(node.block, places, inner)
+        # A loop over nothing prints what its ``else`` says.
+        empty = self._block(node.default, places, leaving) if node.default else places
+        return merged(after | inner.broken | empty)
+
+    def _condition(self, node: Node, places: Places, leaving: Leaving) -> Places:
+        found: set[Place] = set()
+        for branch in branches(node):
+            found |= self._block(block_of(branch), places, leaving)
+        complete = isinstance(node, IfNode | UnlessNode) and node.default is not None
+        return merged(found if complete else found | places)
+
+    def _block(self, block: BlockNode, places: Places, leaving: Leaving) -> Places:
+        key = (id(block), places)
+        if key not in self._known:
+            self._kept.append(block)
+            inner, inside = Leaving(), places
+            for node in block.nodes:
+                if not (block.blank and isinstance(node, ContentNode)):
+                    inside = self.after(node, inside, inner)
+            self._known[key] = (inside, inner)
+        after, left = self._known[key]
+        leaving.broken |= left.broken
+        leaving.continued |= left.continued
+        return after
+
+
+def merged(places: Iterable[Place]) -> frozenset[Place]:
+    """Join ways that differ only in what was said; of too many nothing is known any more."""
+    places = frozenset(places)
+    if len(places) < 2:  # noqa: PLR2004 - one is like nothing else.
+        return places
+    values: dict[Place, list[Place]] = {}
+    others: set[Place] = set()
+    for place in places:
+        if place.mode in VALUES:
+            values.setdefault(place._replace(said="", safe=False), []).append(place)
+        else:
+            others.add(place)
+    for alike in values.values():
+        same = len({(place.said, place.safe) for place in alike}) == 1
+        safe = all(decided(place) is True for place in alike)
+        others.add(alike[0] if same else alike[0]._replace(said=None, safe=safe))
+    return frozenset(others) if len(others) <= PLACES_LIMIT else frozenset({LOST})
+
+
+def as_text(node: Node) -> Node:
+    """Return the text of an output that is nothing but a text of the author's."""
+    expression = node.expression if isinstance(node, OutputNode) else None
+    if not isinstance(expression, FilteredExpression) or expression.filters:
+        return node
+    if not isinstance(expression.left, StringLiteral):
+        return node
+    return ContentNode(node.token, expression.left.value)
+
+
+def branches(node: Node) -> Iterable[Node]:
+    """Return what is right inside of a condition."""
+    found: Iterable[Node] = node.children(None)  # type: ignore[arg-type] # Not looked at.
+    return list(found)
+
+
+def block_of(branch: Node) -> BlockNode:
+    """Return the nodes of a branch."""
+    if isinstance(branch, BlockNode):
+        return branch
+    block: BlockNode = branch.block  # type: ignore[attr-defined] # Every other branch has one.
+    return block
+
+
+def _remembering(place: Place) -> Place:
+    """Keep, before an output, whether what was said decides what the value is."""
+    if place.said is None or place.safe or not place.in_value:
+        return place
+    return place._replace(safe=decides(place.kind, place.said) is True)
+
+
+def decided(place: Place) -> bool | None:
+    """Tell whether what was said decides that the value is good, or bad; None if it does not."""
+    if place.safe:
+        return True
+    return None if place.said is None else decides(place.kind, place.said)

@@ -1,0 +1,343 @@
+"""Outputs in HTML by where they stand: refused when saved, or judged when rendered.
+
+A value of an attribute that a client follows is judged as a whole: all outputs of it together with
+what the author wrote between them. The places are found once, when the template is parsed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from liquid.ast import BlockNode, Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions.primitive import StringLiteral
+from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.assign_tag import AssignNode
+from liquid.builtin.tags.capture_tag import CaptureNode
+from liquid.builtin.tags.case_tag import CaseNode
+from liquid.builtin.tags.cycle_tag import CycleNode
+from liquid.builtin.tags.for_tag import BreakNode, ContinueNode, ForNode
+from liquid.expression import Expression
+
+from apps.templates.engine.flow import (
+    Flow,
+    Leaving,
+    Places,
+    as_text,
+    block_of,
+    branches,
+    decided,
+)
+from apps.templates.engine.guarded import (
+    AddressNode,
+    HarmlessValueNode,
+    LiteralNode,
+    NameNode,
+)
+from apps.templates.engine.places import (
+    NAMES,
+    OPEN,
+    START,
+    Event,
+    Events,
+    Kind,
+    Mode,
+    Place,
+    follow,
+)
+
+IN_A_TAG = "inside a tag an output can only stand in the quoted value of an attribute"
+UNQUOTED = "the value of an attribute with an output has to be quoted"
+IN_A_REFRESH = "an output cannot stand in a meta refresh"
+IN_A_SCRIPT = "an output cannot stand in an attribute that is a script or a document"
+BAD_SCHEME = "an output cannot stand in an address of this scheme"
+BROKEN = "the value of this attribute has to begin and end beside this output, in no other branch"
+LEFT_OPEN = "this text leaves a tag open"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An output, or the like, at a place where nothing new may be saved.
+
+    Attributes:
+        node: Where it is.
+        message: What is wrong.
+    """
+
+    node: Node
+    message: str
+
+    @property
+    def leaves_a_tag_open(self) -> bool:
+        """Whether what is rendered has tags that nothing here has seen."""
+        return self.message == LEFT_OPEN
+
+
+@dataclass(eq=False, slots=True)
+class _Value:
+    """The value of an attribute, or the content of a ``style`` element, while it is walked through.
+
+    Attributes:
+        owner: The list of nodes that it began in; None where it began in several ways.
+        index: Where in the new list its first node is.
+        depth: In how many loops it began.
+        doubtful: Its outputs that have to be judged, each with the list that it is in.
+    """
+
+    owner: list[Node] | None
+    index: int
+    depth: int
+    kind: Kind = Kind.PLAIN
+    unquoted: bool = False
+    broken: bool = False
+    doubtful: list[tuple[list[Node], Node]] = field(default_factory=list)
+
+
+def guard(nodes: list[Node]) -> list[Finding]:
+    """Put guards around the outputs of a parsed HTML field.
+
+    Args:
+        nodes: Changed in place. Literal text stays as it is, to the byte.
+
+    Returns:
+        What may not be saved. What was saved before there were these rules is rendered all the
+        same, and harmlessly.
+    """
+    guards = _Guards()
+    guards.walk(nodes, frozenset({START}))
+    guards.close(None)
+    guards.settle()
+    return guards.findings
+
+
+class _Guards:
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._flow = Flow()
+        self._value: _Value | None = None
+        self._depth = 0
+        # Values of ``content``; whether the tag is a refresh may turn out later, by its end.
+        self._contents: list[tuple[AddressNode, Node]] = []
+        self._refreshes: set[AddressNode] = set()
+        self._in_this_tag: frozenset[AddressNode] = frozenset()
+        self._broken: list[_Value] = []
+
+    def walk(self, nodes: list[Node], places: Places, *, printed: bool = True) -> None:
+        """Walk through nodes that follow each other.
+
+        Args:
+            nodes: Changed in place.
+            places: Where one may be before them.
+            printed: Whether their text is: of a block that is nothing but white space it is not.
+        """
+        done: list[Node] = []
+        for found in nodes:
+            node = as_text(found)
+            self._left_open(node)
+            if isinstance(node, ContentNode) and not printed:
+                done.append(node)
+                continue
+            # Before anything inside of it is changed.
+            after = self._flow.after(node, places, Leaving())
+            if isinstance(node, ContentNode):
+                self._text(nodes, done, node, places)
+            elif isinstance(node, OutputNode | CycleNode):
+                done.append(self._output(nodes, done, node, places))
+            else:
+                self._tag(node, places)
+                done.append(node)
+            places = after
+        nodes[:] = _joined(done)
+
+    def settle(self) -> None:
+        """Make the outputs of broken values harmless one by one."""
+        for guarded, output in self._contents:
+            if guarded in self._refreshes:
+                self.findings.append(Finding(output, IN_A_REFRESH))
+            else:
+                guarded.kind = Kind.PLAIN
+        found: dict[int, list[Node]] = {}
+        harmless = defaultdict[int, dict[int, Node]](dict)
+        for value in self._broken:
+            for nodes, output in value.doubtful:
+                self.findings.append(Finding(output, BROKEN))
+                found[id(nodes)] = nodes
+                harmless[id(nodes)][id(output)] = HarmlessValueNode(output, kind=value.kind)
+        for key, nodes in found.items():
+            nodes[:] = [harmless[key].get(id(node), node) for node in nodes]
+
+    def close(self, value: _Value | None) -> None:
+        """Go on in another value, or none; the one at hand does not end where it began."""
+        if self._value is not None and self._value is not value:
+            self._break(self._value)
+        self._value = value
+
+    def _break(self, value: _Value) -> None:
+        if not value.broken:
+            value.broken = True
+            self._broken.append(value)
+
+    def _text(self, nodes: list[Node], done: list[Node], node: ContentNode, places: Places) -> None:
+        begun = 0
+        for index, event in _events(self._flow.through(node, places)):
+            if event is Event.START:
+                done += _pieces(node, begun, index, literal=self._value is not None)
+                begun = index
+                self.close(_Value(owner=nodes, index=len(done), depth=self._depth))
+            elif event is Event.END:
+                done += _pieces(node, begun, index, literal=self._value is not None)
+                begun = index
+                self._end(nodes, done)
+            else:
+                if event is Event.REFRESH_END:
+                    self._refreshes |= self._in_this_tag
+                self._in_this_tag = frozenset()
+        done += _pieces(node, begun, len(node.text), literal=self._value is not None)
+
+    def _end(self, nodes: list[Node], done: list[Node]) -> None:
+        value, self._value = self._value, None
+        if value is None:
+            return
+        if not value.doubtful:
+            if value.owner is nodes:
+                done[value.index :] = map(_plain, done[value.index :])
+            return
+        if value.broken or value.owner is not nodes:
+            self._break(value)
+            return
+        guarded = AddressNode(done[value.index :], kind=value.kind, unquoted=value.unquoted)
+        done[value.index :] = [guarded]
+        if value.kind is Kind.REFRESH:
+            self._contents.append((guarded, value.doubtful[0][1]))
+            self._in_this_tag |= {guarded}
+
+    def _output(self, nodes: list[Node], done: list[Node], node: Node, places: Places) -> Node:
+        if any(place.mode in NAMES for place in places):
+            self.findings.append(Finding(node, IN_A_TAG))
+            silent = any(place.in_value or place.mode is Mode.LOST for place in places)
+            return NameNode(node, silent=silent)
+        if any(place.mode is Mode.BEFORE_VALUE for place in places):
+            self.close(_Value(owner=nodes, index=len(done), depth=self._depth))
+        inside = [place for place in places if place.in_value]
+        doubtful = [place for place in inside if _is_doubtful(place)]
+        if not doubtful:
+            return node
+        value = self._value
+        if value is None:
+            # It began in one of several branches.
+            value = self._value = _Value(owner=None, index=0, depth=self._depth)
+            self._break(value)
+        value.kind = max(value.kind, *(place.kind for place in inside))
+        value.doubtful.append((nodes, node))
+        self._refuse(value, node, doubtful)
+        return node
+
+    def _refuse(self, value: _Value, node: Node, places: Sequence[Place]) -> None:
+        """Take note of what may not be saved here."""
+        if any(place.mode in {Mode.UNQUOTED, Mode.BEFORE_VALUE} for place in places):
+            value.unquoted = True
+            self.findings.append(Finding(node, UNQUOTED))
+        elif any(place.kind is Kind.SCRIPT for place in places):
+            self.findings.append(Finding(node, IN_A_SCRIPT))
+        elif any(decided(place) is False for place in places):
+            self.findings.append(Finding(node, BAD_SCHEME))
+
+    def _tag(self, node: Node, places: Places) -> None:
+        match node:
+            case CaptureNode():
+                self._capture(node)
+            case ForNode():
+                self._loop(node, places)
+            case BreakNode() | ContinueNode():
+                if self._value is not None and self._value.depth == self._depth:
+                    self._break(self._value)
+            case CaseNode():
+                # More than one branch may be rendered, and one more than once.
+                for branch in node.blocks:
+                    places = self._flow.repeated(block_of(branch), places, Leaving())
+                    self._branches([block_of(branch)], places)
+            case _:
+                self._branches([block_of(child) for child in branches(node)], places)
+
+    def _branches(self, blocks: Iterable[BlockNode], places: Places) -> None:
+        before, contents = self._value, self._in_this_tag
+        reached = contents
+        apart = False
+        for block in blocks:
+            self._value, self._in_this_tag = before, contents
+            self.walk(block.nodes, places, printed=not block.blank)
+            reached |= self._in_this_tag
+            if self._value is not before:
+                apart = True
+                self.close(None)
+        if apart and before is not None:
+            self._break(before)
+        self._value, self._in_this_tag = None if apart else before, reached
+
+    def _loop(self, node: ForNode, places: Places) -> None:
+        self._depth += 1
+        self._branches([node.block], self._flow.repeated(node.block, places, Leaving()))
+        self._depth -= 1
+        if node.default:
+            self._branches([node.default], places)
+
+    def _capture(self, node: CaptureNode) -> None:
+        # It is printed elsewhere, and judged there as part of a value.
+        value, depth, contents = self._value, self._depth, self._in_this_tag
+        self._value, self._depth, self._in_this_tag = None, 0, frozenset()
+        ends = self._flow.after(node.block, frozenset({START}), Leaving())
+        self.walk(node.block.nodes, frozenset({START}))
+        self.close(None)
+        if any(place.mode in OPEN for place in ends):
+            self.findings.append(Finding(node, LEFT_OPEN))
+        self._value, self._depth, self._in_this_tag = value, depth, contents
+
+    def _left_open(self, node: Node) -> None:
+        """Look for tags that begin in a text of an output, and end outside of it."""
+        if not isinstance(node, OutputNode | AssignNode):
+            return
+        for literal in _literals(node.expression):
+            ends, _ = follow(START, literal)
+            if any(place.mode in OPEN for place in ends):
+                self.findings.append(Finding(node, LEFT_OPEN))
+
+
+def _is_doubtful(place: Place) -> bool:
+    unquoted = place.mode in {Mode.UNQUOTED, Mode.BEFORE_VALUE}
+    return unquoted or (place.kind is not Kind.PLAIN and decided(place) is not True)
+
+
+def _events(ways: Iterable[tuple[Places, Events]]) -> list[tuple[int, Event]]:
+    """Put the events of all ways in order; an end comes before what begins at its index."""
+    found = {event for _, events in ways for event in events}
+    return sorted(found, key=lambda one: (one[0], one[1].value))
+
+
+def _pieces(node: ContentNode, begin: int, end: int, *, literal: bool) -> list[Node]:
+    if begin == end:
+        return []
+    made = LiteralNode if literal else ContentNode
+    return [made(node.token, node.text[begin:end])]
+
+
+def _literals(expression: Expression) -> Iterable[str]:
+    if isinstance(expression, StringLiteral):
+        yield expression.value
+    for child in expression.children():
+        yield from _literals(child)
+
+
+def _plain(node: Node) -> Node:
+    return ContentNode(node.token, node.text) if isinstance(node, LiteralNode) else node
+
+
+def _joined(nodes: Iterable[Node]) -> list[Node]:
+    """Put texts together that follow each other: each is written by a call of its own."""
+    joined: list[Node] = []
+    for is_text, group in groupby(nodes, key=lambda node: type(node) is ContentNode):
+        same = list(group)
+        if is_text and len(same) > 1:
+            same = [ContentNode(same[0].token, "".join(map(str, same)))]
+        joined += same
+    return joined

@@ -1,0 +1,395 @@
+"""No variable makes a link that runs something, wherever in the HTML of a mail it stands."""
+
+import html
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from apps.common.problems import Problem
+from apps.templates.content import COMPILED_HTML, check
+from apps.templates.engine.limits import Meter
+from apps.templates.engine.syntax import Parsed, parse
+from apps.templates.mjml import LIQUID
+
+EVIL = [
+    "javascript:alert(1)",
+    " JavaScript:alert(1)",
+    "java\tscript:alert(1)",
+    "java\nscript:alert(1)",
+    "\x01javascript:alert(1)",
+    "\x7fjavascript:alert(1)",
+    "vbscript:x",
+    "data:text/html,<script>alert(1)</script>",
+    "file:///etc/passwd",
+    "ftp://example.com/",
+]
+# Two or three variables that are harmless, each by itself.
+PARTED = [
+    ("java", "script:alert(1)", ""),
+    ("", "javascript:alert(1)", ""),
+    ("", "", "javascript:alert(1)"),
+    ("javascript", ":", "alert(1)"),
+    ("j", "avascript:", "alert(1)"),
+    ("java\t", "\nscript", ":alert(1)"),
+    ("data", ":text/html", ",<script>"),
+]
+
+
+def rendered(source: str, **variables: Any) -> str:
+    return parse(source, html=True).render(variables, Meter())
+
+
+def saved(source: str) -> Parsed:
+    """Return what is rendered of a source that may be saved."""
+    check("email", {"subject": "s", "body": "b", "html": source})
+    return parse(source, html=True)
+
+
+class Followed(HTMLParser):
+    """Collects, as a client would, what of a document it might follow or run."""
+
+    NAMES = ("href", "src", "action", "formaction", "background", "poster", "srcset", "to")
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(document)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += attrs
+        for name, value in attrs:
+            if name.rpartition(":")[2] in self.NAMES and value is not None:
+                self.addresses.append(value)
+
+
+def schemes_of(document: str) -> set[str]:
+    cleaned = [re.sub(r"[\x00-\x20]", "", one) for one in Followed(document).addresses]
+    found = [re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", one) for one in cleaned]
+    return {one[1].lower() for one in found if one is not None}
+
+
+ONE_VARIABLE = [
+    '<a href="{{ a }}">',
+    "<a href='{{ a }}'>",
+    '<a href=" {{ a }} ">',
+    '<A HREF\n=\n"{{ a }}">',
+    '<a class="x"href="{{ a }}">',
+    '<a/href="{{ a }}"/>',
+    '<a title="a>b" href="{{ a }}">',
+    '<a title=\'"\' href="{{ a }}">',
+    '<a href="{{ a }}{{ b }}">',
+    '<a href="{{ b }}{{ a }}">',
+    '<a href="{% if b %}x{% endif %}{{ a }}">',
+    '<a href="{% if a %}{{ a }}{% else %}https://example.com{% endif %}">',
+    '<a href="{% case 1 %}{% when 1 %}{{ b }}{{ a }}{% endcase %}">',
+    '<a href="{% for i in l %}{{ i }}{% endfor %}">',
+    '{% for i in l %}<a href="{{ i }}">{% endfor %}',
+    '<a href="{% cycle a %}">',
+    '<a href="{{ b | append: a }}">',
+    '{% capture c %}{{ a }}{% endcapture %}<a href="{{ c }}">',
+    '{% capture c %}<a href="{{ a }}">{% endcapture %}{{ c }}',
+    '<a href="{% capture c %}{{ a }}{% endcapture %}{{ b }}{{ c }}">',
+    '{% assign c = a %}<a href="{{ c }}">',
+    '<a {% if a %}href{% else %}title{% endif %}="{{ a }}">',
+    '<a {% unless b %}class="x"{% endunless %} href="{{ a }}">',
+    '{% if b %}<p>{% else %}<br>{% endif %}<a href="{{ a }}">',
+    '<script>x("<a href=")</script><a href="{{ a }}">',
+    '<!-- <a title=" --><a href="{{ a }}">',
+    '<!--[if mso]><v:rect href="{{ a }}"><![endif]-->',
+    '<!--[if mso]><a title="x"><![endif]--><a href="{{ a }}">',
+    '<!--[if !mso]><!--><a href="{{ a }}"><!--<![endif]-->',
+    '{{ "<a href=" }}"{{ a }}">',
+    '<a href="{% raw %}{% endraw %}{{ a }}">',
+    '<a href="{% comment %}x{% endcomment %}{{ a }}">',
+    '<a href="{% if b %} {% endif %}{{ a }}">',
+    '<img src="{{ a }}">',
+    '<form action="{{ a }}">',
+    '<button formaction="{{ a }}">',
+    '<td background="{{ a }}">',
+    '<video poster="{{ a }}">',
+    '<svg><a xlink:href="{{ a }}"></a></svg>',
+    '<svg><set attributeName="href" to="{{ a }}"/></svg>',
+    '<base href="{{ a }}">',
+    '<img srcset="{{ a }} 2x">',
+    '<img srcset="https://example.com/1.png 1x, {{ a }} 2x">',
+]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+@pytest.mark.parametrize("source", ONE_VARIABLE)
+def test_an_address_of_another_scheme_is_a_link_to_nowhere(source: str, evil: str) -> None:
+    document = saved(source).render({"a": evil, "b": "", "l": [evil]}, Meter())
+    # What stands in a comment is read by some clients.
+    document = re.sub(r"<!--\[if !?mso\]>|<!\[endif\]-->", "", document)
+    assert schemes_of(document) <= {"https"}
+    assert "#" in "".join(Followed(document).addresses)
+
+
+@pytest.mark.parametrize("element", ["title", "textarea", "script", "style", "xmp"])
+def test_what_looks_like_a_tag_in_raw_text_is_none(element: str) -> None:
+    source = f'<{element}><a title="</{element}  ><a href="{{{{ a }}}}">'
+    assert rendered(source, a="javascript:x") == source.replace("{{ a }}", "#")
+
+
+SEVERAL = [
+    '<a href="{{ a }}{{ b }}{{ c }}">',
+    "<a href='{{ a }}{{ b }}{{ c }}'>",
+    '<a href="{{ a }}{% if true %}{{ b }}{% endif %}{{ c }}">',
+    '<a href="{% for one in l %}{{ one }}{% endfor %}">',
+    '<a href="{{ l | join: "" }}">',
+    '<a href="{% cycle a, b, c %}{% cycle a, b, c %}{% cycle a, b, c %}">',
+    '<a href="{% capture x %}{{ a }}{% endcapture %}{{ x }}{{ b }}{{ c }}">',
+]
+
+
+@pytest.mark.parametrize("parts", PARTED)
+@pytest.mark.parametrize("source", SEVERAL)
+def test_an_address_in_several_variables_is_judged_as_a_whole(
+    source: str, parts: tuple[str, str, str]
+) -> None:
+    variables = dict(zip("abc", parts, strict=True)) | {"l": list(parts)}
+    document = saved(source).render(variables, Meter())
+    assert Followed(document).addresses == ["#"]
+
+
+@pytest.mark.parametrize(
+    ("source", "variables", "written"),
+    [
+        ('<a href="{{ a }}:{{ b }}">', {"a": "javascript", "b": "alert(1)"}, "#:"),
+        ('<a href="{{ a }}:{{ b }}">', {"a": "mailto", "b": "a@example.com"}, None),
+        ('<a href="java{{ a }}">', {"a": "script:alert(1)"}, "java#"),
+        ('<a href="{{ a }}script:x">', {"a": "java"}, "#script:x"),
+        ('<a href="{{ a }}&#58;x">', {"a": "javascript"}, "#:x"),
+        ('<a href="{{ a }}&colon;x">', {"a": "javascript"}, "#:x"),
+        ('<a href="&#{{ a }};avascript:x">', {"a": "106"}, "&##;avascript:x"),
+        ('<a href="java&Tab;{{ a }}">', {"a": "script:x"}, "java\t#"),
+    ],
+)
+def test_the_authors_part_of_an_address_is_judged_with_the_variables(
+    source: str, variables: dict[str, str], written: str | None
+) -> None:
+    document = rendered(source, **variables)
+    expected = written or ":".join(variables.values())
+    assert Followed(document).addresses == [expected]
+
+
+@pytest.mark.parametrize(
+    ("source", "address", "written"),
+    [
+        ('<a href="{{ a }}">', "https://example.com/?a=1&b=2#c", None),
+        ('<a href="{{ a }}">', "HTTPS://example.com", None),
+        ('<a href="{{ a }}">', " https://example.com/a b ", "https://example.com/a%20b"),
+        ('<a href="{{ a }}">', "mailto:ada@example.com", None),
+        ('<a href="{{ a }}">', "tel:+43123", None),
+        ('<a href="{{ a }}">', "/path?x=1:2", None),
+        ('<a href="{{ a }}">', "../a:b", None),
+        ('<a href="{{ a }}">', "//example.com/x", None),
+        ('<a href="{{ a }}">', "", None),
+        ('<a href="{{ a }}">', "#top", None),
+        ('<a href="{{ a }}">', '"><b onclick="x', '"><b%20onclick="x'),
+        # An entity that a person wrote is text.
+        ('<a href="{{ a }}">', "&#106;avascript:x", None),
+        ('<a href="https://example.com/{{ a }}">', "a:b c", "https://example.com/a:b c"),
+        ('<a href="https:{{ a }}">', "x:y", "https:x:y"),
+        ('<a href="/{{ a }}">', "javascript:x", "/javascript:x"),
+        ('<a href="?q={{ a }}">', "javascript:x", "?q=javascript:x"),
+        (
+            '<a href="{% case a %}{% when "1" %}https://a/{% else %}/{% endcase %}{{ a }}">',
+            "javascript:x",
+            "/javascript:x",
+        ),
+        (
+            '{% if a %}<a href="https://a.example/{% else %}<a href="/{% endif %}{{ a }}">',
+            "javascript:x y",
+            "https://a.example/javascript:x y",
+        ),
+        ('<img srcset="{{ a }} 2x">', "https://example.com/1.png", "https://example.com/1.png 2x"),
+    ],
+)
+def test_a_good_address_stays(source: str, address: str, written: str | None) -> None:
+    document = saved(source).render({"a": address}, Meter())
+    assert Followed(document).addresses == [address if written is None else written]
+
+
+@pytest.mark.parametrize(
+    ("style", "value", "good"),
+    [
+        ("background:url({{ a }})", "https://example.com/x.png", True),
+        ("background:url('{{ a }}')", "javascript:x", False),
+        ("color:{{ a }}", "#ff0000", True),
+        ("color:{{ a }}", "red;background:url(javascript:x)", False),
+        ("color:{{ a }}", "red;background:u\\72l( data:text/html )", False),
+        ("color:{{ a }}", "red;width:expression(alert(1))", False),
+        ("color:{{ a }}", "red;width:exp/**/ression(alert(1))", False),
+        ("color:{{ a }}", "red;behavior:url(x.htc)", False),
+        ("scroll-behavior:{{ a }}", "smooth", True),
+    ],
+)
+@pytest.mark.parametrize("frame", ['<p style="%s">', "<style>p { %s }</style>"])
+def test_a_style_opens_no_other_scheme(frame: str, style: str, value: str, good: bool) -> None:  # noqa: FBT001 - a parameter.
+    source = frame % style
+    document = html.unescape(saved(source).render({"a": value}, Meter()))
+    assert document == source.replace("{{ a }}", value if good else "")
+
+
+REFUSED = [
+    ("<a href={{ a }}>", "quoted"),
+    ("<td class={{ a }}>", "quoted"),
+    ("<a href=https://example.com/{{ a }}>", "quoted"),
+    ("<a href={% if a %}{{ a }}{% endif %}>", "quoted"),
+    ("<a href= {{ a }}>", "quoted"),
+    ("<a {{ a }}>", "quoted value"),
+    ('<a {{ a }}="x">', "quoted value"),
+    ('<a data-{{ a }}="x">', "quoted value"),
+    ('<a x="y" {% for i in l %}{{ i }}{% endfor %}>', "quoted value"),
+    ("<{{ a }}>", "quoted value"),
+    ("<h{{ a }}>", "quoted value"),
+    ("</{{ a }}>", "quoted value"),
+    ("<a {% cycle a, b %}>", "quoted value"),
+    ('<meta http-equiv="refresh" content="0;url={{ a }}">', "meta refresh"),
+    ("<META HTTP-EQUIV=Refresh CONTENT='{{ a }}'>", "meta refresh"),
+    ('<meta content="0;url={{ a }}" http-equiv="&#114;efresh">', "meta refresh"),
+    ('<meta content="{{ a }}" {% if b %}http-equiv="refresh">{% else %}>{% endif %}', "refresh"),
+    ('<meta content="{{ a }}" {% if b %}>{% else %}http-equiv="refresh">{% endif %}', "refresh"),
+    ('<meta http-equiv="{{ b }}" content="{{ a }}">', "meta refresh"),
+    ("<a onclick=\"go('{{ a }}')\">", "script"),
+    ('<iframe srcdoc="{{ a }}">', "script"),
+    ("<a href=\"javascript:go('{{ a }}')\">", "scheme"),
+    ('<a href="{% if b %}{{ a }}">{% else %}">{% endif %}', "begin and end"),
+    ('{% if b %}<a href="{% else %}<a href="x{% endif %}{{ a }}">', "begin and end"),
+    ('{% for i in l %}<a href="{{ a }}{% break %}">{% endfor %}', "begin and end"),
+    ('{% capture x %}<a href="{% endcapture %}{{ x }}{{ a }}">', "leaves a tag open"),
+    ("{{ '<a href=\"' | append: a | append: '\">' }}", "leaves a tag open"),
+    ("{% assign x = '<a href=\"' %}{{ x }}{{ a }}\">", "leaves a tag open"),
+    ('<!--[if mso]><a title="--><a href="{{ a }}">', "quoted value"),
+]
+
+
+@pytest.mark.parametrize(("source", "says"), REFUSED)
+def test_an_output_where_none_belongs_is_refused_when_saved(source: str, says: str) -> None:
+    with pytest.raises(Problem) as refusal:
+        check("email", {"subject": "s", "body": "b", "html": f"<p>\n{source}</p>"})
+    assert refusal.value.status_code == 400
+    for error in refusal.value.errors:
+        assert (error.pointer, error.code) == ("/html", "template_syntax")
+    assert any(says in error.detail for error in refusal.value.errors)
+    assert all(error.detail.startswith("line 2, column ") for error in refusal.value.errors)
+
+
+@pytest.mark.parametrize(("source", "_"), REFUSED)
+@pytest.mark.parametrize("evil", [*EVIL, "href=javascript:alert(1)", "x onclick=alert(1)", ""])
+def test_what_was_saved_before_there_was_this_rule_is_rendered_and_harmless(
+    source: str, _: str, evil: str
+) -> None:
+    for wanted in (True, False):
+        variables = {"a": evil, "b": wanted, "l": [evil]}
+        document = rendered(f"<p>{source}</p>", **variables)
+        document = re.sub(r"<!--\[if mso\]>", "", document)
+        found = Followed(document)
+        # The author's own script is not ours to judge.
+        assert schemes_of(document) <= ({"javascript"} if "javascript" in source else {"https"})
+        handlers = [value for name, value in found.attributes if name.startswith("on")]
+        assert handlers in ([], ["go('')"])
+        assert not any("go('j" in str(value) for _, value in found.attributes)
+        for name, value in found.attributes:
+            if name == "content":
+                address = re.sub(r"[\x00-\x20]|^0;url=", "", str(value))
+                assert not re.match(r"(java|vb)script:|data:|file:|ftp:", address, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "written"),
+    [
+        ("<a href={{ a }}>", "https://example.com", "<a href=https://example.com>"),
+        ("<a href={{ a }} class=x>", "", "<a href=&#32; class=x>"),
+        ("<td class={{ a }}>", "a b", "<td class=a&#32;b>"),
+        ("<td class={{ a }}>", "", "<td class=&#32;>"),
+        ("<td {{ a }}>", "nowrap", "<td nowrap>"),
+        ("<td {{ a }}>", 'align="left"', "<td align34left34>"),
+        ('<meta http-equiv="refresh" content="0;url={{ a }}">', "https://example.com", None),
+        ('{% if a %}<a href="https://e.com/{% else %}<a href="/{% endif %}{{ a }}">', "x:y", None),
+    ],
+)
+def test_what_was_saved_before_says_what_it_said_where_that_is_harmless(
+    source: str, value: str, written: str | None
+) -> None:
+    document = rendered(source, a=value)
+    plain = re.sub(r"\{% else %\}.*?\{% endif %\}|\{%.*?%\}", "", source)
+    assert document == (plain.replace("{{ a }}", value) if written is None else written)
+
+
+ALLOWED = [
+    "<p>{{ a }}</p>",
+    '<p title="{{ a }}" class="x {{ a }}">',
+    '<meta name="description" content="{{ a }}">',
+    '<td {% if a %}class="b"{% endif %}>{{ a }}</td>',
+    "<td {% if a %}nowrap{% endif %}>{{ a }}</td>",
+    "<!-- {{ a }} --><title>{{ a }}</title>",
+    '{% for i in l %}<tr class="{% cycle "odd", "even" %}"><td>{{ i }}</td></tr>{% endfor %}',
+    '<script type="application/ld+json">{"name": "{{ a }}"}</script>',
+    "{{ a | replace: '<', '' }} 1 < 2 {{ a }} a<b",
+]
+
+
+@pytest.mark.parametrize("source", ALLOWED)
+def test_an_output_elsewhere_is_saved_and_only_escaped(source: str) -> None:
+    value = "javascript:x <&\"'"
+    document = saved(source).render({"a": value, "l": [value]}, Meter())
+    written = html.escape(value).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    assert document.count(written) == max(1, source.count("{{ a }}"))
+
+
+MJML = """<mjml><mj-head><mj-title>{{ t }}</mj-title></mj-head><mj-body><mj-hero
+ background-url="{{ u }}" background-width="600px" background-height="400px"><mj-text>Hi {{ t }}
+</mj-text></mj-hero><mj-section background-url="{{ u }}/bg.png"><mj-column><mj-image
+ src="{{ u }}/{{ t }}.png" href="{{ u }}" alt="{{ t }}"/><mj-button href="{{ u }}{{ v }}">{{ t }}
+</mj-button><mj-social><mj-social-element name="x" href="{{ u }}">x</mj-social-element></mj-social>
+<mj-navbar base-url="{{ u }}"><mj-navbar-link href="/{{ t }}">{{ t }}</mj-navbar-link></mj-navbar>
+<mj-raw><p title="{{ t }}">{{ t }}</p></mj-raw></mj-column></mj-section></mj-body></mjml>"""
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"u": "https://example.com", "v": "/x?a=1&b=2", "t": "A <b> & 'c'"},
+        {"u": "javascript:alert(1)", "v": "javascript:alert(1)", "t": "javascript:alert(1)"},
+        {"u": "java", "v": "script:alert(1)", "t": ""},
+        {"u": "", "v": "", "t": ""},
+        {"u": 'x" onclick="y', "v": "\tz z\n", "t": "  "},
+    ],
+)
+def test_the_bytes_outside_of_outputs_never_change(values: dict[str, str]) -> None:
+    content = check("email", {"subject": "s", "body": "b", "html": MJML}).stored
+    compiled = content[COMPILED_HTML]
+    document = parse(compiled, html=True).render(values, Meter())
+    literals = LIQUID.split(compiled)
+    assert len(literals) > 15
+    whole = re.compile("(.*?)".join(map(re.escape, literals)), re.DOTALL)
+    found = whole.fullmatch(document)
+    assert found is not None
+    # Outputs are their values, escaped, or a link to nowhere.
+    outside = re.sub(r"<!--\[if[^\]]*\]>|<!\[endif\]-->", "", document)
+    assert schemes_of(outside) <= {"https", "http"}
+
+
+def test_an_output_that_is_refused_in_mjml_names_its_line_in_the_source() -> None:
+    raw = '<mj-raw>\n<meta http-equiv="refresh" content="0;url={{ u }}"/>\n</mj-raw>'
+    source = (
+        f"<mjml><mj-body><mj-section><mj-column>{raw}</mj-column></mj-section></mj-body></mjml>"
+    )
+    with pytest.raises(Problem) as refusal:
+        check("email", {"subject": "s", "body": "b", "html": source})
+    (error,) = refusal.value.errors
+    assert error.detail.startswith("line 2, column 43: an output cannot stand in")
+
+
+def test_the_allowed_schemes_are_a_setting(settings: Any) -> None:
+    source = '<a href="{{ a }}">'
+    assert rendered(source, a="sms:+43123") == '<a href="#">'
+    settings.LINK_SCHEMES = frozenset({"sms"})
+    assert rendered(source, a="sms:+43123") == '<a href="sms:+43123">'
+    assert rendered(source, a="https://example.com") == '<a href="#">'
