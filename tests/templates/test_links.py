@@ -262,6 +262,11 @@ REFUSED = [
     ('<a href="{% if b %}{{ a }}">{% else %}">{% endif %}', "begin and end"),
     ('{% if b %}<a href="{% else %}<a href="x{% endif %}{{ a }}">', "begin and end"),
     ('{% for i in l %}<a href="{{ a }}{% break %}">{% endfor %}', "begin and end"),
+    ("{% for i in l %}{% if b %}<a href='{% continue %}{% endif %}{{ a }}'>{% endfor %}", "quoted"),
+    (
+        '{% for i in l %}<a href="x{{ a }}{% if b %}{% break %}{% endif %}">{% endfor %}',
+        "begin and",
+    ),
     ('{% capture x %}<a href="{% endcapture %}{{ x }}{{ a }}">', "leaves a tag open"),
     ("{{ '<a href=\"' | append: a | append: '\">' }}", "leaves a tag open"),
     ("{% assign x = '<a href=\"' %}{{ x }}{{ a }}\">", "leaves a tag open"),
@@ -320,6 +325,17 @@ def test_what_was_saved_before_says_what_it_said_where_that_is_harmless(
     document = rendered(source, a=value)
     plain = re.sub(r"\{% else %\}.*?\{% endif %\}|\{%.*?%\}", "", source)
     assert document == (plain.replace("{{ a }}", value) if written is None else written)
+
+
+def test_a_loop_that_is_left_in_a_value_loses_nothing_of_it() -> None:
+    source = '{% for i in l %}<a href="x{{ a }}{% if b %}{% break %}{% endif %}">{% endfor %}'
+    assert rendered(source, a="y", b=False, l=[1, 2]) == '<a href="x#"><a href="x#">'
+    assert rendered(source, a="y", b=True, l=[1, 2]) == '<a href="x#'
+
+
+def test_what_some_clients_read_as_a_name_and_others_as_an_address_is_neither() -> None:
+    source = '<!--[if mso]><a title="--><a href="{{ a }}:{{ b }}">'
+    assert rendered(source, a="javascript", b="x") == source.replace("{{ a }}:{{ b }}", ":")
 
 
 ALLOWED = [
