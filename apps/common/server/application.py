@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import IO, Any
 
 import structlog
@@ -12,6 +12,7 @@ from apps.common.problems import Problem
 from apps.common.server import bodies
 from apps.common.server.answers import Start, send
 from apps.common.server.heads import environ_of
+from apps.common.server.pool import Pool
 from apps.common.server.refusals import REFUSAL
 
 log = structlog.get_logger(__name__)
@@ -51,8 +52,8 @@ class Server:
         self._large_body_paths = large_body_paths
         self._limits = limits or bodies.BodyLimits()
         self._holding = bodies.Holding(self._limits.held_bytes)
-        self._pool = ThreadPoolExecutor(threads, "request")
-        self._large_body_pool = ThreadPoolExecutor(large_body_threads, "large-body")
+        self._pool = Pool(threads, "request")
+        self._large_body_pool = Pool(large_body_threads, "large-body")
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
@@ -67,18 +68,17 @@ class Server:
                     large=scope.path.rstrip("/") in self._large_body_paths,
                 )
             except Problem as problem:
-                body, refusal = bodies.none(), problem
+                body, refusal = bodies.none(), _without_frames(problem)
                 held.give_back()
-            loop = asyncio.get_running_loop()
             pool = self._large_body_pool if body.coming else self._pool
-            file = await loop.run_in_executor(pool, self._answer, scope, protocol, body, refusal)
+            file = await pool.run(partial(self._answer, scope, protocol, body, refusal))
             if file is not None:
-                loop.call_later(OPENED_SECONDS, file.close)
+                asyncio.get_running_loop().call_later(OPENED_SECONDS, file.close)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let the threads finish what they work on."""
-        self._pool.shutdown()
-        self._large_body_pool.shutdown()
+        self._pool.close()
+        self._large_body_pool.close()
 
     def _answer(
         self,
@@ -103,3 +103,14 @@ class Server:
             # After the answer is sent: the client does not wait for what Django does then.
             if hasattr(answer, "close"):
                 answer.close()
+            body.stream.close()
+
+
+def _without_frames(problem: Problem) -> Problem:
+    """Let an exception forget where it was raised.
+
+    Its frames hold the unread body, for which the server keeps the connection open. The request
+    that holds the exception is freed by the next collection of garbage, at times minutes later.
+    """
+    problem.__context__ = problem.__traceback__ = None
+    return problem

@@ -227,7 +227,7 @@ class Coming(io.RawIOBase):
     """
 
     def __init__(self, chunks: Chunks, limits: BodyLimits, begun: bytes) -> None:
-        self._chunks = chunks
+        self._chunks: Chunks | None = chunks
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._rest = begun
@@ -238,6 +238,11 @@ class Coming(io.RawIOBase):
     def readable(self) -> bool:
         """Tell that it can be read."""
         return True
+
+    def close(self) -> None:
+        """Let go of what has not come: as long as it is held the connection stays open."""
+        self._chunks = None
+        super().close()
 
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer with what has come; wait where nothing has.
@@ -267,6 +272,6 @@ class Coming(io.RawIOBase):
         begin = self._loop.time()
         try:
             async with asyncio.timeout(self._limits.allowance(self._received) - self._waited):
-                return await self._chunks.next()
+                return b"" if self._chunks is None else await self._chunks.next()
         finally:
             self._waited += self._loop.time() - begin

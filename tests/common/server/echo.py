@@ -21,6 +21,8 @@ LONG = 40
 FILE = Path(__file__)
 
 whole_bodies: list[int] = []
+# As a cycle of references keeps a request, until the next collection of garbage.
+kept: list[Any] = []
 
 
 def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: PLR0911 - by the path.
@@ -31,6 +33,9 @@ def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: PLR0911 
                 begun.write("begun\n")
             time.sleep(1)
             return answer(start, "200 OK", {"slow": True})
+        case "/large/unread":
+            kept.append(environ)
+            return answer(start, "200 OK", {"unread": True})
         case "/nothing":
             start("204 No Content", [])
             return []
@@ -64,6 +69,7 @@ def echo(environ: dict[str, Any], start: Start) -> list[bytes]:
         except Problem as problem:
             refusal = problem
     if refusal is not None:
+        kept.append(environ)
         headers = list(refusal.headers.items())
         said = {"code": refusal.problem_code, "detail": str(refusal.detail)}
         return answer(start, f"{refusal.status_code} Refused", said, headers)
@@ -89,7 +95,7 @@ server = Server(
     application,
     threads=THREADS,
     large_body_threads=1,
-    large_body_paths={"/large"},
+    large_body_paths={"/large", "/large/unread"},
     limits=BodyLimits(
         seconds=SECONDS,
         bytes_per_second=16 * 1024,

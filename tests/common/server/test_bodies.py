@@ -147,6 +147,14 @@ def test_waiting_for_a_large_body_takes_no_thread_of_the_others(connect: Connect
     assert connect().asked("/").status == 200
 
 
+def test_a_large_body_that_is_answered_unread_keeps_no_connection_open(caller: Caller) -> None:
+    caller.head("/large/unread", f"Content-Length: {2 * WHOLE}")
+    caller.send(b"x")
+
+    assert caller.answer().body == {"unread": True}
+    assert caller.closed()
+
+
 @pytest.mark.parametrize("way", ["length", "chunks"])
 def test_elsewhere_a_large_body_is_a_413(caller: Caller, way: str) -> None:
     caller.head("/", CHUNKED if way == "chunks" else f"Content-Length: {WHOLE + 1}")
