@@ -11,7 +11,8 @@ R = TypeVar("R")
 Future = asyncio.Future[Any]
 # What is done is answered already: that the loop knows of it can wait, and one wake of the loop is
 # then enough for all that is done meanwhile. Each wake takes the interpreter from a thread that
-# works: with one for each call two web processes took 6 % fewer calls a second.
+# works: of the calls that two processes took on Granian's WSGI, they took 0.80 with one wake for
+# each call, and 0.88 with this (one run on a busy machine).
 SETTLE_SECONDS = 0.01
 
 
@@ -20,7 +21,7 @@ class Pool:
 
     Not the standard library's ``ThreadPoolExecutor``: its futures can be waited for by threads as
     well, for which each of them makes a lock. Of a call that does nothing the server layer cost
-    0.19 ms of processor with it, and 0.11 ms with this.
+    0.20 ms of processor with it, and 0.14 ms with this (three runs on a busy machine).
 
     The future of what is done is settled ``SETTLE_SECONDS`` later.
 
