@@ -57,6 +57,8 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
     """Empty the caches around each test: the databases behind them are rolled back."""
+    # Whatever set the logs up meanwhile, for instance a command, has them remembered.
+    structlog.configure(cache_logger_on_first_use=False)
     cache.clear()
     rendering.forget()
     yield
