@@ -1,4 +1,9 @@
-"""No template and no variables keep a worker busy: each is refused within a tenth of a second."""
+"""No template and no variables keep a worker busy: each is refused, or rendered, in little work.
+
+Work is processor time, counted in renderings of an honest digest of 500 items in the same test, so
+that a slow or busy machine changes nothing. A digest takes 13 ms on two cores of a small machine,
+and the slowest template of this file about two digests.
+"""
 
 import time
 from typing import Any
@@ -7,26 +12,42 @@ import pytest
 from liquid.exceptions import LiquidError
 
 from apps.templates.engine.limits import Meter
-from apps.templates.engine.syntax import parse
+from apps.templates.engine.syntax import Parsed, parse
 
 LONG = "x" * 90_000
-SECONDS = 0.1
+DIGEST = (
+    "{% for item in items %}<p>{{ forloop.index }}. <a href='{{ item.link }}'>"
+    "{{ item.name }}</a>{% if item.price %} {{ item.price | times: 1.2 | round: 2 }}{% endif %}"
+    "</p>{% endfor %}"
+)
+ITEMS = {
+    "items": [{"name": f"N{n}", "link": "https://example.com/", "price": n} for n in range(500)]
+}
+DIGESTS = 5
 
 
-def seconds_and_error(source: str, variables: dict[str, Any], *, html: bool) -> tuple[float, str]:
-    """Render, and return the processor time of the best of three and the refusal."""
-    parsed = parse(source, html=html)
-    times, error = [], ""
-    for _ in range(3):
-        began = time.process_time()
-        meter = Meter()
-        try:
-            meter.admit(variables)
-            parsed.render(variables, meter)
-        except LiquidError as refusal:
-            error = str(refusal.message)
-        times.append(time.process_time() - began)
-    return min(times), error
+def seconds_and_error(parsed: Parsed, variables: dict[str, Any]) -> tuple[float, str]:
+    """Render once, and return the processor time and the refusal, which may be empty."""
+    error = ""
+    began = time.process_time()
+    meter = Meter()
+    try:
+        meter.admit(variables)
+        parsed.render(variables, meter)
+    except LiquidError as refusal:
+        error = str(refusal.message)
+    return time.process_time() - began, error
+
+
+def digests_and_error(source: str, variables: dict[str, Any], *, html: bool) -> tuple[float, str]:
+    """Return the work in digests (each the best of three, in turn), and the refusal."""
+    tried, digest = parse(source, html=html), parse(DIGEST, html=True)
+    rounds = [
+        (seconds_and_error(digest, ITEMS), seconds_and_error(tried, variables)) for _ in "123"
+    ]
+    yardstick = min(seconds for (seconds, _), _ in rounds)
+    seconds, error = min(one for _, one in rounds)
+    return seconds / yardstick, error
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -103,13 +124,13 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("html", [False, True], ids=["text", "html"])
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_nasty_template_is_refused_quickly(name: str, html: bool) -> None:  # noqa: FBT001 - a parameter.
+def test_a_nasty_template_is_refused_in_little_work(name: str, html: bool) -> None:  # noqa: FBT001 - a parameter.
     source, variables = REFUSED[name]
 
-    seconds, error = seconds_and_error(source, variables, html=html)
+    digests, error = digests_and_error(source, variables, html=html)
 
     assert error != ""
-    assert seconds < SECONDS
+    assert digests < DIGESTS
 
 
 WORST: dict[str, tuple[str, dict[str, Any]]] = {
@@ -133,13 +154,13 @@ WORST: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", WORST)
-def test_what_is_just_allowed_is_rendered_quickly(name: str) -> None:
+def test_what_is_just_allowed_is_rendered_in_little_work(name: str) -> None:
     source, variables = WORST[name]
 
-    seconds, error = seconds_and_error(source, variables, html=True)
+    digests, error = digests_and_error(source, variables, html=True)
 
     assert error == ""
-    assert seconds < SECONDS
+    assert digests < DIGESTS
 
 
 def test_all_fields_of_a_message_draw_on_one_allowance() -> None:
@@ -153,12 +174,4 @@ def test_all_fields_of_a_message_draw_on_one_allowance() -> None:
 
 
 def test_a_digest_of_five_hundred_items_is_well_within_the_limits() -> None:
-    parsed = parse(
-        "{% for item in items %}<p>{{ forloop.index }}. <a href='{{ item.link }}'>"
-        "{{ item.name }}</a>{% if item.price %} {{ item.price | times: 1.2 | round: 2 }}{% endif %}"
-        "</p>{% endfor %}",
-        html=True,
-    )
-    items = [{"name": f"N{n}", "link": "https://example.com/", "price": n} for n in range(500)]
-
-    assert parsed.render({"items": items}, Meter()).count("<p>") == 500
+    assert parse(DIGEST, html=True).render(ITEMS, Meter()).count("<p>") == 500
