@@ -17,10 +17,8 @@ fi
 role="${1:-web}"
 case "$role" in
     web)
-        exec granian --interface rsgi --http 1 --no-ws --backlog 4096 --backpressure 4096 \
-            --host 0.0.0.0 --port "${PORT:-8000}" \
-            --workers "${WEB_PROCESSES:-2}" --respawn-failed-workers \
-            --log-level warning notifications_project.rsgi:server
+        exec python -m notifications_project.web --host 0.0.0.0 --port "${PORT:-8000}" \
+            --processes "${WEB_PROCESSES:-2}"
         ;;
     worker)
         lanes="${2:?worker needs its lanes, such as email,email.bulk}"

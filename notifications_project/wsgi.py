@@ -1,5 +1,6 @@
 """The WSGI entry of the web process; in the embedded mode that process is everything."""
 
+import multiprocessing
 import os
 import threading
 import time
@@ -31,7 +32,8 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+if multiprocessing.parent_process() is not None:
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
 logs.gather()
 at_end(logs.flush)
 if settings.EMBEDDED:

@@ -21,6 +21,7 @@ from tests.fakes.smtp_server import SmtpServer
 from tests.journeys.http import Api, until
 from tests.journeys.processes import BIN, ROOT, Process, free_port
 
+ONE_PROCESS = ("--processes", "1")
 ROLES = ("web", "email", "push", "scheduler", "recorder")
 
 
@@ -112,14 +113,8 @@ class Installation:
     def command(self, role: str) -> Sequence[str]:
         match role:
             case "web":
-                options = ["--interface", "rsgi", "--http", "1", "--no-ws", "--workers", "1"]
                 address = ["--host", "127.0.0.1", "--port", str(self.port)]
-                return [
-                    f"{BIN}/granian",
-                    *options,
-                    *address,
-                    "notifications_project.rsgi:server",
-                ]
+                return [f"{BIN}/python", "-m", "notifications_project.web", *address, *ONE_PROCESS]
             case "email" | "push":
                 return self._worker(*(lane for lane in queues.LANES if lane.startswith(role)))
             case "scheduler":

@@ -1,6 +1,7 @@
-"""Between the HTTP server and Django: a request is whole before a thread works on it."""
+"""Between the network and Django: a request is whole before a thread works on it."""
 
-from apps.common.server.application import Server
 from apps.common.server.bodies import BodyLimits
+from apps.common.server.connection import Connection
+from apps.common.server.server import Limits, Server
 
-__all__ = ["BodyLimits", "Server"]
+__all__ = ["BodyLimits", "Connection", "Limits", "Server"]

@@ -1,16 +1,16 @@
-"""Sends what a WSGI application answers through a server that speaks RSGI."""
+"""What a WSGI application answers, as it goes over the wire."""
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import IO, Any
 
-from granian.rsgi import HTTPProtocol
-
-# An answer up to this size is handed to the server in memory, a longer one as a file: the server
-# sends at the pace of the client, and what it is given piece by piece it keeps without a bound.
+# An answer up to this size is kept in memory for a client that is slow to take it, a longer one in
+# a file.
 IN_MEMORY_BYTES = 1024 * 1024
-WITHOUT_BODY = frozenset({204, 304})
+WITHOUT_BODY = frozenset({"204", "304"})
 
 Headers = list[tuple[str, str]]
 
@@ -19,14 +19,14 @@ class Start:
     """The ``start_response`` of WSGI: keeps what it is called with."""
 
     def __init__(self) -> None:
-        self.status = 500
+        self.status = "500 Internal Server Error"
         self.headers: Headers = []
 
     def __call__(
         self, status: str, headers: Headers, exc_info: Any = None
     ) -> Callable[[bytes], object]:
         """Keep status and headers."""
-        self.status = int(status[:3])
+        self.status = status
         self.headers = headers
         return _write
 
@@ -51,59 +51,89 @@ class FileAnswer:
         """Close it."""
         self.file.close()
 
-    @property
-    def path(self) -> str | None:
-        """Its path; None for a part of a file, and for what is none on the disk."""
-        name = getattr(self.file, "name", None)
-        return name if isinstance(name, str) and Path(name).is_file() else None
+    def duplicate(self) -> IO[bytes] | None:
+        """Open it once more, since the application closes its own.
+
+        Returns:
+            None for what is no file, such as a part of one.
+        """
+        try:
+            return os.fdopen(os.dup(self.file.fileno()), "rb")
+        except (AttributeError, OSError):
+            return None
 
 
-def send(
-    method: str, start: Start, body: Iterable[bytes], protocol: HTTPProtocol
-) -> IO[bytes] | None:
-    """Send an answer, from a thread of the pool; the client's pace does not matter to it.
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer that is whole.
 
-    Returns:
-        A file that the server is about to open by its descriptor, which must stay open for so long.
-
-    Raises:
-        granian.rsgi.ProtocolClosed: The client is gone.
+    Attributes:
+        head: The status and the headers, but for those of the connection.
+        body: What of the body is in memory.
+        file: The rest of it.
+        close: Whether the application ends the connection.
     """
-    if method == "HEAD" or start.status in WITHOUT_BODY:
-        protocol.response_empty(start.status, start.headers)
-        return None
-    if isinstance(body, FileAnswer) and body.path is not None:
-        protocol.response_file(start.status, start.headers, body.path)
-        return None
-    if not getattr(body, "streaming", True):
-        protocol.response_bytes(start.status, start.headers, b"".join(body))
-        return None
-    return _send_what_is_made(start, iter(body), protocol)
+
+    head: bytes
+    body: bytes = b""
+    file: IO[bytes] | None = None
+    close: bool = False
 
 
-def _send_what_is_made(
-    start: Start, body: Iterator[bytes], protocol: HTTPProtocol
-) -> IO[bytes] | None:
+def answer_of(method: str, start: Start, body: Iterable[bytes]) -> Answer:
+    """Return an answer, which may be made only while its body is read."""
+    if method == "HEAD" or start.status[:3] in WITHOUT_BODY:
+        return _answer(start, length=None)
+    if isinstance(body, FileAnswer) and (file := body.duplicate()) is not None:
+        return _answer(start, length=os.fstat(file.fileno()).st_size - file.tell(), file=file)
     pieces, size = [], 0
-    for piece in body:
+    for piece in (iterator := iter(body)):
         pieces.append(piece)
         size += len(piece)
-        if size > IN_MEMORY_BYTES:
-            break
-    else:
-        protocol.response_bytes(start.status, start.headers, b"".join(pieces))
-        return None
+        if size > IN_MEMORY_BYTES and getattr(body, "streaming", True):
+            return _from_file(start, pieces, iterator)
+    return _answer(start, length=size, body=b"".join(pieces))
+
+
+def _from_file(start: Start, pieces: list[bytes], rest: Iterator[bytes]) -> Answer:
     # It has no name, so that nothing is left of it when this process is killed.
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed later, when the server has it.
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it.
     try:
         file.writelines(pieces)
-        file.writelines(body)
+        file.writelines(rest)
         length = file.tell()
         file.seek(0)
-        others = [header for header in start.headers if header[0].lower() != "content-length"]
-        headers = [*others, ("Content-Length", str(length))]
-        protocol.response_file(start.status, headers, f"/dev/fd/{file.fileno()}")
     except BaseException:
         file.close()
         raise
-    return file
+    return _answer(start, length=length, file=file)
+
+
+def _answer(
+    start: Start, *, length: int | None, body: bytes = b"", file: IO[bytes] | None = None
+) -> Answer:
+    lines = [f"HTTP/1.1 {start.status}"]
+    close = False
+    for name, value in start.headers:
+        small = name.lower()
+        if small == "connection":
+            close = value.lower() == "close"
+        elif small == "content-length":
+            # What is sent has the last word: a wrong length would cut this answer or the next.
+            if length is None and start.status[:3] != "204":
+                lines.append(f"{name}: {value}")
+        else:
+            lines.append(f"{name}: {value}")
+    if length is not None:
+        lines.append(f"Content-Length: {length}")
+    head = "\r\n".join(lines).encode("latin-1")
+    return Answer(head=head, body=body, file=file, close=close)
+
+
+def plain(status: HTTPStatus) -> Answer:
+    """Return the answer where the application cannot be asked for one."""
+    said = f'{{"type": "about:blank", "title": "{status.phrase}", "status": {status.value}}}'
+    start = Start()
+    start(f"{status.value} {status.phrase}", [("Content-Type", "application/problem+json")])
+    answer = _answer(start, length=len(said), body=said.encode())
+    return Answer(head=answer.head, body=answer.body, close=True)

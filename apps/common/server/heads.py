@@ -3,8 +3,9 @@
 import sys
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
-from granian.rsgi import Scope
+import httptools
 
 from apps.common.server.answers import FileAnswer
 
@@ -15,64 +16,61 @@ SEPARATORS = {"HTTP_COOKIE": "; "}
 
 CONSTANT: dict[str, Any] = {
     "SCRIPT_NAME": "",
-    "wsgi.file_wrapper": FileAnswer,
     "wsgi.errors": sys.stderr,
+    "wsgi.file_wrapper": FileAnswer,
     "wsgi.multiprocess": True,
     "wsgi.multithread": True,
     "wsgi.run_once": False,
+    "wsgi.url_scheme": "http",
     "wsgi.version": (1, 0),
 }
 
 
 @lru_cache(maxsize=1024)
-def key_of(name: str) -> str | None:
-    """Return the key of a header, given its name in small letters; None for one to leave out.
+def key_of(name: bytes) -> str | None:
+    """Return the key of a header; None for one to leave out.
 
     A name with an underscore is left out, as nginx does: ``X_Forwarded_For`` would have the key of
     ``X-Forwarded-For``, which proxies set, but which they let through when it is written so. What
     tells how the body comes is left out as well, because the body has come.
     """
-    if "_" in name or name in {"content-length", "transfer-encoding"}:
+    text = name.decode("latin-1").lower()
+    if "_" in text or text in {"content-length", "transfer-encoding"}:
         return None
-    key = name.upper().replace("-", "_")
-    return key if name == "content-type" else f"HTTP_{key}"
+    key = text.upper().replace("-", "_")
+    return key if text == "content-type" else f"HTTP_{key}"
 
 
-def environ_of(scope: Scope) -> dict[str, Any]:
-    """Return the environ of a request without what belongs to its body.
+def add(environ: dict[str, Any], name: bytes, value: bytes) -> None:
+    """Add a line of the head to the environ.
 
-    The server hands out values of ASCII characters alone. Another value stands as ``UNREADABLE``,
-    so that, for example, an idempotency key of other characters is refused rather than unseen.
+    A value that is not ASCII stands as ``UNREADABLE``: whether it was meant as Latin-1 or as UTF-8
+    is unknown, so that, for example, an idempotency key of other characters is refused.
     """
-    environ = CONSTANT.copy()
-    environ["REQUEST_METHOD"] = scope.method
+    key = key_of(name)
+    if key is None:
+        return
+    text = value.decode("ascii") if value.isascii() else UNREADABLE
+    environ[key] = f"{environ[key]}{SEPARATORS.get(key, ',')}{text}" if key in environ else text
+
+
+def set_target(environ: dict[str, Any], target: bytes) -> None:
+    """Set path, query and host from what is asked for.
+
+    Raises:
+        ValueError: It is no path and no address (RFC 9112, 3.2).
+    """
+    if target == b"*":
+        environ["PATH_INFO"], environ["QUERY_STRING"] = "*", ""
+        return
+    try:
+        url = httptools.parse_url(target)
+    except httptools.HttpParserInvalidURLError as error:
+        raise ValueError(target) from error
     # WSGI hands bytes over as Latin-1.
-    environ["PATH_INFO"] = scope.path.encode().decode("latin-1")
-    environ["QUERY_STRING"] = scope.query_string
-    environ["SERVER_PROTOCOL"] = f"HTTP/{scope.http_version}"
-    environ["SERVER_NAME"], environ["SERVER_PORT"] = _host_and_port(scope.server)
-    environ["REMOTE_ADDR"], _ = _host_and_port(scope.client)
-    environ["wsgi.url_scheme"] = scope.scheme
-    headers = scope.headers
-    lines = headers.items()
-    for name, value in lines:
-        key = key_of(name)
-        if key is None:
-            continue
-        before = f"{environ[key]}{SEPARATORS.get(key, ',')}" if key in environ else ""
-        environ[key] = f"{before}{value}"
-    names = headers.keys()
-    if len(names) > len(lines) or len(names) > len({name for name, _ in lines}):
-        for name in names:
-            key = key_of(name)
-            if key is not None:
-                environ.setdefault(key, UNREADABLE)
-    if scope.authority is not None:
-        # HTTP/2 names the host so; of an absolute address it is what counts (RFC 9112, 3.2.2).
-        environ["HTTP_HOST"] = scope.authority
-    return environ
-
-
-def _host_and_port(address: str) -> tuple[str, str]:
-    host, _, port = address.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), port
+    environ["PATH_INFO"] = unquote_to_bytes(url.path or b"/").decode("latin-1")
+    environ["QUERY_STRING"] = (url.query or b"").decode("latin-1")
+    if url.host:
+        # Of an absolute address the host counts, and not the header (RFC 9112, 3.2.2).
+        host = url.host.decode("latin-1")
+        environ["HTTP_HOST"] = f"{host}:{url.port}" if url.port else host

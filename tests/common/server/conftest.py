@@ -5,7 +5,8 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http.client import parse_headers
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ class Caller:
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
+        self._reader = self.socket.makefile("rb")
 
     def send(self, *parts: bytes) -> None:
         for part in parts:
@@ -50,10 +52,12 @@ class Caller:
         self.send("\r\n".join([f"{method} {path} HTTP/1.1", "Host: here", *lines, "", ""]).encode())
 
     def answer(self, method: str = "POST") -> Answered:
-        response = HTTPResponse(self.socket, method=method)
-        response.begin()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answered(status=response.status, headers=headers, raw=response.read())
+        """Read one answer, and nothing of the next."""
+        _, status, _ = self._reader.readline().decode().split(" ", 2)
+        headers = {name.lower(): value for name, value in parse_headers(self._reader).items()}
+        has_body = method != "HEAD" and status != "204"
+        raw = self._reader.read(int(headers["content-length"])) if has_body else b""
+        return Answered(status=int(status), headers=headers, raw=raw)
 
     def asked(self, path: str, *lines: str, method: str = "GET") -> Answered:
         self.head(path, *lines, method=method)
@@ -61,20 +65,27 @@ class Caller:
 
     def closed(self) -> bool:
         """Tell whether the server ends the connection."""
-        return self.socket.recv(1) == b""
+        return self._reader.read(1) == b""
+
+
+def serve(port: int, folder: Path, *, processes: int = 1) -> Process:
+    """Start a server; the file ``begun`` in the folder tells what it works on."""
+    env = {
+        "DJANGO_SETTINGS_MODULE": "notifications_project.settings",
+        "ENV_FILE": "/dev/null",
+        "BEGUN": str(folder / "begun"),
+    }
+    words = ["-m", "tests.common.server.echo", str(port), str(processes)]
+    return Process(f"{BIN}/python", *words, log=folder / "log", env=env)
 
 
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     port = free_port()
-    words = ["--interface", "rsgi", "--http", "1", "--no-ws", "--port", str(port)]
-    words += ["--backlog", "4096", "--backpressure", "4096"]
-    words += ["--log-level", "warning", "tests.common.server.echo:server"]
-    log = tmp_path_factory.mktemp("server") / "log"
-    env = {"DJANGO_SETTINGS_MODULE": "notifications_project.settings", "ENV_FILE": "/dev/null"}
-    process = Process(f"{BIN}/granian", *words, log=log, env=env)
+    folder = tmp_path_factory.mktemp("server")
+    process = serve(port, folder)
     try:
-        until(lambda: listens(port), within=TIMEOUT_SECONDS, what=f"the server: {log}")
+        until(lambda: listens(port), within=TIMEOUT_SECONDS, what=f"the server: {folder}")
         yield Served(pid=process.pid, port=port)
     finally:
         process.kill()

@@ -4,17 +4,22 @@ import hashlib
 import io
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from apps.common.problems import Problem
-from apps.common.server import BodyLimits, Server
+from apps.common.server import BodyLimits, Limits, Server
 from apps.common.server.answers import Start
 from apps.common.server.refusals import REFUSAL
+from apps.common.serving import serve
 
 THREADS = 2
 SECONDS = 3.0
+HEAD_SECONDS, IDLE_SECONDS = 4.0, 6.0
+HEAD_BYTES = 8 * 1024
+CONNECTIONS = 100
 SMALL, WHOLE, HELD = 1024, 100 * 1024, 250 * 1024
 LINES = 1000
 LONG = 40
@@ -25,7 +30,7 @@ whole_bodies: list[int] = []
 kept: list[Any] = []
 
 
-def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: PLR0911 - by the path.
+def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: C901, PLR0911 - by the path.
     """Answer by the path."""
     match environ["PATH_INFO"]:
         case "/slow":
@@ -54,6 +59,8 @@ def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: PLR0911 
             return environ["wsgi.file_wrapper"](part)
         case "/broken":
             raise LookupError("The application is broken.")
+        case "/pid":
+            return answer(start, "200 OK", os.getpid())
         case "/whole-bodies":
             return answer(start, "200 OK", whole_bodies)
         case _:
@@ -96,12 +103,23 @@ server = Server(
     threads=THREADS,
     large_body_threads=1,
     large_body_paths={"/large", "/large/unread"},
-    limits=BodyLimits(
-        seconds=SECONDS,
-        bytes_per_second=16 * 1024,
-        small_bytes=SMALL,
-        whole_bytes=WHOLE,
-        longest_bytes=10 * WHOLE,
-        held_bytes=HELD,
+    limits=Limits(
+        head_seconds=HEAD_SECONDS,
+        idle_seconds=IDLE_SECONDS,
+        head_bytes=HEAD_BYTES,
+        connections=CONNECTIONS,
+        bodies=BodyLimits(
+            seconds=SECONDS,
+            bytes_per_second=16 * 1024,
+            small_bytes=SMALL,
+            whole_bytes=WHOLE,
+            longest_bytes=10 * WHOLE,
+            held_bytes=HELD,
+        ),
     ),
+    at_end=lambda: Path(os.environ["BEGUN"]).write_text("ended\n"),
 )
+
+
+if __name__ == "__main__":
+    serve("tests.common.server.echo:server", port=int(sys.argv[1]), processes=int(sys.argv[2]))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.cpu import memory_mb
-from tests.common.server.conftest import Caller, Served, listens
-from tests.common.server.echo import FILE, LINES, LONG, THREADS, line
+from tests.common.server.conftest import Caller, Served, listens, serve
+from tests.common.server.echo import FILE, HEAD_SECONDS, LINES, LONG, THREADS, line
 from tests.journeys.http import until
-from tests.journeys.processes import BIN, Process, free_port
+from tests.journeys.processes import free_port
 
 Connect = Callable[[], Caller]
 
@@ -74,8 +74,8 @@ def test_strangers_with_half_heads_keep_nobody_out(connect: Connect) -> None:
         connect().send(b"GET / HTTP/1.1\r\nHost: here\r\n")
 
     other = connect()
-    # A head is given 30 s: whoever is let in only then has waited for a stranger.
-    other.socket.settimeout(20)
+    # Whoever is let in only when a head's time is up has waited for a stranger.
+    other.socket.settimeout(HEAD_SECONDS - 1)
     assert other.asked("/").status == 200
 
 
@@ -86,16 +86,8 @@ def test_an_application_that_fails_is_a_500_and_goes_on(caller: Caller, connect:
 
 def test_what_is_worked_on_is_answered_before_the_end(tmp_path: Path) -> None:
     port = free_port()
-    words = ["--interface", "rsgi", "--http", "1", "--no-ws", "--port", str(port)]
     begun = tmp_path / "begun"
-    env = {
-        "DJANGO_SETTINGS_MODULE": "notifications_project.settings",
-        "ENV_FILE": "/dev/null",
-        "BEGUN": str(begun),
-    }
-    process = Process(
-        f"{BIN}/granian", *words, "tests.common.server.echo:server", log=tmp_path / "log", env=env
-    )
+    process = serve(port, tmp_path)
     try:
         until(lambda: listens(port), within=30, what="the server")
         callers = [Caller(port) for _ in range(THREADS)]

@@ -11,16 +11,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces
 
+from apps.common.serving import serve
 from apps.notifications import demo
 from apps.notifications.api.welcome import sandbox_link
 
 ADDRESS = "127.0.0.1"
-# So many may be open. With fewer, strangers who open that many and send nothing keep others out for
-# the 30 s that each is given.
-CONNECTIONS = 4096
 # As SQLite says it of a file that is no database at all.
 NOT_OURS = "not a database"
 OTHER_WAY_OUT = "Can it be read and written there, and has the disk room?"
@@ -40,19 +36,8 @@ class Command(BaseCommand):
         self._check_port(port)
         made = self._prepared()
         self._print(made, f"http://{ADDRESS}:{port}")
-        Granian(
-            "notifications_project.rsgi:server",
-            address=ADDRESS,
-            port=port,
-            interface=Interfaces.RSGI,
-            http=HTTPModes.http1,
-            websockets=False,
-            backlog=CONNECTIONS,
-            backpressure=CONNECTIONS,
-            # One process is everything here: its workers share memory with its broker.
-            workers=1,
-            log_enabled=False,
-        ).serve()
+        # One process is everything here: its workers share memory with its broker.
+        serve("notifications_project.server:server", host=ADDRESS, port=port, processes=1)
 
     def _prepared(self) -> demo.Demo:
         """Bring the database up to date and fill it.

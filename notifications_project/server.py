@@ -1,8 +1,9 @@
-"""The entry of the web process, for ``granian --interface rsgi``."""
+"""What each web process serves."""
 
 from django.conf import settings
 from django.urls import reverse
 
+from apps.common import ending
 from apps.common.server import Server
 from notifications_project.wsgi import application
 
@@ -11,4 +12,5 @@ server = Server(
     threads=settings.WEB_THREADS,
     large_body_threads=settings.WEB_LARGE_BODY_THREADS,
     large_body_paths={reverse("batch-upload")},
+    at_end=ending.end,
 )

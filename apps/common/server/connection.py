@@ -1,0 +1,359 @@
+"""One connection: reads requests on the event loop, and writes what a thread answers."""
+
+import asyncio
+import math
+from collections import deque
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Any
+
+import httptools
+import structlog
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from apps.common.server.answers import Answer, plain
+from apps.common.server.bodies import too_large, too_slow
+from apps.common.server.requests import Request
+
+if TYPE_CHECKING:
+    from apps.common.server.server import Server
+
+log = structlog.get_logger(__name__)
+
+BLOCK_BYTES = 64 * 1024
+LINGERING_SECONDS = 2
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+NEVER = math.inf
+
+
+class State(Enum):
+    """What a connection waits for."""
+
+    HEAD = auto()
+    BODY = auto()
+    THREAD = auto()
+    # The client takes the answer.
+    TAKING = auto()
+    # The answer is out, and the client has not said all: it is read and thrown away. Closed at
+    # once the connection would be reset, and the client might lose the answer.
+    LINGERING = auto()
+
+
+class Connection(asyncio.Protocol):
+    """A connection, as uvicorn makes one for each client.
+
+    The parser (llhttp, by httptools) calls the methods ``on_…`` with the parts of a request. A
+    thread is given the request when it is whole. What a client sends before it has its answer
+    waits for its turn.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._server: Server = config.loaded_app
+        self._limits = self._server.limits
+        self._uvicorn = server_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._transport: Any = None
+        self._addresses: dict[str, str] = {}
+        # That which comes, that which a thread has, and those that wait for one.
+        self._request: Request | None = None
+        self._current: Request | None = None
+        self._waiting: deque[Request] = deque()
+        self._file: IO[bytes] | None = None
+        self._head_bytes = 0
+        self._body_began = 0.0
+        self._refused_as = HTTPStatus.BAD_REQUEST
+        self._is_slow = self._is_half_closed = self._is_ending = self._is_lost = self._keeps = False
+        self.state = State.HEAD
+        self.deadline = NEVER
+
+    # What asyncio tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = transport
+        client, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        self._addresses = {
+            "REMOTE_ADDR": client[0],
+            "SERVER_NAME": here[0],
+            "SERVER_PORT": str(here[1]),
+        }
+        self._wait_for(State.HEAD, self._limits.head_seconds)
+        self._uvicorn.connections.add(self)  # type: ignore[arg-type]  # it names its own classes.
+        self._server.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        if self._parser is None:
+            return
+        before = self._request
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # To nothing that is spoken here: it is answered like any request, and is the last one.
+            self._parser = None
+        except httptools.HttpParserError:
+            self._malformed()
+        else:
+            self._bound_the_head(before, len(data))
+
+    def eof_received(self) -> bool:
+        """End, unless an answer is owed: a client that has said all may still read it."""
+        self._parser = None
+        self._is_half_closed = True
+        if self._request is not None and self._request.head_complete:
+            self._request.break_off()
+            self._hand_over(self._request)
+        return self.state in {State.THREAD, State.TAKING}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of everything but what a thread has."""
+        self._is_lost = True
+        self.deadline = NEVER
+        self._parser = None
+        self._uvicorn.connections.discard(self)
+        self._server.closed(self)
+        if self._current is not None:
+            self._current.break_off()
+        for request in filter(None, (self._request, *self._waiting)):
+            request.break_off()
+            if request is not self._current:
+                request.give_back()
+        self._request = None
+        self._waiting.clear()
+        self._close_file()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take what was written."""
+        self._is_slow = True
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._is_slow = False
+        if self.state is State.TAKING:
+            self._send_on()
+
+    # What the server asks for.
+
+    def shutdown(self) -> None:
+        """End after what has begun; uvicorn asks for it when the process is to end."""
+        self._is_ending = True
+        if self.state is State.HEAD and self._request is None:
+            self._transport.close()
+
+    def expire(self) -> None:
+        """End what has taken too long."""
+        if self.state is State.BODY and self._request is not None:
+            self._request.refuse(too_slow())
+            self._hand_over(self._request)
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """End at once; what is written and not taken yet is thrown away."""
+        self._transport.abort()
+
+    # What the parser tells.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._request = Request(self._limits.bodies, self._server.holding)
+        if self.state is State.HEAD:
+            self._wait_for(State.HEAD, self._limits.head_seconds)
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of what is asked for."""
+        if self._request is not None:
+            self._request.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a line of the head, or of the trailers."""
+        if self._request is not None:
+            self._request.add_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Decide how the body is read.
+
+        Raises:
+            ValueError: The head cannot be used.
+        """
+        request = self._request
+        if request is None:
+            return
+        if request.head_bytes + len(request.target) > self._limits.head_bytes:
+            self._refused_as = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise ValueError(request.head_bytes)
+        request.end_head(self._parser.get_method(), self._parser.get_http_version())
+        request.environ.update(self._addresses)
+        request.keep_alive = self._parser.should_keep_alive()
+        limit = self._limits.bodies.whole_bytes
+        if request.length is not None and request.length > limit:
+            if self._may_be_large(request):
+                request.read_while_it_comes(self._want_more)
+            else:
+                request.refuse(too_large(limit))
+            self._hand_over(request)
+        elif request.has_body and self.state is State.HEAD:
+            self._await_body(request)
+        is_next = self._current in {None, request}
+        if request.expects_continue and request.has_body and not request.refusal and is_next:
+            self._transport.write(CONTINUE)
+
+    def on_body(self, piece: bytes) -> None:
+        """Take a piece of the body."""
+        request = self._request
+        if request is None:
+            return
+        unread = request.add_body(piece, large=self._may_be_large(request), wanted=self._want_more)
+        if unread > self._limits.bodies.small_bytes:
+            self._transport.pause_reading()
+        if request.refusal is not None or request.is_read_while_it_comes:
+            self._hand_over(request)
+        elif self.state is State.BODY:
+            self.deadline = self._body_began + request.seconds
+
+    def on_message_complete(self) -> None:
+        """Hand a whole request over."""
+        request, self._request = self._request, None
+        if request is not None:
+            request.end()
+            self._hand_over(request)
+
+    # Reading.
+
+    def _wait_for(self, state: State, seconds: float) -> None:
+        self.state = state
+        self.deadline = self._loop.time() + seconds
+
+    def _await_body(self, request: Request) -> None:
+        self._body_began = self._loop.time()
+        self._wait_for(State.BODY, request.seconds)
+
+    def _may_be_large(self, request: Request) -> bool:
+        return request.environ["PATH_INFO"].rstrip("/") in self._server.large_body_paths
+
+    def _want_more(self) -> None:
+        """Read on; called from the thread that reads a body while it comes."""
+        self._loop.call_soon_threadsafe(self._transport.resume_reading)
+
+    def _bound_the_head(self, before: Request | None, size: int) -> None:
+        if self._request is None or self._request.head_complete:
+            return
+        self._head_bytes = size + (self._head_bytes if self._request is before else 0)
+        if self._head_bytes > self._limits.head_bytes:
+            self._refused_as = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._malformed()
+
+    def _malformed(self) -> None:
+        self._parser = None
+        request, self._request = self._request, None
+        if request is not None and request.head_complete:
+            request.break_off()
+            self._hand_over(request)
+        elif self._current is None:
+            self._keeps = False
+            self._write(plain(self._refused_as))
+
+    # Answering.
+
+    def _hand_over(self, request: Request) -> None:
+        if request.handed_over:
+            return
+        request.handed_over = True
+        if self._current is None and self.state is not State.TAKING:
+            self._begin(request)
+        else:
+            self._waiting.append(request)
+            self._transport.pause_reading()
+
+    def _begin(self, request: Request) -> None:
+        self._current = request
+        self._wait_for(State.THREAD, NEVER)
+        self._uvicorn.total_requests += 1
+        self._server.work_on(request, self._tell)
+
+    def _tell(self, answer: Answer) -> None:
+        """Take the answer; called from a thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._answer, answer)
+        except RuntimeError:
+            # The loop has ended: the process does not wait for this answer.
+            log.warning("an answer came after the end")
+
+    def _answer(self, answer: Answer) -> None:
+        request, self._current = self._current, None
+        if request is not None:
+            request.give_back()
+        if self._is_lost or request is None:
+            log.info("the client did not wait for its answer")
+            if answer.file is not None:
+                answer.file.close()
+            return
+        self._keeps = (
+            request.keep_alive
+            and request.complete
+            and not answer.close
+            and not self._is_ending
+            and (self._parser is not None or bool(self._waiting))
+        )
+        self._write(answer)
+
+    def _write(self, answer: Answer) -> None:
+        lines = [answer.head]
+        lines += [b"%b: %b" % header for header in self._uvicorn.default_headers]
+        lines.append(b"Connection: keep-alive" if self._keeps else b"Connection: close")
+        self._transport.write(b"\r\n".join([*lines, b"", answer.body]))
+        self._file = answer.file
+        self._send_on()
+
+    def _send_on(self) -> None:
+        while self._file is not None and not self._is_slow:
+            if block := self._file.read(BLOCK_BYTES):
+                self._transport.write(block)
+            else:
+                self._close_file()
+        if self._is_slow:
+            size = self._transport.get_write_buffer_size()
+            self._wait_for(State.TAKING, self._limits.bodies.allowance(size))
+            self._transport.pause_reading()
+        else:
+            self._answered()
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _answered(self) -> None:
+        if not self._keeps:
+            self._close()
+            return
+        if self._waiting:
+            self._begin(self._waiting.popleft())
+            return
+        self._transport.resume_reading()
+        if self._request is None:
+            self._wait_for(State.HEAD, self._limits.idle_seconds)
+        elif self._request.head_complete:
+            self._await_body(self._request)
+        else:
+            self._wait_for(State.HEAD, self._limits.head_seconds)
+
+    def _close(self) -> None:
+        self._parser = None
+        if self._is_half_closed:
+            self._transport.close()
+            return
+        size = self._transport.get_write_buffer_size()
+        self._wait_for(
+            State.LINGERING, self._limits.bodies.allowance(size) if size else LINGERING_SECONDS
+        )
+        self._transport.resume_reading()
+        self._transport.write_eof()

@@ -1,0 +1,190 @@
+"""A request while it comes."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+from apps.common.problems import Problem
+from apps.common.server import heads
+from apps.common.server.bodies import (
+    BUFFER_BYTES,
+    BodyLimits,
+    Coming,
+    Holding,
+    broken_off,
+    too_large,
+)
+from apps.common.server.refusals import REFUSAL
+
+
+class Request:
+    """One request, from its first byte until a thread has answered it. Used on the event loop.
+
+    Attributes:
+        environ: What the application is given, complete with ``ready``.
+        refusal: Why it is refused; its body is not kept then.
+        handed_over: Whether it waits for a thread, or a thread works on it.
+        keep_alive: Whether the connection may serve another one after it.
+        complete: Whether all of it has come.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_coming",
+        "_held",
+        "_holding",
+        "_limits",
+        "_pieces",
+        "_received",
+        "complete",
+        "environ",
+        "expects_continue",
+        "handed_over",
+        "head_bytes",
+        "head_complete",
+        "keep_alive",
+        "length",
+        "refusal",
+        "target",
+    )
+
+    def __init__(self, limits: BodyLimits, holding: Holding) -> None:
+        self._limits = limits
+        self._holding = holding
+        self._pieces: list[bytes] = []
+        self._received = self._held = 0
+        self._chunked = False
+        self._coming: Coming | None = None
+        self.environ: dict[str, Any] = heads.CONSTANT.copy()
+        self.target = b""
+        self.length: int | None = None
+        self.head_bytes = 0
+        self.expects_continue = self.handed_over = False
+        self.head_complete = self.complete = self.keep_alive = False
+        self.refusal: Problem | None = None
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body was announced."""
+        return self._chunked or bool(self.length)
+
+    @property
+    def is_read_while_it_comes(self) -> bool:
+        """Whether a thread reads it while it comes."""
+        return self._coming is not None
+
+    @property
+    def seconds(self) -> float:
+        """What its body is given, from the end of its head on."""
+        return self._limits.allowance(self._received)
+
+    def add_header(self, name: bytes, value: bytes) -> None:
+        """Take a line of the head."""
+        if self.head_complete:
+            # Nothing here reads a trailer, and some proxies take one for a header.
+            self.refuse(broken_off())
+            return
+        self.head_bytes += len(name) + len(value)
+        small = name.lower()
+        if small == b"content-length":
+            self.length = int(value)
+        elif small == b"transfer-encoding":
+            self._chunked = True
+        elif small == b"expect":
+            self.expects_continue = value.lower() == b"100-continue"
+        heads.add(self.environ, name, value)
+
+    def end_head(self, method: bytes, version: str) -> None:
+        """Say that the head has come.
+
+        Raises:
+            ValueError: What is asked for is no path and no address.
+        """
+        heads.set_target(self.environ, self.target)
+        self.environ["REQUEST_METHOD"] = method.decode("ascii")
+        self.environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
+        self.head_complete = True
+
+    def add_body(self, piece: bytes, *, large: bool, wanted: Callable[[], object]) -> int:
+        """Take a piece of the body.
+
+        Args:
+            piece: What has come.
+            large: Whether the body may be larger than what is read whole.
+            wanted: Is called from a thread that reads while it comes, when it wants more.
+
+        Returns:
+            How many bytes a thread that reads while it comes has not read yet.
+        """
+        if self.refusal is not None:
+            return 0
+        self._received += len(piece)
+        if self._coming is not None:
+            if self._received > self._limits.longest_bytes:
+                self._coming.end(broken=True)
+                return 0
+            return self._coming.feed(piece)
+        try:
+            if self.length is None or self.length > self._limits.small_bytes:
+                self._holding.take(len(piece))
+                self._held += len(piece)
+        except Problem as problem:
+            self.refuse(problem)
+            return 0
+        self._pieces.append(piece)
+        if self._received > self._limits.whole_bytes:
+            if not large:
+                self.refuse(too_large(self._limits.whole_bytes))
+                return 0
+            self.read_while_it_comes(wanted)
+        return 0
+
+    def read_while_it_comes(self, wanted: Callable[[], object]) -> None:
+        """Hand the body over while it comes."""
+        self._coming = Coming(self._pieces, self._limits, wanted)
+        self._pieces = []
+        self.give_back()
+
+    def end(self) -> None:
+        """Say that all of it has come."""
+        self.complete = True
+        if self._coming is not None:
+            self._coming.end(broken=False)
+
+    def break_off(self) -> None:
+        """Say that no more of it comes."""
+        if self._coming is not None:
+            self._coming.end(broken=True)
+        elif not self.complete and self.refusal is None:
+            self.refuse(broken_off())
+
+    def refuse(self, problem: Problem) -> None:
+        """Have it answered by a refusal; what came of its body is let go."""
+        # Its frames hold this request, which would live until the next collection of garbage.
+        problem.__context__ = problem.__traceback__ = None
+        self.refusal = problem
+        self._pieces = []
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Take no memory for its body any more."""
+        self._holding.give_back(self._held)
+        self._held = 0
+
+    def ready(self) -> dict[str, Any]:
+        """Return the environ for the application."""
+        environ = self.environ
+        length, stream = 0, io.BytesIO()
+        if self.refusal is not None:
+            environ[REFUSAL] = self.refusal
+        elif self._coming is not None:
+            length = self._limits.longest_bytes if self.length is None else self.length
+            environ["wsgi.input"] = io.BufferedReader(self._coming, BUFFER_BYTES)
+            environ["CONTENT_LENGTH"] = str(length)
+            return environ
+        else:
+            length, stream = self._received, io.BytesIO(b"".join(self._pieces))
+            self._pieces = []
+        environ["wsgi.input"] = stream
+        environ["CONTENT_LENGTH"] = str(length) if length else ""
+        return environ
