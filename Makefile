@@ -12,7 +12,7 @@ BENCH ?=
 CHAOS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test services stack lint format fuzz chaos bench audit
+.PHONY: help run test journeys services stack lint format fuzz chaos bench audit
 
 help: ## List the words.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,7 +63,10 @@ format: $(VENV)/.dev ## Put the code into its format.
 	@$(BIN)/ruff check --fix .
 
 test: $(VENV)/.dev ## Run the tests: without servers, and on PostgreSQL, RabbitMQ and Redis if they answer.
-	@tests/run.sh
+	@tests/run.sh --ignore tests/journeys
+
+journeys: $(VENV)/.dev ## Run the slow tests: whole installations, as their users meet them (same servers).
+	@tests/run.sh tests/journeys
 
 fuzz: $(VENV)/.dev ## Fuzz the API for long, from its OpenAPI document (EXAMPLES= an operation).
 	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES)

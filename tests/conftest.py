@@ -19,7 +19,12 @@ pytest_plugins = ["tests.fakes.fixtures"]
 ON_SERVICES = bool(os.environ.get("BROKER_URL"))
 # Folders of which only the tests on the database meet a server: the others say the same in both
 # runs, and are in the first.
-WITHOUT_SERVERS = ("tests/settings/", "tests/templates/", "tests/notifications/providers/")
+WITHOUT_SERVERS = (
+    "tests/common/server/",
+    "tests/notifications/providers/",
+    "tests/settings/",
+    "tests/templates/",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

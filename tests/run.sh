@@ -1,6 +1,7 @@
 #!/bin/sh
-# All tests, in two runs: in the embedded mode without any server, then on PostgreSQL, RabbitMQ
-# and Redis where these answer. With REQUIRE_SERVICES=1 a server that does not answer is a failure.
+# Tests, in two runs: in the embedded mode without any server, then on PostgreSQL, RabbitMQ and
+# Redis where these answer. With REQUIRE_SERVICES=1 a server that does not answer is a failure.
+# The arguments are those of pytest.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -18,15 +18,15 @@ END_SECONDS = 25
 
 
 class SharedSocket(socket.socket):
-    """A socket on which several processes listen, so that the one with least to do is the fastest.
+    """A socket on which several processes listen, each for one connection at a time.
 
-    The event loop takes as many connections at once as may wait, so with the usual socket a first
-    process took all of them: with 16 connections two processes then made 0.74 of the calls.
+    So the process with least to do takes the next one. The event loop takes as many at once as may
+    wait: with a usual socket the first process took all 16, and both made 0.76 of the calls.
     Uvicorn is told that one may wait, and this socket lets ``BACKLOG`` wait nevertheless.
     """
 
     def listen(self, backlog: int = BACKLOG, /) -> None:
-        """Listen; the number is not listened to."""
+        """Listen, whatever number is named."""
         super().listen(BACKLOG)
 
     def __reduce__(self) -> Any:

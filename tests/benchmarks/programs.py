@@ -88,7 +88,7 @@ def serving(bench: Bench, *command: str, port: int) -> Iterator[Process]:
 
 @contextmanager
 def bare_django(bench: Bench, *, web: int) -> Iterator[Target]:
-    """Serve the bare view with the options of our own stack."""
+    """Serve the bare view with as many processes and threads as our own stack."""
     if not _made(bench, "bare_accepted"):
         run(bench, "bare_django")
     port = free_port()

@@ -1,8 +1,9 @@
 # ruff: noqa: E402 - what follows the settings wants them configured.
 """A bare Django view that inserts one row of comparable width, and nothing else.
 
-Served as ``granian … tests.benchmarks.contenders.bare_django:application``, with the options of our
-own stack. ``python -m tests.benchmarks.contenders.bare_django`` makes its table.
+Served as ``granian … tests.benchmarks.contenders.bare_django:application`` with as many processes
+and threads as our own stack: a fast WSGI server, whose threads wait for bodies.
+``python -m tests.benchmarks.contenders.bare_django`` makes its table.
 """
 
 import json
