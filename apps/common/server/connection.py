@@ -80,6 +80,10 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self._transport = transport
         client, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if client is None:
+            # It is gone already.
+            self.abort()
+            return
         self._addresses = {
             "REMOTE_ADDR": client[0],
             "SERVER_NAME": here[0],
