@@ -4,7 +4,9 @@ Nothing of Django is imported here, so that the process which watches the others
 """
 
 import resource
+import signal
 import socket
+import sys
 from multiprocessing.reduction import DupFd
 from typing import Any, Self
 
@@ -80,6 +82,8 @@ def serve(server: str, *, host: str = "127.0.0.1", port: int, processes: int) ->
         "log_level": "warning",
     }
     if processes == 1:
+        # When all is answered uvicorn raises the signal once more, as if it had not been obeyed.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         uvicorn.run(server, host=host, port=port, backlog=BACKLOG, **options)
         return
     shared = SharedSocket.bound(host, port)

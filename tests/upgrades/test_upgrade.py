@@ -6,7 +6,7 @@ Then this one migrates and starts, and for a while workers and web processes of 
 
 import re
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from tests.fakes.fcm_server import refusal
 from tests.fakes.smtp_server import HANG
 from tests.journeys.http import Answer, Api, until
 from tests.journeys.installation import Installation
-from tests.journeys.processes import ROOT, Process, free_port
+from tests.journeys.processes import BIN, ROOT, Process, free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
@@ -260,12 +260,22 @@ def upgraded_to_this_release(story: Story, processes: ExitStack) -> None:
     story.new = replace(story.old, base=f"http://127.0.0.1:{installation.port}")
 
 
+class OneAfterAnother(Installation):
+    """An installation whose web process is first served as the release before was."""
+
+    def command(self, role: str) -> Sequence[str]:
+        if role != "web" or self.root == ROOT:
+            return super().command(role)
+        options = ("--interface", "wsgi", "--workers", "1", "--port", str(self.port))
+        return [f"{BIN}/granian", *options, "notifications_project.wsgi:application"]
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("upgrade")
     with (
         worktree(BEFORE, folder / "before") as root,
-        Installation(
+        OneAfterAnother(
             folder,
             root=root,
             roles=("web", MOST_MAILS, URGENT_MAILS_AND_PUSHES),
