@@ -103,7 +103,7 @@ class Server:
         await send({"type": "lifespan.shutdown.complete"})
 
     def opened(self, connection: Connection) -> None:
-        """Count a connection; one too many ends the one that has waited longest for a request.
+        """Count a connection; one too many ends the one whose time for a request is up first.
 
         So strangers who open connections and send nothing push each other out.
         """

@@ -44,6 +44,10 @@ class Caller:
         self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
         self._reader = self.socket.makefile("rb")
 
+    def close(self) -> None:
+        self._reader.close()
+        self.socket.close()
+
     def send(self, *parts: bytes) -> None:
         for part in parts:
             self.socket.sendall(part)
@@ -65,7 +69,10 @@ class Caller:
 
     def closed(self) -> bool:
         """Tell whether the server ends the connection."""
-        return self._reader.read(1) == b""
+        try:
+            return self._reader.read(1) == b""
+        except ConnectionResetError:
+            return True
 
 
 def serve(port: int, folder: Path, *, processes: int = 1) -> Process:
@@ -106,7 +113,7 @@ def connect(served: Served) -> Iterator[Callable[[], Caller]]:
 
         def make() -> Caller:
             caller = Caller(served.port)
-            opened.enter_context(caller.socket)
+            opened.callback(caller.close)
             return caller
 
         yield make

@@ -101,6 +101,6 @@ def test_what_is_worked_on_is_answered_before_the_end(tmp_path: Path) -> None:
         process.signal_group(signal.SIGTERM)
         for caller in callers:
             assert caller.answer().status == 200
-            caller.socket.close()
+            caller.close()
     finally:
         process.stop()

@@ -111,7 +111,7 @@ def test_a_body_that_breaks_off_is_never_taken_for_a_whole_one(
     caller = connect()
     caller.head(path, CHUNKED if way == "chunks" else f"Content-Length: {size + 1}")
     caller.send(chunk(b"x" * size) if way == "chunks" else b"x" * size)
-    caller.socket.close()
+    caller.close()
 
     # Until the server has seen the end, this body may still come.
     time.sleep(0.5)

@@ -172,11 +172,14 @@ def test_strangers_who_ask_nothing_push_each_other_out(connect: Connect) -> None
 def test_processes_share_the_connections_and_one_that_dies_is_replaced(tmp_path: Path) -> None:
     port = free_port()
     process = serve(port, tmp_path, processes=2)
-    callers: list[Caller] = []
 
     def ask() -> Counter[str]:
-        callers.extend(Caller(port) for _ in range(40))
-        return Counter(str(caller.asked("/pid").body) for caller in callers[-40:])
+        callers = [Caller(port) for _ in range(40)]
+        try:
+            return Counter(str(caller.asked("/pid").body) for caller in callers)
+        finally:
+            for caller in callers:
+                caller.close()
 
     try:
         until(lambda: listens(port), within=TIMEOUT_SECONDS, what="the server")
@@ -186,8 +189,6 @@ def test_processes_share_the_connections_and_one_that_dies_is_replaced(tmp_path:
         until(lambda: not set(pids) & set(map(str, family(process.pid))), within=30, what="ends")
         until(lambda: len(ask()) == 2, within=30, what="two others")
     finally:
-        for caller in callers:
-            caller.socket.close()
         ended = process.stop()
 
     assert ended == 0
