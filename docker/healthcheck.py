@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 TIMEOUT_SECONDS = 4
-# As ``apps.notifications.heartbeat.ALIVE_FOR``: three beats missed.
+# As ``apps.notifications.operations.heartbeat.ALIVE_FOR``: three beats missed.
 ALIVE_SECONDS = 35
 
 

@@ -10,12 +10,12 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 
-from apps.common.routes import either_slash
-from apps.notifications import sandbox_pages
+from apps.common.rest.routes import either_slash
 from apps.notifications.admin import providers
 from apps.notifications.api import health, metrics, start, welcome
 from apps.notifications.api.unsubscribe import unsubscribe
-from apps.users.staff_login import limited
+from apps.notifications.embedded import sandbox_pages
+from apps.users.staff.login import limited
 
 session_patterns = [
     path(
@@ -62,7 +62,7 @@ urlpatterns = [
     ),
     path("", welcome.front_page, name="front-page"),
     path("account/", include("apps.users.urls")),
-    path("sandbox/", include("apps.notifications.sandbox_urls")),
+    path("sandbox/", include("apps.notifications.embedded.sandbox_urls")),
     # The browsable API's own log in and log out lead to those of the admin.
     path("api/auth/", include((session_patterns, "rest_framework"))),
     path("admin/login/", limited(admin.site.login)),

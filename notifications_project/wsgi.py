@@ -15,8 +15,8 @@ application = get_wsgi_application()
 # After the application is set up, because these read its models.
 from apps.common import logs  # noqa: E402 - as the comment says.
 from apps.common.ending import at_end  # noqa: E402 - as the comment says.
-from apps.notifications import embedded  # noqa: E402 - as the comment says.
-from apps.notifications.heartbeat import Heart  # noqa: E402 - as above.
+from apps.notifications.embedded import runtime  # noqa: E402 - as the comment says.
+from apps.notifications.operations.heartbeat import HeartbeatThread  # noqa: E402 - as above.
 
 PARENT_POLL_SECONDS = 0.25
 
@@ -37,8 +37,8 @@ if multiprocessing.parent_process() is not None:
 logs.gather()
 at_end(logs.flush)
 if settings.EMBEDDED:
-    embedded.start()
-Heart(
+    runtime.start()
+HeartbeatThread(
     role="embedded" if settings.EMBEDDED else "web",
-    queues=embedded.QUEUES if settings.EMBEDDED else (),
+    queues=runtime.QUEUES if settings.EMBEDDED else (),
 ).start()

@@ -76,6 +76,6 @@ class Caller:
 def caller_of(request: Request) -> Caller:
     """Return the caller that authentication put on the request.
 
-    Only for views behind ``apps.common.permissions.Authenticated`` or ``HasAccess``.
+    Only for views behind ``apps.common.rest.permissions.Authenticated`` or ``HasAccess``.
     """
     return cast("Caller", request.auth)

@@ -57,12 +57,12 @@ class Probe:
             detail = self.ask()
         except Exception as error:  # noqa: BLE001 - every failure of a dependency is an answer here.
             status = Health.UNAVAILABLE if self.required else Health.DEGRADED
-            detail = str(error) if isinstance(error, Unwell) else type(error).__name__
+            detail = str(error) if isinstance(error, ProbeFailed) else type(error).__name__
         milliseconds = (time.perf_counter() - started) * 1000
         return Row(name=self.name, status=status, detail=detail, latency_ms=round(milliseconds, 1))
 
 
-class Unwell(Exception):  # noqa: N818 - a state that a probe found, said in its message.
+class ProbeFailed(Exception):  # noqa: N818 - a state that a probe found, said in its message.
     """A probe reached its dependency and did not like what it saw."""
 
 
@@ -79,7 +79,7 @@ def ask_migrations() -> str:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
-        raise Unwell(f"{len(missing)} migrations have not been applied")
+        raise ProbeFailed(f"{len(missing)} migrations have not been applied")
     return "all applied"
 
 
@@ -87,7 +87,7 @@ def ask_cache() -> str:
     """Write and read one key."""
     cache.set("health", "ok", 10)
     if cache.get("health") != "ok":
-        raise Unwell("what was written could not be read")
+        raise ProbeFailed("what was written could not be read")
     return type(caches["default"]).__name__
 
 

@@ -23,7 +23,7 @@ SHARED_PROCESSORS: list[Any] = [
 GATHERING_SECONDS = 0.05
 
 
-class GatheringHandler(logging.StreamHandler[Any]):
+class BufferingHandler(logging.StreamHandler[Any]):
     """Writes each line at once, until it is told to write the lines of a moment together.
 
     A line alone costs its process a call of the system and whoever reads the log another one; in a
@@ -82,7 +82,7 @@ class GatheringHandler(logging.StreamHandler[Any]):
 def gather() -> None:
     """Have this process write the lines of each moment together."""
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, GatheringHandler):
+        if isinstance(handler, BufferingHandler):
             handler.gather()
 
 
@@ -152,7 +152,7 @@ def logging_config(*, level: str, format_name: str) -> dict[str, Any]:
             },
         },
         "handlers": {
-            "stderr": {"()": GatheringHandler, "formatter": "structured"},
+            "stderr": {"()": BufferingHandler, "formatter": "structured"},
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {

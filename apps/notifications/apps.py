@@ -15,15 +15,13 @@ class NotificationsConfig(AppConfig):
 
         The groups are seeded whenever this app, the last one, is migrated.
         """
-        from apps.notifications import (  # noqa: PLC0415 - importing registers them.
-            account_mails,
+        from apps.notifications.intake import account_mails  # noqa: PLC0415 - models first.
+        from apps.notifications.operations import (  # noqa: PLC0415 - importing registers them.
             checks,  # noqa: F401
             connection_checks,  # noqa: F401
         )
-        from apps.notifications.erasure import (  # noqa: PLC0415 - models are ready only now.
-            erase_what_was_sent,
-        )
-        from apps.notifications.roles import seed_roles  # noqa: PLC0415 - as above.
+        from apps.notifications.operations.roles import seed_roles  # noqa: PLC0415 - as above.
+        from apps.notifications.privacy.erasure import erase_what_was_sent  # noqa: PLC0415 - as above.
         from apps.users import contacts  # noqa: PLC0415 - as above.
 
         contacts.send_account_mails_by(account_mails.Mailer())

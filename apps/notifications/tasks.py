@@ -9,11 +9,11 @@ from celery import Task, shared_task
 from django.conf import settings
 from django.db import Error
 
-from apps.common.correlation import correlated
-from apps.notifications import queues
-from apps.notifications.delivery.again import Again
-from apps.notifications.delivery.deliver import deliver
-from apps.notifications.queues import DELIVER_TASKS, LANES, Channel
+from apps.common.middleware.correlation import correlated
+from apps.notifications.broker import topology
+from apps.notifications.broker.topology import DELIVER_TASKS, LANES, Channel
+from apps.notifications.delivery.requeue import Requeue
+from apps.notifications.delivery.send import deliver
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ def deliver_push(task: Task[Any, Any], ids: list[str], attempt: int) -> None:
         put_back(task, _delivered(Channel.PUSH, _parsed(ids), attempt))
 
 
-def _delivered(channel: Channel, ids: Sequence[UUID], attempt: int) -> Sequence[Again]:
+def _delivered(channel: Channel, ids: Sequence[UUID], attempt: int) -> Sequence[Requeue]:
     """Deliver; a database that is away is nothing that is wrong with the message."""
     try:
         return deliver(channel=channel, ids=ids, attempt=attempt)
@@ -45,28 +45,28 @@ def _delivered(channel: Channel, ids: Sequence[UUID], attempt: int) -> Sequence[
         return []
 
 
-def put_back(task: Task[Any, Any], groups: Sequence[Again]) -> None:
+def put_back(task: Task[Any, Any], groups: Sequence[Requeue]) -> None:
     """Retry each group through Celery, with the wait in the broker and not in this process.
 
     ``countdown=0`` keeps Celery from adding its default delay; only a Queue object as ``queue``
-    is followed. The embedded broker has no rungs: there a countdown waits in memory, which is
-    safe because the row is due again by itself.
+    is followed. The embedded broker has no delay queues: a countdown waits in memory there, which
+    is safe because the row is due again by itself.
     """
     for again in groups:
         args = ([str(pk) for pk in again.ids], again.attempt)
         name = again.lane or _lane_of(task)
         lane = LANES[name]
         if settings.EMBEDDED:
-            countdown = again.rung_seconds or 0
+            countdown = again.delay_seconds or 0
             task.retry(args=args, queue=lane, countdown=countdown, throw=False)
         else:
-            seconds = again.rung_seconds
-            target = lane if seconds is None else queues.rung(seconds, lane=name)
+            seconds = again.delay_seconds
+            target = lane if seconds is None else topology.delay_queue(seconds, lane=name)
             task.retry(args=args, queue=target, countdown=0, throw=False)
 
 
 def _lane_of(task: Task[Any, Any]) -> str:
-    """Name the lane that brought this message; a waiting queue keeps it."""
+    """Name the lane that brought this message; a delay queue keeps it."""
     return str((task.request.delivery_info or {})["routing_key"])
 
 

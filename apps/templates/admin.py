@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.common.languages import canonical
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.templates import versions
 from apps.templates.builtin import texts as builtin
 from apps.templates.catalog import same_words

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from django.db import transaction
 
 from apps.common.languages import canonical
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.templates import versions
 from apps.templates.builtin import texts as builtin
 from apps.templates.content import COMPILED_HTML, FIELDS, CheckedContent, check

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.common.problems import FieldError, Problem, pointer_to
+from apps.common.rest.problems import FieldError, Problem, pointer_to
 from apps.templates.engine.limits import WORK_LIMIT
 from apps.templates.engine.syntax import Parsed, TemplateSyntaxError, parse, problem_at
 from apps.templates.mjml import MjmlError, compile_mjml, is_mjml

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from apps.common.problems import FieldError, Problem
+from apps.common.rest.problems import FieldError, Problem
 from apps.templates import rendering
 from apps.templates.builtin import texts as builtin
 from apps.templates.content import CheckedContent

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from apps.common.problems import Problem, invalid
+from apps.common.rest.problems import Problem, invalid
 from apps.users import confirmations, devices, passwords, unconfirmed
 from apps.users.addresses import address_key
 from apps.users.conflicts import address_taken, conflicts_answered

@@ -6,4 +6,4 @@ from django.contrib.admin.apps import AdminConfig
 class StaffAdminConfig(AdminConfig):
     """``django.contrib.admin`` with the site of ``staff_site``."""
 
-    default_site = "apps.users.staff_site.StaffSite"
+    default_site = "apps.users.staff.site.StaffSite"

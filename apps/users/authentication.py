@@ -10,8 +10,9 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from apps.common.callers import Caller
-from apps.users import api_keys, second_factor, tokens
+from apps.users import api_keys, tokens
 from apps.users.models import User
+from apps.users.staff import second_factor
 
 CHALLENGE = 'Api-Key realm="api", Bearer realm="api"'
 

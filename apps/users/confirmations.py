@@ -8,7 +8,7 @@ from django.core import signing
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.common.problems import Problem, invalid
+from apps.common.rest.problems import Problem, invalid
 from apps.users import unconfirmed
 from apps.users.addresses import deliverable
 from apps.users.conflicts import conflicts_answered

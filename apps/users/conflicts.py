@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.db import IntegrityError, transaction
 
-from apps.common.problems import FieldError, Problem
+from apps.common.rest.problems import FieldError, Problem
 
 
 def breaks(error: IntegrityError, *, constraint: str, columns: str) -> bool:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Case, CharField, Value, When
 from django.utils import timezone
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.users import unconfirmed
 from apps.users.models import Device
 from apps.users.models.device import Platform

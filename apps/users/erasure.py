@@ -7,10 +7,10 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from apps.users import second_factor
 from apps.users.addresses import address_hash
 from apps.users.locales import forget_locale
 from apps.users.models import Suppression, User
+from apps.users.staff import second_factor
 
 # What other apps keep about a person; each is called inside the transaction of an erasure.
 _elsewhere: list[Callable[[UUID], None]] = []

@@ -2,10 +2,11 @@
 
 from django.contrib.auth.models import update_last_login
 
-from apps.common.problems import Problem
-from apps.users import passwords, second_factor, tokens
+from apps.common.rest.problems import Problem
+from apps.users import passwords, tokens
 from apps.users.addresses import address_key
 from apps.users.models import User
+from apps.users.staff import second_factor
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
 

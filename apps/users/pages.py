@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import View
 
-from apps.common.parsers import CONTROL_CHARACTER
-from apps.common.problems import Problem, invalid
+from apps.common.rest.parsers import CONTROL_CHARACTER
+from apps.common.rest.problems import Problem, invalid
 from apps.common.throttling import count_call
 from apps.users import confirmations, password_resets
 from apps.users.passwords import MAX_LENGTH

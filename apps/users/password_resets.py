@@ -10,7 +10,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.common.problems import Problem, invalid
+from apps.common.rest.problems import Problem, invalid
 from apps.users import passwords
 from apps.users.addresses import address_key, deliverable
 from apps.users.mail import AccountMail, AccountText, mailer

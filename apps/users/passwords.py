@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, check_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
-from apps.common.problems import FieldError, Problem
+from apps.common.rest.problems import FieldError, Problem
 from apps.users.models import User
 
 MAX_LENGTH = 256  # A longer one only costs time to hash.

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from apps.common.problems import Problem, invalid
+from apps.common.rest.problems import Problem, invalid
 from apps.users.models import CategoryPreference, User
 
 CHANNELS = ("email", "push")

@@ -19,8 +19,8 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import AccessToken as LibraryAccessToken
 from rest_framework_simplejwt.tokens import RefreshToken as LibraryRefreshToken
 
-from apps.users import second_factor
 from apps.users.models import User
+from apps.users.staff import second_factor
 from apps.users.token_keys import rotating_backend
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.users import erasure
 from apps.users.addresses import address_key
 from apps.users.models import User

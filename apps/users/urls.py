@@ -3,9 +3,9 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from apps.common.routes import either_slash
+from apps.common.rest.routes import either_slash
 from apps.users.pages import ConfirmEmailPage, ResetPasswordPage
-from apps.users.second_factor_pages import EnrolPage, SecondFactorPage
+from apps.users.staff.second_factor_pages import EnrolPage, SecondFactorPage
 
 urlpatterns = either_slash(
     [

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet
 
 from apps.common.callers import Caller
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.users.models import ExternalId, User
 
 VIEW = "users.view_user"

@@ -13,16 +13,16 @@ REST_FRAMEWORK: dict[str, Any] = {
         "apps.users.authentication.TokenAuthentication",
         "apps.users.authentication.StaffSessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["apps.common.permissions.Authenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.common.rest.permissions.Authenticated"],
     "DEFAULT_RENDERER_CLASSES": [
-        "apps.common.renderers.JSONRenderer",
-        "apps.common.renderers.BrowsableAPIRenderer",
+        "apps.common.rest.renderers.JSONRenderer",
+        "apps.common.rest.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_PARSER_CLASSES": ["apps.common.parsers.StrictJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.common.negotiation.ContentNegotiation",
-    "DEFAULT_PAGINATION_CLASS": "apps.common.pagination.NewestFirst",
-    "DEFAULT_SCHEMA_CLASS": "apps.common.openapi.Schema",
-    "EXCEPTION_HANDLER": "apps.common.problems.exception_handler",
+    "DEFAULT_PARSER_CLASSES": ["apps.common.rest.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.common.rest.negotiation.ContentNegotiation",
+    "DEFAULT_PAGINATION_CLASS": "apps.common.rest.pagination.NewestFirst",
+    "DEFAULT_SCHEMA_CLASS": "apps.common.rest.openapi.Schema",
+    "EXCEPTION_HANDLER": "apps.common.rest.problems.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 
@@ -42,7 +42,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # Enumerations stand where they are used: their generated names would say nothing.
     "POSTPROCESSING_HOOKS": [],
-    "PREPROCESSING_HOOKS": ["apps.common.openapi.drop_second_spellings"],
+    "PREPROCESSING_HOOKS": ["apps.common.rest.openapi.drop_second_spellings"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -60,27 +60,27 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "apps.common.correlation.CorrelationMiddleware",
-    "apps.common.security_headers.SecurityHeadersMiddleware",
+    "apps.common.middleware.correlation.CorrelationMiddleware",
+    "apps.common.middleware.security_headers.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "apps.common.problems.ProblemMiddleware",
+    "apps.common.rest.problems.ProblemMiddleware",
     "apps.common.server.refusals.RefusalMiddleware",
     # Refuses hosts that are not ALLOWED_HOSTS, and says how long each answer is.
-    "apps.common.hosts.ServedHostMiddleware",
-    "apps.common.queries.OneValueMiddleware",
-    "apps.common.sessions.SessionMiddleware",
+    "apps.common.middleware.hosts.ServedHostMiddleware",
+    "apps.common.rest.query_parameters.OneValueMiddleware",
+    "apps.common.middleware.sessions.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "apps.common.sessions.AuthenticationMiddleware",
-    "apps.common.sessions.OTPMiddleware",
-    "apps.common.sessions.MessageMiddleware",
+    "apps.common.middleware.sessions.AuthenticationMiddleware",
+    "apps.common.middleware.sessions.OTPMiddleware",
+    "apps.common.middleware.sessions.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "notifications_project.urls"
 WSGI_APPLICATION = "notifications_project.wsgi.application"
 
-# A path answers as it is asked for, with or without its trailing slash: see apps.common.routes.
+# A path answers as asked for, with or without its trailing slash: see apps.common.rest.routes.
 APPEND_SLASH = False
 
 TEMPLATES = [

@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import FileAwareEnv, validate
 
 from apps.notifications.providers.registry import PROVIDERS
-from apps.notifications.time_limits import SMTP_REPLY_MAX_SECONDS
+from apps.notifications.providers.time_limits import SMTP_REPLY_MAX_SECONDS
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 

@@ -1,21 +1,22 @@
 """Celery on RabbitMQ, and the embedded broker in its absence. Each value was measured or bitten.
 
-Names and arguments of exchanges and queues are in ``apps.notifications.queues``.
+Names and arguments of exchanges and queues are in ``apps.notifications.broker.topology``.
 """
 
 from typing import Any
 
-from apps.notifications import queues, time_limits
+from apps.notifications.broker import topology
+from apps.notifications.providers import time_limits
 from notifications_project.settings import environment
 
 CELERY_BROKER_URL = environment.BROKER_URL or "memory://"
 
-CELERY_TASK_QUEUES = list(queues.LANES.values())
+CELERY_TASK_QUEUES = list(topology.LANES.values())
 CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_TASK_DEFAULT_QUEUE = queues.DEFAULT_LANE
-CELERY_TASK_DEFAULT_EXCHANGE = queues.EXCHANGE.name
-CELERY_TASK_DEFAULT_ROUTING_KEY = queues.DEFAULT_LANE
-CELERY_IMPORTS = ["apps.notifications.tasks", "apps.notifications.workers"]
+CELERY_TASK_DEFAULT_QUEUE = topology.DEFAULT_LANE
+CELERY_TASK_DEFAULT_EXCHANGE = topology.EXCHANGE.name
+CELERY_TASK_DEFAULT_ROUTING_KEY = topology.DEFAULT_LANE
+CELERY_IMPORTS = ["apps.notifications.tasks", "apps.notifications.broker.worker"]
 
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -17,10 +17,10 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
+from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.models import Attempt, Notification
-from apps.notifications.providers.base import Outcome
-from apps.notifications.providers.fcm import FcmProvider
-from apps.notifications.providers.smtp import SmtpProvider
+from apps.notifications.providers.fcm.provider import FcmProvider
+from apps.notifications.providers.smtp.provider import SmtpProvider
 from tests.benchmarks import content, stored
 from tests.benchmarks.bench import service_account_pem
 from tests.benchmarks.contenders import bulk_create, push_pool, raw_mail

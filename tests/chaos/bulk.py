@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from uuid import uuid4
 
-from apps.notifications.queues import Channel
+from apps.notifications.broker.topology import Channel
 from tests.chaos.scene import Scene
 
 ROWS = 1000

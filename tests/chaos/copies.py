@@ -8,7 +8,7 @@ says which messages may be doubled, and not only how many.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from apps.notifications.queues import CHUNK_SIZE, Channel
+from apps.notifications.broker.topology import CHUNK_SIZE, Channel
 
 # Answers are recorded half a second after they came at the latest, and the commit follows. This is
 # twice as long, because the machine is busy.

@@ -19,12 +19,12 @@ from django.db import DataError, IntegrityError
 from rest_framework.test import APIClient
 
 from apps.common import logs, masking
-from apps.common.correlation import correlated
 from apps.common.ids import new_id
-from apps.common.logs import GatheringHandler, logging_config
-from apps.notifications.delivery.deliver import deliver
+from apps.common.logs import BufferingHandler, logging_config
+from apps.common.middleware.correlation import correlated
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
 from apps.notifications.models import Notification
-from apps.notifications.queues import Channel
 from apps.users import api_keys
 from apps.users.models import User
 from tests.common.urls import SECRET
@@ -230,7 +230,7 @@ class Slow(io.StringIO):
 
 @pytest.fixture
 def gathering() -> Iterator[tuple[logging.Logger, Slow]]:
-    handler, written = GatheringHandler(), Slow()
+    handler, written = BufferingHandler(), Slow()
     handler.setStream(written)
     logger = logging.Logger("gathering")  # noqa: LOG001 - one of no other's.
     logger.addHandler(handler)
@@ -330,7 +330,7 @@ def test_lines_of_many_threads_are_all_written(gathering: tuple[logging.Logger, 
 
 def test_the_web_process_gathers_the_lines_of_its_own_handler() -> None:
     root = logging.getLogger()
-    handler = GatheringHandler()
+    handler = BufferingHandler()
     root.addHandler(handler)
     try:
         logs.gather()

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from structlog.testing import capture_logs
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.common.throttling import CostLimiter, client_address, count_call, parse_networks
 from apps.common.throttling import counters as counters_module
 from apps.common.throttling.addresses import UNKNOWN_ADDRESS

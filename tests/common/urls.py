@@ -7,7 +7,7 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from apps.common.permissions import Access, AccessTable
+from apps.common.rest.permissions import Access, AccessTable
 from notifications_project.urls import urlpatterns as project_patterns
 
 SECRET = "hunter2-in-a-local-variable"

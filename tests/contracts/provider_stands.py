@@ -11,10 +11,10 @@ from pytest_django.fixtures import Settings
 
 from apps.notifications.models.sandbox import SandboxMessage
 from apps.notifications.providers.base import Provider
-from apps.notifications.providers.fcm import FcmProvider
+from apps.notifications.providers.fcm.provider import FcmProvider
 from apps.notifications.providers.sandbox import SandboxMail, SandboxPush
 from apps.notifications.providers.sendgrid import SendGridProvider
-from apps.notifications.providers.smtp import SmtpProvider
+from apps.notifications.providers.smtp.provider import SmtpProvider
 from tests.fakes import fcm_server, sendgrid_server, smtp_server
 from tests.fakes.fixtures import point_at_smtp
 from tests.fakes.http_server import Answer

@@ -13,12 +13,14 @@ import pytest
 import yaml
 from django.conf import settings
 
-from apps.notifications import heartbeat, queues, time_limits
-from apps.notifications.delivery import deliver
+from apps.notifications.broker import topology
+from apps.notifications.delivery import send
 from apps.notifications.models import Heartbeat
-from apps.notifications.providers.fcm import FcmProvider
+from apps.notifications.operations import heartbeat
+from apps.notifications.providers import time_limits
+from apps.notifications.providers.fcm.provider import FcmProvider
 from apps.notifications.providers.sendgrid import SendGridProvider
-from apps.notifications.providers.smtp import SmtpProvider
+from apps.notifications.providers.smtp.provider import SmtpProvider
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = ROOT / "notifications_project" / "settings" / "environment.py"
@@ -97,10 +99,10 @@ def lanes_in_render() -> list[str]:
 
 @pytest.mark.parametrize("lanes", [lanes_in_compose, lanes_in_stack, lanes_in_render])
 def test_every_lane_has_exactly_one_worker(lanes: Any) -> None:
-    assert Counter(lanes()) == Counter(list(queues.LANES))
+    assert Counter(lanes()) == Counter(list(topology.LANES))
 
 
-@pytest.mark.parametrize("channel", list(queues.Channel))
+@pytest.mark.parametrize("channel", list(topology.Channel))
 def test_an_urgent_lane_shares_its_process_with_nothing(channel: str) -> None:
     words = [service["command"][1] for service in SERVICES.values() if is_worker(service)]
     assert f"{channel}.urgent" in words
@@ -263,7 +265,7 @@ def test_a_cold_stop_waits_for_the_longest_call_and_its_record_and_ends_before_t
 
 
 def test_a_bulk_message_begins_calls_for_no_longer_than_others() -> None:
-    assert deliver.BULK_CHUNK_SECONDS <= time_limits.BEGIN_SECONDS
+    assert send.BULK_CHUNK_SECONDS <= time_limits.BEGIN_SECONDS
 
 
 def test_the_other_services_have_time_to_end() -> None:

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from apps.notifications.providers.base import Push
-from apps.notifications.providers.fcm import TTL_MAX_SECONDS, message_of
+from apps.notifications.providers.fcm.provider import TTL_MAX_SECONDS, message_of
 from tests.fakes.messages import a_push
 
 NOW = 1_700_000_000.9

@@ -14,12 +14,13 @@ import urllib3
 from firebase_admin import credentials, initialize_app, messaging
 from pytest_django.fixtures import Settings
 
-from apps.notifications.providers import fcm_line
-from apps.notifications.providers.base import Outcome, Reply
-from apps.notifications.providers.fcm import FcmProvider
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.providers.base import Reply
+from apps.notifications.providers.fcm import client
+from apps.notifications.providers.fcm.provider import FcmProvider
 from apps.notifications.providers.registry import PROVIDERS
 from apps.notifications.providers.sendgrid import SendGridProvider
-from apps.notifications.providers.smtp import SmtpProvider
+from apps.notifications.providers.smtp.provider import SmtpProvider
 from tests.contracts.provider_stands import (
     STANDS,
     FcmStand,
@@ -223,7 +224,7 @@ def test_what_the_fcm_line_relies_on_is_still_there(
     service = messaging._MessagingService(
         initialize_app(credentials.Certificate(settings.FCM_SERVICE_ACCOUNT_FILE), name="contract")
     )
-    assert service._fcm_headers.items() <= fcm_line.HEADERS.items()
+    assert service._fcm_headers.items() <= client.HEADERS.items()
     # requests makes the pool for whoever extends its adapter, and urllib3 repeats nothing.
     assert isinstance(line._pool, urllib3.HTTPConnectionPool)
     assert line._target == "/v1/projects/fake-project/messages:send"

@@ -13,7 +13,7 @@ import redis
 from kombu import Connection
 from psycopg.conninfo import make_conninfo
 
-from apps.notifications import queues
+from apps.notifications.broker import topology
 from tests import services
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.proxy import Proxy
@@ -116,12 +116,12 @@ class Installation:
                 address = ["--host", "127.0.0.1", "--port", str(self.port)]
                 return [f"{BIN}/python", "-m", "notifications_project.web", *address, *ONE_PROCESS]
             case "email" | "push":
-                return self._worker(*(lane for lane in queues.LANES if lane.startswith(role)))
+                return self._worker(*(lane for lane in topology.LANES if lane.startswith(role)))
             case "scheduler":
                 return [f"{BIN}/python", "manage.py", "run_scheduler"]
             case "recorder":
                 return [f"{BIN}/python", "manage.py", "record_dead_letters"]
-            case lanes if set(lanes.split(",")) <= set(queues.LANES):
+            case lanes if set(lanes.split(",")) <= set(topology.LANES):
                 return self._worker(*lanes.split(","))
             case _:
                 raise LookupError(role)
@@ -185,6 +185,6 @@ class Installation:
         """Empty every queue of the tests' virtual host."""
         channel: Any
         with Connection(services.BROKER_URL) as connection, connection.channel() as channel:
-            rungs = [f"notifications.retry.{seconds}" for seconds in queues.RUNGS_SECONDS]
-            for name in (*queues.LANES, *rungs, queues.FAILED.name):
+            delay_queues = [f"notifications.retry.{seconds}" for seconds in topology.DELAYS_SECONDS]
+            for name in (*topology.LANES, *delay_queues, topology.FAILED.name):
                 channel.queue_purge(name)

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.smtp_server import Received
 from tests.journeys.http import Api, until
 from tests.journeys.installation import Installation
-from tests.notifications.account_mails.asking import said, token_in
+from tests.notifications.intake.account_mails.asking import said, token_in
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from apps.notifications import queues
+from apps.notifications.broker import topology
 from tests import services
 from tests.journeys.checkout import Checkout
 from tests.journeys.http import Api, until
@@ -94,7 +94,7 @@ def test_poison_that_names_a_waiting_notification_is_replayed_to_delivery(
             # The message that would wake it is lost, and another for it cannot be worked on.
             time.sleep(1)
             installation.purge()
-            producer = connection.Producer(exchange=queues.EXCHANGE, routing_key="email")
+            producer = connection.Producer(exchange=topology.EXCHANGE, routing_key="email")
             task = {"task": "notifications.deliver_email", "id": f"torn-{waiting}"}
             producer.publish([[[waiting, "torn"], 0], {}, {}], headers=task, serializer="json")
     finally:

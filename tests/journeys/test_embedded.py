@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.notifications.providers.smtp import SmtpProvider
+from apps.notifications.providers.smtp.provider import SmtpProvider
 from tests.fakes.smtp_server import Conversation, SmtpServer
 from tests.journeys.checkout import Checkout
 from tests.journeys.http import until

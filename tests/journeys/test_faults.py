@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kombu import Connection
 
-from apps.notifications import queues
+from apps.notifications.broker import topology
 from tests import services
 from tests.journeys.http import Api, until
 from tests.journeys.installation import Installation
@@ -126,7 +126,7 @@ def test_sessions_that_the_database_ends_double_nothing_and_make_no_poison(
 def test_poison_is_recorded_and_never_stops_a_queue(installation: Installation, api: Api) -> None:
     before = {row[0] for row in installation.query("SELECT id FROM notifications_deadletter")}
     with Connection(services.BROKER_URL) as connection:
-        producer = connection.Producer(exchange=queues.EXCHANGE, routing_key="email")
+        producer = connection.Producer(exchange=topology.EXCHANGE, routing_key="email")
         task = {"task": "notifications.deliver_email", "id": "poison-arguments"}
         producer.publish([[["no id"], 0], {}, {}], headers=task, serializer="json")
         producer.publish([[], {}, {}], headers={"task": "no.such.task", "id": "poison-task"})

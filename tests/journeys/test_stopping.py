@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from apps.notifications import queues
+from apps.notifications.broker import topology
 from tests import services
 from tests.journeys.http import Api, until
 from tests.journeys.installation import Installation
@@ -21,7 +21,7 @@ def ids_in_the_lanes() -> list[str]:
     found: list[str] = []
     channel: Any
     with Connection(services.BROKER_URL) as connection, connection.channel() as channel:
-        for lane in queues.LANES:
+        for lane in topology.LANES:
             while (message := channel.basic_get(lane, no_ack=True)) is not None:
                 found += channel.message_to_python(message).decode()[0][0]
     return found

@@ -9,10 +9,11 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.callers import Caller, Kind, Scope
-from apps.notifications import intake, outbox, queues
+from apps.notifications.broker import publisher, topology
+from apps.notifications.intake import accept
+from apps.notifications.intake.requests import SendRequest
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
-from apps.notifications.requests import SendRequest
-from apps.notifications.states import Status
 from apps.templates import versions
 from apps.templates.content import check
 from apps.users import api_keys
@@ -68,7 +69,7 @@ def a_request(user: User, **changes: Any) -> SendRequest:
 
 def accepted(user: User, *, caller: Caller = SHOP, **changes: Any) -> Notification:
     """Have a notification accepted as the API does."""
-    return intake.accept(a_request(user, **changes), caller=caller).notification
+    return accept.accept(a_request(user, **changes), caller=caller).notification
 
 
 def standing(user: User, status: Status, *, caller: Caller = SHOP, **columns: Any) -> Notification:
@@ -137,26 +138,26 @@ class Lanes:
 
     def __init__(self) -> None:
         self._connection = current_app.connection_for_write()
-        queues.declare_all(self._connection)
+        topology.declare_all(self._connection)
         self.purge()
 
     def purge(self) -> None:
         # What was accepted a moment ago is still being gathered, and would arrive afterwards.
-        outbox._publisher.flush(timeout_seconds=1)
+        publisher._publisher.flush(timeout_seconds=1)
         channel: Any
         with self._connection.channel() as channel:
             for name in self._names():
                 channel.queue_purge(name)
 
     def depth(self, name: str) -> int:
-        return queues.depths(self._connection)[name]
+        return topology.depths(self._connection)[name]
 
     def take(self) -> list[tuple[str, str, list[str], int]]:
         """Take every message: its lane, its task, its ids and its attempt."""
         found = []
         channel: Any
         with self._connection.channel() as channel:
-            for name in queues.LANES:
+            for name in topology.LANES:
                 while (message := channel.basic_get(name, no_ack=True)) is not None:
                     ids, attempt = channel.message_to_python(message).decode()[0]
                     found.append((name, message.headers["task"], ids, attempt))
@@ -175,12 +176,12 @@ class Lanes:
     def fill(self, lane: str, messages: int) -> None:
         with self._connection.Producer() as producer:
             for _ in range(messages):
-                producer.publish({}, exchange=queues.EXCHANGE.name, routing_key=lane)
+                producer.publish({}, exchange=topology.EXCHANGE.name, routing_key=lane)
 
     def close(self) -> None:
         self.purge()
         self._connection.release()
 
     def _names(self) -> list[str]:
-        rungs = [f"notifications.retry.{seconds}" for seconds in queues.RUNGS_SECONDS]
-        return [*queues.LANES, queues.FAILED.name, *rungs]
+        delay_queues = [f"notifications.retry.{seconds}" for seconds in topology.DELAYS_SECONDS]
+        return [*topology.LANES, topology.FAILED.name, *delay_queues]

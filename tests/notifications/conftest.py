@@ -9,10 +9,10 @@ import pytest
 from celery import current_app
 from rest_framework.test import APIClient
 
-from apps.notifications import outbox
-from apps.notifications.breakers import gate as breaker_gate
-from apps.notifications.breakers import mismatches
-from apps.notifications.limits import gate as limit_gate
+from apps.notifications.broker import publisher
+from apps.notifications.flow_control.breakers import gate as breaker_gate
+from apps.notifications.flow_control.breakers import sender_id_guard
+from apps.notifications.flow_control.limits import gate as limit_gate
 from apps.notifications.models import Notification
 from apps.notifications.providers.registry import close_all
 from apps.users.models import User
@@ -28,12 +28,12 @@ def sandbox_alone(settings: Any) -> Iterator[None]:
     settings.PROVIDER_MAX_PER_SECOND = {}
     breaker_gate.forget()
     limit_gate.forget()
-    mismatches.forget()
+    sender_id_guard.forget()
     yield
     close_all()
     breaker_gate.forget()
     limit_gate.forget()
-    mismatches.forget()
+    sender_id_guard.forget()
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def lanes() -> Iterator[Lanes]:
 @pytest.fixture
 def local_worker() -> Iterator[None]:
     """Tell the outbox that this process consumes what it publishes, as the embedded mode does."""
-    before = outbox._local_worker.is_set()
-    outbox.local_worker_started()
+    before = publisher._local_worker.is_set()
+    publisher.local_worker_started()
     yield
     if not before:
-        outbox._local_worker.clear()
+        publisher._local_worker.clear()
 
 
 @pytest.fixture

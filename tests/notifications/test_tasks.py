@@ -8,12 +8,13 @@ from celery import current_app
 from django.db import OperationalError, connection
 
 from apps.common.ids import new_id
-from apps.notifications import queues, tasks
-from apps.notifications.delivery.again import Again
-from apps.notifications.delivery.deliver import AWAY_RUNG_SECONDS
+from apps.notifications import tasks
+from apps.notifications.broker import topology
+from apps.notifications.broker.topology import DELAYS_SECONDS, DELIVER_TASKS, LANES, Channel
+from apps.notifications.delivery.requeue import Requeue
+from apps.notifications.delivery.send import AWAY_RUNG_SECONDS
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
-from apps.notifications.queues import DELIVER_TASKS, LANES, RUNGS_SECONDS, Channel
-from apps.notifications.states import Status
 from apps.users.models import User
 from tests.notifications.cast import Lanes, accepted
 
@@ -70,7 +71,7 @@ def test_a_database_that_fails_makes_no_poison_of_a_message(
     with connection.execute_wrapper(fail):
         groups = tasks._delivered(Channel.EMAIL, [row.pk], 0)
 
-    assert [(group.ids, group.rung_seconds) for group in groups] == [
+    assert [(group.ids, group.delay_seconds) for group in groups] == [
         ([row.pk], seconds) for seconds in waits
     ]
 
@@ -123,15 +124,15 @@ def waiting(queue: str) -> tuple[Any, Any]:
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("seconds", RUNGS_SECONDS)
+@pytest.mark.parametrize("seconds", DELAYS_SECONDS)
 def test_what_has_to_wait_waits_on_a_rung_of_the_broker_and_nowhere_else(
     task: Any, lanes: Lanes, seconds: int
 ) -> None:
     ids = [new_id(), new_id()]
-    tasks.put_back(task, [Again(lane="email", attempt=2, rung_seconds=seconds, ids=ids)])
-    rung = queues.rung(seconds, lane="email")
+    tasks.put_back(task, [Requeue(lane="email", attempt=2, delay_seconds=seconds, ids=ids)])
+    delay_queue = topology.delay_queue(seconds, lane="email")
     # Without its own due time: a worker would hold it in memory, three minutes by default.
-    assert waiting(rung.name) == ([[str(pk) for pk in ids], 2], None)
+    assert waiting(delay_queue.name) == ([[str(pk) for pk in ids], 2], None)
 
 
 @pytest.mark.parametrize(
@@ -141,13 +142,13 @@ def test_what_need_not_wait_goes_to_the_end_of_its_lane_at_once(
     task: Any, lanes: Lanes, asked: str | None, lane: str
 ) -> None:
     pk = new_id()
-    tasks.put_back(task, [Again(lane=asked, attempt=1, rung_seconds=None, ids=[pk])])
+    tasks.put_back(task, [Requeue(lane=asked, attempt=1, delay_seconds=None, ids=[pk])])
     assert waiting(lane) == ([[str(pk)], 1], None)
 
 
 def test_each_group_is_a_message_of_its_own(task: Any, lanes: Lanes) -> None:
     groups = [
-        Again(lane=lane, attempt=attempt, rung_seconds=None, ids=[new_id()])
+        Requeue(lane=lane, attempt=attempt, delay_seconds=None, ids=[new_id()])
         for attempt, lane in enumerate(LANES)
     ]
     tasks.put_back(task, groups)

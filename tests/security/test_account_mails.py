@@ -9,16 +9,17 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
-from apps.notifications.states import Status
 from apps.templates import rendering, versions
 from apps.templates.content import check
 from apps.templates.models import Template, TemplateVersion
 from apps.users import api_keys, tokens
 from apps.users.models import ApiKey, User
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.account_mails.asking import (
+from tests.notifications.cast import accepted, assert_problem, client_with, person, template
+from tests.notifications.intake.account_mails.asking import (
     a_confirmation,
     a_reset,
     ask,
@@ -26,7 +27,6 @@ from tests.notifications.account_mails.asking import (
     said,
     token_in,
 )
-from tests.notifications.cast import accepted, assert_problem, client_with, person, template
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.notifications.api.welcome import sandbox_link
+from apps.notifications.feedback.unsubscribe import Subscription, token_for
 from apps.notifications.models import Notification
-from apps.notifications.unsubscribe import Subscription, token_for
 from apps.users import api_keys, contacts, password_resets
 from apps.users.models import ApiKey, User
 from tests.notifications.cast import body

@@ -8,12 +8,13 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.ids import new_id
-from apps.notifications import account_mails, dead_letters
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.dead_letters import store
+from apps.notifications.delivery.send import deliver
+from apps.notifications.feedback.receipts import ReceiptEvent, Told, take
+from apps.notifications.intake import account_mails
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Event, Notification, SandboxMessage
-from apps.notifications.queues import Channel
-from apps.notifications.receipts import ReceiptEvent, Told, take
-from apps.notifications.states import Status
 from apps.users import contacts, tokens
 from apps.users.mail import AccountMail, AccountText
 from apps.users.models import CategoryPreference, Device, ExternalId, User
@@ -55,7 +56,7 @@ def test_nothing_in_the_database_tells_of_an_erased_person(
     smtp_server.answer("rcpt", "554 5.7.1 provider-dd does not like this")
     refused = sent(dorothea)
     deliver(channel=Channel.EMAIL, ids=[refused.pk], attempt=0)
-    dead_letters.record_failed([refused.pk])
+    store.record_failed([refused.pk])
     DeadLetter.objects.update(message={"body": "variable-dd"})
     # A receipt with the provider's words, mails about the account of which one waits and one is in
     # the sandbox, and one there from before such mails were notifications.

@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from apps.common.callers import Scope
 from apps.common.ids import new_id
-from apps.common.permissions import Access, HasAccess
+from apps.common.rest.permissions import Access, HasAccess
 from apps.notifications.models import Notification
 from apps.users import tokens
 from apps.users.models import User

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from apps.notifications.feedback.unsubscribe import Subscription, token_for
 from apps.notifications.models import SandboxMessage
-from apps.notifications.unsubscribe import Subscription, token_for
 from apps.users.models import User
 
 pytestmark = pytest.mark.django_db

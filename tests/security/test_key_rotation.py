@@ -9,7 +9,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from apps.notifications.api.welcome import sandbox_link
-from apps.notifications.unsubscribe import Subscription, token_for
+from apps.notifications.feedback.unsubscribe import Subscription, token_for
 from apps.users import confirmations, contacts, password_resets, tokens
 from apps.users.models import User
 from tests.notifications.cast import client_with

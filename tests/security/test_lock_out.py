@@ -14,8 +14,9 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.test import APIClient
 
 from apps.common.throttling import calls
-from apps.users import known_browsers, second_factor, tokens
+from apps.users import known_browsers, tokens
 from apps.users.models import User
+from apps.users.staff import second_factor
 from tests.users.conftest import FAST_HASHERS, PASSWORD, Rate, make
 
 pytestmark = pytest.mark.django_db

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
 from apps.notifications.models import Notification, SandboxMessage
-from apps.notifications.queues import Channel
 from apps.templates.models import TemplateVersion
 from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer

@@ -9,9 +9,12 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind
-from apps.notifications import dead_letters, intake, receipts
-from apps.notifications.dead_letter_desk import single
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.dead_letters import replay_one, store
+from apps.notifications.delivery.send import deliver
+from apps.notifications.feedback import receipts
+from apps.notifications.intake.cancel import cancel
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import (
     Batch,
     DeadLetter,
@@ -19,10 +22,8 @@ from apps.notifications.models import (
     Notification,
     SandboxMessage,
 )
-from apps.notifications.queues import Channel
-from apps.notifications.redaction import REDACTED
-from apps.notifications.states import Status
-from apps.notifications.sweep import sweep
+from apps.notifications.privacy.redaction import REDACTED
+from apps.notifications.scheduler.sweep import sweep
 from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.smtp_server import SmtpServer
@@ -69,7 +70,7 @@ def failed(user: User) -> DeadLetter:
     """Have a code fail for good, with its dead letter."""
     row = a_code(user)
     Notification.objects.filter(pk=row.pk).update(status=Status.FAILED, reason="attempts_exhausted")
-    dead_letters.record_failed([row.pk])
+    store.record_failed([row.pk])
     return DeadLetter.objects.get(notification=row)
 
 
@@ -145,7 +146,7 @@ def expired(row: Notification) -> None:
 
 
 def cancelled(row: Notification) -> None:
-    intake.cancel(row)
+    cancel(row)
 
 
 def bounced(row: Notification) -> None:
@@ -196,7 +197,7 @@ def test_a_failure_keeps_the_values_for_its_dead_letter_and_a_replay_takes_them_
     letter = failed(alice)
     original = Notification.objects.get()
     assert original.secret_variables == SECRETS
-    replayed = single.replay(letter.pk, by="tests").replayed_as
+    replayed = replay_one.replay(letter.pk, by="tests").replayed_as
     assert replayed is not None
     again = Notification.objects.get(pk=replayed)
     original.refresh_from_db()
@@ -218,7 +219,7 @@ def test_a_replay_of_the_notification_takes_the_values_once(shop: APIClient, ali
 
 def test_a_discard_takes_the_values(alice: User) -> None:
     letter = failed(alice)
-    single.discard(letter.pk, by="tests", reason="too late")
+    replay_one.discard(letter.pk, by="tests", reason="too late")
     letter.refresh_from_db()
     assert letter.state == LetterState.DISCARDED
     assert places_of(CODE) == []

@@ -13,13 +13,13 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from apps.notifications.chores import all_chores
-from apps.notifications.delivery.deliver import deliver
-from apps.notifications.kept_connection import KeptConnection
+from apps.notifications.broker.kept_connection import KeptConnection
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification, SandboxMessage
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
-from apps.users import confirmations, housekeeping, unconfirmed
+from apps.notifications.scheduler.jobs import all_jobs
+from apps.users import confirmations, purge_expired, unconfirmed
 from apps.users.models import CategoryPreference, Device, ExternalId, User
 from tests.notifications.cast import accepted, assert_problem, body, client_with, person, pointers
 from tests.users.conftest import FAST_HASHERS, PASSWORD, Rate
@@ -171,7 +171,7 @@ def test_an_account_with_rights_gives_way_to_nobody(
     User.objects.update(**rights)
     assert_problem(shop.post(USERS, {"name": "V", "email": VICTIM}, format="json"), 409)
     age(squatter.user, unconfirmed.LIFETIME * 2)
-    housekeeping.forget_expired()
+    purge_expired.purge_expired()
     assert User.objects.filter(pk=squatter.user.pk).exists()
 
 
@@ -488,11 +488,11 @@ def test_an_unconfirmed_account_runs_out_with_its_link(squatter: Squatter) -> No
     bob, link = person("bob"), squatter.link()
     for user in (squatter.user, bob):
         age(user, unconfirmed.LIFETIME - A_MINUTE)
-    assert housekeeping.forget_expired() == 0
+    assert purge_expired.purge_expired() == 0
     assert squatter.caller.get(squatter.path).status_code == 200
     for user in (squatter.user, bob):
         age(user, unconfirmed.LIFETIME + A_MINUTE)
-    assert housekeeping.forget_expired() == 1
+    assert purge_expired.purge_expired() == 1
     assert [user.pk for user in User.objects.all()] == [bob.pk]
     assert squatter.is_out()
     assert confirm(link) == 400
@@ -504,8 +504,8 @@ def test_the_scheduler_deletes_what_has_run_out(squatter: Squatter) -> None:
     age(squatter.user, unconfirmed.LIFETIME + A_MINUTE)
     kept = KeptConnection()
     try:
-        for chore in all_chores(kept):
-            chore()
+        for job in all_jobs(kept):
+            job()
     finally:
         kept.close()
     assert User.objects.count() == 0

@@ -6,9 +6,9 @@ import pytest
 from liquid.exceptions import LiquidError
 from rest_framework.test import APIClient
 
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
 from apps.notifications.models import Notification, SandboxMessage
-from apps.notifications.queues import Channel
 from apps.templates.engine.limits import Meter
 from apps.templates.engine.sandbox import HTML, TEXT, Sandbox
 from apps.templates.engine.syntax import TemplateSyntaxError, parse

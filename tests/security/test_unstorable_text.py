@@ -14,8 +14,9 @@ from django_otp.oath import totp
 from rest_framework.test import APIClient
 
 from apps.notifications.models import Batch
-from apps.users import password_resets, second_factor
+from apps.users import password_resets
 from apps.users.models import User
+from apps.users.staff import second_factor
 from tests.notifications.batches.story import NDJSON, UPLOAD, errors, make_all, taken, upload
 from tests.notifications.cast import assert_problem, body, pointers
 from tests.users.conftest import FAST_HASHERS

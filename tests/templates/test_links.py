@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.templates.content import COMPILED_HTML, check
 from apps.templates.engine.limits import Meter
 from apps.templates.engine.syntax import Parsed, parse

@@ -7,8 +7,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import assume, given, settings
 
+from apps.templates.engine.html_tokenizer import follow, values
 from apps.templates.engine.limits import Meter
-from apps.templates.engine.places import START, Kind, Mode, Place, follow, values
+from apps.templates.engine.places import START, Kind, Mode, Place
 from apps.templates.engine.syntax import TemplateSyntaxError, parse
 from tests.templates.test_links import schemes_of
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from apps.common.routes import either_slash
+from apps.common.rest.routes import either_slash
 from apps.templates.api.views import PreviewView
 
 urlpatterns = [

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from apps.notifications.states import Status
+from apps.notifications.lifecycle.states import Status
 from tests.chaos.worktree import BEFORE, worktree
 from tests.fakes.fcm_server import refusal
 from tests.fakes.smtp_server import HANG
@@ -56,6 +56,7 @@ ENDS = {
 # The lanes of the two workers. The second one of the earlier release goes on beside this release.
 MOST_MAILS = "email,email.bulk"
 URGENT_MAILS_AND_PUSHES = "email.urgent,push.urgent,push,push.bulk"
+# Code of the release before, where the module has its earlier name.
 MAKE_SLICE = "from apps.notifications.batches.making import make_slice; assert make_slice()"
 
 

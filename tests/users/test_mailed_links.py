@@ -9,10 +9,10 @@ from urllib.parse import unquote
 import pytest
 from rest_framework.test import APIClient
 
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
 from apps.notifications.models import Notification
 from apps.notifications.providers.registry import close_all
-from apps.notifications.queues import Channel
 from apps.users import confirmations, contacts, password_resets
 from apps.users.models import User
 from tests.fakes.smtp_server import SmtpServer

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 
 KIB = 1024
 MIB = 1024 * KIB

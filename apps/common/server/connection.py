@@ -5,7 +5,7 @@ import math
 from collections import deque
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import httptools
 import structlog
@@ -15,13 +15,13 @@ from uvicorn.server import ServerState
 from apps.common.server.answers import Answer, plain
 from apps.common.server.bodies import too_large, too_slow
 from apps.common.server.requests import Request
+from apps.common.server.writer import Writer
 
 if TYPE_CHECKING:
     from apps.common.server.server import Server
 
 log = structlog.get_logger(__name__)
 
-BLOCK_BYTES = 64 * 1024
 LINGERING_SECONDS = 2
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NEVER = math.inf
@@ -41,7 +41,7 @@ class State(Enum):
 
 
 class Connection(asyncio.Protocol):
-    """A connection, as uvicorn makes one for each client.
+    """One client's connection, made by uvicorn.
 
     The parser (llhttp, by httptools) calls the methods ``on_…`` with the parts of a request. A
     thread is given the request when it is whole. What a client sends before it has its answer
@@ -61,16 +61,16 @@ class Connection(asyncio.Protocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._parser: Any = httptools.HttpRequestParser(self)
         self._transport: Any = None
+        self._writer: Writer
         self._addresses: dict[str, str] = {}
         # That which comes, that which a thread has, and those that wait for one.
         self._request: Request | None = None
         self._current: Request | None = None
         self._waiting: deque[Request] = deque()
-        self._file: IO[bytes] | None = None
         self._head_bytes = 0
         self._body_began = 0.0
         self._refused_as = HTTPStatus.BAD_REQUEST
-        self._is_slow = self._is_half_closed = self._is_ending = self._is_lost = self._keeps = False
+        self._is_half_closed = self._is_ending = self._is_lost = self._keeps = False
         self.state = State.HEAD
         self.deadline = NEVER
 
@@ -79,6 +79,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = transport
+        self._writer = Writer(transport)
         client, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if client is None:
             # It is gone already.
@@ -124,23 +125,21 @@ class Connection(asyncio.Protocol):
         self._parser = None
         self._uvicorn.connections.discard(self)
         self._server.closed(self)
-        if self._current is not None:
-            self._current.break_off()
-        for request in filter(None, (self._request, *self._waiting)):
+        for request in filter(None, (self._current, self._request, *self._waiting)):
             request.break_off()
             if request is not self._current:
                 request.give_back()
         self._request = None
         self._waiting.clear()
-        self._close_file()
+        self._writer.close()
 
     def pause_writing(self) -> None:
         """Wait for the client to take what was written."""
-        self._is_slow = True
+        self._writer.is_slow = True
 
     def resume_writing(self) -> None:
         """Go on."""
-        self._is_slow = False
+        self._writer.is_slow = False
         if self.state is State.TAKING:
             self._send_on()
 
@@ -310,30 +309,17 @@ class Connection(asyncio.Protocol):
         self._write(answer)
 
     def _write(self, answer: Answer) -> None:
-        lines = [answer.head]
-        lines += [b"%b: %b" % header for header in self._uvicorn.default_headers]
-        lines.append(b"Connection: keep-alive" if self._keeps else b"Connection: close")
-        self._transport.write(b"\r\n".join([*lines, b"", answer.body]))
-        self._file = answer.file
+        end = b"Connection: keep-alive" if self._keeps else b"Connection: close"
+        headers = [b"%b: %b" % header for header in self._uvicorn.default_headers]
+        self._writer.begin(answer, [*headers, end])
         self._send_on()
 
     def _send_on(self) -> None:
-        while self._file is not None and not self._is_slow:
-            if block := self._file.read(BLOCK_BYTES):
-                self._transport.write(block)
-            else:
-                self._close_file()
-        if self._is_slow:
-            size = self._transport.get_write_buffer_size()
-            self._wait_for(State.TAKING, self._limits.bodies.allowance(size))
-            self._transport.pause_reading()
-        else:
+        if self._writer.send_on():
             self._answered()
-
-    def _close_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+            return
+        self._wait_for(State.TAKING, self._limits.bodies.allowance(self._writer.waiting_bytes))
+        self._transport.pause_reading()
 
     def _answered(self) -> None:
         if not self._keeps:
@@ -355,7 +341,7 @@ class Connection(asyncio.Protocol):
         if self._is_half_closed:
             self._transport.close()
             return
-        size = self._transport.get_write_buffer_size()
+        size = self._writer.waiting_bytes
         self._wait_for(
             State.LINGERING, self._limits.bodies.allowance(size) if size else LINGERING_SECONDS
         )

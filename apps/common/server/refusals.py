@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from apps.common.problems import Problem, problem_response
+from apps.common.rest.problems import Problem, problem_response
 
 # In the environ of a request that is refused: the problem to answer with.
 REFUSAL = "notifications.refusal"

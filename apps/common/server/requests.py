@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.common.server import heads
 from apps.common.server.bodies import (
     BUFFER_BYTES,

@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 
 
 class Rate(Protocol):

@@ -11,13 +11,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.notifications.admin.dead_letters import by_staff
 from apps.notifications.admin.reading import ReadOnlyAdmin
-from apps.notifications.dead_letter_desk import many
-from apps.notifications.dead_letter_desk.filters import Filter
+from apps.notifications.broker.topology import Channel
+from apps.notifications.dead_letters import replay_many
+from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetterAction, DeadLetterReplay
-from apps.notifications.queues import Channel
 
 # Django's class with its model, for the type checker; at run time it takes none.
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class StartForm(ReplayModelForm):
     since = forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime)
     until = forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime)
     rate_per_second = forms.IntegerField(
-        min_value=1, max_value=many.RATE_MAX_PER_SECOND, initial=many.RATE_DEFAULT_PER_SECOND
+        min_value=1,
+        max_value=replay_many.RATE_MAX_PER_SECOND,
+        initial=replay_many.RATE_DEFAULT_PER_SECOND,
     )
     note = forms.CharField(max_length=500, required=False, help_text="Why, for the audit trail.")
     confirmed = forms.BooleanField(
@@ -63,7 +65,7 @@ class StartForm(ReplayModelForm):
         """Say the count until the start is confirmed."""
         cleaned = super().clean() or {}
         if not self.errors and not cleaned.get("confirmed"):
-            matched = many.count(self.asked, kind="")
+            matched = replay_many.count(self.asked, kind="")
             message = f"{matched} open dead letters match. Tick Start to replay them."
             raise ValidationError(message, code="unconfirmed")
         return cleaned
@@ -122,7 +124,7 @@ class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:  # noqa: FBT001 - Django's signature.
         """Start the replay that the form asks for."""
-        return many.start(
+        return replay_many.start(
             form.asked,
             kind="",
             by=by_staff(request),
@@ -139,7 +141,7 @@ class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
     @admin.display
     def remaining(self, replay: DeadLetterReplay) -> int:
         """Show how many are still to come."""
-        return many.remaining(replay)
+        return replay_many.remaining(replay)
 
     @admin.display
     def refused_because(self, replay: DeadLetterReplay) -> SafeString:
@@ -159,7 +161,7 @@ class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
         """Stop those that still run."""
         for replay in chosen:
             try:
-                many.cancel(replay.pk, by=by_staff(request))
+                replay_many.cancel(replay.pk, by=by_staff(request))
             except Problem as problem:
                 self.message_user(request, f"{replay.pk}: {problem.detail}", messages.WARNING)
             else:

@@ -13,10 +13,10 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.notifications.admin.notifications import BoundedPaginator
 from apps.notifications.admin.reading import ReadOnlyAdmin
-from apps.notifications.dead_letter_desk import history, single
+from apps.notifications.dead_letters import history, replay_one
 from apps.notifications.models import DeadLetter, LetterState
 
 WORDS_MAX = 500
@@ -172,7 +172,9 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
     def replay(self, request: HttpRequest, chosen: QuerySet[DeadLetter]) -> None:
         """Replay those chosen, each judged by itself."""
         note, by = _words(request), by_staff(request)
-        self._each(request, chosen, lambda pk: single.replay(pk, by=by, note=note), word="replayed")
+        self._each(
+            request, chosen, lambda pk: replay_one.replay(pk, by=by, note=note), word="replayed"
+        )
 
     @admin.action(
         description="Replay, although the first copy may have arrived", permissions=["settle"]
@@ -183,7 +185,7 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
         self._each(
             request,
             chosen,
-            lambda pk: single.replay(pk, by=by, note=note, may_have_arrived=True),
+            lambda pk: replay_one.replay(pk, by=by, note=note, may_have_arrived=True),
             word="replayed",
         )
 
@@ -195,7 +197,10 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
             self.message_user(request, "A reason is needed to discard.", messages.ERROR)
             return
         self._each(
-            request, chosen, lambda pk: single.discard(pk, by=by, reason=reason), word="discarded"
+            request,
+            chosen,
+            lambda pk: replay_one.discard(pk, by=by, reason=reason),
+            word="discarded",
         )
 
     def _each(

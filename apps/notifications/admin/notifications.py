@@ -13,8 +13,10 @@ from django.utils.safestring import SafeString
 
 from apps.common.callers import Caller
 from apps.common.masking import masked_address
-from apps.notifications import intake, replays, timeline
 from apps.notifications.admin.reading import ReadOnlyAdmin
+from apps.notifications.dead_letters import resend
+from apps.notifications.intake.cancel import cancel
+from apps.notifications.lifecycle import timeline
 from apps.notifications.models import Notification
 
 # How far the pager of the list reaches; older rows are found by the filters and the search.
@@ -128,11 +130,11 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
         caller = Caller(client=f"staff:{request.user.pk}", is_staff=True)
 
         def again(row: Notification) -> object:
-            return replays.replay(row, caller=caller, may_have_arrived=may_have_arrived)
+            return resend.replay(row, caller=caller, may_have_arrived=may_have_arrived)
 
         self.on_each(request, chosen, again, "replayed")
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
         """Stop those that have not gone out."""
-        self.on_each(request, chosen, intake.cancel, "cancelled")
+        self.on_each(request, chosen, cancel, "cancelled")

@@ -10,9 +10,9 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
-from apps.notifications import provider_desk
 from apps.notifications.admin.dead_letters import by_staff
-from apps.notifications.breakers import Forced
+from apps.notifications.flow_control import control
+from apps.notifications.flow_control.breakers import Forced
 
 # As the API's.
 MAY_LOOK = "notifications.view_heartbeat"
@@ -38,7 +38,7 @@ def page(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Providers",
-        "providers": list(provider_desk.known()),
+        "providers": list(control.known()),
         "may_force": user.has_perm(MAY_FORCE),
     }
     return TemplateResponse(request, "admin/providers.html", context)
@@ -50,10 +50,10 @@ def _act(request: HttpRequest) -> HttpResponse:
     breaker, by = request.POST.get("breaker", ""), by_staff(request)
     if action == LIFT:
         subject, word = provider, "limit lifted"
-        done = provider_desk.lift_limit(provider, by=by)
+        done = control.lift_limit(provider, by=by)
     elif action in set(Forced) and breaker:
         subject, word = breaker, DONE[Forced(action)]
-        done = bool(provider_desk.force(provider, Forced(action), by=by, only=breaker))
+        done = bool(control.force(provider, Forced(action), by=by, only=breaker))
     else:
         done = False
     if not done:

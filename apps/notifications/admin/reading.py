@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 
 Row = TypeVar("Row", bound=Model)
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.notifications.broker.topology import Channel
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
 
 STATUS_CHOICES = [status.value for status in Status]
 CHANNEL_CHOICES = [channel.value for channel in Channel]

@@ -12,8 +12,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Caller, Scope, caller_of
-from apps.common.permissions import Access, AccessTable
-from apps.common.problems import Problem
+from apps.common.rest.permissions import Access, AccessTable
+from apps.common.rest.problems import Problem
 from apps.notifications.api import batch_answers as shown
 from apps.notifications.api.batch_answers import BatchSerializer
 from apps.notifications.api.notifications import CANCEL

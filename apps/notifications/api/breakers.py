@@ -9,12 +9,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Kind, Scope, caller_of
-from apps.common.permissions import Access, AccessTable
-from apps.common.problems import Problem
-from apps.common.serializers import StrictSerializer
-from apps.notifications import provider_desk
+from apps.common.rest.permissions import Access, AccessTable
+from apps.common.rest.problems import Problem
+from apps.common.rest.serializers import StrictSerializer
 from apps.notifications.api.services import BreakerSerializer
-from apps.notifications.breakers import Forced
+from apps.notifications.flow_control import control
+from apps.notifications.flow_control.breakers import Forced
 
 FORCE: dict[str, Any] = {"state": "open"}
 FORCED: dict[str, Any] = {
@@ -70,10 +70,10 @@ class ProviderBreakerView(AccessTable, APIView):
         if caller.is_key and caller.kind is Kind.TEST:
             # Tests go to the sandbox alone, which has no breaker: this one is for live messages.
             raise Problem(403, "The breakers are those of live messages; use a live key.")
-        if not provider_desk.breakers_of(name):
+        if not control.breakers_of(name):
             raise Problem(404, "There is no such provider.")
         body = ForceSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         forced = Forced(body.validated_data["state"])
-        shown = provider_desk.force(name, forced, by=caller.client or "")
+        shown = control.force(name, forced, by=caller.client or "")
         return Response(ForcedSerializer({"name": name, "breakers": shown}).data)

@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import caller_of
-from apps.common.openapi import body_of
-from apps.common.permissions import AccessTable
+from apps.common.rest.openapi import body_of
+from apps.common.rest.permissions import AccessTable
 from apps.common.throttling import RateLimitHeaders, spend_sending
 from apps.notifications.api import batch_answers as shown
 from apps.notifications.api.batch_answers import StartedSerializer, started_answer
@@ -19,7 +19,7 @@ from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, with_idempotency
 from apps.notifications.api.notifications import SEND
 from apps.notifications.api.parsing import BroadcastRequestParser, body_as
 from apps.notifications.batches.broadcast import broadcast, cost
-from apps.notifications.requests import BroadcastRequest
+from apps.notifications.intake.requests import BroadcastRequest
 
 
 class BroadcastView(AccessTable, RateLimitHeaders, APIView):

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.callers import Kind
-from apps.common.serializers import (
+from apps.common.rest.serializers import (
     StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
@@ -15,11 +15,8 @@ from apps.common.serializers import (
 )
 from apps.notifications.api import examples as shown
 from apps.notifications.api.answers import CHANNEL_CHOICES, STATUS_CHOICES, TimelineEntrySerializer
-from apps.notifications.dead_letter_desk.filters import Filter
-from apps.notifications.dead_letter_desk.many import (
-    RATE_DEFAULT_PER_SECOND,
-    RATE_MAX_PER_SECOND,
-)
+from apps.notifications.dead_letters.filters import Filter
+from apps.notifications.dead_letters.replay_many import RATE_DEFAULT_PER_SECOND, RATE_MAX_PER_SECOND
 from apps.notifications.models import ActionName, DeadLetter, LetterState, ReplayState
 
 PATH = "/api/v1/dead-letters"

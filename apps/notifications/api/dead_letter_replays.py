@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Caller, caller_of
-from apps.common.permissions import AccessTable
-from apps.common.problems import Problem
+from apps.common.rest.permissions import AccessTable
+from apps.common.rest.problems import Problem
 from apps.notifications.api import dead_letter_answers as shown
 from apps.notifications.api.dead_letter_answers import (
     PATH,
@@ -22,7 +22,7 @@ from apps.notifications.api.dead_letter_answers import (
     filter_of,
 )
 from apps.notifications.api.dead_letters import ACT, LOOK, TAGS, kind_for
-from apps.notifications.dead_letter_desk import many
+from apps.notifications.dead_letters import replay_many
 from apps.notifications.models import DeadLetterReplay
 
 
@@ -59,7 +59,7 @@ def progress_of(replay: DeadLetterReplay) -> dict[str, Any]:
         "refusals": [
             {"detail": detail, "count": count} for detail, count in sorted(replay.refusals.items())
         ],
-        "remaining": many.remaining(replay),
+        "remaining": replay_many.remaining(replay),
         "by": replay.by,
         "note": replay.note,
         "created_at": replay.created_at,
@@ -99,8 +99,8 @@ class ReplayDeadLettersView(AccessTable, APIView):
         given = body.validated_data
         asked, kind = filter_of(given), kind_for(caller)
         if given["dry_run"]:
-            return Response({"matched": many.count(asked, kind=kind)})
-        replay = many.start(
+            return Response({"matched": replay_many.count(asked, kind=kind)})
+        replay = replay_many.start(
             asked,
             kind=kind,
             by=caller.client or "",
@@ -173,5 +173,5 @@ class CancelDeadLetterReplayView(AccessTable, APIView):
     def post(self, request: Request, replay_id: UUID) -> Response:
         """Stop it; one that was cancelled stays so."""
         caller = caller_of(request)
-        replay = many.cancel(find(caller, replay_id).pk, by=caller.client or "")
+        replay = replay_many.cancel(find(caller, replay_id).pk, by=caller.client or "")
         return Response(progress_of(replay))

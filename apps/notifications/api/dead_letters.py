@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Caller, Scope, caller_of
-from apps.common.permissions import Access, AccessTable
-from apps.common.problems import Problem
-from apps.common.queries import checked_query
+from apps.common.rest.permissions import Access, AccessTable
+from apps.common.rest.problems import Problem
+from apps.common.rest.query_parameters import checked_query
 from apps.notifications.api import dead_letter_answers as shown
 from apps.notifications.api.answers import TimelineEntrySerializer
 from apps.notifications.api.dead_letter_answers import (
@@ -26,7 +26,7 @@ from apps.notifications.api.dead_letter_answers import (
     ReplayOneSerializer,
     filter_of,
 )
-from apps.notifications.dead_letter_desk import history, single
+from apps.notifications.dead_letters import history, replay_one
 from apps.notifications.models import DeadLetter
 
 TAGS = ["Dead letters"]
@@ -149,7 +149,7 @@ class ReplayDeadLetterView(AccessTable, APIView):
         body = ReplayOneSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         letter = find(caller, letter_id)
-        done = single.replay(letter.pk, by=caller.client or "", **body.validated_data)
+        done = replay_one.replay(letter.pk, by=caller.client or "", **body.validated_data)
         answer = {**DeadLetterSerializer(done.letter).data, "woken": done.woken}
         return Response(answer, status=202)
 
@@ -179,5 +179,5 @@ class DiscardDeadLetterView(AccessTable, APIView):
         body.is_valid(raise_exception=True)
         letter = find(caller, letter_id)
         reason = body.validated_data["reason"]
-        letter = single.discard(letter.pk, by=caller.client or "", reason=reason)
+        letter = replay_one.discard(letter.pk, by=caller.client or "", reason=reason)
         return Response(DeadLetterSerializer(letter).data)

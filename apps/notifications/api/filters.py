@@ -5,8 +5,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from apps.common.ids import first_id_at
-from apps.common.queries import checked_query
-from apps.common.serializers import StrictSerializer
+from apps.common.rest.query_parameters import checked_query
+from apps.common.rest.serializers import StrictSerializer
 from apps.notifications.api.answers import CHANNEL_CHOICES, STATUS_CHOICES
 from apps.notifications.models import Notification
 

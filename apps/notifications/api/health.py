@@ -6,11 +6,11 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
-from apps.common.health import PROBES, Health, Probe, Unwell, overall
-from apps.notifications import heartbeat
+from apps.common.health import PROBES, Health, Probe, ProbeFailed, overall
+from apps.notifications.broker.topology import LANES, Channel
 from apps.notifications.models import Notification
+from apps.notifications.operations import heartbeat
 from apps.notifications.providers.registry import providers_for
-from apps.notifications.queues import LANES, Channel
 
 # Due work that nobody has looked at for this long means that sweep or workers are not there.
 OVERDUE_SECONDS = 60.0
@@ -21,7 +21,7 @@ def ask_workers() -> str:
     served = {queue for process in heartbeat.living() for queue in process.queues}
     unserved = sorted(set(LANES) - served)
     if unserved:
-        raise Unwell(f"no worker serves {', '.join(unserved)}")
+        raise ProbeFailed(f"no worker serves {', '.join(unserved)}")
     return "every lane is served"
 
 
@@ -35,7 +35,7 @@ def ask_backlog() -> str:
     )
     overdue = (timezone.now() - oldest).total_seconds() if oldest else 0.0
     if overdue > OVERDUE_SECONDS:
-        raise Unwell(f"the oldest due notification waits for {overdue:.0f} s")
+        raise ProbeFailed(f"the oldest due notification waits for {overdue:.0f} s")
     return "nothing is overdue"
 
 

@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
-from apps.common.problems import invalid
-from apps.notifications.requests import REQUEST_ID_MAX_LENGTH, Terms
+from apps.common.rest.problems import invalid
+from apps.notifications.intake.requests import REQUEST_ID_MAX_LENGTH, Terms
 
 Asked = TypeVar("Asked", bound=Terms)
 

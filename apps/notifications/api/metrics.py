@@ -12,12 +12,13 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from apps.common.problems import problem_response
+from apps.common.rest.problems import problem_response
 from apps.common.throttling import is_on_loopback
-from apps.notifications import heartbeat, provider_desk
 from apps.notifications.api.services import queue_depths
-from apps.notifications.breakers import Forced, State
+from apps.notifications.flow_control import control
+from apps.notifications.flow_control.breakers import Forced, State
 from apps.notifications.models import Notification
+from apps.notifications.operations import heartbeat
 
 
 class Installation(Collector):
@@ -75,7 +76,7 @@ def _providers() -> Iterator[Metric]:
         "1 while a provider wants no call at all.",
         labels=["provider"],
     )
-    for provider in provider_desk.configured():
+    for provider in control.configured():
         for breaker in provider.breakers:
             labels = [provider.name, breaker.platform]
             for state in State:

@@ -10,12 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.common.brief import BriefPost
 from apps.common.callers import Caller, Scope, caller_of
-from apps.common.openapi import body_of
-from apps.common.permissions import Access, AccessTable
+from apps.common.rest.fast_path import FastPost
+from apps.common.rest.openapi import body_of
+from apps.common.rest.permissions import Access, AccessTable
 from apps.common.throttling import RateLimitHeaders, spend_sending
-from apps.notifications import intake, replays, timeline
 from apps.notifications.api import examples as shown
 from apps.notifications.api.answers import (
     AcceptedSerializer,
@@ -32,8 +31,12 @@ from apps.notifications.api.idempotency import (
 )
 from apps.notifications.api.parsing import SendRequestParser, body_as
 from apps.notifications.api.visibility import VIEW_PERMISSION, find, visible_to
+from apps.notifications.dead_letters import resend
+from apps.notifications.intake import accept
+from apps.notifications.intake.cancel import cancel
+from apps.notifications.intake.requests import SendRequest
+from apps.notifications.lifecycle import timeline
 from apps.notifications.models import Notification
-from apps.notifications.requests import SendRequest
 
 TAGS = ["Notifications"]
 READ = Access(scope=Scope.NOTIFICATIONS_READ, staff=VIEW_PERMISSION, own=True)
@@ -41,7 +44,7 @@ SEND = Access(scope=Scope.NOTIFICATIONS_SEND, staff="notifications.add_notificat
 CANCEL = Access(scope=Scope.NOTIFICATIONS_SEND, staff="notifications.change_notification")
 
 
-class NotificationsView(BriefPost, AccessTable, RateLimitHeaders, ListAPIView[Notification]):
+class NotificationsView(FastPost, AccessTable, RateLimitHeaders, ListAPIView[Notification]):
     """Send a notification, or list those that were sent."""
 
     access = {"GET": READ, "POST": SEND}
@@ -85,16 +88,16 @@ class NotificationsView(BriefPost, AccessTable, RateLimitHeaders, ListAPIView[No
     def post(self, request: Request) -> Response:
         """Accept one notification."""
         asked = body_as(SendRequest, request)
-        status, document, headers = self.post_briefly(request, caller_of(request), asked)
+        status, document, headers = self.post_fast(request, caller_of(request), asked)
         return Response(document, status=status, headers=headers)
 
-    def post_briefly(
+    def post_fast(
         self, request: HttpRequest | Request, caller: Caller, body: SendRequest
     ) -> tuple[int, Any, dict[str, str]]:
         """Accept one notification."""
         asked = with_idempotency_key(request, body)
         self.limited(spend_sending(caller=caller, cost=1))
-        accepted = intake.accept(asked, caller=caller)
+        accepted = accept.accept(asked, caller=caller)
         headers = self.limit_headers()
         if accepted.replayed:
             headers["Idempotency-Replayed"] = "true"
@@ -168,7 +171,7 @@ class CancelView(AccessTable, APIView):
     )
     def post(self, request: Request, notification_id: UUID) -> Response:
         """Cancel it; one that was cancelled stays so."""
-        row = intake.cancel(find(caller_of(request), notification_id))
+        row = cancel(find(caller_of(request), notification_id))
         return Response(NotificationSerializer(row).data)
 
 
@@ -207,6 +210,6 @@ class ReplayView(AccessTable, RateLimitHeaders, APIView):
         original = find(caller, notification_id)
         key = idempotency_key(request)
         self.limited(spend_sending(caller=caller, cost=1))
-        done = replays.replay(original, caller=caller, key=key, **body.validated_data)
+        done = resend.replay(original, caller=caller, key=key, **body.validated_data)
         headers = {"Idempotency-Replayed": "true"} if done.repeated else {}
         return Response(accepted_answer(done.notification), status=202, headers=headers)

@@ -7,8 +7,8 @@ import msgspec
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 
-from apps.common.parsers import StrictJSONParser, decode, read_bounded
-from apps.notifications import requests
+from apps.common.rest.parsers import StrictJSONParser, decode, read_bounded
+from apps.notifications.intake import requests
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 

@@ -12,13 +12,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Scope, caller_of
-from apps.common.permissions import Access, AccessTable
-from apps.common.problems import impossible
-from apps.common.serializers import StrictCharField, StrictSerializer
+from apps.common.rest.permissions import Access, AccessTable
+from apps.common.rest.problems import impossible
+from apps.common.rest.serializers import StrictCharField, StrictSerializer
 from apps.notifications.api import examples as shown
 from apps.notifications.api.visibility import visible_to
-from apps.notifications.queues import Channel
-from apps.notifications.receipts import ReceiptEvent, Told, take
+from apps.notifications.broker.topology import Channel
+from apps.notifications.feedback.receipts import ReceiptEvent, Told, take
 
 Method = Callable[..., Response]
 

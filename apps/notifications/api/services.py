@@ -10,10 +10,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Scope
-from apps.common.permissions import Access, AccessTable
-from apps.notifications import heartbeat, provider_desk, queues
-from apps.notifications.breakers import Forced, State
-from apps.notifications.outbox import PUBLISH_ERRORS
+from apps.common.rest.permissions import Access, AccessTable
+from apps.notifications.broker import topology
+from apps.notifications.broker.publisher import PUBLISH_ERRORS
+from apps.notifications.flow_control import control
+from apps.notifications.flow_control.breakers import Forced, State
+from apps.notifications.operations import heartbeat
 
 
 class ProcessSerializer(serializers.Serializer[Any]):
@@ -126,9 +128,9 @@ def queue_depths() -> dict[str, int | None]:
     """Ask the broker how many messages wait; None for each where it does not answer."""
     try:
         with current_app.connection_for_write() as connection:
-            return dict(queues.depths(connection))
+            return dict(topology.depths(connection))
     except PUBLISH_ERRORS:
-        return dict.fromkeys((*queues.LANES, queues.FAILED.name))
+        return dict.fromkeys((*topology.LANES, topology.FAILED.name))
 
 
 class ServicesView(AccessTable, APIView):
@@ -147,7 +149,7 @@ class ServicesView(AccessTable, APIView):
         """Show what is alive."""
         answer = {
             "processes": heartbeat.living(),
-            "providers": provider_desk.configured(),
+            "providers": control.configured(),
             "queues": [
                 {"name": name, "messages": messages} for name, messages in queue_depths().items()
             ],

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from apps.common.permissions import Access, AccessTable
+from apps.common.rest.permissions import Access, AccessTable
 
 # What a person follows from here; the whole list is the OpenAPI document.
 ENTRIES = {

@@ -10,16 +10,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import caller_of
-from apps.common.permissions import AccessTable
-from apps.common.problems import Problem, impossible, invalid
-from apps.common.serializers import StrictSerializer
+from apps.common.rest.permissions import AccessTable
+from apps.common.rest.problems import Problem, impossible, invalid
+from apps.common.rest.serializers import StrictSerializer
 from apps.common.throttling import RateLimitHeaders, spend_sending
-from apps.notifications import intake
 from apps.notifications.api import examples as shown
 from apps.notifications.api.answers import AcceptedSerializer, accepted_answer
 from apps.notifications.api.notifications import SEND
-from apps.notifications.queues import Channel
-from apps.notifications.requests import SendRequest
+from apps.notifications.broker.topology import Channel
+from apps.notifications.intake import accept
+from apps.notifications.intake.requests import SendRequest
 from apps.templates import rendering
 from apps.templates.api import views as template_views
 from apps.templates.api.serializers import LanguageField, PreviewSerializer
@@ -106,7 +106,7 @@ class TestSendView(AccessTable, RateLimitHeaders, APIView):
             priority=TEST_SEND_PRIORITY,
             metadata={"test_send": True},
         )
-        accepted = intake.accept(asked, caller=caller)
+        accepted = accept.accept(asked, caller=caller)
         return Response(accepted_answer(accepted.notification), status=202)
 
 

@@ -6,8 +6,8 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from apps.notifications.queues import Channel
-from apps.notifications.unsubscribe import read_token
+from apps.notifications.broker.topology import Channel
+from apps.notifications.feedback.unsubscribe import read_token
 from apps.users import contacts
 
 log = structlog.get_logger(__name__)

@@ -13,10 +13,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import caller_of
-from apps.common.permissions import AccessTable
-from apps.common.problems import FieldError, Problem, invalid, pointer_to
-from apps.common.queries import checked_query
-from apps.common.serializers import StrictSerializer
+from apps.common.rest.permissions import AccessTable
+from apps.common.rest.problems import FieldError, Problem, invalid, pointer_to
+from apps.common.rest.query_parameters import checked_query
+from apps.common.rest.serializers import StrictSerializer
 from apps.common.throttling import RateLimitHeaders, spend_sending
 from apps.notifications.api import batch_answers as shown
 from apps.notifications.api.answers import CHANNEL_CHOICES
@@ -24,8 +24,8 @@ from apps.notifications.api.batch_answers import StartedSerializer, started_answ
 from apps.notifications.api.batches import TAGS
 from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from apps.notifications.api.notifications import SEND
-from apps.notifications.batches.reading import FileFormat
-from apps.notifications.batches.receiving import UPLOAD_MAX_BYTES, receive
+from apps.notifications.batches.file_rows import FileFormat
+from apps.notifications.batches.upload import UPLOAD_MAX_BYTES, receive
 
 # What files are called, by their type or the end of their name.
 FORMATS = {

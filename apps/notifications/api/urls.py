@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.common.routes import either_slash
+from apps.common.rest.routes import either_slash
 from apps.notifications.api.batches import (
     BatchErrorsView,
     BatchesView,

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.common.callers import Scope, caller_of
-from apps.common.permissions import Access
+from apps.common.rest.permissions import Access
 from apps.users import contacts, visibility
 from apps.users.api.profiles import UserView
 

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from apps.common.callers import Caller
 from apps.common.ids import first_id_at
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.notifications.models import Notification
 from apps.notifications.models.notification import VISIBLE_TO_CLIENTS
 

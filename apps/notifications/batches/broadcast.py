@@ -5,14 +5,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.common.callers import Caller
-from apps.common.correlation import current_id
 from apps.common.ids import new_id
-from apps.common.problems import invalid
-from apps.notifications import intake
-from apps.notifications.batches import keys, slices
-from apps.notifications.digests import PRESENT_FORM, body_digest, repeats, second_form
+from apps.common.middleware.correlation import current_id
+from apps.common.rest.problems import invalid
+from apps.notifications.batches import idempotency, slices
+from apps.notifications.intake.digests import PRESENT_FORM, body_digest, repeats, second_form
+from apps.notifications.intake.draft import check_terms
+from apps.notifications.intake.requests import Audience, BroadcastRequest
 from apps.notifications.models import Batch, BatchSource, BatchState
-from apps.notifications.requests import Audience, BroadcastRequest
 from apps.users import contacts
 
 
@@ -50,12 +50,12 @@ def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
     terms = msgspec.structs.replace(asked, audience=Audience(category=audience.category))
     batch.terms = {"request": msgspec.to_builtins(terms), "by_name": bool(listed)}
     with transaction.atomic():
-        earlier = keys.begin(batch)
+        earlier = idempotency.begin(batch)
         if earlier is not None:
-            keys.settle(earlier, repeated=repeats(earlier, asked))
+            idempotency.settle(earlier, repeated=repeats(earlier, asked))
             return earlier, True
         # After the key: a repeated call is answered even if it would be refused today.
-        intake.check_terms(asked.to(batch.pk))
+        check_terms(asked.to(batch.pk))
         for first, piece in slices.cut(str(user_id).encode() for user_id in listed):
             slices.keep(batch, first, piece)
         batch.total = len(listed) or contacts.audience_size(

@@ -6,9 +6,9 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
+from apps.notifications.lifecycle.states import UNFINISHED
 from apps.notifications.models import Batch, BatchState, Notification
-from apps.notifications.states import UNFINISHED
 
 log = structlog.get_logger(__name__)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from django.db.models import Count
 from msgspec import json
 
+from apps.notifications.lifecycle.states import FINISHED, Status
 from apps.notifications.models import Batch, BatchState, Notification
-from apps.notifications.states import FINISHED, Status
 
 
 def statuses(batch: Batch) -> dict[str, int]:

@@ -15,9 +15,9 @@ from django.utils import timezone
 from apps.common.database_retry import run_until_answered
 from apps.common.ids import new_id
 from apps.notifications.delivery.clock import DatabaseClock
+from apps.notifications.lifecycle.states import CLAIMABLE, Status
+from apps.notifications.lifecycle.transitions import advance_returning
 from apps.notifications.models import Notification
-from apps.notifications.states import CLAIMABLE, Status
-from apps.notifications.timeline import advance_returning
 
 log = structlog.get_logger(__name__)
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from apps.notifications.broker.topology import Channel
 from apps.notifications.models import Notification
-from apps.notifications.queues import Channel
 from apps.templates import rendering
 from apps.users import contacts
 from apps.users.contacts import Contact

@@ -9,14 +9,15 @@ from uuid import UUID
 import structlog
 from django.db import Error
 
-from apps.notifications.channels import email, push
+from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery import own_recipients
-from apps.notifications.delivery.eligibility import USER_ERASED, Hindrance, hindrance, skipped
-from apps.notifications.delivery.retry import RULES, Rule
+from apps.notifications.delivery.compose import email, push
+from apps.notifications.delivery.decide import USER_ERASED, Decision, decide, skipped
+from apps.notifications.delivery.retry_policy import RULES, Rule
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification
-from apps.notifications.providers.base import Mail, Outcome, Push
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
+from apps.notifications.providers.base import Mail, Push
 from apps.templates import rendering
 from apps.users import contacts
 from apps.users.contacts import Contact
@@ -47,7 +48,7 @@ class Prepared:
     """A chunk, sorted into what goes to the wire and what does not."""
 
     envelopes: list[Envelope] = field(default_factory=list)
-    hindered: list[tuple[Notification, Hindrance]] = field(default_factory=list)
+    held_back: list[tuple[Notification, Decision]] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -95,7 +96,7 @@ def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
         if isinstance(made, Envelope):
             prepared.envelopes.append(made)
         else:
-            prepared.hindered.append((row, made))
+            prepared.held_back.append((row, made))
     return prepared
 
 
@@ -106,16 +107,16 @@ def _judged(
     facts: rendering.TemplateFacts | None,
     past: PastRounds,
     now: datetime,
-) -> Envelope | Hindrance:
+) -> Envelope | Decision:
     """Judge and compose one notification; what is wrong with it costs no other of its chunk."""
     if past.accepted and row.channel == Channel.EMAIL:
         # Recorded by a worker whose lease had ended, or told by nobody else: never sent again.
-        return Hindrance(to=Status.SENT, detail="the provider had accepted it before")
+        return Decision(to=Status.SENT, detail="the provider had accepted it before")
     if facts is None:
         # A version that somebody deleted by hand.
         return template_error("the version no longer exists")
     try:
-        found = hindrance(row, contact=contact, facts=facts, now=now)
+        found = decide(row, contact=contact, facts=facts, now=now)
         if found is not None or contact is None:
             return found or skipped(USER_ERASED, "the user no longer exists")
         return _compose(row, contact=contact, facts=facts, past=past, now=now)
@@ -124,16 +125,16 @@ def _judged(
     except Exception as error:
         log.exception("notification cannot be composed", notification_id=str(row.pk))
         words = f"it cannot be composed: {type(error).__name__}"
-        return Hindrance(to=Status.FAILED, reason="defect", detail=words)
+        return Decision(to=Status.FAILED, reason="defect", detail=words)
 
 
 def _waited(row: Notification) -> bool:
     return row.next_attempt_at is not None
 
 
-def template_error(detail: str) -> Hindrance:
-    """Make the hindrance of a notification whose content cannot be made."""
-    return Hindrance(to=Status.FAILED, reason="template_error", detail=detail)
+def template_error(detail: str) -> Decision:
+    """Make the decision of a notification whose content cannot be made."""
+    return Decision(to=Status.FAILED, reason="template_error", detail=detail)
 
 
 def _compose(
@@ -143,7 +144,7 @@ def _compose(
     facts: rendering.TemplateFacts,
     past: PastRounds,
     now: datetime,
-) -> Envelope | Hindrance:
+) -> Envelope | Decision:
     try:
         content = (
             rendering.render(row.template_version_id, row.content_variables)
@@ -162,8 +163,8 @@ def _compose(
     if not messages:
         # Every device that an earlier round left open has been retired or removed since.
         if past.accepted:
-            return Hindrance(to=Status.SENT, detail="the remaining devices are gone")
-        return Hindrance(to=Status.FAILED, reason="unregistered", detail="no device is left")
+            return Decision(to=Status.SENT, detail="the remaining devices are gone")
+        return Decision(to=Status.FAILED, reason="unregistered", detail="no device is left")
     return Envelope(notification=row, messages=messages, accepted_before=past.accepted)
 
 

@@ -19,16 +19,17 @@ from apps.common.database_retry import (
     run_if_answered,
     run_until_answered,
 )
-from apps.common.inserting import insert
-from apps.notifications import outbox
-from apps.notifications.delivery import again, moves
-from apps.notifications.delivery.again import Again
-from apps.notifications.delivery.eligibility import Hindrance
-from apps.notifications.delivery.retry import Policy, Verdict, judge
-from apps.notifications.delivery.rounds import Judged, Round
+from apps.common.postgresql.json_insert import insert
+from apps.notifications.broker import publisher
+from apps.notifications.delivery import requeue, settle
+from apps.notifications.delivery.attempt_rounds import AttemptRound, Judged
+from apps.notifications.delivery.decide import Decision
+from apps.notifications.delivery.requeue import Requeue
+from apps.notifications.delivery.retry_policy import Policy, Verdict, judge
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification
-from apps.notifications.providers.base import Mail, Outcome, Push, Reply
-from apps.notifications.states import Status
+from apps.notifications.providers.base import Mail, Push, Reply
 from apps.users import contacts
 
 log = structlog.get_logger(__name__)
@@ -51,7 +52,7 @@ class _Entry:
     now: datetime
     judged: Sequence[Judged] = ()
     attempts: Sequence[Attempt] = ()
-    hindered: Sequence[tuple[Notification, Hindrance]] = ()
+    held_back: Sequence[tuple[Notification, Decision]] = ()
     unsent: Sequence[Notification] = ()
 
     def store(self, repeated: bool) -> list[UUID]:  # noqa: FBT001 - as ``run_until_answered`` calls it.
@@ -64,9 +65,9 @@ class _Entry:
                     if verdict.to is Status.FAILED
                 ]
             insert(self.attempts)
-            failed = moves.record_verdicts(self.claim_id, self.judged, now=self.now)
-            failed += moves.record_hindrances(self.claim_id, self.hindered, now=self.now)
-            moves.release(self.claim_id, self.unsent, now=self.now)
+            failed = settle.record_verdicts(self.claim_id, self.judged, now=self.now)
+            failed += settle.record_decisions(self.claim_id, self.held_back, now=self.now)
+            settle.release(self.claim_id, self.unsent, now=self.now)
         return failed
 
     def _is_stored(self) -> bool:
@@ -87,7 +88,7 @@ class _Entry:
                 replace(nothing, judged=[one], attempts=own[one[0].notification.pk])
                 for one in self.judged
             ),
-            *(replace(nothing, hindered=[one]) for one in self.hindered),
+            *(replace(nothing, held_back=[one]) for one in self.held_back),
             *(replace(nothing, unsent=[one]) for one in self.unsent),
         ]
 
@@ -102,11 +103,11 @@ class _Entry:
 def outcomes(
     claim_id: UUID,
     *,
-    rounds: Sequence[Round],
-    hindered: Sequence[tuple[Notification, Hindrance]],
+    rounds: Sequence[AttemptRound],
+    held_back: Sequence[tuple[Notification, Decision]],
     policy: Policy,
     now: datetime,
-) -> list[Again]:
+) -> list[Requeue]:
     """Record a chunk and return what has to be put on the broker again.
 
     A row that another process holds by now, or that a receipt has moved on, keeps its status;
@@ -116,7 +117,7 @@ def outcomes(
     Args:
         claim_id: The claim that held the rows when they went out.
         rounds: What came of those that went out, or were held back.
-        hindered: Those that do not go out now.
+        held_back: Those that do not go out now.
         policy: Attempts and backoff.
         now: The present by the database's clock, UTC.
 
@@ -131,15 +132,15 @@ def outcomes(
         now=now,
         judged=judged,
         attempts=[row for done in rounds for row in _attempts(done)],
-        hindered=hindered,
+        held_back=held_back,
         unsent=unsent,
     )
     failed = _stored(entry)
-    run_if_answered("dead letters wait for the sweep", lambda: outbox.publish_failed(failed))
+    run_if_answered("dead letters wait for the sweep", lambda: publisher.publish_failed(failed))
     _retire_addresses(rounds)
-    _log(judged, hindered)
+    _log(judged, held_back)
     waits = [(row, row.attempts, None) for row in unsent]
-    return again.group(
+    return requeue.group(
         [
             *waits,
             *(
@@ -175,11 +176,11 @@ def _stored(entry: _Entry) -> list[UUID]:
 
 def _named(entry: _Entry) -> list[str]:
     rows = [done.notification for done, _ in entry.judged]
-    rows += [row for row, _ in entry.hindered]
+    rows += [row for row, _ in entry.held_back]
     return [str(row.pk) for row in [*rows, *entry.unsent]]
 
 
-def _verdict(done: Round, *, now: datetime, policy: Policy) -> Verdict:
+def _verdict(done: AttemptRound, *, now: datetime, policy: Policy) -> Verdict:
     replies = done.replies
     if replies and done.out_of_time:
         # Some devices were not reached in time: that is no answer of theirs, so try them again.
@@ -196,12 +197,12 @@ def _verdict(done: Round, *, now: datetime, policy: Policy) -> Verdict:
     )
 
 
-def _wait(done: Round, verdict: Verdict) -> tuple[Notification, int, datetime | None]:
+def _wait(done: AttemptRound, verdict: Verdict) -> tuple[Notification, int, datetime | None]:
     spent = done.notification.attempts + (1 if verdict.spent else 0)
     return done.notification, spent, verdict.next_attempt_at
 
 
-def _attempts(done: Round) -> Iterable[Attempt]:
+def _attempts(done: AttemptRound) -> Iterable[Attempt]:
     for call in done.calls:
         if call.reply is not None:
             message, reply = call.message, call.reply
@@ -223,7 +224,7 @@ def _attempts(done: Round) -> Iterable[Attempt]:
             )
 
 
-def _retire_addresses(rounds: Sequence[Round]) -> None:
+def _retire_addresses(rounds: Sequence[AttemptRound]) -> None:
     """Never use a dead address or token again.
 
     One that is not put down now is found dead again by the next message to it.
@@ -253,7 +254,7 @@ def _retire_addresses(rounds: Sequence[Round]) -> None:
         run_if_answered("dead devices are not retired", lambda: contacts.retire_devices(devices))
 
 
-def _log(judged: Sequence[Judged], hindered: Sequence[tuple[Notification, Hindrance]]) -> None:
+def _log(judged: Sequence[Judged], held_back: Sequence[tuple[Notification, Decision]]) -> None:
     """Write one line for each notification; ids only, no personal data."""
     for done, verdict in judged:
         log.info(
@@ -266,7 +267,7 @@ def _log(judged: Sequence[Judged], hindered: Sequence[tuple[Notification, Hindra
             status=verdict.to.value,
             reason=verdict.reason,
         )
-    for notification, found in hindered:
+    for notification, found in held_back:
         log.info(
             "notification not sent",
             notification_id=str(notification.pk),

@@ -2,8 +2,6 @@
 
 import apps.common.callers
 import apps.common.ids
-import apps.notifications.queues
-import apps.notifications.states
 import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
@@ -82,7 +80,7 @@ class Migration(migrations.Migration):
                 ('batch_id', models.UUIDField(null=True)),
                 ('replay_of', models.UUIDField(null=True)),
                 ('correlation_id', models.CharField(max_length=128)),
-                ('channel', models.CharField(choices=[(apps.notifications.queues.Channel['EMAIL'], apps.notifications.queues.Channel['EMAIL']), (apps.notifications.queues.Channel['PUSH'], apps.notifications.queues.Channel['PUSH'])], max_length=5)),
+                ('channel', models.CharField(choices=[('email', 'email'), ('push', 'push')], max_length=5)),
                 ('user_id', models.UUIDField()),
                 ('template_code', models.CharField(max_length=100)),
                 ('template_version', models.PositiveIntegerField()),
@@ -93,7 +91,7 @@ class Migration(migrations.Migration):
                 ('priority', models.PositiveSmallIntegerField()),
                 ('scheduled_for', models.DateTimeField(null=True)),
                 ('expires_at', models.DateTimeField(null=True)),
-                ('status', models.CharField(choices=[(apps.notifications.states.Status['SCHEDULED'], apps.notifications.states.Status['SCHEDULED']), (apps.notifications.states.Status['PENDING'], apps.notifications.states.Status['PENDING']), (apps.notifications.states.Status['SENDING'], apps.notifications.states.Status['SENDING']), (apps.notifications.states.Status['RETRYING'], apps.notifications.states.Status['RETRYING']), (apps.notifications.states.Status['SENT'], apps.notifications.states.Status['SENT']), (apps.notifications.states.Status['DELIVERED'], apps.notifications.states.Status['DELIVERED']), (apps.notifications.states.Status['FAILED'], apps.notifications.states.Status['FAILED']), (apps.notifications.states.Status['BOUNCED'], apps.notifications.states.Status['BOUNCED']), (apps.notifications.states.Status['SKIPPED'], apps.notifications.states.Status['SKIPPED']), (apps.notifications.states.Status['EXPIRED'], apps.notifications.states.Status['EXPIRED']), (apps.notifications.states.Status['CANCELLED'], apps.notifications.states.Status['CANCELLED'])], max_length=9)),
+                ('status', models.CharField(choices=[('scheduled', 'scheduled'), ('pending', 'pending'), ('sending', 'sending'), ('retrying', 'retrying'), ('sent', 'sent'), ('delivered', 'delivered'), ('failed', 'failed'), ('bounced', 'bounced'), ('skipped', 'skipped'), ('expired', 'expired'), ('cancelled', 'cancelled')], max_length=9)),
                 ('reason', models.CharField(blank=True, default='', max_length=40)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('crashes', models.PositiveSmallIntegerField(default=0)),

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from apps.common.callers import Kind
 from apps.common.ids import new_id
+from apps.notifications.lifecycle.states import UNKNOWN_OUTCOME
 from apps.notifications.models.notification import Notification
-from apps.notifications.states import UNKNOWN_OUTCOME
 
 
 class LetterState(StrEnum):

@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from apps.common.callers import Kind
 from apps.common.ids import new_id
-from apps.notifications import queues
+from apps.notifications.broker import topology
+from apps.notifications.broker.topology import Channel
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models.digest import DigestField, OptionalDigestField
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
 
 # An address as it goes to the wire: at most 64 characters, the sign and a domain of 253.
 RECIPIENT_MAX_LENGTH = 320
@@ -23,7 +23,7 @@ VISIBLE_TO_CLIENTS = Q(recipient=None)
 class Notification(models.Model):
     """One accepted notification. The row is the truth; messages on the broker only wake it.
 
-    ``timeline.advance`` is the only writer of ``status``.
+    ``transitions.advance`` is the only writer of ``status``.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -112,7 +112,7 @@ class Notification(models.Model):
     @property
     def lane(self) -> str:
         """The lane of the broker that carries this notification."""
-        return queues.lane_for(self.channel, self.priority)
+        return topology.lane_for(self.channel, self.priority)
 
     @property
     def content_variables(self) -> dict[str, Any]:

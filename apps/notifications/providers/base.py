@@ -9,31 +9,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from itertools import count
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
 import structlog
 
+from apps.notifications.lifecycle.outcomes import Outcome
+
 log = structlog.get_logger(__name__)
 
 DETAIL_MAX_CHARACTERS = 500
 # An e-mail address, or a run of characters as long as a device token: FCM's have 140 and more.
 PERSONAL_DATA = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+|[\w:%+/=-]{100,}")
-
-
-class Outcome(StrEnum):
-    """What one call on the wire came to. Each member has one rule in ``delivery.retry``."""
-
-    ACCEPTED = "accepted"
-    TRANSIENT = "transient"  # Try again later.
-    RATE_LIMITED = "rate_limited"  # Try again, not before ``retry_after``.
-    UNKNOWN = "unknown"  # It was handed over and no answer came: it may have arrived.
-    DEAD_ADDRESS = "dead_address"  # The address or token does not exist: never use it again.
-    REJECTED = "rejected"  # Refused for good, for a reason that is not the address.
-    CONFIGURATION = "configuration"  # Our credentials or settings are wrong: keep the message.
-    DEFECT = "defect"  # We sent something malformed: a person has to look.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

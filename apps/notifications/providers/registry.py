@@ -16,12 +16,12 @@ HERE = "apps.notifications.providers"
 PROVIDERS: dict[str, dict[str, str]] = {
     "email": {
         "sandbox": f"{HERE}.sandbox.SandboxMail",
-        "smtp": f"{HERE}.smtp.SmtpProvider",
+        "smtp": f"{HERE}.smtp.provider.SmtpProvider",
         "sendgrid": f"{HERE}.sendgrid.SendGridProvider",
     },
     "push": {
         "sandbox": f"{HERE}.sandbox.SandboxPush",
-        "fcm": f"{HERE}.fcm.FcmProvider",
+        "fcm": f"{HERE}.fcm.provider.FcmProvider",
     },
 }
 

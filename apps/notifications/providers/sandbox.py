@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 from uuid import UUID
 
+from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.models.sandbox import SandboxMessage
-from apps.notifications.providers.base import Mail, Message, Outcome, Provider, Push, Reply
-from apps.notifications.redaction import REDACTED, redacted
+from apps.notifications.privacy.redaction import REDACTED, redacted
+from apps.notifications.providers.base import Mail, Message, Provider, Push, Reply
 
 SLOW_SECONDS = 2.0
 # An address plays by its local part, "bounce@…" or "bounce+tag@…"; a token by its beginning.

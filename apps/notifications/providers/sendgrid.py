@@ -17,18 +17,18 @@ from django.conf import settings
 from python_http_client.client import Client
 from sendgrid import SendGridAPIClient
 
+from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.addresses import BadAddressError, name_and_address, wire_address
 from apps.notifications.providers.base import (
     Mail,
-    Outcome,
     Provider,
     Reply,
     provider_words,
     retry_after_seconds,
 )
 from apps.notifications.providers.deadline import deadline
-from apps.notifications.providers.http_connections import UnansweredError, bound_pools
-from apps.notifications.time_limits import HTTP_CALL_SECONDS
+from apps.notifications.providers.http import UnansweredError, bound_pools
+from apps.notifications.providers.time_limits import HTTP_CALL_SECONDS
 
 WAIT_MAX_SECONDS = 3600.0  # SendGrid's windows are a minute; a wrong clock must not cost a day.
 

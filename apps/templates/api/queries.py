@@ -5,7 +5,7 @@ import re
 from rest_framework.request import Request
 
 from apps.common.languages import canonical
-from apps.common.problems import invalid
+from apps.common.rest.problems import invalid
 from apps.templates.api.converters import VersionNumber
 from apps.templates.models import CATEGORY_MAX_LENGTH, Channel
 

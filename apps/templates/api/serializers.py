@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.languages import canonical
-from apps.common.serializers import StrictBooleanField, StrictCharField, StrictSerializer
+from apps.common.rest.serializers import StrictBooleanField, StrictCharField, StrictSerializer
 from apps.templates.api.converters import CODE_PATTERN
 from apps.templates.models import (
     CATEGORY_MAX_LENGTH,

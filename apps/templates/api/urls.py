@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.common.routes import either_slash
+from apps.common.rest.routes import either_slash
 from apps.templates.api import converters
 from apps.templates.api.views import PublishView, TemplateListView, TemplateView, VersionListView
 

@@ -11,9 +11,9 @@ from rest_framework.views import APIView
 
 from apps.common.callers import Caller, Scope, caller_of
 from apps.common.languages import fallbacks
-from apps.common.pagination import NewestFirst
-from apps.common.permissions import Access, AccessTable
-from apps.common.problems import Problem, impossible, invalid, pointer_to
+from apps.common.rest.pagination import NewestFirst
+from apps.common.rest.permissions import Access, AccessTable
+from apps.common.rest.problems import Problem, impossible, invalid, pointer_to
 from apps.templates import rendering, versions
 from apps.templates.api.answers import preview_answer, template_answer, version_answer
 from apps.templates.api.examples import (

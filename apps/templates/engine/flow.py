@@ -18,15 +18,8 @@ from liquid.builtin.tags.if_tag import IfNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 
 from apps.templates.engine.addresses import decides
-from apps.templates.engine.places import (
-    LOST,
-    PLACES_LIMIT,
-    VALUES,
-    Events,
-    Place,
-    after_output,
-    follow,
-)
+from apps.templates.engine.html_tokenizer import after_output, follow
+from apps.templates.engine.places import LOST, PLACES_LIMIT, VALUES, Events, Place
 
 Places = frozenset[Place]
 NOWHERE: Places = frozenset()

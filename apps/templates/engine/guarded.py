@@ -11,8 +11,9 @@ from liquid.stringify import to_liquid_string
 
 from apps.templates.engine.addresses import IGNORED_IN_ADDRESS, is_harmless, is_plainly_good
 from apps.templates.engine.buffers import Buffer, ValueBuffer
+from apps.templates.engine.html_tokenizer import values
 from apps.templates.engine.limits import CHARACTERS_PER_UNIT
-from apps.templates.engine.places import Kind, values
+from apps.templates.engine.places import Kind
 
 # What an output may be where it is part of a name.
 NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z_-]+")

@@ -35,17 +35,8 @@ from apps.templates.engine.guarded import (
     LiteralNode,
     NameNode,
 )
-from apps.templates.engine.places import (
-    NAMES,
-    OPEN,
-    START,
-    Event,
-    Events,
-    Kind,
-    Mode,
-    Place,
-    follow,
-)
+from apps.templates.engine.html_tokenizer import follow
+from apps.templates.engine.places import NAMES, OPEN, START, Event, Events, Kind, Mode, Place
 
 IN_A_TAG = "inside a tag an output can only stand in the quoted value of an attribute"
 UNQUOTED = "the value of an attribute with an output has to be quoted"

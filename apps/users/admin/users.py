@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from apps.users import second_factor, unconfirmed
+from apps.users import unconfirmed
 from apps.users.addresses import address_key
 from apps.users.admin.bases import (
     AccountModelAdmin,
@@ -20,6 +20,7 @@ from apps.users.admin.bases import (
 from apps.users.admin.forms import AccountAddForm, AccountChangeForm, AccountPasswordForm
 from apps.users.locales import forget_locale
 from apps.users.models import CategoryPreference, Device, ExternalId, User
+from apps.users.staff import second_factor
 
 # Who may set these makes administrators.
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")

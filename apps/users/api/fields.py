@@ -6,7 +6,7 @@ from datetime import time
 from typing import Any
 
 from apps.common import languages
-from apps.common.serializers import StrictCharField
+from apps.common.rest.serializers import StrictCharField
 from apps.users import addresses, timezones
 from apps.users.models.device import TOKEN_MAX_LENGTH
 

@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Scope, caller_of
-from apps.common.pagination import NewestFirst
-from apps.common.permissions import Access, AccessTable
-from apps.common.problems import Problem
+from apps.common.rest.pagination import NewestFirst
+from apps.common.rest.permissions import Access, AccessTable
+from apps.common.rest.problems import Problem
 from apps.users import devices, preferences, visibility
 from apps.users.api.preference_serializers import (
     PreferencesOut,

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.common.serializers import StrictBooleanField, StrictSerializer
+from apps.common.rest.serializers import StrictBooleanField, StrictSerializer
 from apps.users.api.fields import ClockField
 from apps.users.api.serializers import SwitchesIn
 from apps.users.models.preference import CATEGORY_MAX_LENGTH

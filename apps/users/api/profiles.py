@@ -13,10 +13,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Caller, Scope, caller_of
-from apps.common.pagination import NewestFirst
-from apps.common.permissions import Access, AccessTable
-from apps.common.problems import invalid, pointer_to
-from apps.common.queries import checked_query
+from apps.common.rest.pagination import NewestFirst
+from apps.common.rest.permissions import Access, AccessTable
+from apps.common.rest.problems import invalid, pointer_to
+from apps.common.rest.query_parameters import checked_query
 from apps.common.throttling import RateLimitHeaders, count_call
 from apps.users import accounts, login_limits, visibility
 from apps.users.addresses import address_key

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.common.serializers import StrictBooleanField, StrictCharField, StrictSerializer
+from apps.common.rest.serializers import StrictBooleanField, StrictCharField, StrictSerializer
 from apps.users.api.fields import (
     AddressField,
     LineField,

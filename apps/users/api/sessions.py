@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.common.permissions import Access, AccessTable
-from apps.common.serializers import StrictSerializer
+from apps.common.rest.permissions import Access, AccessTable
+from apps.common.rest.serializers import StrictSerializer
 from apps.common.throttling import RateLimitHeaders, count_call
 from apps.users import (
     confirmations,

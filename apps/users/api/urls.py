@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.common.routes import either_slash
+from apps.common.rest.routes import either_slash
 from apps.users.api.possessions import DevicesView, DeviceView, PreferencesView
 from apps.users.api.profiles import UsersView
 from apps.users.api.sessions import (

@@ -45,8 +45,8 @@ def our_builder() -> Build:
     import django  # noqa: PLC0415 - only this builder needs our settings.
 
     django.setup()
-    from apps.notifications.providers import mime  # noqa: PLC0415 - as above.
     from apps.notifications.providers.base import Mail  # noqa: PLC0415
+    from apps.notifications.providers.smtp import mime  # noqa: PLC0415 - as above.
 
     def build(pk: UUID, recipient: str) -> bytes:
         ref = f"raw-{pk}"

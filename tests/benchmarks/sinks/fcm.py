@@ -28,7 +28,7 @@ def _answer(body: object) -> bytes:
 TOKEN_ANSWER, MESSAGE_ANSWER = _answer(TOKEN), _answer(MESSAGE)
 
 
-class FcmLine(asyncio.Protocol):
+class FcmClient(asyncio.Protocol):
     """One connection."""
 
     def __init__(self, book: Book, *, latency: float) -> None:
@@ -81,7 +81,7 @@ def main() -> None:
     given = parser.parse_args()
     book = Book(times=False)
     run(
-        lambda: FcmLine(book, latency=given.latency),
+        lambda: FcmClient(book, latency=given.latency),
         port=given.port,
         control_port=given.control_port,
         book=book,

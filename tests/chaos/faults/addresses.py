@@ -7,7 +7,7 @@ every mail to such an address bounces: none was known to be dead when it was pre
 import time
 from uuid import uuid4
 
-from apps.notifications.queues import Channel
+from apps.notifications.broker.topology import Channel
 from tests.chaos import bulk
 from tests.chaos.copies import CALLS_IN_FLIGHT
 from tests.chaos.faults.registry import fault

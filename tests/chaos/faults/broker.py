@@ -8,8 +8,8 @@ from typing import Any
 
 from kombu import Connection
 
-from apps.notifications import queues
-from apps.notifications.queues import Channel
+from apps.notifications.broker import topology
+from apps.notifications.broker.topology import Channel
 from tests.chaos import bulk
 from tests.chaos.faults.registry import fault
 from tests.chaos.scene import Scene
@@ -70,12 +70,12 @@ def queues_deleted(scene: Scene, seconds: float) -> None:
 
 def _delete_all(url: str) -> None:
     channel: Any
-    lane = queues.DEFAULT_LANE
-    rungs = [queues.rung(seconds, lane=lane) for seconds in queues.RUNGS_SECONDS]
+    lane = topology.DEFAULT_LANE
+    delay_queues = [topology.delay_queue(seconds, lane=lane) for seconds in topology.DELAYS_SECONDS]
     with Connection(url) as connection, connection.channel() as channel:
-        for queue in (queues.FAILED, *queues.LANES.values(), *rungs):
+        for queue in (topology.FAILED, *topology.LANES.values(), *delay_queues):
             channel.queue_delete(queue.name)
-        for exchange in (queues.EXCHANGE, queues.DEAD_LETTER_EXCHANGE):
+        for exchange in (topology.EXCHANGE, topology.DEAD_LETTER_EXCHANGE):
             channel.exchange_delete(exchange.name)
-        for rung in rungs:
-            channel.exchange_delete(rung.exchange.name)
+        for delay_queue in delay_queues:
+            channel.exchange_delete(delay_queue.exchange.name)

@@ -8,7 +8,7 @@ from typing import Any
 from kombu import Connection, Consumer, Queue
 from kombu.message import Message
 
-from apps.notifications import queues
+from apps.notifications.broker import topology
 from tests.chaos.faults.registry import fault
 from tests.chaos.scene import Scene
 
@@ -39,7 +39,7 @@ def _repeat(url: str, over: threading.Event) -> None:
                 return
             producer.publish(
                 message.body,
-                exchange=queues.EXCHANGE.name,
+                exchange=topology.EXCHANGE.name,
                 routing_key=message.delivery_info["routing_key"],
                 headers={**message.headers, MARK: "1"},
                 content_type=message.content_type,
@@ -59,8 +59,8 @@ def _repeat(url: str, over: threading.Event) -> None:
         )
         bound = ears(connection.channel())
         bound.declare()
-        for lane in queues.LANES:
-            bound.bind_to(exchange=queues.EXCHANGE.name, routing_key=lane)
+        for lane in topology.LANES:
+            bound.bind_to(exchange=topology.EXCHANGE.name, routing_key=lane)
         with Consumer(connection, queues=[bound], on_message=again, auto_declare=False):
             while not over.is_set():
                 with suppress(TimeoutError):

@@ -8,8 +8,8 @@ from typing import Any
 
 from kombu import Connection
 
-from apps.notifications import queues
-from apps.notifications.queues import Channel
+from apps.notifications.broker import topology
+from apps.notifications.broker.topology import Channel
 from tests.chaos import bulk
 from tests.chaos.copies import (
     CALLS_IN_FLIGHT,
@@ -118,7 +118,7 @@ def scheduler_absent(scene: Scene, seconds: float) -> None:
 def _lose_messages(scene: Scene) -> None:
     channel: Any
     with Connection(scene.rabbitmq.url) as connection, connection.channel() as channel:
-        for name in queues.LANES:
+        for name in topology.LANES:
             channel.queue_purge(name)
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from apps.common.problems import Problem
+from apps.common.rest.problems import Problem
 from apps.common.server import BodyLimits, Limits, Server
 from apps.common.server.answers import Start
 from apps.common.server.refusals import REFUSAL

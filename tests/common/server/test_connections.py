@@ -39,7 +39,15 @@ def test_what_comes_of_a_second_request_while_the_first_is_worked_on_has_its_tim
     assert caller.answer().status == 408
 
 
-def test_a_client_that_has_said_all_reads_its_answers(caller: Caller) -> None:
+def test_a_client_that_has_said_all_reads_its_answer(caller: Caller) -> None:
+    caller.send(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n")
+    caller.socket.shutdown(socket.SHUT_WR)
+
+    assert caller.answer().body == {"slow": True}
+    assert caller.closed()
+
+
+def test_a_client_that_has_said_more_than_one_thing_reads_all_answers(caller: Caller) -> None:
     caller.send(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n", GET % 2)
     caller.socket.shutdown(socket.SHUT_WR)
 

@@ -9,8 +9,8 @@ from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
 from apps.common.callers import Caller, Kind, Scope
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
-from apps.notifications.states import Status
 from apps.users import tokens
 from apps.users.models import User
 from tests.notifications.cast import REHEARSAL, accepted, assert_problem, body, client_with, person

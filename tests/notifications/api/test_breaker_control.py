@@ -7,9 +7,10 @@ from typing import Any
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
-from apps.notifications import breakers, limits
-from apps.notifications.breakers import State
-from apps.notifications.providers.base import Outcome, Reply
+from apps.notifications.flow_control import breakers, limits
+from apps.notifications.flow_control.breakers import State
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.providers.base import Reply
 from tests.notifications.cast import assert_problem, client_with
 
 

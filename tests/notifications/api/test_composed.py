@@ -7,10 +7,10 @@ import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification, SandboxMessage
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
 from apps.templates import versions
 from apps.templates.content import check
 from apps.users.models import Device, User

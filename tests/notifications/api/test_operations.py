@@ -13,11 +13,11 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.notifications import breakers
-from apps.notifications.breakers import Forced
-from apps.notifications.heartbeat import VERSION, Heart
+from apps.notifications.broker.topology import LANES
+from apps.notifications.flow_control import breakers
+from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.models import Heartbeat, Notification
-from apps.notifications.queues import LANES
+from apps.notifications.operations.heartbeat import VERSION, HeartbeatThread
 from apps.users.models import User
 from tests.notifications.cast import Lanes, accepted, assert_problem
 
@@ -30,7 +30,7 @@ def checks(answer: Any) -> dict[str, tuple[str, str]]:
 
 
 def beat(role: str, queues: tuple[str, ...] = (), **changes: Any) -> None:
-    Heart(role=role, queues=queues).beat()
+    HeartbeatThread(role=role, queues=queues).beat()
     Heartbeat.objects.filter(role=role).update(**changes)
 
 
@@ -72,8 +72,8 @@ def test_services_answer_without_a_broker(shop: APIClient, broker_away: Callable
 
 
 def test_a_process_that_leaves_takes_itself_off_the_list(shop: APIClient) -> None:
-    heart = Heart(role="web")
-    heart.beat()
+    heartbeat = HeartbeatThread(role="web")
+    heartbeat.beat()
     assert [one["role"] for one in shop.get(SERVICES).json()["processes"]] == ["web"]
     Heartbeat.objects.all().delete()
     assert shop.get(SERVICES).json()["processes"] == []

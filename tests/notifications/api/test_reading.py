@@ -8,15 +8,15 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.common.renderers import JSONRenderer
+from apps.common.rest.renderers import JSONRenderer
 from apps.notifications.api.answers import (
     AcceptedSerializer,
     accepted_answer,
 )
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
 from apps.users.models import User
 from tests.notifications.cast import accepted, body, pointers
 

@@ -7,10 +7,10 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import LetterState, Notification, Receipt, SandboxMessage
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
 from apps.users import contacts
 from apps.users.addresses import address_hash
 from apps.users.models import Device, Suppression, User

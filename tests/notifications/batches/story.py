@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.notifications.batches.making import make_slice
+from apps.notifications.batches.materialize import make_slice
 from apps.notifications.models import Batch
 
 BATCHES = "/api/v1/batches/"

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from rest_framework.test import APIClient
 
-from apps.notifications.batches.making import make_slice
+from apps.notifications.batches.materialize import make_slice
 from apps.notifications.models import Batch
 from apps.users.models import User
 from tests.notifications.batches.story import ndjson, taken, upload

@@ -9,8 +9,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, BatchSlice, Notification
-from apps.notifications.states import Status
 from apps.users import contacts
 from apps.users.models import User
 from tests.notifications.batches.story import broadcast, errors, make_all, read, taken

@@ -7,10 +7,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
-from apps.notifications.batches.cancelling import STEP_ROWS
-from apps.notifications.batches.making import make_slice
+from apps.notifications.batches.cancel import STEP_ROWS
+from apps.notifications.batches.materialize import make_slice
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, BatchSlice, Event, Notification
-from apps.notifications.states import Status
 from apps.users import tokens
 from apps.users.models import User
 from tests.notifications.batches.story import (

@@ -13,10 +13,10 @@ from rest_framework.test import APIClient
 
 from apps.common.setting_apart import FAILURES_MAX
 from apps.notifications.batches import slices
-from apps.notifications.batches.making import make_slice
-from apps.notifications.batches.receiving import drop_broken_off
+from apps.notifications.batches.materialize import make_slice
+from apps.notifications.batches.upload import drop_broken_off
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, BatchSlice, BatchState, Event, Notification
-from apps.notifications.states import Status
 from apps.templates import rendering
 from apps.templates.models import TemplateVersion
 from apps.users.models import User

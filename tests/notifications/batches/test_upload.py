@@ -10,8 +10,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.callers import Scope
-from apps.notifications.batches import reading
-from apps.notifications.batches.receiving import drop_broken_off
+from apps.notifications.batches import file_rows
+from apps.notifications.batches.upload import drop_broken_off
 from apps.notifications.models import Batch, BatchSlice, BatchState, Notification
 from apps.users.models import User
 from tests.notifications.batches.story import (
@@ -264,7 +264,7 @@ def test_more_than_a_million_rows_are_refused_while_they_are_read() -> None:
 
     source: Any = Endless()
     with pytest.raises(Exception, match="more than 1000000 rows"):
-        for _ in reading.rows(source, reading.FileFormat.NDJSON):
+        for _ in file_rows.rows(source, file_rows.FileFormat.NDJSON):
             pass
     assert source.read_bytes < 4_000_000
 

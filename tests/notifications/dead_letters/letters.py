@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 from django.utils import timezone
 
 from apps.common.callers import Caller
-from apps.notifications import dead_letters
-from apps.notifications.dead_letters import Poison
+from apps.notifications.dead_letters import store
+from apps.notifications.dead_letters.store import Poison
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import (
     Attempt,
     DeadLetter,
@@ -17,7 +18,6 @@ from apps.notifications.models import (
     DeadLetterReplay,
     Notification,
 )
-from apps.notifications.states import Status
 from apps.users.models import User
 from tests.notifications.cast import SHOP, standing
 
@@ -45,7 +45,7 @@ def dead(
             started_at=timezone.now(),
             duration_ms=12,
         )
-    dead_letters.record_failed([row.pk])
+    store.record_failed([row.pk])
     return DeadLetter.objects.get(notification=row)
 
 
@@ -55,7 +55,7 @@ def poison(*ids: UUID | str, body: str | None = None, reason: str = "rejected") 
     text = json.dumps([[[str(pk) for pk in ids], 0], {}, {}]) if body is None else body
     message = {"headers": {"task": "notifications.deliver_email"}, "body": text}
     deaths = [{"queue": "email", "reason": reason, "count": 1}]
-    dead_letters.record_poison(
+    store.record_poison(
         Poison(
             message_id=message_id, reason=reason, channel="email", x_death=deaths, message=message
         )

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from apps.notifications.admin.dead_letters import BY_HAND_MAX
-from apps.notifications.dead_letter_desk import many, single
-from apps.notifications.dead_letter_desk.filters import Filter
+from apps.notifications.dead_letters import replay_many, replay_one
+from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetter, DeadLetterReplay
 from apps.users.models import User
 from tests.notifications.cast import person
@@ -42,7 +42,7 @@ def act(client: Client, word: str, *letters: DeadLetter, note: str = "") -> str:
 
 def test_the_list_shows_what_is_open_unless_asked_otherwise(operator: Client, alice: User) -> None:
     letters = [dead(alice) for _ in range(2)]
-    single.discard(letters[0].pk, by="operator", reason="over")
+    replay_one.discard(letters[0].pk, by="operator", reason="over")
     page = operator.get(LETTERS).content.decode()
     assert str(letters[1].pk) in page
     assert str(letters[0].pk) not in page
@@ -75,7 +75,7 @@ def test_the_list_can_be_narrowed(operator: Client, alice: User, query: dict[str
 
 def test_a_letter_is_shown_with_its_history(operator: Client, alice: User) -> None:
     letter = dead(alice)
-    done = single.replay(letter.pk, by="desk", note="the server is back")
+    done = replay_one.replay(letter.pk, by="desk", note="the server is back")
     page = operator.get(f"{LETTERS}{letter.pk}/change/").content.decode()
     for words in (str(letter.notification_id), str(done.replayed_as), "desk", "554"):
         assert words in page
@@ -168,8 +168,8 @@ def test_a_wrong_form_starts_nothing(operator: Client, wrong: dict[str, str]) ->
 def test_the_progress_is_shown_and_a_replay_can_be_stopped(operator: Client, alice: User) -> None:
     for _ in range(3):
         dead(alice)
-    replay = many.start(Filter(channel="email"), kind="", by="desk", rate_per_second=1)
-    many.replay_slice()
+    replay = replay_many.start(Filter(channel="email"), kind="", by="desk", rate_per_second=1)
+    replay_many.replay_slice()
     page = operator.get(f"{REPLAYS}{replay.pk}/change/").content.decode()
     assert "replay_started" in page
     assert "email" in page
@@ -181,7 +181,7 @@ def test_the_progress_is_shown_and_a_replay_can_be_stopped(operator: Client, ali
 
 def test_the_audit_trail_cannot_be_changed(operator: Client, alice: User) -> None:
     letter = dead(alice)
-    single.discard(letter.pk, by="desk", reason="over")
+    replay_one.discard(letter.pk, by="desk", reason="over")
     page = operator.get(TRAIL).content.decode()
     assert "discarded" in page
     assert str(letter.pk) in page

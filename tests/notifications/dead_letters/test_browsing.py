@@ -10,9 +10,9 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind
-from apps.notifications import replays
+from apps.notifications.dead_letters import resend
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Notification
-from apps.notifications.states import Status
 from apps.users.models import User
 from tests.notifications.cast import REHEARSAL, SHOP, assert_problem, client_with, pointers
 from tests.notifications.dead_letters.letters import PATH, dead, poison, recorded_before
@@ -159,10 +159,10 @@ def test_poison_is_shown_with_its_message_and_its_way(shop: APIClient, db: None)
 def test_the_lineage_leads_both_ways(shop: APIClient, alice: User) -> None:
     first = dead(alice)
     assert first.notification is not None
-    second = replays.replay(first.notification, caller=SHOP).notification
+    second = resend.replay(first.notification, caller=SHOP).notification
     Notification.objects.filter(pk=second.pk).update(status=Status.FAILED)
     second.refresh_from_db()
-    third = replays.replay(second, caller=SHOP).notification
+    third = resend.replay(second, caller=SHOP).notification
     middle = DeadLetter.objects.get(notification=second)
     chain = [str(first.notification_id), str(second.pk), str(third.pk)]
     for letter in (first, middle):

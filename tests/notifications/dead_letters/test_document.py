@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from apps.notifications.dead_letter_desk import single
+from apps.notifications.dead_letters import replay_one
 from apps.users.models import User
 from tests.contracts.test_openapi import Held, document, held
 from tests.notifications.dead_letters.letters import PATH, dead, poison
@@ -23,7 +23,7 @@ def test_answers_keep_to_the_document(
     alice: User,
 ) -> None:
     letter, thrown_out, other = dead(alice), poison("x", reason="delivery_limit"), dead(alice)
-    single.replay(other.pk, by="operator")
+    replay_one.replay(other.pk, by="operator")
     replay: Any = shop.post(f"{PATH}replay", {"channel": "email"}, format="json")
     reason = {"reason": "not ours"}
     for answer, path, method in (

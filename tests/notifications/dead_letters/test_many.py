@@ -10,12 +10,12 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind
-from apps.notifications.dead_letter_desk import many, single
-from apps.notifications.dead_letter_desk.filters import Filter
-from apps.notifications.dead_letter_desk.many import SLICE_LETTERS, replay_slice
+from apps.notifications.dead_letters import replay_many, replay_one
+from apps.notifications.dead_letters.filters import Filter
+from apps.notifications.dead_letters.replay_many import SLICE_LETTERS, replay_slice
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, DeadLetterReplay, Notification
-from apps.notifications.scheduler import schedule_until
-from apps.notifications.states import Status
+from apps.notifications.scheduler.loop import schedule_until
 from apps.users import contacts
 from apps.users.models import User
 from tests.notifications.cast import (
@@ -158,7 +158,7 @@ def at(seconds: float) -> timedelta:
 def test_the_rate_is_kept(alice: User) -> None:
     for _ in range(12):
         dead(alice)
-    replay = many.start(Filter(), kind="", by="operator", rate_per_second=10)
+    replay = replay_many.start(Filter(), kind="", by="operator", rate_per_second=10)
     begun = timezone.now()
     assert replay_slice()
     assert not replay_slice()
@@ -173,7 +173,7 @@ def test_the_rate_is_kept(alice: User) -> None:
 def test_a_pause_makes_no_burst(alice: User) -> None:
     for _ in range(9):
         dead(alice)
-    replay = many.start(Filter(), kind="", by="operator", rate_per_second=3)
+    replay = replay_many.start(Filter(), kind="", by="operator", rate_per_second=3)
     DeadLetterReplay.objects.update(next_at=timezone.now() - timedelta(hours=1))
     assert replay_slice()
     replay.refresh_from_db()
@@ -184,12 +184,12 @@ def test_a_pause_makes_no_burst(alice: User) -> None:
 def test_a_slice_is_bounded(alice: User) -> None:
     for _ in range(SLICE_LETTERS + 1):
         dead(alice, provider="")
-    replay = many.start(Filter(), kind="", by="operator", rate_per_second=1000)
+    replay = replay_many.start(Filter(), kind="", by="operator", rate_per_second=1000)
     overdue_replays()
     assert replay_slice()
     replay.refresh_from_db()
     assert (replay.replayed, replay.state) == (SLICE_LETTERS, "running")
-    assert many.remaining(replay) == 1
+    assert replay_many.remaining(replay) == 1
     assert replay_slice()
     replay.refresh_from_db()
     assert (replay.replayed, replay.state) == (SLICE_LETTERS + 1, "finished")
@@ -216,8 +216,8 @@ def test_a_cancelled_replay_goes_no_further(shop: APIClient, alice: User) -> Non
 def test_what_was_settled_meanwhile_is_left_alone(shop: APIClient, alice: User) -> None:
     first, second, third = dead(alice), dead(alice), dead(alice)
     replay = started(shop)
-    single.replay(first.pk, by="bob")
-    single.discard(second.pk, by="bob", reason="over")
+    replay_one.replay(first.pk, by="bob")
+    replay_one.discard(second.pk, by="bob", reason="over")
     assert progress(shop, replay)["remaining"] == 1
     run_to_the_end()
     assert progress(shop, replay)["replayed"] == 1
@@ -317,7 +317,7 @@ def test_a_slice_costs_the_same_whatever_its_size(
 ) -> None:
     for _ in range(count):
         dead(alice, provider="")
-    many.start(Filter(), kind="", by="operator", rate_per_second=1000)
+    replay_many.start(Filter(), kind="", by="operator", rate_per_second=1000)
     overdue_replays()
     contacts.known_locales({alice.pk})
     # 1 is one due, 2 savepoint, 3 lock it, 4 lock letters, 5 their notifications, 6 which of them
@@ -332,7 +332,9 @@ def test_several_schedulers_replay_each_letter_once() -> None:
     template("welcome")
     user = person("alice")
     letters = [dead(user, provider="") for _ in range(60)]
-    replays = [many.start(Filter(), kind="", by="operator", rate_per_second=1000) for _ in "ab"]
+    replays = [
+        replay_many.start(Filter(), kind="", by="operator", rate_per_second=1000) for _ in "ab"
+    ]
     stop = threading.Event()
 
     def schedule() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from apps.common.setting_apart import FAILURES_MAX
-from apps.notifications.dead_letter_desk import many
-from apps.notifications.dead_letter_desk.filters import Filter
+from apps.notifications.dead_letters import replay_many
+from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetter, DeadLetterReplay, LetterState, ReplayState
 from apps.users.models import User
 from tests.notifications.cast import Lanes
@@ -22,13 +22,13 @@ def broker(lanes: Lanes) -> Lanes:
 
 
 def begun(**criteria: Any) -> DeadLetterReplay:
-    return many.start(Filter(**criteria), kind="", by="operator", rate_per_second=1000)
+    return replay_many.start(Filter(**criteria), kind="", by="operator", rate_per_second=1000)
 
 
 def go_on(*, steps: int) -> None:
     for _ in range(steps):
         overdue_replays()
-        assert many.replay_slice()
+        assert replay_many.replay_slice()
 
 
 def test_one_bad_letter_is_refused_in_the_end_and_the_others_are_replayed(alice: User) -> None:
@@ -61,8 +61,8 @@ def test_a_replay_whose_filter_cannot_be_read_stops_no_other_and_is_given_up(ali
     DeadLetterReplay.objects.filter(pk=bad.pk).update(criteria={"since": "yesterday"})
     # The one that failed is put off, so the other has its turn.
     DeadLetterReplay.objects.filter(pk=bad.pk).update(next_at=bad.next_at - timedelta(seconds=1))
-    assert many.replay_slice()
-    assert many.replay_slice()
+    assert replay_many.replay_slice()
+    assert replay_many.replay_slice()
     good.refresh_from_db()
     assert (good.state, good.replayed) == (ReplayState.FINISHED, 1)
     go_on(steps=FAILURES_MAX - 1)
@@ -75,4 +75,4 @@ def test_a_replay_whose_filter_cannot_be_read_stops_no_other_and_is_given_up(ali
         f"given up after 8 failures: {bad.last_error}",
     )
     overdue_replays()
-    assert not many.replay_slice()
+    assert not replay_many.replay_slice()

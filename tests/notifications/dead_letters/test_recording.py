@@ -7,13 +7,13 @@ import pytest
 from celery import current_app
 from django.apps import apps
 
-from apps.notifications import queues
-from apps.notifications.dead_letter_desk import single
+from apps.notifications.broker import topology
+from apps.notifications.dead_letters import replay_one
 from apps.notifications.models import Attempt, DeadLetter
 from apps.users.models import User
 from tests.notifications.cast import REHEARSAL, Lanes, accepted
 from tests.notifications.dead_letters.letters import dead
-from tests.notifications.test_dead_letters import recorded
+from tests.notifications.dead_letters.test_store import recorded
 
 pytestmark = pytest.mark.django_db
 
@@ -52,11 +52,11 @@ def test_a_message_that_kills_its_workers_ends_there_and_can_be_replayed(
         producer.publish(
             [[[str(row.pk)], 0], {}, {}],
             serializer="json",
-            exchange=queues.EXCHANGE.name,
+            exchange=topology.EXCHANGE.name,
             routing_key="email.bulk",
             headers={"task": "notifications.deliver_email", "id": "killer-1"},
         )
-        for _ in range(queues.DELIVERY_LIMIT + 1):
+        for _ in range(topology.DELIVERY_LIMIT + 1):
             take_and_die()
         recorded(connection, 1)
     letter = DeadLetter.objects.get()
@@ -66,7 +66,7 @@ def test_a_message_that_kills_its_workers_ends_there_and_can_be_replayed(
         "killer-1",
     )
     assert lanes.depth("email.bulk") == 0
-    assert single.replay(letter.pk, by="operator").woken == (row.pk,)
+    assert replay_one.replay(letter.pk, by="operator").woken == (row.pk,)
 
 
 def take_and_die() -> None:

@@ -10,11 +10,10 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.common.problems import Problem
-from apps.notifications import dead_letters, replays
-from apps.notifications.dead_letter_desk import single
+from apps.common.rest.problems import Problem
+from apps.notifications.dead_letters import replay_one, resend, store
+from apps.notifications.lifecycle.states import FINISHED, REPLAYABLE, Status
 from apps.notifications.models import DeadLetter, DeadLetterAction, Notification
-from apps.notifications.states import FINISHED, REPLAYABLE, Status
 from apps.users import contacts
 from apps.users.models import User
 from tests.notifications.cast import (
@@ -68,7 +67,7 @@ def test_a_letter_is_replayed_once(shop: APIClient, alice: User) -> None:
 
 def test_a_rehearsal_stays_a_rehearsal(alice: User) -> None:
     letter = dead(alice, caller=REHEARSAL)
-    single.replay(letter.pk, by="operator")
+    replay_one.replay(letter.pk, by="operator")
     (new,) = replays_of(letter)
     assert (new.kind, new.client) == ("test", "shop")
 
@@ -155,8 +154,8 @@ def test_replaying_the_notification_settles_its_dead_letter(shop: APIClient, ali
 def test_a_letter_that_comes_after_the_replay_is_not_open(alice: User) -> None:
     """The recorder may be late; an open letter would have the notification sent a second time."""
     row = standing(alice, Status.FAILED, reason="rejected")
-    new = replays.replay(row, caller=SHOP).notification
-    dead_letters.record_failed([row.pk])
+    new = resend.replay(row, caller=SHOP).notification
+    store.record_failed([row.pk])
     letter = DeadLetter.objects.get()
     assert (letter.state, letter.replayed_as) == ("replayed", new.pk)
 
@@ -190,7 +189,7 @@ def test_poison_wakes_the_waiting_notifications_that_it_names(shop: APIClient, a
 
 def test_poison_whose_work_is_done_is_settled_without_waking(alice: User) -> None:
     letter = poison(*(standing(alice, status).pk for status in sorted(FINISHED)))
-    assert single.replay(letter.pk, by="operator").woken == ()
+    assert replay_one.replay(letter.pk, by="operator").woken == ()
     letter.refresh_from_db()
     assert letter.state == "replayed"
 
@@ -225,7 +224,7 @@ def test_poison_that_names_nothing_can_only_be_discarded(shop: APIClient, body: 
 def test_poison_of_the_failed_queue_names_one_notification(alice: User) -> None:
     row = accepted(alice)
     letter = poison(body=f'{{"notification_id": "{row.pk}"}}')
-    assert single.replay(letter.pk, by="operator").woken == (row.pk,)
+    assert replay_one.replay(letter.pk, by="operator").woken == (row.pk,)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -238,7 +237,7 @@ def test_replays_at_the_same_time_send_once() -> None:
     def work() -> None:
         try:
             start.wait()
-            single.replay(letter.pk, by="operator")
+            replay_one.replay(letter.pk, by="operator")
             answers.append("replayed")
         except Problem as problem:
             answers.append(str(problem.status_code))

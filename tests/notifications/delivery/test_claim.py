@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from apps.common.ids import new_id
 from apps.notifications.delivery.claim import LEASE, claim
+from apps.notifications.lifecycle.states import CLAIMABLE, Status
 from apps.notifications.models import Notification
-from apps.notifications.states import CLAIMABLE, Status
 from apps.users.models import User
 from tests.notifications.cast import accepted, person, standing, template
 

@@ -16,9 +16,11 @@ from django.utils import timezone
 from psycopg.conninfo import make_conninfo
 
 from apps.common.ids import new_id
-from apps.notifications import dead_letters
+from apps.notifications.broker.topology import Channel
+from apps.notifications.dead_letters import store
 from apps.notifications.delivery.claim import LEASE, RENEW_SECONDS, claim
-from apps.notifications.delivery.deliver import BULK_CHUNK_SECONDS, deliver
+from apps.notifications.delivery.send import BULK_CHUNK_SECONDS, deliver
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import (
     Attempt,
     DeadLetter,
@@ -26,8 +28,6 @@ from apps.notifications.models import (
     LetterState,
     Notification,
 )
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
 from apps.users.models import Device, Suppression, User
 from tests import services
 from tests.fakes.fcm_server import FcmServer
@@ -358,7 +358,7 @@ def test_the_dead_letter_of_what_was_sent_after_all_is_closed(alice: User, smtp:
 
     def give_up() -> None:
         taken_back(row, Status.FAILED, reason="crashed")()
-        dead_letters.record_failed([row.pk])
+        store.record_failed([row.pk])
 
     smtp.once_taken = give_up
     driven(row)
@@ -576,4 +576,4 @@ def test_a_worker_whose_clock_is_an_hour_off_holds_rows_for_a_minute(
     # Nor does it put a message back at once, again and again, that is due later by all others.
     Notification.objects.update(next_attempt_at=right() + timedelta(seconds=40))
     (again,) = deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=1)
-    assert again.rung_seconds == 30
+    assert again.delay_seconds == 30

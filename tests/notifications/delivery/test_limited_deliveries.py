@@ -8,11 +8,12 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
-from apps.notifications import limits, sweep
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
+from apps.notifications.flow_control import limits
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Event, Notification
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
+from apps.notifications.scheduler import sweep
 from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.smtp_server import SmtpServer

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
-from apps.notifications.delivery.again import Again
-from apps.notifications.delivery.deliver import AWAY_RUNG_SECONDS, BULK_CHUNK_SECONDS, deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.requeue import Requeue
+from apps.notifications.delivery.send import AWAY_RUNG_SECONDS, BULK_CHUNK_SECONDS, deliver
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
 from tests.fakes.fcm_server import FcmServer
 from tests.notifications.cast import accepted, person, template
 
@@ -37,7 +37,7 @@ def rows(fcm: FcmServer) -> list[Notification]:
     return [accepted(bob, notification_type="push", priority=0) for _ in range(COUNT)]
 
 
-def driven(rows: list[Notification]) -> list[Again]:
+def driven(rows: list[Notification]) -> list[Requeue]:
     return deliver(channel=Channel.PUSH, ids=[row.pk for row in rows], attempt=0)
 
 
@@ -116,7 +116,7 @@ def test_a_long_bulk_message_makes_way_and_leaves_the_rest_unclaimed(
     assert statuses(rows[SECOND]) == {Status.SENT: 50, Status.PENDING: 50}
     assert statuses(rows[THIRD]) == statuses(rows[FOURTH]) == {Status.PENDING: 100}
     assert fcm.requests == 100
-    assert {(again.lane, again.attempt, again.rung_seconds) for again in waits} == {
+    assert {(again.lane, again.attempt, again.delay_seconds) for again in waits} == {
         ("push.bulk", 0, None)
     }
     again = [pk for group in waits for pk in group.ids]
@@ -138,7 +138,7 @@ def test_what_is_on_the_wire_is_recorded_when_the_next_chunk_cannot_be_claimed(
     assert statuses(rows[FIRST]) == {Status.SENT: 50}
     assert statuses(rows[50:]) == {Status.PENDING: 300}
     # To where it came from, after a while.
-    assert (again.lane, again.attempt, again.rung_seconds) == (None, 0, AWAY_RUNG_SECONDS)
+    assert (again.lane, again.attempt, again.delay_seconds) == (None, 0, AWAY_RUNG_SECONDS)
     assert again.ids == [row.pk for row in rows[50:]]
 
 

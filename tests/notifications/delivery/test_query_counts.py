@@ -5,10 +5,10 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
 from apps.users.models import User
 from tests.notifications.cast import accepted, person
 

@@ -8,14 +8,14 @@ import pytest
 from django.utils import timezone
 
 from apps.common.ids import new_id
-from apps.notifications import timeline
-from apps.notifications.delivery.again import Again
-from apps.notifications.delivery.deliver import deliver
-from apps.notifications.delivery.moves import RETRY_GRACE
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.requeue import Requeue
+from apps.notifications.delivery.send import deliver
+from apps.notifications.delivery.settle import RETRY_GRACE
+from apps.notifications.lifecycle import timeline
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, DeadLetter, Event, Notification
 from apps.notifications.models.sandbox import SandboxMessage
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
 from apps.templates.models import TemplateVersion
 from apps.users import contacts, preferences
 from apps.users.models import Device, User
@@ -24,7 +24,7 @@ from tests.notifications.cast import REHEARSAL, accepted, person, template
 pytestmark = pytest.mark.django_db
 
 
-def driven(row: Notification) -> list[Again]:
+def driven(row: Notification) -> list[Requeue]:
     """Deliver one row as its message would, and read it again."""
     again = deliver(channel=Channel(row.channel), ids=[row.pk], attempt=row.attempts)
     row.refresh_from_db()
@@ -149,9 +149,9 @@ def test_a_flaky_address_is_retried_and_then_delivered(welcome: None, settings: 
     assert row.wake_at == row.next_attempt_at + RETRY_GRACE
     (group,) = again
     assert (group.lane, group.attempt, group.ids) == ("email", 1, [row.pk])
-    assert group.rung_seconds in {4, 8}
+    assert group.delay_seconds in {4, 8}
     assert events(row) == [("retrying", "transient: 451 4.3.0")]
-    # Its message comes early: the row goes to the next rung and spends nothing.
+    # Its message comes early: the row goes to the next delay queue and spends nothing.
     (early,) = driven(row)
     assert (early.ids, early.attempt) == ([row.pk], 1)
     assert (row.status, row.attempts) == (Status.RETRYING, 1)

@@ -7,16 +7,16 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.common.problems import Problem
-from apps.notifications import breakers
-from apps.notifications.breakers.circuit import Forced
-from apps.notifications.dead_letter_desk import many, single
-from apps.notifications.dead_letter_desk.filters import Filter
-from apps.notifications.delivery.deliver import deliver
-from apps.notifications.delivery.moves import RETRY_GRACE
+from apps.common.rest.problems import Problem
+from apps.notifications.broker.topology import Channel
+from apps.notifications.dead_letters import replay_many, replay_one
+from apps.notifications.dead_letters.filters import Filter
+from apps.notifications.delivery.send import deliver
+from apps.notifications.delivery.settle import RETRY_GRACE
+from apps.notifications.flow_control import breakers
+from apps.notifications.flow_control.breakers.circuit import Forced
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, LetterState, Notification
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
 from apps.users.models import User
 from tests.fakes.smtp_server import DROP, SmtpServer
 from tests.notifications.cast import accepted, assert_problem, standing
@@ -167,18 +167,18 @@ def attempt(row: Notification, outcome: str) -> None:
 
 def test_a_replay_by_filter_leaves_it_out_unless_it_is_named(alice: User) -> None:
     doubtful, usual = dead(alice, reason="unknown_outcome"), dead(alice)
-    assert many.count(Filter(), kind="") == 1
-    many.start(Filter(channel="email"), kind="", by="operator", rate_per_second=1000)
+    assert replay_many.count(Filter(), kind="") == 1
+    replay_many.start(Filter(channel="email"), kind="", by="operator", rate_per_second=1000)
     overdue_replays()
-    while many.replay_slice():
+    while replay_many.replay_slice():
         overdue_replays()
     assert (len(replays_of(usual)), replays_of(doubtful)) == (1, [])
 
     named = Filter(reason="unknown_outcome")
-    assert many.count(named, kind="") == 1
-    many.start(named, kind="", by="operator", rate_per_second=1000)
+    assert replay_many.count(named, kind="") == 1
+    replay_many.start(named, kind="", by="operator", rate_per_second=1000)
     overdue_replays()
-    while many.replay_slice():
+    while replay_many.replay_slice():
         overdue_replays()
     assert len(replays_of(doubtful)) == 1
 
@@ -186,5 +186,5 @@ def test_a_replay_by_filter_leaves_it_out_unless_it_is_named(alice: User) -> Non
 def test_staff_and_operators_are_asked_as_well(alice: User) -> None:
     letter = dead(alice, reason="unknown_outcome")
     with pytest.raises(Problem):
-        single.replay(letter.pk, by="operator")
-    assert single.replay(letter.pk, by="operator", may_have_arrived=True).replayed_as
+        replay_one.replay(letter.pk, by="operator")
+    assert replay_one.replay(letter.pk, by="operator", may_have_arrived=True).replayed_as

@@ -12,18 +12,19 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.common.ids import new_id
+from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery import record
+from apps.notifications.delivery.attempt_rounds import AttemptRound, Call
 from apps.notifications.delivery.claim import claim
-from apps.notifications.delivery.deliver import BULK_CHUNK_SECONDS, deliver
-from apps.notifications.delivery.moves import RETRY_GRACE
-from apps.notifications.delivery.retry import Policy
-from apps.notifications.delivery.rounds import Call, Round
+from apps.notifications.delivery.retry_policy import Policy
+from apps.notifications.delivery.send import BULK_CHUNK_SECONDS, deliver
+from apps.notifications.delivery.settle import RETRY_GRACE
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.lifecycle.states import Status
+from apps.notifications.lifecycle.transitions import advance
 from apps.notifications.models import Attempt, DeadLetter, Notification
-from apps.notifications.providers.base import Mail, Outcome, Reply
-from apps.notifications.providers.smtp import SmtpProvider
-from apps.notifications.queues import Channel
-from apps.notifications.states import Status
-from apps.notifications.timeline import advance
+from apps.notifications.providers.base import Mail, Reply
+from apps.notifications.providers.smtp.provider import SmtpProvider
 from apps.users.models import Device, Suppression, User
 from tests.fakes.fcm_server import FcmServer, refusal
 from tests.fakes.fixtures import point_at_smtp
@@ -179,7 +180,7 @@ def test_a_bulk_chunk_makes_way_and_gives_the_rest_back(
         )
         sent = Notification.objects.filter(status=Status.SENT)
         assert set(group.ids) == given_back
-        assert (group.lane, group.attempt, group.rung_seconds) == ("email.bulk", 0, None)
+        assert (group.lane, group.attempt, group.delay_seconds) == ("email.bulk", 0, None)
         # Those that had been begun by then go out as well, one in each thread.
         assert 20 <= sent.count() <= 20 + SmtpProvider.threads
         assert sent.count() == len(smtp.mails) == 60 - len(given_back)
@@ -371,7 +372,7 @@ def test_a_retry_is_looked_for_soon_after_it_was_due(alice: User) -> None:
         text="Welcome",
     )
     busy = Reply(outcome=Outcome.TRANSIENT, code="450")
-    done = Round(
+    done = AttemptRound(
         notification=claimed.rows[0],
         started_at=now,
         accepted_before=False,
@@ -380,7 +381,7 @@ def test_a_retry_is_looked_for_soon_after_it_was_due(alice: User) -> None:
     record.outcomes(
         claimed.id,
         rounds=[done],
-        hindered=[],
+        held_back=[],
         policy=Policy(max_attempts=5, base_seconds=8, max_seconds=60),
         now=now,
     )

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.notifications import breakers
-from apps.notifications.breakers import Forced, State
-from apps.notifications.breakers.mismatches import BELIEVED_MAX
-from apps.notifications.delivery.deliver import deliver
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
+from apps.notifications.flow_control import breakers
+from apps.notifications.flow_control.breakers import Forced, State
+from apps.notifications.flow_control.breakers.sender_id_guard import BELIEVED_MAX
 from apps.notifications.models import Attempt, DeadLetter, Notification
-from apps.notifications.queues import Channel
 from apps.users.models import Device, User
 from tests.fakes.fcm_server import FcmServer, refusal
 from tests.notifications.cast import accepted, person

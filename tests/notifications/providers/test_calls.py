@@ -8,7 +8,8 @@ from typing import ClassVar
 import pytest
 from structlog.testing import capture_logs
 
-from apps.notifications.providers.base import Outcome, Provider, Push, Reply
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.providers.base import Provider, Push, Reply
 from tests.fakes.messages import a_push
 
 

@@ -16,12 +16,12 @@ import trustme
 from google.auth.exceptions import TransportError
 from pytest_django.fixtures import Settings
 
-from apps.notifications.providers.base import Outcome
+from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.deadline import Address, deadline, resolve_by_system
-from apps.notifications.providers.fcm import FcmProvider
-from apps.notifications.providers.fcm_line import FcmLine
+from apps.notifications.providers.fcm.client import FcmClient
+from apps.notifications.providers.fcm.provider import FcmProvider
 from apps.notifications.providers.sendgrid import SendGridProvider
-from apps.notifications.providers.smtp import SmtpProvider
+from apps.notifications.providers.smtp.provider import SmtpProvider
 from tests.fakes.fcm_server import EVERY_TOKEN, FcmServer
 from tests.fakes.fixtures import point_at_smtp
 from tests.fakes.http_server import Answer, json_answer
@@ -90,8 +90,8 @@ def test_continuation_lines_that_do_not_end_are_not_read_to_their_end(
 def test_a_kept_session_that_drips_is_given_up(
     smtp: SmtpProvider, smtp_server: SmtpServer, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apps.notifications.providers.smtp_session.IDLE_CHECK_SECONDS", 0.0)
-    monkeypatch.setattr("apps.notifications.providers.smtp_session.CHECK_SECONDS", SECONDS / 4)
+    monkeypatch.setattr("apps.notifications.providers.smtp.session.IDLE_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr("apps.notifications.providers.smtp.session.CHECK_SECONDS", SECONDS / 4)
     if stage == "rset":
         smtp_server.answer("rcpt", "450 4.2.0 Busy", times=1)
     smtp_server.answer(stage, DRIP + "250")
@@ -248,7 +248,7 @@ def test_who_waits_for_the_exchange_of_another_ends_at_its_own_deadline(
 ) -> None:
     fcm_server.token_answers = [Answer(hang=True)]
     key_file = Path(settings.FCM_SERVICE_ACCOUNT_FILE)
-    line = FcmLine(url=fcm_server.url, key_file=key_file, connections=1, timeout=30.0)
+    line = FcmClient(url=fcm_server.url, key_file=key_file, connections=1, timeout=30.0)
     ended = threading.Event()
 
     def exchange() -> None:

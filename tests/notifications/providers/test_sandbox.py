@@ -6,8 +6,8 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from apps.common.ids import new_id
+from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.models.sandbox import SandboxMessage
-from apps.notifications.providers.base import Outcome
 from apps.notifications.providers.sandbox import SandboxMail, SandboxPush
 from tests.fakes.messages import a_mail, a_push
 

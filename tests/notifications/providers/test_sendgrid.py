@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.fixtures import Settings
 
-from apps.notifications.providers.base import Outcome
+from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.sendgrid import SendGridProvider, body_of, classify
 from tests.fakes.http_server import Answer
 from tests.fakes.messages import a_mail

@@ -6,8 +6,8 @@ from celery import current_app
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.notifications import queues
-from apps.notifications.outbox import PUBLISH_ERRORS
+from apps.notifications.broker import topology
+from apps.notifications.broker.publisher import PUBLISH_ERRORS
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
             raise CommandError("Without BROKER_URL there is nothing to declare.")
         try:
             with current_app.connection_for_write() as connection:
-                queues.declare_all(connection)
+                topology.declare_all(connection)
         except PUBLISH_ERRORS as error:
             message = f"The broker refused: {type(error).__name__}: {error}"
             raise CommandError(message) from None

@@ -13,18 +13,21 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.common.callers import Caller, Kind, Scope
-from apps.common.correlation import correlated
 from apps.common.health import Health, overall
 from apps.common.ids import new_id
-from apps.common.problems import Problem
-from apps.notifications import demo, intake, replays, requests
+from apps.common.middleware.correlation import correlated
+from apps.common.rest.problems import Problem
 from apps.notifications.api.health import READY_PROBES
-from apps.notifications.management.dead_letter_words import DeadLetterWords
+from apps.notifications.dead_letters import resend
+from apps.notifications.embedded import demo
+from apps.notifications.intake import accept, requests
+from apps.notifications.management.dead_letter_commands import DeadLetterCommands
 from apps.notifications.models import Notification
 from apps.templates import catalog, rendering
-from apps.users import api_keys, second_factor
+from apps.users import api_keys
 from apps.users.addresses import address_key
 from apps.users.models import User
+from apps.users.staff import second_factor
 
 OPERATOR = "operator"
 
@@ -80,7 +83,7 @@ class Command(BaseCommand):
 
         about_letters = "Look through dead letters, replay and discard them."
         letters = words.add_parser("dead-letters", help=about_letters, description=about_letters)
-        DeadLetterWords(command=self, by=OPERATOR).add_to(letters)
+        DeadLetterCommands(command=self, by=OPERATOR).add_to(letters)
 
         word("doctor", self.doctor, "Check what the installation depends on.")
 
@@ -129,7 +132,7 @@ class Command(BaseCommand):
             asked = msgspec.convert(given, requests.SendRequest)
         except msgspec.ValidationError as error:
             raise requests.as_problem(error) from None
-        accepted = intake.accept(asked, caller=Caller(client=arguments.client))
+        accepted = accept.accept(asked, caller=Caller(client=arguments.client))
         self.stdout.write(str(accepted.notification.pk))
 
     def preview(self, arguments: Namespace) -> None:
@@ -154,7 +157,7 @@ class Command(BaseCommand):
         original = Notification.objects.filter(pk=arguments.notification).first()
         if original is None:
             raise CommandError("There is no such notification.")
-        done = replays.replay(
+        done = resend.replay(
             original,
             caller=Caller(client=OPERATOR),
             may_have_arrived=arguments.may_have_arrived,

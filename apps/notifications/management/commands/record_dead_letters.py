@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.notifications.dead_letter_recorder import Recorder, broker_connection
-from apps.notifications.heartbeat import Heart
-from apps.notifications.queues import FAILED
+from apps.notifications.broker.topology import FAILED
+from apps.notifications.dead_letters.consumer import Recorder, broker_connection
+from apps.notifications.operations.heartbeat import HeartbeatThread
 
 
 class Command(BaseCommand):
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, stop)
-            heart = Heart(role="dead-letter-recorder", queues=[FAILED.name])
-            heart.start()
+            heartbeat = HeartbeatThread(role="dead-letter-recorder", queues=[FAILED.name])
+            heartbeat.start()
             recorder.run()
-            heart.stop()
+            heartbeat.stop()

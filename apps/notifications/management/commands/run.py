@@ -13,8 +13,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
 
 from apps.common.serving import serve
-from apps.notifications import demo
 from apps.notifications.api.welcome import sandbox_link
+from apps.notifications.embedded import demo
 
 ADDRESS = "127.0.0.1"
 # As SQLite says it of a file that is no database at all.

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.notifications.heartbeat import Heart
-from apps.notifications.scheduler import schedule_until
+from apps.notifications.operations.heartbeat import HeartbeatThread
+from apps.notifications.scheduler.loop import schedule_until
 
 
 class Command(BaseCommand):
@@ -17,7 +17,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        heart = Heart(role="scheduler")
-        heart.start()
+        heartbeat = HeartbeatThread(role="scheduler")
+        heartbeat.start()
         schedule_until(stop)
-        heart.stop()
+        heartbeat.stop()

@@ -1,0 +1,1 @@
+"""Values that all processes share in Redis."""

@@ -1,0 +1,111 @@
+"""The JSON parser of every endpoint: bounded in size and depth, strict about characters."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+import msgspec
+from django.conf import settings
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+from apps.common.rest.problems import Problem, invalid, pointer_to
+
+MAX_DEPTH = 32
+# Tab, line feed and carriage return belong to texts; the other control characters do not.
+CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# In a raw body a control character can only stand escaped, so a body without these is clean.
+ESCAPED_CONTROL = re.compile(rb"\\u00(?:[01][0-9a-fA-F]|7[fF])|\\[bf]|\x7f")
+
+# A JSON string, escapes included; one that never ends runs to the end of the body.
+STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|$)', re.DOTALL)
+BRACKETS = re.compile(rb"[{}\[\]]")
+
+
+def read_bounded(stream: IO[bytes], context: Mapping[str, Any]) -> bytes:
+    """Read a body within the view's ``max_body_bytes``.
+
+    Raises:
+        Problem: 413 when the body is longer, as announced or as found.
+    """
+    limit = getattr(context.get("view"), "max_body_bytes", settings.REQUEST_BODY_MAX_BYTES)
+    request = context.get("request")
+    announced = request.META.get("CONTENT_LENGTH") if request is not None else None
+    too_large = announced and announced.isdecimal() and int(announced) > limit
+    raw = b"" if too_large else stream.read(limit + 1)
+    if too_large or len(raw) > limit:
+        raise Problem(413, f"The body is larger than {limit} bytes.")
+    return raw
+
+
+def places(value: Any, steps: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield every scalar, and every key, of a decoded document with the steps to it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield (*steps, key), key
+            yield from places(inner, (*steps, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from places(inner, (*steps, index))
+    else:
+        yield steps, value
+
+
+def refuse_depth(raw: bytes) -> None:
+    """Refuse nesting beyond ``MAX_DEPTH`` before anything recurses into it."""
+    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return
+    depth = 0
+    for bracket in BRACKETS.findall(STRINGS.sub(b"", raw)):
+        depth += 1 if bracket in b"{[" else -1
+        if depth > MAX_DEPTH:
+            detail = f"The body is nested deeper than {MAX_DEPTH} levels."
+            raise Problem(400, detail, code="too_deep")
+
+
+def decode(raw: bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
+    """Decode a JSON body.
+
+    Raises:
+        ParseError: Malformed JSON or text that is not UTF-8; the message names the byte.
+        Problem: 400 for too deep a nesting or a control character, with a pointer.
+    """
+    refuse_depth(raw)
+    try:
+        value = msgspec.json.decode(raw) if decoder is None else decoder.decode(raw)
+        # A row that a decoder leaves for later is only now decoded, and may be malformed itself.
+        if ESCAPED_CONTROL.search(raw):
+            _refuse_control_characters(msgspec.json.decode(raw))
+    except msgspec.ValidationError as error:
+        if decoder is not None:
+            raise
+        # Without a class to hold it against, only a number can be wrong: too large for a float.
+        message = f"The body holds a number out of range: {error}"
+        raise ParseError(message, code="malformed_json") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"The body is not valid JSON: {error}"
+        raise ParseError(message, code="malformed_json") from None
+    return value
+
+
+def _refuse_control_characters(value: Any) -> None:
+    for steps, scalar in places(value):
+        if isinstance(scalar, str) and CONTROL_CHARACTER.search(scalar):
+            raise invalid(
+                pointer_to(*steps), "control_character", "Control characters are not allowed."
+            )
+
+
+class StrictJSONParser(BaseParser):
+    """Parses ``application/json``."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the decoded body."""
+        return decode(read_bounded(stream, parser_context or {}))

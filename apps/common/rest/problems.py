@@ -1,0 +1,277 @@
+"""Every refusal and failure as RFC 9457 ``application/problem+json``."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from apps.common.middleware.correlation import current_id
+
+log = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+# A restart of the database takes a few seconds.
+DATABASE_RETRY_SECONDS = 5
+# RFC 6901: the two characters that a JSON pointer escapes.
+POINTER_ESCAPES = str.maketrans({"~": "~0", "/": "~1"})
+
+DEFAULT_CODES = {
+    400: "bad_request",
+    401: "not_authenticated",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    408: "request_timeout",
+    409: "conflict",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    422: "unprocessable",
+    429: "rate_limited",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldError:
+    """One thing that is wrong in the request, and where.
+
+    Attributes:
+        pointer: RFC 6901 JSON pointer into the body, such as ``/variables/name``; the name of
+            a query parameter after ``?`` for those.
+        code: A word that programs can compare.
+        detail: A sentence for people.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(exceptions.APIException):
+    """Raise to answer with a problem.
+
+    Args:
+        status: HTTP status.
+        detail: A sentence for people, without personal data.
+        code: A word for programs; by default the status's own.
+        errors: The places where the request is wrong.
+        headers: Further answer headers, such as ``Retry-After``.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: Iterable[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status_code = status
+        self.problem_code = code or DEFAULT_CODES[status]
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+
+def invalid(pointer: str, code: str, detail: str) -> Problem:
+    """Make the 400 for one wrong place in the request."""
+    return Problem(
+        400,
+        "The request is not valid.",
+        code="invalid",
+        errors=[FieldError(pointer=pointer, code=code, detail=detail)],
+    )
+
+
+def impossible(pointer: str, code: str, detail: str) -> Problem:
+    """Make the 422 for a well-formed request that cannot be carried out."""
+    return Problem(
+        422,
+        detail,
+        code=code,
+        errors=[FieldError(pointer=pointer, code=code, detail=detail)],
+    )
+
+
+def pointer_to(*steps: str | int) -> str:
+    """Join steps into an RFC 6901 JSON pointer."""
+    return "".join(f"/{str(step).translate(POINTER_ESCAPES)}" for step in steps)
+
+
+def problem_body(
+    *,
+    status: int,
+    detail: str,
+    code: str,
+    instance: str,
+    errors: Iterable[FieldError] = (),
+) -> dict[str, Any]:
+    """Build the members of a problem document."""
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+        "correlation_id": current_id(),
+        "errors": [asdict(error) for error in errors],
+    }
+
+
+def problem_response(
+    request: HttpRequest,
+    status: int,
+    detail: str,
+    *,
+    code: str | None = None,
+    errors: Iterable[FieldError] = (),
+) -> HttpResponse:
+    """Answer with a problem outside of the REST framework."""
+    body = problem_body(
+        status=status,
+        detail=detail,
+        code=code or DEFAULT_CODES[status],
+        instance=request.path,
+        errors=errors,
+    )
+    return HttpResponse(json.dumps(body), status=status, content_type=CONTENT_TYPE)
+
+
+def field_errors(detail: Any, *steps: str | int) -> Iterator[FieldError]:
+    """Flatten the nested detail of a REST framework ``ValidationError`` into pointers."""
+    if isinstance(detail, Mapping):
+        for key, value in detail.items():
+            inner = steps if key == "non_field_errors" else (*steps, key)
+            yield from field_errors(value, *inner)
+    elif isinstance(detail, list):
+        for index, value in enumerate(detail):
+            nested = isinstance(value, Mapping | list)
+            yield from field_errors(value, *((*steps, index) if nested else steps))
+    else:
+        yield FieldError(
+            pointer=pointer_to(*steps), code=getattr(detail, "code", "invalid"), detail=str(detail)
+        )
+
+
+def _as_problem(error: Exception) -> Problem | None:  # noqa: PLR0911 - one line for each kind.
+    match error:
+        case Problem():
+            return error
+        case exceptions.ValidationError():
+            return Problem(
+                400,
+                "The request is not valid.",
+                code="invalid",
+                errors=field_errors(error.detail),
+            )
+        case Http404():
+            return Problem(404, "There is nothing here.")
+        case PermissionDenied():
+            return Problem(403, "This is not allowed with this credential.")
+        case RequestDataTooBig():
+            return Problem(413, "The body is too large.")
+        case SuspiciousOperation():
+            return Problem(400, "The request is not valid.")
+        case exceptions.APIException():
+            headers = {}
+            if challenge := getattr(error, "auth_header", None):
+                headers["WWW-Authenticate"] = challenge
+            if (wait := getattr(error, "wait", None)) is not None:
+                headers["Retry-After"] = str(int(wait))
+            code = error.get_codes()
+            return Problem(
+                error.status_code,
+                str(error.detail),
+                code=code if isinstance(code, str) else None,
+                headers=headers,
+            )
+        case _:
+            return None
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Turn whatever a REST framework view raises into a problem (``EXCEPTION_HANDLER``)."""
+    problem = _as_problem(error)
+    request = context["request"]
+    if isinstance(error, OperationalError | InterfaceError):
+        # Away, or busy with others: nothing was stored, and the same call may be made again.
+        log.warning("no answer from the database", path=request.path, error=type(error).__name__)
+        headers = {"Retry-After": str(DATABASE_RETRY_SECONDS)}
+        problem = Problem(503, "The database does not answer; try again soon.", headers=headers)
+    if problem is None:
+        log.error("request failed", path=request.path, method=request.method, exc_info=error)
+        problem = Problem(500, "Something went wrong on our side; the correlation id finds it.")
+    if isinstance(error, exceptions.MethodNotAllowed):
+        problem.headers["Allow"] = ", ".join(context["view"].allowed_methods)
+    body = problem_body(
+        status=problem.status_code,
+        detail=str(problem.detail),
+        code=problem.problem_code,
+        instance=request.path,
+        errors=problem.errors,
+    )
+    # The browsable API and the pages of the documentation write HTML, which must say so.
+    renderer = getattr(request, "accepted_renderer", None)
+    shown_as_page = renderer is not None and renderer.format in {"api", "html"}
+    return Response(
+        body,
+        status=problem.status_code,
+        headers=problem.headers,
+        content_type=None if shown_as_page else CONTENT_TYPE,
+    )
+
+
+class ProblemMiddleware:
+    """Answers in problem+json where Django itself refuses, unless a browser asked for a page."""
+
+    KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, replacing Django's error pages."""
+        # PostgreSQL cannot store or compare a NUL byte, so no path or query may carry one.
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            return problem_response(request, 400, "The address contains a NUL byte.")
+        response = self.get_response(request)
+        replaceable = response.get("Content-Type", "").startswith("text/html")
+        if response.status_code < HTTPStatus.BAD_REQUEST or not replaceable or wants_page(request):
+            return response
+        phrase = HTTPStatus(response.status_code).phrase
+        problem = problem_response(
+            request,
+            response.status_code,
+            DETAILS.get(response.status_code, f"{phrase}."),
+            code=DEFAULT_CODES.get(response.status_code, "error"),
+        )
+        for header in self.KEPT_HEADERS:
+            if header in response:
+                problem[header] = response[header]
+        return problem
+
+
+DETAILS = {
+    400: "The request is not valid.",
+    403: "This is not allowed with this credential.",
+    404: "There is nothing here.",
+    405: "This method is not allowed here.",
+    500: "Something went wrong on our side; the correlation id finds it.",
+}
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """Tell whether the caller is a browser, which names text/html in its Accept header."""
+    return "text/html" in request.headers.get("Accept", "")

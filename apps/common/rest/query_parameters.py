@@ -1,0 +1,94 @@
+"""Query parameters, validated like bodies: strict, and with a pointer to what is wrong."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from rest_framework.request import Request
+
+from apps.common.rest.problems import FieldError, Problem, problem_response
+from apps.common.rest.serializers import StrictSerializer
+
+# Paging and the browsable API have parameters of their own.
+OTHER_PARAMETERS = frozenset({"cursor", "page_size", "format"})
+
+# The admin is Django's, and some of its filters take several values.
+NOT_OURS = "/admin/"
+
+
+class OneValueQuery(QueryDict):
+    """A query whose parameters have one value each: no parameter of this system is a list.
+
+    Django would take the last value and drop the others, which the caller also meant.
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the value.
+
+        Raises:
+            Problem: 400 where there are several.
+        """
+        if len(self.getlist(name)) > 1:
+            detail = "This parameter takes one value and is given more than once."
+            error = FieldError(pointer=f"?{name}", code="repeated", detail=detail)
+            raise Problem(400, "The query is not valid.", code="invalid", errors=[error])
+        return super().__getitem__(name)
+
+
+class OneValueMiddleware:
+    """Lets no view read a query parameter that is given twice.
+
+    It is refused where it is read, so that whoever may not call the view hears of that first.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, with such a query in place of Django's."""
+        # Most calls have no query or one parameter, and are spared the reading.
+        several = "&" in request.META.get("QUERY_STRING", "")
+        if several and not request.path_info.startswith(NOT_OURS):
+            given = request.GET
+            if any(len(values) > 1 for _, values in given.lists()):
+                query = OneValueQuery(mutable=True)
+                for name, values in given.lists():
+                    query.setlist(name, values)
+                request.GET = query  # type: ignore[assignment] # Nobody changes it all the same.
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer for pages; the views of the API turn a problem into an answer themselves."""
+        if not isinstance(error, Problem):
+            return None
+        return problem_response(
+            request,
+            error.status_code,
+            str(error.detail),
+            code=error.problem_code,
+            errors=error.errors,
+        )
+
+
+def checked_query(request: Request, serializer: type[StrictSerializer]) -> dict[str, Any]:
+    """Validate the query parameters.
+
+    Raises:
+        Problem: 400 at ``?name`` for each that is unknown or malformed.
+    """
+    given = {
+        name: value for name, value in request.query_params.items() if name not in OTHER_PARAMETERS
+    }
+    query = serializer(data=given)
+    if not query.is_valid():
+        raise Problem(
+            400,
+            "The query is not valid.",
+            code="invalid",
+            errors=[
+                FieldError(pointer=f"?{name}", code=detail.code, detail=str(detail))
+                for name, details in query.errors.items()
+                for detail in details
+            ],
+        )
+    return dict(query.validated_data)

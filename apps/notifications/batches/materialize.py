@@ -1,0 +1,197 @@
+"""Make the notifications of batches, slice by slice, by whichever process sweeps.
+
+A slice's rows, their ids and the progress are written in one transaction, so a process may die
+at any moment: a slice is made wholly or not at all, and made again it changes nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from apps.common.callers import Caller, Kind
+from apps.common.ids import derived_id
+from apps.common.middleware.correlation import correlated
+from apps.common.rest.problems import Problem
+from apps.common.setting_apart import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
+from apps.notifications.batches.cancel import cancel_some
+from apps.notifications.batches.pieces import (
+    COULD_NOT_BE_MADE,
+    Asked,
+    errors_of,
+    given_up,
+    next_piece,
+)
+from apps.notifications.broker import kept_connection, topology
+from apps.notifications.broker.kept_connection import KeptConnection
+from apps.notifications.broker.publisher import PUBLISH_ERRORS
+from apps.notifications.intake import accept
+from apps.notifications.intake.accept import Answer, Membership
+from apps.notifications.intake.requests import SendRequest
+from apps.notifications.models import Batch, BatchError, BatchState
+
+log = structlog.get_logger(__name__)
+
+
+# While this many messages of a hundred wait in a lane of the batch, no more rows are made: the
+# workers have enough, and what is not made yet can still be paused.
+AHEAD_MESSAGES = 50
+LOOK_AGAIN = timedelta(seconds=0.5)
+
+# A step that fails is tried again after this long, doubled each time: ten minutes in all, since
+# the rest of the batch waits for it.
+FIRST_WAIT = timedelta(seconds=5)
+FAILURES_COLUMN_MAX = 32_767
+
+
+def make_slice(*, kept: KeptConnection | None = None) -> bool:
+    """Go on with one batch: make its next slice, or cancel the next rows of a cancelled one.
+
+    Safe in several processes: each takes a batch that no other holds.
+
+    Args:
+        kept: The broker connection of this thread; by default one for this call.
+
+    Returns:
+        Whether anything was done; then there may be more to do at once.
+    """
+    due = Batch.objects.filter(
+        next_at__lte=timezone.now(), state__in=(BatchState.RUNNING, BatchState.CANCELLED)
+    )
+    # Asked first without a transaction: on SQLite every transaction takes the one lock to write.
+    if not due.exists():
+        return False
+    deep = _deep_lanes(kept)
+    with transaction.atomic():
+        now = timezone.now()
+        batch = (
+            due.filter(next_at__lte=now)
+            .order_by("next_at")
+            .select_for_update(skip_locked=True)
+            .first()
+        )
+        if batch is None:
+            return False
+        with correlated(batch.correlation_id):
+            return _go_on(batch, deep=deep, now=now)
+
+
+def _go_on(batch: Batch, *, deep: frozenset[str], now: datetime) -> bool:
+    """Do the next step of a batch; one that fails puts this batch off, and no other."""
+    failures = batch.failures
+    try:
+        with transaction.atomic():
+            if batch.state == BatchState.CANCELLED:
+                cancel_some(batch, now=now)
+            elif deep.isdisjoint(batch.lanes):
+                _make(batch, now=now)
+            else:
+                batch.next_at = now + LOOK_AGAIN
+                batch.save(update_fields=["next_at"])
+                return False
+    except Exception as error:
+        if meets_all(error):
+            raise
+        _put_off(batch, error, failures=failures + 1, now=now)
+    return True
+
+
+def _put_off(batch: Batch, error: Exception, *, failures: int, now: datetime) -> None:
+    """Leave a batch alone whose step failed, longer each time."""
+    batch.failures = min(failures, FAILURES_COLUMN_MAX)
+    batch.last_error = name_of(error)[:200]
+    batch.next_at = now + wait_after(batch.failures, first=FIRST_WAIT)
+    batch.save(update_fields=["failures", "last_error", "next_at"])
+    log.error(
+        "a step of a batch failed",
+        batch_id=str(batch.pk),
+        failures=batch.failures,
+        failures_max=FAILURES_MAX,
+        next_try=batch.next_at.isoformat(),
+        exc_info=error,
+    )
+
+
+def _deep_lanes(kept: KeptConnection | None) -> frozenset[str]:
+    """Name the lanes that have enough; without a broker, all of them."""
+    try:
+        with kept_connection.use(kept) as broker:
+            depths = topology.depths(broker)
+    except PUBLISH_ERRORS:
+        return frozenset(topology.LANES)
+    return frozenset(lane for lane in topology.LANES if depths[lane] >= AHEAD_MESSAGES)
+
+
+def _make(batch: Batch, *, now: datetime) -> None:
+    """Make one slice and write the progress down.
+
+    At the last of the tries whatever cannot be made is counted as rejected, so that the rest goes
+    on. If there is more of that kind right behind it, it does not have to fail as often again.
+    """
+    last_try = batch.failures >= FAILURES_MAX - 1
+    piece, given_up = next_piece(batch, last_try=last_try)
+    first_index = batch.done
+    asked = [
+        Asked(index=index, row_id=derived_id(batch.pk, name), request=row)
+        for index, (name, row) in enumerate(zip(piece.names, piece.rows, strict=True), first_index)
+        if isinstance(row, SendRequest)
+    ]
+    answers = _accepted_apart(batch, asked) if last_try else _accepted(batch, asked)
+    refused = {
+        index: row for index, row in enumerate(piece.rows, first_index) if isinstance(row, Problem)
+    }
+    lanes = set(batch.lanes)
+    for one, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, Problem):
+            refused[one.index] = answer
+        else:
+            lanes.add(answer.notification.lane)
+            batch.duplicates += answer.replayed
+            batch.accepted += not answer.replayed
+    BatchError.objects.bulk_create(
+        BatchError(batch=batch, index=index, errors=errors_of(problem))
+        for index, problem in sorted(refused.items())
+    )
+    batch.rejected += len(refused)
+    batch.lanes = sorted(lanes)
+    batch.next_at = now
+    given_up |= any(problem.problem_code == COULD_NOT_BE_MADE for problem in refused.values())
+    batch.failures = FAILURES_MAX if given_up and not piece.last else 0
+    if piece.last:
+        # People who were erased, or changed their mind, since they were counted.
+        batch.total = batch.done
+        batch.state, batch.next_at, batch.ended_at = BatchState.FINISHED, None, now
+        # What was said to everybody may be personal, and nothing needs it any more.
+        batch.terms = {}
+        log.info(
+            "batch made",
+            batch_id=str(batch.pk),
+            accepted=batch.accepted,
+            duplicates=batch.duplicates,
+            rejected=batch.rejected,
+        )
+    batch.save()
+
+
+def _accepted(batch: Batch, asked: Sequence[Asked]) -> list[Answer]:
+    return accept.accept_all(
+        [one.request for one in asked],
+        caller=Caller(client=batch.client, kind=Kind(batch.kind)),
+        member=Membership(
+            batch_id=batch.pk,
+            row_ids=[one.row_id for one in asked],
+            asked_at=batch.created_at,
+        ),
+    )
+
+
+def _accepted_apart(batch: Batch, asked: Sequence[Asked]) -> list[Answer]:
+    """Accept those that can be, whatever happens with single ones."""
+
+    def reject(one: Asked, error: Exception) -> list[Answer]:
+        return [given_up(batch, one.index, error)]
+
+    parts = set_apart(asked, lambda some: _accepted(batch, some), failed=reject)
+    return [answer for part in parts for answer in part]

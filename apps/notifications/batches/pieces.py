@@ -1,0 +1,216 @@
+"""What the next slice of a batch is made of: users of an audience, or lines of a file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+import msgspec
+import structlog
+from django.db import transaction
+from rest_framework.exceptions import ParseError
+
+from apps.common.rest.parsers import CONTROL_CHARACTER, decode, places
+from apps.common.rest.problems import Problem, invalid, pointer_to
+from apps.common.setting_apart import FAILURES_MAX, meets_all, name_of
+from apps.notifications.batches import file_rows, slices
+from apps.notifications.intake import requests
+from apps.notifications.intake.requests import BroadcastRequest, SendRequest
+from apps.notifications.models import Batch, BatchSource
+from apps.users import contacts
+
+log = structlog.get_logger(__name__)
+
+
+# A pointer holds the names of fields as they were given, and PostgreSQL stores no NUL.
+WRITTEN_OUT = {code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)}
+
+
+COULD_NOT_BE_MADE = "could_not_be_made"
+
+
+Row = SendRequest | Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One row that is asked for.
+
+    Attributes:
+        index: Its place in the batch, from 0.
+        row_id: The id that its notification will have.
+        request: What is asked for.
+    """
+
+    index: int
+    row_id: UUID
+    request: SendRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """The next rows of a batch.
+
+    Attributes:
+        rows: What is asked for, or why it cannot be.
+        names: What tells each row from the others of the batch, for its id.
+        last: Whether no more come after these.
+    """
+
+    rows: Sequence[Row]
+    names: Sequence[str]
+    last: bool
+
+
+def given_up(batch: Batch, index: int, error: Exception) -> Problem:
+    """Say that a row became no notification, and for which reason."""
+    log.error(
+        "a row of a batch was given up",
+        batch_id=str(batch.pk),
+        index=index,
+        exc_info=error,
+    )
+    batch.last_error = name_of(error)[:200]
+    detail = f"This row could not be made in {FAILURES_MAX} tries: {name_of(error)}."
+    return Problem(500, detail, code=COULD_NOT_BE_MADE)
+
+
+def errors_of(problem: Problem) -> list[dict[str, str]]:
+    """Write down what is wrong with a row, without its values."""
+    if problem.errors:
+        return [
+            {**asdict(error), "pointer": error.pointer.translate(WRITTEN_OUT)}
+            for error in problem.errors
+        ]
+    return [{"pointer": "", "code": problem.problem_code, "detail": str(problem.detail)}]
+
+
+def walks(batch: Batch) -> bool:
+    """Tell whether the recipients are found by walking through the users."""
+    return batch.source == BatchSource.BROADCAST and not batch.terms["by_name"]
+
+
+def next_piece(batch: Batch, *, last_try: bool) -> tuple[Piece, bool]:
+    """Take the next rows.
+
+    Args:
+        batch: The batch.
+        last_try: Whether rows that cannot be read are to be given up.
+
+    Returns:
+        The rows, and whether they were given up as a whole.
+    """
+    try:
+        with transaction.atomic():
+            if walks(batch):
+                return _from_audience(batch), False
+            return _from_slices(batch, last_try=last_try), False
+    except Exception as error:
+        if not last_try or meets_all(error):
+            raise
+        return _unreadable(batch, error), True
+
+
+def _unreadable(batch: Batch, error: Exception) -> Piece:
+    """Give up the next rows, of which nothing is known but how many they are."""
+    found = list(batch.slices.order_by("first_index").values_list("pk", "first_index")[:2])
+    if found:
+        batch.slices.filter(pk=found[0][0]).delete()
+        beyond = found[1][1] if len(found) > 1 else batch.total
+        count = beyond - found[0][1]
+        last = len(found) == 1
+    else:
+        count = batch.total - batch.done
+        last = count <= slices.SLICE_ROWS
+    count = min(max(count, 0), slices.SLICE_ROWS)
+    problem = given_up(batch, batch.done, error)
+    return Piece(rows=[problem] * count, names=[""] * count, last=last)
+
+
+def _from_audience(batch: Batch) -> Piece:
+    """Take the next users of an audience."""
+    asked = broadcast_of(batch)
+    users = contacts.audience_members(
+        after=batch.done_to_user_id,
+        upto=batch.pk,
+        limit=slices.SLICE_ROWS,
+        channel=asked.notification_type,
+        category=asked.audience.category,
+    )
+    if users:
+        batch.done_to_user_id = users[-1]
+    return Piece(
+        rows=[asked.to(user_id) for user_id in users],
+        names=[str(user_id) for user_id in users],
+        last=len(users) < slices.SLICE_ROWS,
+    )
+
+
+def _from_slices(batch: Batch, *, last_try: bool) -> Piece:
+    """Take the next slice out of the database."""
+    found = list(batch.slices.order_by("first_index")[:2])
+    if not found:
+        return Piece(rows=[], names=[], last=True)
+    lines = slices.rows_of(found[0])
+    found[0].delete()
+    first = found[0].first_index
+    if batch.source == BatchSource.BROADCAST:
+        asked = broadcast_of(batch)
+        names = [line.decode() for line in lines]
+
+        def read(line: bytes) -> Row:
+            return asked.to(UUID(line.decode()))
+
+    else:
+        header, defaults = batch.terms["header"], batch.terms["defaults"]
+        names = [str(index) for index in range(first, first + len(lines))]
+
+        def read(line: bytes) -> Row:
+            return _row(line, header=header, defaults=defaults)
+
+    rows = [
+        _read_apart(batch, index, line, read) if last_try else read(line)
+        for index, line in enumerate(lines, first)
+    ]
+    return Piece(rows=rows, names=names, last=len(found) == 1)
+
+
+def _read_apart(batch: Batch, index: int, line: bytes, read: Callable[[bytes], Row]) -> Row:
+    """Read a row, and give it up where that fails."""
+    try:
+        return read(line)
+    except Exception as error:  # noqa: BLE001 - it is written down as the row's.
+        return given_up(batch, index, error)
+
+
+def broadcast_of(batch: Batch) -> BroadcastRequest:
+    """Return what a broadcast was asked for."""
+    return msgspec.convert(batch.terms["request"], BroadcastRequest)
+
+
+def _row(line: bytes, *, header: list[str] | None, defaults: dict[str, object]) -> Row:
+    """Read one uploaded row."""
+    try:
+        given = decode(line)
+        if header is not None:
+            given = file_rows.as_fields(header, given)
+            _refuse_control_characters(given)
+        elif not isinstance(given, dict):
+            return invalid("", "invalid", "Expected a JSON object.")
+        # The cells of a CSV file are texts; in JSON a number is a number.
+        return msgspec.convert(
+            {**defaults, **given}, requests.BulkSendRequest, strict=header is None
+        )
+    except Problem as problem:
+        return problem
+    except msgspec.ValidationError as error:
+        return requests.as_problem(error)
+    except ParseError as error:
+        return invalid("", "malformed_json", str(error.detail))
+
+
+def _refuse_control_characters(fields: dict[str, object]) -> None:
+    for steps, scalar in places(fields):
+        if isinstance(scalar, str) and CONTROL_CHARACTER.search(scalar):
+            raise invalid(
+                pointer_to(*steps), "control_character", "Control characters are not allowed."
+            )

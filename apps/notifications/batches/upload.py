@@ -1,0 +1,139 @@
+"""Take an uploaded file in as it streams; a call that breaks off leaves nothing behind."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import chain
+from typing import IO, Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from django.utils import timezone
+
+from apps.common.callers import Caller
+from apps.common.ids import new_id
+from apps.common.middleware.correlation import current_id
+from apps.common.rest.problems import Problem
+from apps.common.setting_apart import LAST_WAIT, set_apart
+from apps.notifications.batches import file_rows, idempotency, slices
+from apps.notifications.batches.file_rows import FileFormat
+from apps.notifications.models import Batch, BatchSource, BatchState
+
+log = structlog.get_logger(__name__)
+
+# A step of the scheduler; what is left is dropped with the next.
+DROPPED_AT_ONCE = 100
+UPLOAD_MAX_BYTES = 1024**3
+# A file of which nothing has come for this long is not coming any more.
+RECEIVING_LEASE = timedelta(minutes=2)
+
+
+class _Watched:
+    """Passes a stream on, counting and digesting its bytes."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._size = 0
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        """Read.
+
+        Raises:
+            Problem: 413 for a file that is too large.
+        """
+        block = self._stream.read(size)
+        self._size += len(block)
+        if self._size > UPLOAD_MAX_BYTES:
+            raise Problem(413, f"The file is larger than {UPLOAD_MAX_BYTES} bytes.")
+        self.digest.update(block)
+        return block
+
+
+def receive(
+    stream: IO[bytes],
+    file_format: FileFormat,
+    *,
+    defaults: Mapping[str, Any],
+    key: str | None,
+    caller: Caller,
+) -> tuple[Batch, bool]:
+    """Store an uploaded file; its rows are judged in the background.
+
+    Args:
+        stream: The file.
+        file_format: How it is written.
+        defaults: Fields of a notification that rows leave out.
+        key: The idempotency key of the call.
+        caller: Who sends.
+
+    Returns:
+        The batch, and whether it is that of an earlier call with the same key.
+
+    Raises:
+        Problem: 400, 409, 413 or 422; nothing is stored then.
+    """
+    watched: Any = _Watched(stream)
+    watched.digest.update(msgspec.json.encode([file_format, defaults], order="deterministic"))
+    rows = file_rows.rows(watched, file_format)
+    header = next(rows) if file_format is FileFormat.CSV else b"null"
+    # Read before anything is stored: a file that begins badly leaves no trace.
+    first = next(rows)
+    batch = Batch(
+        id=new_id(),
+        client=caller.client or "",
+        kind=caller.kind,
+        source=BatchSource.UPLOAD,
+        request_id=key,
+        body_digest=b"",
+        correlation_id=current_id(),
+        terms={"header": msgspec.json.decode(header), "defaults": dict(defaults)},
+        state=BatchState.RECEIVING,
+        next_at=timezone.now() + RECEIVING_LEASE,
+    )
+    earlier = idempotency.begin(batch)
+    if earlier is not None:
+        for _ in rows:
+            pass  # Only the digest of the whole tells whether it is the same file.
+        idempotency.settle(earlier, repeated=bytes(earlier.body_digest) == watched.digest.digest())
+        return earlier, True
+    try:
+        _keep_all(batch, chain([first], rows))
+    except BaseException:
+        batch.delete()
+        raise
+    batch.body_digest = watched.digest.digest()
+    batch.state, batch.next_at = BatchState.RUNNING, timezone.now()
+    batch.save(update_fields=["body_digest", "state", "next_at", "total"])
+    return batch, False
+
+
+def drop_broken_off() -> bool:
+    """Drop files of which nothing has come for long, because the process that took them died.
+
+    Returns:
+        Whether there was one.
+    """
+    now = timezone.now()
+    broken = Batch.objects.filter(state=BatchState.RECEIVING, next_at__lte=now)
+    # Asked first without a transaction: on SQLite every transaction takes the one lock to write.
+    ids = list(broken.order_by("next_at").values_list("pk", flat=True)[:DROPPED_AT_ONCE])
+
+    def drop(some: Sequence[UUID]) -> None:
+        broken.filter(pk__in=some).delete()
+
+    def keep_for_now(pk: UUID, error: Exception) -> None:
+        log.error("a broken upload could not be dropped", batch_id=str(pk), exc_info=error)
+        broken.filter(pk=pk).update(next_at=now + LAST_WAIT)
+
+    set_apart(ids, drop, failed=keep_for_now)
+    return bool(ids)
+
+
+def _keep_all(batch: Batch, rows: Iterator[bytes]) -> None:
+    """Store all rows; every slice renews the lease."""
+    for first, piece in slices.cut(rows):
+        slices.keep(batch, first, piece)
+        batch.total = first + len(piece)
+        Batch.objects.filter(pk=batch.pk).update(next_at=timezone.now() + RECEIVING_LEASE)

@@ -1,0 +1,1 @@
+"""RabbitMQ: its queues, the publisher, the worker's settings."""

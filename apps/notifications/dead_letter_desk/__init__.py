@@ -1,1 +1,0 @@
-"""What operators do about dead letters: look through them, replay one or many, discard."""

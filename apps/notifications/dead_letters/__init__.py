@@ -1,0 +1,1 @@
+"""What failed for good: the record of it, and its replays."""

@@ -1,0 +1,130 @@
+"""The consumer of ``failed``. Never a Celery worker: that would execute the message again."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from kombu import Connection, Consumer, Message
+from kombu.mixins import ConsumerMixin
+
+from apps.common.ids import new_id
+from apps.notifications.broker import topology
+from apps.notifications.dead_letters import store
+from apps.notifications.dead_letters.store import Poison
+
+log = structlog.get_logger(__name__)
+
+PREFETCH = 100
+BODY_SHOWN_CHARACTERS = 10_000
+# A database that is away is asked again after this long; the message stays with the broker.
+DATABASE_PAUSE_SECONDS = 1.0
+
+
+class Recorder(ConsumerMixin):
+    """Records each message of ``failed``: commit first, acknowledge then."""
+
+    # Broker outages are waited out in short steps, for as long as they take.
+    connect_max_retries = None
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def get_consumers(
+        self, consumer_class: Callable[..., Consumer], channel: Any
+    ) -> list[Consumer]:
+        """Declare the queues and consume ``failed``. Called again after each reconnection."""
+        topology.declare_all(self.connection)
+        return [
+            consumer_class(
+                queues=[topology.FAILED],
+                on_message=self.on_message,
+                prefetch_count=PREFETCH,
+            )
+        ]
+
+    def on_connection_error(self, exc: Exception, interval: float) -> None:
+        """Say that the broker is away."""
+        log.warning("recorder waits for the broker", error=type(exc).__name__)
+
+    def on_message(self, message: Message) -> None:
+        """Record one message; it stays with the broker while the database is away."""
+        try:
+            close_old_connections()
+            record(message)
+        except DatabaseError as error:
+            log.warning("recorder waits for the database", error=type(error).__name__)
+            message.requeue()
+            self._pause()
+        else:
+            message.ack()
+
+    def _pause(self) -> None:
+        """Wait a little, with the connection's heartbeats kept up."""
+        try:
+            self.connection.drain_events(timeout=DATABASE_PAUSE_SECONDS)
+        except TimeoutError:
+            return
+
+
+def record(message: Message) -> None:
+    """Tell a failed notification from poison, and record it."""
+    notification_id = message.headers.get("notification_id")
+    if notification_id is not None and "x-death" not in message.headers:
+        try:
+            store.record_failed([UUID(notification_id)])
+        except (ValueError, AttributeError, TypeError):
+            log.warning("a failed notification has no readable id")
+        else:
+            return
+    store.record_poison(_poison(message))
+
+
+def _poison(message: Message) -> Poison:
+    headers = dict(message.headers)
+    deaths = _plain(headers.pop("x-death", []))
+    queue = _words(headers.get("x-first-death-queue", ""))
+    message_id = (
+        headers.get("id")
+        or message.properties.get("message_id")
+        or message.properties.get("correlation_id")
+        or str(new_id())
+    )
+    return Poison(
+        message_id=_words(message_id)[:255],
+        reason=_words(headers.get("x-first-death-reason") or "unknown"),
+        channel=queue.partition(".")[0] if queue in topology.LANES else "",
+        x_death=deaths,
+        message={
+            "headers": _plain(headers),
+            "content_type": _words(message.content_type),
+            "body": _shown(message.body),
+        },
+    )
+
+
+def _shown(body: Any) -> str:
+    text = bytes(body).decode("utf-8", "replace") if not isinstance(body, str) else body
+    return _words(text)[:BODY_SHOWN_CHARACTERS]
+
+
+def _words(value: Any) -> str:
+    """Write anything as text that PostgreSQL stores: no NUL, no half of a surrogate pair."""
+    text = str(value).encode("utf-8", "replace").decode()
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _plain(value: Any) -> Any:
+    """Bring broker values, such as times, to what JSON can hold."""
+    if isinstance(value, Mapping):
+        return {_words(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, bool | int) else _words(value)
+
+
+def broker_connection() -> Connection:
+    """Open the recorder's own connection."""
+    return Connection(settings.CELERY_BROKER_URL, heartbeat=settings.CELERY_BROKER_HEARTBEAT)

@@ -1,0 +1,167 @@
+"""Replay or discard dead letters one by one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.common.rest.problems import Problem
+from apps.notifications.dead_letters import resend, store
+from apps.notifications.dead_letters.store import Replayed
+from apps.notifications.lifecycle.states import CLAIMABLE
+from apps.notifications.models import (
+    ActionName,
+    DeadLetter,
+    DeadLetterAction,
+    DeadLetterReplay,
+    LetterState,
+    Notification,
+)
+
+Answer = Replayed | Problem
+
+
+def replay(letter_id: UUID, *, by: str, note: str = "", may_have_arrived: bool = False) -> Replayed:
+    """Replay an open dead letter.
+
+    A notification is sent once more, as a new one. Poison wakes the notifications that it
+    names, where these still wait.
+
+    Args:
+        letter_id: An existing dead letter.
+        by: Who: a client, ``staff:<user id>`` or ``operator``.
+        note: Why, in their words.
+        may_have_arrived: Whether they know that the person may get it twice.
+
+    Raises:
+        Problem: 409 when it is not open, its notification has got on since or may have arrived, or
+            poison names no notification that exists; 422 when the user is gone. Nothing is changed
+            then.
+    """
+    with transaction.atomic():
+        letter = _locked(letter_id)
+        if letter.state != LetterState.OPEN:
+            raise Problem(409, f"This dead letter has been {letter.state}.")
+        (answer,) = replay_locked(
+            [letter], by=by, now=timezone.now(), note=note, may_have_arrived=may_have_arrived
+        )
+        if isinstance(answer, Problem):
+            raise answer
+    return answer
+
+
+def discard(letter_id: UUID, *, by: str, reason: str) -> DeadLetter:
+    """Put an open dead letter away; one that was discarded stays as it is.
+
+    Args:
+        letter_id: An existing dead letter.
+        by: Who: a client, ``staff:<user id>`` or ``operator``.
+        reason: Why nothing more is to be done about it.
+
+    Raises:
+        Problem: 409 when it was replayed.
+    """
+    with transaction.atomic():
+        letter = _locked(letter_id)
+        if letter.state == LetterState.REPLAYED:
+            raise Problem(409, "This dead letter has been replayed.")
+        if letter.state == LetterState.OPEN:
+            letter.state, letter.settled_at = LetterState.DISCARDED, timezone.now()
+            letter.save(update_fields=["state", "settled_at"])
+            line = DeadLetterAction(
+                action=ActionName.DISCARDED,
+                by=by,
+                at=letter.settled_at,
+                note=reason,
+                letter_id=letter.pk,
+            )
+            store.write_down([line])
+            if letter.notification_id:
+                store.forget_secrets([letter.notification_id])
+    return letter
+
+
+def replay_locked(
+    letters: Sequence[DeadLetter],
+    *,
+    by: str,
+    now: datetime,
+    note: str = "",
+    replay: DeadLetterReplay | None = None,
+    may_have_arrived: bool = False,
+) -> list[Answer]:
+    """Replay open letters that this transaction holds locked, each judged by itself.
+
+    Args:
+        letters: The dead letters.
+        by: Who: a client, ``staff:<user id>`` or ``operator``.
+        now: The time of the replay, UTC.
+        note: Why, in their words.
+        replay: The replay of many that this belongs to.
+        may_have_arrived: Whether they know that people may get it twice.
+
+    Returns:
+        In their order, what each was replayed as, or why it was not.
+    """
+    answers = _resent(
+        [letter for letter in letters if not letter.is_poison],
+        by=by,
+        now=now,
+        may_have_arrived=may_have_arrived,
+    )
+    answers |= _rewoken([letter for letter in letters if letter.is_poison], now=now)
+    done = [answer for answer in answers.values() if isinstance(answer, Replayed)]
+    store.mark_replayed(done, by=by, now=now, note=note, replay=replay)
+    return [answers[letter.pk] for letter in letters]
+
+
+def _locked(letter_id: UUID) -> DeadLetter:
+    return DeadLetter.objects.select_for_update().get(pk=letter_id)
+
+
+def _resent(
+    letters: Sequence[DeadLetter], *, by: str, now: datetime, may_have_arrived: bool
+) -> dict[UUID, Answer]:
+    originals = Notification.objects.in_bulk([letter.notification_id for letter in letters])
+    stored = resend.store(
+        [originals[letter.notification_id] for letter in letters if letter.notification_id],
+        by=by,
+        now=now,
+        may_have_arrived=may_have_arrived,
+    )
+    return {
+        letter.pk: answer
+        if isinstance(answer, Problem)
+        else Replayed(letter=letter, replayed_as=answer.pk)
+        for letter, answer in zip(letters, stored, strict=True)
+    }
+
+
+def _rewoken(letters: Sequence[DeadLetter], *, now: datetime) -> dict[UUID, Answer]:
+    """Make due what poison names and what waits for a message; the sweep publishes it.
+
+    A schedule and a running lease have wakes of their own, which stay.
+    """
+    named = {letter.pk: store.ids_named_by(letter) for letter in letters}
+    wanted = {pk for ids in named.values() for pk in ids}
+    if not wanted:
+        return {letter.pk: _names_nothing() for letter in letters}
+    rows = Notification.objects.filter(pk__in=wanted).order_by("pk")
+    statuses = dict(rows.select_for_update().values_list("pk", "status"))
+    waiting = {pk for pk, status in statuses.items() if status in CLAIMABLE}
+    Notification.objects.filter(pk__in=waiting).update(wake_at=now)
+    answers: dict[UUID, Answer] = {}
+    for letter in letters:
+        known = [pk for pk in named[letter.pk] if pk in statuses]
+        answers[letter.pk] = (
+            Replayed(letter=letter, woken=tuple(pk for pk in known if pk in waiting))
+            if known
+            else _names_nothing()
+        )
+    return answers
+
+
+def _names_nothing() -> Problem:
+    return Problem(409, "This message names no notification, so it can only be discarded.")

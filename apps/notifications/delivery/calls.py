@@ -1,0 +1,146 @@
+"""The calls of a chunk: begun at providers, and told as their answers come."""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from apps.notifications.broker import topology
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery import route
+from apps.notifications.delivery.attempt_rounds import AttemptRound, Call
+from apps.notifications.delivery.prepare import Envelope
+from apps.notifications.flow_control import breakers, limits
+from apps.notifications.providers.base import Reply
+from apps.notifications.providers.registry import provider
+
+# What was accepted is recorded after this long at the latest, also while other calls of the chunk
+# hang: a worker that dies then has less to send twice.
+RECORD_SECONDS = 0.5
+
+
+def begin(
+    channel: Channel,
+    envelopes: Sequence[Envelope],
+    *,
+    turn: limits.Turn,
+    until: float,
+    started_at: datetime,
+) -> Iterator[list[AttemptRound]]:
+    """Take the messages of all envelopes to the wire side by side, each by its provider.
+
+    Returns:
+        The rounds that have ended since the last time, none where all calls hang: what a provider
+        accepted is recorded soon, also while another call of the chunk hangs.
+    """
+    outgoing_messages = [
+        route.OutgoingMessage(message=message, kind=envelope.notification.kind)
+        for envelope in envelopes
+        for message in envelope.messages
+    ]
+    plan = route.plan(channel, outgoing_messages, turn=turn)
+    replies = _replies(channel, outgoing_messages, plan, turn=turn, until=until)
+    return _rounds(envelopes, outgoing_messages, plan, replies, started_at=started_at)
+
+
+def _rounds(
+    envelopes: Sequence[Envelope],
+    outgoing_messages: Sequence[route.OutgoingMessage],
+    plan: route.Plan,
+    parts: Iterator[dict[int, Reply | None]],
+    *,
+    started_at: datetime,
+) -> Iterator[list[AttemptRound]]:
+    """Gather answers into rounds; one has ended when all its messages are answered or held."""
+    places = iter(range(len(outgoing_messages)))
+    awaited = [(envelope, list(islice(places, len(envelope.messages)))) for envelope in envelopes]
+    replies: dict[int, Reply | None] = {}
+
+    def round_of(envelope: Envelope, own: Sequence[int]) -> AttemptRound:
+        return AttemptRound(
+            notification=envelope.notification,
+            started_at=started_at,
+            accepted_before=envelope.accepted_before,
+            unknown_before=envelope.unknown_before,
+            calls=[
+                Call(
+                    message=outgoing_messages[place].message,
+                    provider=plan.provider.get(place, ""),
+                    reply=replies.get(place),
+                    held=plan.held.get(place),
+                )
+                for place in own
+            ],
+        )
+
+    for part in parts:
+        replies.update(part)
+        open_places = plan.provider.keys() - replies.keys()
+        ended: list[tuple[Envelope, list[int]]] = []
+        still: list[tuple[Envelope, list[int]]] = []
+        for envelope, own in awaited:
+            (ended if open_places.isdisjoint(own) else still).append((envelope, own))
+        awaited = still
+        # Also where nothing has ended: the lease of what is on the wire has to be renewed.
+        yield [round_of(envelope, own) for envelope, own in ended]
+    if awaited:
+        yield [round_of(envelope, own) for envelope, own in awaited]
+
+
+def _replies(
+    channel: Channel,
+    outgoing_messages: Sequence[route.OutgoingMessage],
+    plan: route.Plan,
+    *,
+    turn: limits.Turn,
+    until: float,
+) -> Iterator[dict[int, Reply | None]]:
+    """Send what has a provider, and tell breakers and limits what came of it.
+
+    Returns:
+        Answers by the place of their parcel, each once.
+    """
+    began = time.time()
+    begun: list[tuple[str, list[int], Iterator[dict[int, Reply | None]]]] = []
+    for name in dict.fromkeys(plan.provider.values()):
+        places = [place for place, provider in plan.provider.items() if provider == name]
+        messages = [outgoing_messages[place].message for place in places]
+        sender = provider(name, channel=channel)
+        urgent = turn.urgency is topology.Urgency.URGENT
+        parts = sender.send_parts(messages, until=until, seconds=RECORD_SECONDS, urgent=urgent)
+        begun.append((name, places, parts))
+
+    def told() -> Iterator[dict[int, Reply | None]]:
+        for name, places, parts in begun:
+            for part in parts:
+                own = {places[place]: reply for place, reply in sorted(part.items())}
+                if own and name != route.SANDBOX:
+                    own = _told(channel, name, own, plan, turn=turn, began=began)
+                yield own
+
+    return told()
+
+
+def _told(
+    channel: Channel,
+    name: str,
+    replies: dict[int, Reply | None],
+    plan: route.Plan,
+    *,
+    turn: limits.Turn,
+    began: float,
+) -> dict[int, Reply | None]:
+    """Tell breakers and limits, and return the answers as they are believed."""
+    if channel is Channel.PUSH:
+        own = route.breakers_of(name, channel)
+        believed = breakers.doubted(name, list(replies.values()), breakers=own)
+        replies = dict(zip(replies, believed, strict=True))
+    answered = {place: reply for place, reply in replies.items() if reply is not None}
+    limits.give_back(name, count=len(replies) - len(answered), turn=turn)
+    limits.report(name, list(answered.values()), began=began)
+    by_breaker: dict[str, list[Reply]] = {}
+    for place, reply in answered.items():
+        by_breaker.setdefault(plan.breaker[place], []).append(reply)
+    for breaker, own_replies in by_breaker.items():
+        breakers.report(breaker, breakers.tally(own_replies))
+    return replies

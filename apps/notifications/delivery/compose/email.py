@@ -1,0 +1,55 @@
+"""Compose a mail."""
+
+from email.utils import parseaddr
+from functools import cache
+
+from django.conf import settings
+
+from apps.notifications.feedback import unsubscribe
+from apps.notifications.feedback.unsubscribe import Subscription
+from apps.notifications.models import Notification
+from apps.notifications.providers.base import Mail
+from apps.templates.rendering import EmailContent, TemplateFacts
+from apps.users.contacts import Contact
+
+
+def message_id_for(notification: Notification) -> str:
+    """Make the Message-ID from the notification id, so that every copy carries the same one."""
+    return f"<{notification.pk}@{_domain_of(settings.DEFAULT_FROM_EMAIL)}>"
+
+
+@cache
+def _domain_of(sender: str) -> str:
+    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+
+
+def headers_of(notification: Notification, *, facts: TemplateFacts) -> dict[str, str]:
+    """Make the headers besides the usual ones: critical mails cannot be unsubscribed from."""
+    headers = {"X-Correlation-ID": notification.correlation_id}
+    if not facts.critical:
+        subscription = Subscription(user_id=notification.user_id, category=facts.category)
+        headers.update(unsubscribe.headers_for(subscription))
+    return headers
+
+
+def compose(
+    notification: Notification, *, contact: Contact, content: EmailContent, facts: TemplateFacts
+) -> list[Mail]:
+    """Compose the one mail of a notification. The contact has an address."""
+    assert contact.email is not None
+    return [
+        Mail(
+            notification_id=notification.pk,
+            correlation_id=notification.correlation_id,
+            message_id=message_id_for(notification),
+            sender=settings.DEFAULT_FROM_EMAIL,
+            recipient=contact.email,
+            # Whoever asked for a mail about an account may have made up the name that goes with it.
+            recipient_name=contact.name if notification.recipient is None else "",
+            subject=content.subject,
+            text=content.text,
+            html=content.html,
+            headers=headers_of(notification, facts=facts),
+            sensitive=notification.sensitive,
+        )
+    ]

@@ -1,0 +1,47 @@
+"""What has to be put on the broker again after a chunk."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from apps.notifications.broker import topology
+from apps.notifications.models import Notification
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requeue:
+    """Rows of one lane that wait on the same delay queue for the same attempt.
+
+    Attributes:
+        lane: Where they go when the wait is over; None means where their message came from, which
+            their rows were not asked for.
+        attempt: Attempts that they have spent by then.
+        delay_seconds: The delay queue to wait on; None puts them at the end of the lane at once.
+        ids: The notifications.
+    """
+
+    lane: str | None
+    attempt: int
+    delay_seconds: int | None
+    ids: list[UUID]
+
+
+def group(
+    waits: Iterable[tuple[Notification, int, datetime | None]], *, now: datetime
+) -> list[Requeue]:
+    """Group rows into messages.
+
+    Args:
+        waits: Rows with the attempts they have spent and their due time; None means at once.
+        now: The present, UTC.
+    """
+    groups: dict[tuple[str, int, int | None], list[UUID]] = defaultdict(list)
+    for notification, attempt, due in waits:
+        delay_queue = topology.delay_queue_for((due - now).total_seconds()) if due else None
+        groups[notification.lane, attempt, delay_queue].append(notification.pk)
+    return [
+        Requeue(lane=lane, attempt=attempt, delay_seconds=delay_queue, ids=ids)
+        for (lane, attempt, delay_queue), ids in groups.items()
+    ]

@@ -1,0 +1,272 @@
+"""What follows from the answers of a round: one rule for each outcome, pure functions only."""
+
+import random
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.lifecycle.states import UNKNOWN_OUTCOME, Status
+from apps.notifications.providers.base import Reply
+
+
+class Rule(StrEnum):
+    """What to do about an outcome."""
+
+    DONE = "done"
+    RETRY = "retry"  # Spends an attempt.
+    WAIT = "wait"  # Tries again without having spent one.
+    GIVE_UP = "give_up"
+
+
+RULES: dict[Outcome, Rule] = {
+    Outcome.ACCEPTED: Rule.DONE,
+    Outcome.TRANSIENT: Rule.RETRY,
+    Outcome.RATE_LIMITED: Rule.RETRY,
+    Outcome.UNKNOWN: Rule.RETRY,
+    Outcome.CONFIGURATION: Rule.WAIT,
+    Outcome.DEAD_ADDRESS: Rule.GIVE_UP,
+    Outcome.REJECTED: Rule.GIVE_UP,
+    Outcome.DEFECT: Rule.GIVE_UP,
+}
+
+# A person has to mend wrong credentials; asking more often does not help.
+CONFIGURATION_WAIT_SECONDS = 30.0
+# Repetitions of what has an unknown outcome come later by up to this share.
+UNKNOWN_SPREAD = 0.1
+# What waits for a breaker comes back over this long.
+HELD_SPREAD_SECONDS = 1.0
+# A provider that asks for more than this is asked again all the same.
+RETRY_AFTER_MAX_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How often and how long.
+
+    Attributes:
+        max_attempts: Rounds on the wire, the first included.
+        base_seconds: The first backoff before jitter.
+        max_seconds: The longest backoff.
+        unknown_waits: Seconds before each repetition of a message whose outcome is unknown, as many
+            as there may be; None where a second copy replaces the first, so that it is repeated
+            like anything else.
+    """
+
+    max_attempts: int
+    base_seconds: float
+    max_seconds: float
+    unknown_waits: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Why and how long a message waits.
+
+    Attributes:
+        until: When to ask again.
+        why: The words for the timeline.
+    """
+
+    until: datetime
+    why: str = "waits: no provider takes calls now"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Where a notification goes after a round.
+
+    Attributes:
+        to: The next status.
+        reason: The public reason of an ending.
+        spent: Whether the round counts as an attempt.
+        next_attempt_at: When to try again, for ``retrying``.
+        gathered: The sweep wakes it, together with others, instead of a message of its own.
+        detail: The words for the timeline.
+    """
+
+    to: Status
+    reason: str = ""
+    spent: bool = True
+    next_attempt_at: datetime | None = None
+    gathered: bool = False
+    detail: str = ""
+
+
+def backoff_seconds(
+    *,
+    attempts: int,
+    policy: Policy,
+    retry_after: float | None = None,
+    jitter: Callable[[], float] = random.random,
+) -> float:
+    """Compute the wait before the next attempt.
+
+    Exponential, with jitter over the upper half, and never shorter than the provider asks.
+
+    Args:
+        attempts: Attempts spent so far, at least 1.
+        policy: Base and cap.
+        retry_after: Seconds that the provider asks for.
+        jitter: Returns a number in [0, 1).
+
+    Returns:
+        Seconds.
+    """
+    # The exponent is bounded, because a float overflows long before attempts run out of range.
+    ceiling = min(policy.max_seconds, policy.base_seconds * 2.0 ** min(attempts - 1, 60))
+    wait = ceiling * (0.5 + 0.5 * jitter())
+    asked = min(retry_after or 0.0, RETRY_AFTER_MAX_SECONDS)
+    return max(wait, asked)
+
+
+def judge(
+    replies: Collection[Reply],
+    *,
+    accepted_before: bool,
+    attempts: int,
+    expires_at: datetime | None,
+    now: datetime,
+    policy: Policy,
+    held: Held | None = None,
+    unknown_before: int = 0,
+    jitter: Callable[[], float] = random.random,
+) -> Verdict:
+    """Decide what follows from the answers of one round.
+
+    A mail has one answer, a push message one for each device tried. While a device may still be
+    reached the notification is retrying; when none is left, one acceptance makes it sent.
+
+    Args:
+        replies: At least one answer, unless every message was held back.
+        accepted_before: Whether an earlier round was accepted for some device.
+        attempts: Attempts spent before this round.
+        expires_at: After this no attempt is made.
+        now: The present, UTC.
+        policy: Attempts, base and cap.
+        held: How long a message waits that no breaker or limit let through.
+        unknown_before: Earlier calls of a mail whose outcome is unknown.
+        jitter: Returns a number in [0, 1).
+    """
+    accepted = accepted_before or _any_accepted(replies)
+    again = [reply for reply in replies if RULES[reply.outcome] in {Rule.RETRY, Rule.WAIT}]
+    if again and policy.unknown_waits is not None and again[0].outcome is Outcome.UNKNOWN:
+        return _unknown(
+            again[0],
+            waits=policy.unknown_waits,
+            unknown_before=unknown_before,
+            attempts=attempts,
+            expires_at=expires_at,
+            now=now,
+            policy=policy,
+            jitter=jitter,
+        )
+    if again:
+        return _try_again(
+            again,
+            all_waiting=all(RULES[reply.outcome] is Rule.WAIT for reply in replies),
+            accepted=accepted,
+            unknown_before=unknown_before,
+            attempts=attempts,
+            expires_at=expires_at,
+            now=now,
+            policy=policy,
+            jitter=jitter,
+        )
+    in_time = held is not None and (expires_at is None or held.until < expires_at)
+    # Whoever one device has reached is not told that the notification expired.
+    if held is not None and (in_time or not accepted):
+        return _waiting(held, expires_at=expires_at, jitter=jitter)
+    if accepted:
+        delivered = bool(replies) and all(reply.delivered for reply in replies)
+        return Verdict(to=Status.DELIVERED if delivered else Status.SENT)
+    return _given_up(replies)
+
+
+def _waiting(held: Held, *, expires_at: datetime | None, jitter: Callable[[], float]) -> Verdict:
+    """Wait without spending an attempt: what there was to send was not let through."""
+    # Spread, since all that wait for a breaker wait for the same moment.
+    due = held.until + timedelta(seconds=HELD_SPREAD_SECONDS * jitter())
+    return Verdict(
+        to=Status.RETRYING,
+        spent=False,
+        # What expires while it waits is ended when it does, not when its turn would have come.
+        next_attempt_at=due if expires_at is None else min(due, expires_at),
+        gathered=True,
+        detail=held.why,
+    )
+
+
+def _any_accepted(replies: Collection[Reply]) -> bool:
+    return any(reply.outcome is Outcome.ACCEPTED for reply in replies)
+
+
+def _unknown(
+    reply: Reply,
+    *,
+    waits: tuple[float, ...],
+    unknown_before: int,
+    attempts: int,
+    expires_at: datetime | None,
+    now: datetime,
+    policy: Policy,
+    jitter: Callable[[], float],
+) -> Verdict:
+    """Repeat a mail that may have arrived seldom and late, and say so when it is given up.
+
+    RFC 5321, 4.5.3.2.6: a reply to the final dot that is lost leads to copies.
+    """
+    words = f"no answer, so it may have arrived: {reply.code or reply.detail or reply.outcome}"
+    if unknown_before < len(waits) and attempts + 1 < policy.max_attempts:
+        wait = max(
+            waits[unknown_before] * (1 + UNKNOWN_SPREAD * jitter()),
+            backoff_seconds(attempts=attempts + 1, policy=policy, jitter=jitter),
+        )
+        due = now + timedelta(seconds=wait)
+        if expires_at is None or due < expires_at:
+            return Verdict(to=Status.RETRYING, next_attempt_at=due, detail=words)
+    return Verdict(to=Status.FAILED, reason=UNKNOWN_OUTCOME, detail=words)
+
+
+def _try_again(
+    again: list[Reply],
+    *,
+    all_waiting: bool,
+    accepted: bool,
+    unknown_before: int,
+    attempts: int,
+    expires_at: datetime | None,
+    now: datetime,
+    policy: Policy,
+    jitter: Callable[[], float],
+) -> Verdict:
+    spent = not all_waiting
+    used = attempts + 1 if spent else attempts
+    asked = max((reply.retry_after or 0.0 for reply in again), default=0.0)
+    if all_waiting:
+        asked = max(asked, CONFIGURATION_WAIT_SECONDS)
+    wait = backoff_seconds(
+        attempts=max(used, 1), policy=policy, retry_after=asked or None, jitter=jitter
+    )
+    due = now + timedelta(seconds=wait)
+    words = f"{again[0].outcome}: {again[0].code or again[0].detail or again[0].outcome}"
+    out_of_attempts = used >= policy.max_attempts
+    if out_of_attempts or (expires_at is not None and due >= expires_at):
+        if accepted:
+            return Verdict(to=Status.SENT, spent=spent)
+        what = "attempts are spent" if out_of_attempts else "the deadline leaves no further attempt"
+        words, reason = f"{words}; {what}", "attempts_exhausted"
+        if policy.unknown_waits is not None and unknown_before:
+            # What came after it says nothing about the copy that was handed over.
+            words, reason = f"{words}; an earlier copy may have arrived", UNKNOWN_OUTCOME
+        return Verdict(to=Status.FAILED, reason=reason, spent=spent, detail=words)
+    return Verdict(to=Status.RETRYING, spent=spent, next_attempt_at=due, detail=words)
+
+
+def _given_up(replies: Collection[Reply]) -> Verdict:
+    last = list(replies)[-1]
+    reason = last.reason or last.outcome.value
+    to = Status.BOUNCED if reason == "hard_bounce" else Status.FAILED
+    words = " ".join(word for word in (last.code, last.detail) if word)
+    return Verdict(to=to, reason=reason, detail=words or reason)

@@ -1,0 +1,1 @@
+"""The embedded mode: everything in one process, with a demo and a sandbox."""

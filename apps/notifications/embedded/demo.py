@@ -1,0 +1,54 @@
+"""The demo: a user, templates, a staff account and an API key, made once and kept.
+
+Secrets are written to ``var/demo.env`` (mode 0600), so that every start prints the same ones.
+"""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from apps.common import secret_file
+from apps.templates import catalog
+from apps.users import api_keys
+from apps.users.models import Device, User
+
+TEMPLATES_DIR = Path(__file__).resolve().parents[3] / "templates" / "demo"
+USER_EMAIL = "ada@example.com"
+STAFF_EMAIL = "staff@example.com"
+CLIENT = "demo"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """What a first visitor needs."""
+
+    user: User
+    staff: User
+    staff_password: str
+    api_key: str
+
+
+def seed() -> Demo:
+    """Make what is missing of the demo and return all of it."""
+    catalog.import_templates(TEMPLATES_DIR)
+    kept = secret_file.read(settings.DEMO_ENV_FILE)
+    user = User.objects.filter(erased_at=None, email_key=USER_EMAIL).first()
+    if user is None:
+        user = User.objects.create_user(
+            email=USER_EMAIL, name="Ada Lovelace", email_confirmed_at=timezone.now()
+        )
+        Device.objects.create(user=user, token="demo-device-1", platform="android")  # noqa: S106 - a made-up device.
+    password = kept.get("DEMO_STAFF_PASSWORD") or secrets.token_urlsafe(12)
+    staff = User.objects.filter(erased_at=None, email_key=STAFF_EMAIL).first()
+    if staff is None or not staff.check_password(password):
+        staff = staff or User.objects.create_superuser(email=STAFF_EMAIL, name="Demo staff")
+        staff.set_password(password)
+        staff.save(update_fields=["password"])
+    key = kept.get("DEMO_API_KEY", "")
+    if not key or api_keys.verify(key) is None:
+        _, key = api_keys.create(name=CLIENT)
+    secret_file.keep(settings.DEMO_ENV_FILE, {"DEMO_STAFF_PASSWORD": password, "DEMO_API_KEY": key})
+    return Demo(user=user, staff=staff, staff_password=password, api_key=key)

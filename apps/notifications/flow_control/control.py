@@ -1,0 +1,146 @@
+"""Every provider as it stands, and what staff may change: shared by API, metrics and admin."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery import route
+from apps.notifications.flow_control import breakers, limits
+from apps.notifications.flow_control.breakers import Circuit, Forced, State
+from apps.notifications.providers.registry import PROVIDERS, providers_for
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerState:
+    """One circuit breaker.
+
+    Attributes:
+        name: Such as ``fcm:ios``.
+        platform: The platform behind the provider; empty for mail.
+        state: What it does, staff included.
+        forced: What staff have set it to.
+        reason: Why it opened.
+        since: Since when it has not been closed, or has been forced; None while it is closed.
+        next_probe_at: When it lets probes through; None unless it is open by itself.
+    """
+
+    name: str
+    platform: str
+    state: State
+    forced: Forced
+    reason: str
+    since: datetime | None
+    next_probe_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderState:
+    """One provider of one channel.
+
+    Attributes:
+        preference: 1 for the preferred one of its channel; None where it is not configured.
+        breakers: One for each platform of push, else one; none for the sandbox.
+        limit: How many calls a second it is given.
+    """
+
+    name: str
+    channel: Channel
+    preference: int | None
+    breakers: list[BreakerState]
+    limit: limits.Shown
+
+
+def configured() -> Iterator[ProviderState]:
+    """Return the configured providers, by channel and preference."""
+    for channel in Channel:
+        for place, name in enumerate(providers_for(channel), start=1):
+            yield _state(name, channel, place)
+
+
+def known() -> Iterator[ProviderState]:
+    """Return every provider that has breakers, the configured ones of its channel first."""
+    for channel in Channel:
+        chosen = providers_for(channel)
+        others = [name for name in PROVIDERS[channel] if name not in chosen]
+        for place, name in enumerate([*chosen, *others], start=1):
+            if name != route.SANDBOX:
+                yield _state(name, channel, place if name in chosen else None)
+
+
+def breakers_of(provider: str) -> list[BreakerState]:
+    """Return the breakers of a provider; none where there is no such provider."""
+    return [
+        _breaker(name)
+        for channel, names in PROVIDERS.items()
+        if provider in names
+        for name in route.breakers_of(provider, channel)
+    ]
+
+
+def force(provider: str, forced: Forced, *, by: str, only: str = "") -> list[BreakerState]:
+    """Force breakers of a provider open or closed, or give them back to themselves.
+
+    Args:
+        provider: Its name.
+        forced: What they are to do.
+        by: Who wants it.
+        only: The one breaker that is meant; by default all of the provider.
+
+    Returns:
+        Those that were set; none where there is no such provider or breaker.
+    """
+    names = [each.name for each in breakers_of(provider) if only in {"", each.name}]
+    if names:
+        breakers.force(names, forced)
+        log.warning("breaker forced by", breakers=names, state=forced.value, by=by)
+    return [_breaker(name) for name in names]
+
+
+def lift_limit(provider: str, *, by: str) -> bool:
+    """Forget what a provider asked for; its configured maximum stays.
+
+    Returns:
+        Whether there is such a provider.
+    """
+    if not breakers_of(provider):
+        return False
+    limits.lift(provider)
+    log.warning("limit lifted by", provider=provider, by=by)
+    return True
+
+
+def _state(name: str, channel: Channel, preference: int | None) -> ProviderState:
+    return ProviderState(
+        name=name,
+        channel=channel,
+        preference=preference,
+        breakers=[_breaker(breaker) for breaker in route.breakers_of(name, channel)],
+        limit=limits.shown(name),
+    )
+
+
+def _breaker(name: str) -> BreakerState:
+    circuit = breakers.shown(name)
+    opens_by_itself = circuit.state is State.OPEN and circuit.forced is Forced.AUTO
+    return BreakerState(
+        name=name,
+        platform=name.partition(":")[2],
+        state=circuit.effective,
+        forced=circuit.forced,
+        reason=circuit.reason,
+        since=_moment(_since(circuit)),
+        next_probe_at=_moment(circuit.opens_again_at) if opens_by_itself else None,
+    )
+
+
+def _since(circuit: Circuit) -> float:
+    return circuit.since if circuit.forced is Forced.AUTO else circuit.forced_at
+
+
+def _moment(unix: float) -> datetime | None:
+    return datetime.fromtimestamp(unix, UTC) if unix else None

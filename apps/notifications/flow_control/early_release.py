@@ -1,0 +1,99 @@
+"""Call in those who wait for their turn under a limit, where the provider could take more.
+
+Turns are given out at the rate of the moment. When a provider that had asked for fewer calls takes
+more again, or its limit is off, nobody should sit out a turn that was given in bad times.
+"""
+
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from apps.notifications.broker import kept_connection, topology
+from apps.notifications.broker.kept_connection import KeptConnection
+from apps.notifications.broker.publisher import PUBLISH_ERRORS
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery import route
+from apps.notifications.flow_control import breakers, limits
+from apps.notifications.flow_control.breakers import State
+from apps.notifications.lifecycle.states import Status
+from apps.notifications.models import Notification
+from apps.notifications.providers.registry import providers_for
+
+log = structlog.get_logger(__name__)
+
+# What is due by then comes by itself.
+SOON = timedelta(seconds=1)
+# A lane with more messages than this gives the provider enough to do.
+SHALLOW_LANE_MESSAGES = 5
+
+
+def release_early(*, kept: KeptConnection | None = None) -> bool:
+    """Make as many of those who wait due now as the providers could take besides.
+
+    Args:
+        kept: The broker connection of this thread; by default one for this call.
+
+    Returns:
+        False: there is nothing more to do at once.
+
+    Raises:
+        Exception: The first error of a provider, after all others have had their turn.
+    """
+    errors = []
+    for channel in Channel:
+        for provider in providers_for(channel):
+            try:
+                _recall_for(provider, channel, kept=kept)
+            except Exception as error:  # noqa: BLE001 - it is raised below.
+                errors.append(error)
+    if errors:
+        raise errors[0]
+    return False
+
+
+def _recall_for(provider: str, channel: Channel, *, kept: KeptConnection | None) -> None:
+    room = 0 if provider == route.SANDBOX else limits.room(provider)
+    if room and _all_closed(provider, channel) and _is_shallow(channel, kept=kept):
+        called = _call_in(channel, room)
+        if called < room:
+            limits.end_lines(provider)
+        if called:
+            log.info("called in before their turn", provider=provider, count=called)
+
+
+def _all_closed(provider: str, channel: Channel) -> bool:
+    """Tell whether nobody can be waiting for a breaker instead."""
+    names = route.breakers_of(provider, channel)
+    return all(breakers.shown(name).effective is State.CLOSED for name in names)
+
+
+def _is_shallow(channel: Channel, *, kept: KeptConnection | None) -> bool:
+    try:
+        with kept_connection.use(kept) as broker:
+            depths = topology.depths(broker)
+    except PUBLISH_ERRORS:
+        return False
+    lanes = [lane for lane in topology.LANES if lane.partition(".")[0] == channel]
+    return sum(depths[lane] for lane in lanes) <= SHALLOW_LANE_MESSAGES
+
+
+def _call_in(channel: Channel, count: int) -> int:
+    """Make rows due that wait for the sweep alone, which is how breakers and limits leave them."""
+    now = timezone.now()
+    waiting = (
+        Notification.objects.filter(
+            wake_at__gt=now + SOON,
+            wake_at=F("next_attempt_at"),
+            channel=channel,
+            status=Status.RETRYING,
+        )
+        .order_by("wake_at")
+        .select_for_update(skip_locked=True)
+        .values_list("pk", flat=True)
+    )
+    with transaction.atomic():
+        chosen = list(waiting[:count])
+        return Notification.objects.filter(pk__in=chosen).update(next_attempt_at=now, wake_at=now)

@@ -1,0 +1,243 @@
+"""Accept requests: validate against users and templates, idempotent, one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from uuid import UUID
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from apps.common.callers import Caller
+from apps.common.postgresql.json_insert import insert
+from apps.common.rest.problems import Problem, impossible
+from apps.notifications.broker import publisher
+from apps.notifications.intake.digests import repeats
+from apps.notifications.intake.draft import make_draft
+from apps.notifications.intake.group_commit import GroupCommit
+from apps.notifications.intake.requests import SendRequest
+from apps.notifications.models import Notification
+from apps.users import contacts
+
+log = structlog.get_logger(__name__)
+
+_singles = GroupCommit(insert)
+
+# A row is inserted at most so often when each time another one is in its way and then gone.
+INSERTS_MAX = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """The answer to one request.
+
+    Attributes:
+        notification: The row, as it was first stored.
+        replayed: Whether an earlier request with the same key had stored it.
+    """
+
+    notification: Notification
+    replayed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """The batch that requests belong to.
+
+    Attributes:
+        batch_id: The batch.
+        row_ids: An id for each request, fixed beforehand so that asking again changes nothing.
+        asked_at: When the batch was asked for, UTC; the present if not given.
+    """
+
+    batch_id: UUID
+    row_ids: Sequence[UUID] | None = None
+    asked_at: datetime | None = None
+
+
+Answer = Accepted | Problem
+
+
+def accept(request: SendRequest, *, caller: Caller) -> Accepted:
+    """Accept one request.
+
+    Raises:
+        Problem: 400 or 422; nothing is stored or queued then.
+    """
+    answer = accept_all([request], caller=caller)[0]
+    if isinstance(answer, Problem):
+        raise answer
+    return answer
+
+
+def accept_all(
+    requests: Sequence[SendRequest], *, caller: Caller, member: Membership | None = None
+) -> list[Answer]:
+    """Accept requests, each judged by itself, in one transaction; answers are in their order.
+
+    Args:
+        requests: What is asked for.
+        caller: Who sends.
+        member: The batch that all of them belong to.
+    """
+    now = timezone.now()
+    locales = contacts.known_locales({request.user_id for request in requests})
+    drafts: list[Notification | Problem] = []
+    for request in requests:
+        try:
+            drafts.append(make_draft(request, caller=caller, locales=locales, now=now))
+        except Problem as problem:
+            drafts.append(problem)
+    if member is not None:
+        _enroll(drafts, member)
+    answers = _store(requests, drafts, caller=caller)
+    fresh = [
+        answer.notification
+        for answer in answers
+        if isinstance(answer, Accepted) and not answer.replayed
+    ]
+    publisher.hand_over(row for row in fresh if row.scheduled_for is None)
+    if member is not None:
+        log.info(
+            "notifications accepted",
+            batch_id=str(member.batch_id),
+            client=caller.client,
+            count=len(fresh),
+        )
+    else:
+        for row in fresh:
+            log.info(
+                "notification accepted",
+                notification_id=str(row.pk),
+                client=row.client,
+                channel=row.channel,
+                template_code=row.template_code,
+                status=row.status,
+            )
+    return answers
+
+
+def _enroll(drafts: Sequence[Notification | Problem], member: Membership) -> None:
+    """Make rows members of their batch."""
+    for place, draft in enumerate(drafts):
+        if isinstance(draft, Notification):
+            draft.batch_id = member.batch_id
+            draft.created_at = member.asked_at or draft.created_at
+            if member.row_ids is not None:
+                draft.pk = member.row_ids[place]
+
+
+def _store(
+    requests: Sequence[SendRequest], drafts: Sequence[Notification | Problem], *, caller: Caller
+) -> list[Answer]:
+    """Store the rows and settle which of them repeat an earlier request."""
+    # Calls that meet store their keys in one order: in two, PostgreSQL would end one as a deadlock.
+    rows = sorted(
+        (draft for draft in drafts if isinstance(draft, Notification)),
+        key=lambda row: row.request_id or "",
+    )
+    refused_with_key = any(
+        isinstance(draft, Problem) and request.request_id is not None
+        for request, draft in zip(requests, drafts, strict=True)
+    )
+    if not refused_with_key and _insert(rows):
+        return [
+            Accepted(notification=draft, replayed=False)
+            if isinstance(draft, Notification)
+            else draft
+            for draft in drafts
+        ]
+    stored = _stored(requests, rows, caller=caller)
+    return [
+        _settle(request, draft, stored) for request, draft in zip(requests, drafts, strict=True)
+    ]
+
+
+def _stored(
+    requests: Sequence[SendRequest], rows: Sequence[Notification], *, caller: Caller
+) -> dict[str | None, Notification]:
+    """Insert what is not there yet, and return the rows that hold the keys as they were seen.
+
+    A row that stood in the way may be gone a moment later: it left by its age, or its user was
+    erased. Whoever is answered 202 has a row that was seen, so the others are inserted again.
+
+    Raises:
+        Problem: 503 when that happens time and again; nothing of this try is stored.
+    """
+    keys = {request.request_id for request in requests if request.request_id is not None}
+    with transaction.atomic():
+        for _ in range(INSERTS_MAX):
+            Notification.objects.bulk_create(rows, ignore_conflicts=True)
+            stored = {
+                row.request_id: row
+                for row in Notification.objects.filter(
+                    client=caller.client, kind=caller.kind, request_id__in=keys
+                )
+            }
+            unseen = _unseen(rows, stored)
+            if not unseen:
+                return stored
+            rows = unseen
+        # Raised inside, so that nothing stays of the other rows either.
+        detail = "The rows of these keys come and go. Please try again."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+
+
+def _unseen(
+    rows: Sequence[Notification], stored: dict[str | None, Notification]
+) -> list[Notification]:
+    """Return the rows of which neither they nor an earlier one with their key was seen."""
+    keyless = [row.pk for row in rows if row.request_id is None]
+    seen = set(Notification.objects.filter(pk__in=keyless).values_list("pk", flat=True))
+    return [
+        row
+        for row in rows
+        if (row.pk not in seen if row.request_id is None else row.request_id not in stored)
+    ]
+
+
+def _insert(rows: Sequence[Notification]) -> bool:
+    """Insert rows of which none is expected to exist; False when one does, and none is stored."""
+    keys = [row.request_id for row in rows if row.request_id is not None]
+    if len(set(keys)) < len(keys):
+        return False
+    try:
+        if transaction.get_connection().in_atomic_block:
+            # Within a transaction a statement needs a savepoint to fail alone.
+            with transaction.atomic():
+                insert(rows)
+        elif len(rows) == 1:
+            _singles.put(rows[0])
+        else:
+            insert(rows)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _settle(
+    request: SendRequest, draft: Notification | Problem, stored: dict[str | None, Notification]
+) -> Answer:
+    """Tell a fresh row from a repeated request, and that from a key used for something else.
+
+    A repeated request gets its first answer even where it would be refused today, for instance
+    because ``expires_at`` has passed since. What is malformed has never been stored.
+    """
+    if isinstance(draft, Problem) and draft.status_code == HTTPStatus.BAD_REQUEST:
+        return draft
+    first = stored.get(request.request_id) if request.request_id is not None else None
+    if first is None:
+        if isinstance(draft, Problem):
+            return draft
+        return Accepted(notification=draft, replayed=False)
+    if isinstance(draft, Notification) and first.pk == draft.pk:
+        return Accepted(notification=draft, replayed=False)
+    if not repeats(first, request):
+        return impossible(
+            "/request_id",
+            "idempotency_key_reused",
+            "This idempotency key was used for a request with another body.",
+        )
+    return Accepted(notification=first, replayed=True)

@@ -1,0 +1,237 @@
+"""Whether a body is the same as an earlier one: digests in forms that are numbered and kept.
+
+A body is digested in the present form, and the row keeps the number of that form. A row whose
+number is null was stored before forms had numbers, or by a process of that release that still runs
+beside this one: it is compared with the forms of those releases, which stay here unchanged.
+
+``body_digest`` holds a form of the releases before still. They know no other column, so a call that
+is repeated at one of their processes during an upgrade, or after a step back, gets its first answer
+there as well.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+from msgspec import NODEFAULT
+
+from apps.common.rest.problems import Problem
+from apps.notifications.intake.requests import BroadcastRequest, SendRequest, Terms, with_utc_times
+
+log = structlog.get_logger(__name__)
+
+# The form of ``canonical_digest``. A change of what is digested below needs the next number, and
+# the function as it was beside it.
+PRESENT_FORM = 3
+
+# The order in which the releases before wrote the fields; those a class does not have are left out.
+FIRST_ORDER = (
+    "notification_type",
+    "user_id",
+    "template_code",
+    "audience",
+    "variables",
+    "request_id",
+    "priority",
+    "metadata",
+    "scheduled_for",
+    "expires_at",
+    "language",
+)
+SECOND_ORDER = (
+    "notification_type",
+    "template_code",
+    "variables",
+    "request_id",
+    "priority",
+    "metadata",
+    "scheduled_for",
+    "expires_at",
+    "language",
+    "user_id",
+    "audience",
+)
+
+
+class Digested(Protocol):
+    """A row that keeps the digests of the body it was made from.
+
+    Attributes:
+        body_digest: SHA-256 in a form of the releases that knew no numbers.
+        canonical_digest: SHA-256 in the form of that number; null in a row without one.
+        digest_form: The number of the form.
+    """
+
+    pk: Any
+    body_digest: bytes
+    canonical_digest: bytes | None
+    digest_form: int | None
+
+
+Form = Callable[[], bytes]
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+# Sorts the fields of classes as well.
+_sorting_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def is_repeat(stored: Digested, *, present: Form, older: Iterable[Form]) -> bool:
+    """Tell whether a body is the one that a row was made from.
+
+    A row of a form that is not known here was stored by a newer release. Nothing can be compared
+    then, and refusing would fail a caller who repeats a call rightly, so it counts as a repeat.
+
+    Args:
+        stored: The row that holds the key.
+        present: Digests the body in the present form.
+        older: Digest it in each form of the releases that knew no numbers.
+    """
+    if stored.digest_form is None:
+        kept = bytes(stored.body_digest)
+        return any(form() == kept for form in older)
+    if stored.digest_form == PRESENT_FORM and stored.canonical_digest is not None:
+        return bytes(stored.canonical_digest) == present()
+    log.warning(
+        "a body cannot be compared with the one before and is taken as its repeat",
+        row_id=str(stored.pk),
+        digest_form=stored.digest_form,
+    )
+    return True
+
+
+def repeats(stored: Digested, body: Terms) -> bool:
+    """Tell whether a request is the one that a row was made from.
+
+    Raises:
+        Problem: 400 for a time that cannot be brought to UTC.
+    """
+    return is_repeat(
+        stored,
+        present=lambda: body_digest(body),
+        older=(lambda: second_form(body), lambda: first_form(body)),
+    )
+
+
+def body_digest(body: Terms) -> bytes:
+    """Digest a request in the present form, the third.
+
+    What counts is what the request says: neither the order of fields and keys, nor whether a field
+    is left out or written with its default, nor the zone of a time, nor whether a number is written
+    ``1`` or ``1.0``. The idempotency key does not count.
+
+    Raises:
+        Problem: 400 for a time that cannot be brought to UTC.
+    """
+    return _sha256(_said(with_utc_times(body)))
+
+
+def rows_digest(rows: Sequence[Any]) -> bytes:
+    """Digest the rows of a bulk call in the present form; their own keys count.
+
+    Args:
+        rows: Requests; for a row that is none the JSON that it is, or its bytes if it is not JSON.
+    """
+    return _sha256([_row_said(row) for row in rows])
+
+
+def first_form(body: Terms) -> bytes:
+    """Digest a request as the first release did."""
+    return _in_order(body, FIRST_ORDER)
+
+
+def second_form(body: Terms) -> bytes:
+    """Digest a request as the second release did: the recipient had moved to the end."""
+    return _in_order(body, SECOND_ORDER)
+
+
+def _said(body: Terms) -> dict[str, Any]:
+    """Return what differs from the defaults, without the key."""
+    return {
+        name: _plain(value)
+        for name, default in _defaults(type(body))
+        if (value := getattr(body, name)) != default
+    }
+
+
+def _row_said(row: Any) -> dict[str, Any]:
+    if isinstance(row, bytes):
+        return {"bytes": row.hex()}
+    if not isinstance(row, SendRequest):
+        return {"json": _plain(row)}
+    try:
+        said = _said(with_utc_times(row))
+    except Problem:
+        # The row is rejected for its time, and the call goes on.
+        said = _said(row)
+    return {"said": said, "request_id": row.request_id}
+
+
+@cache
+def _defaults(kind: type[Terms]) -> tuple[tuple[str, Any], ...]:
+    """Return the fields that are digested, each with the default that need not be written.
+
+    The default of a term is that of a single request, also where it differs in bulk: under one key
+    a single request and a row of a bulk call are the same only if they mean the same.
+    """
+    found: dict[str, Any] = {}
+    for owner in (kind, Terms):
+        for field in msgspec.structs.fields(owner):
+            made = field.default_factory
+            found[field.name] = field.default if made is NODEFAULT else made()
+    del found["request_id"]
+    return tuple(found.items())
+
+
+def _plain(value: Any) -> Any:
+    """Write whole numbers without a fraction: JSON does not tell ``1`` and ``1.0`` apart."""
+    kind = type(value)
+    if kind is float:
+        return int(value) if value.is_integer() else value
+    if kind is dict:
+        return {key: _plain(inner) for key, inner in value.items()}
+    if kind is list:
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _in_order(body: Terms, order: tuple[str, ...]) -> bytes:
+    """Digest all fields in a fixed order, defaults included, the key as null."""
+    # Times of a broadcast were digested as they were given.
+    if not isinstance(body, BroadcastRequest):
+        body = with_utc_times(body)
+    if body.request_id is not None:
+        body = msgspec.structs.replace(body, request_id=None)
+    members, later = _members(type(body), order)
+    written = [name + _encoder.encode(getattr(body, attribute)) for name, attribute in members]
+    # A field of a later release makes it a body that no earlier release has seen.
+    written += [
+        name + _encoder.encode(value)
+        for name, attribute, default in later
+        if (value := getattr(body, attribute)) != default
+    ]
+    return hashlib.sha256(b"{" + b",".join(written) + b"}").digest()
+
+
+@cache
+def _members(
+    kind: type[Terms], order: tuple[str, ...]
+) -> tuple[list[tuple[bytes, str]], list[tuple[bytes, str, Any]]]:
+    """Return the written names of the fields in their order, and of those that are not in it."""
+    known = [(_written_name(name), name) for name in order if name in kind.__struct_fields__]
+    later = [
+        (_written_name(name), name, default)
+        for name, default in _defaults(kind)
+        if name not in order
+    ]
+    return known, later
+
+
+def _written_name(name: str) -> bytes:
+    return msgspec.json.encode(name) + b":"
+
+
+def _sha256(value: Any) -> bytes:
+    return hashlib.sha256(_sorting_encoder.encode(value)).digest()

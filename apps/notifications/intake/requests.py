@@ -1,0 +1,156 @@
+"""What a caller may ask for, as compiled validators: strict types, no unknown fields.
+
+The OpenAPI document is made from these same classes.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from apps.common.rest.problems import Problem, invalid, pointer_to
+
+REQUEST_ID_MAX_LENGTH = 255
+BULK_MAX = 1000
+# Named one by one in a broadcast; who has more uploads them.
+AUDIENCE_MAX = 10_000
+# A schedule further away than this is a mistake more often than a wish.
+SCHEDULE_MAX = timedelta(days=366)
+
+Text100 = Annotated[str, Meta(min_length=1, max_length=100)]
+RequestId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=REQUEST_ID_MAX_LENGTH,
+        description="The idempotency key, unique per client and kind of key.",
+    ),
+]
+Time = Annotated[datetime, Meta(tz=True)]
+# BCP 47, as far as the fallback chain needs it. In Python "$" also matches before a line feed.
+LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$(?!\n)"
+LanguageTag = Annotated[str, Meta(pattern=LANGUAGE_TAG, max_length=35)]
+
+
+class Terms(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is said and when, whoever it is for."""
+
+    notification_type: Literal["email", "push"]
+    template_code: Text100
+    variables: dict[str, Any] = {}
+    request_id: RequestId | None = None
+    priority: Annotated[int, Meta(ge=0, le=9, description="9 is the most urgent.")] = 5
+    metadata: dict[str, Any] = {}
+    scheduled_for: Time | None = None
+    expires_at: Time | None = None
+    language: LanguageTag | None = None
+
+
+AnyTerms = TypeVar("AnyTerms", bound=Terms)
+
+
+class SendRequest(Terms, kw_only=True, forbid_unknown_fields=True):
+    """One notification to one user."""
+
+    user_id: UUID
+
+
+class BulkSendRequest(SendRequest, kw_only=True, forbid_unknown_fields=True):
+    """One notification of many; it waits behind single ones unless it says otherwise."""
+
+    priority: Annotated[int, Meta(ge=0, le=9, description="9 is the most urgent.")] = 1
+
+
+class BulkRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Up to a thousand notifications; each is judged by itself."""
+
+    notifications: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=BULK_MAX)]
+
+
+class Audience(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who gets a broadcast; exactly one of these."""
+
+    user_ids: Annotated[list[UUID], Meta(min_length=1, max_length=AUDIENCE_MAX)] | None = None
+    all: Annotated[
+        bool | None, Meta(description="True: everybody, judged by their preferences.")
+    ] = None
+    category: Annotated[
+        Text100 | None,
+        Meta(description="Everybody who takes this category by the channel of the broadcast."),
+    ] = None
+
+
+class BroadcastRequest(Terms, kw_only=True, forbid_unknown_fields=True):
+    """The same notification to many; it waits behind single ones unless it says otherwise."""
+
+    audience: Audience
+    priority: Annotated[int, Meta(ge=0, le=9, description="9 is the most urgent.")] = 1
+
+    def to(self, user_id: UUID) -> BulkSendRequest:
+        """Make the request of one recipient. The key is that of the whole, so it has none."""
+        terms = {name: getattr(self, name) for name in Terms.__struct_fields__}
+        return BulkSendRequest(**{**terms, "user_id": user_id, "request_id": None})
+
+
+send_decoder = msgspec.json.Decoder(SendRequest)
+bulk_decoder = msgspec.json.Decoder(BulkRequest)
+broadcast_decoder = msgspec.json.Decoder(BroadcastRequest)
+bulk_row_decoder = msgspec.json.Decoder(BulkSendRequest)
+
+_PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_NAMED_FIELD = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
+
+
+def as_problem(error: msgspec.ValidationError) -> Problem:
+    """Turn the decoder's complaint into a 400 with a JSON pointer to the place."""
+    text = str(error)
+    place = _PLACE.search(text)
+    steps: list[str] = []
+    if place is not None:
+        steps = [
+            step["name"] or step["index"]
+            for step in _STEP.finditer(place["path"])
+            if step["index"] != "..."
+        ]
+        text = text[: place.start()]
+    field = _NAMED_FIELD.search(text)
+    code = "invalid"
+    if field is not None:
+        steps.append(field["name"])
+        code = "unknown_field" if "unknown" in text else "required"
+    return invalid(pointer_to(*steps), code, f"{text}.")
+
+
+def with_utc_times(request: AnyTerms) -> AnyTerms:
+    """Bring the times to UTC.
+
+    Raises:
+        Problem: 400 for a time that has no place in the calendar there.
+    """
+    if request.scheduled_for is None and request.expires_at is None:
+        return request
+    times: dict[str, datetime | None] = {}
+    for name in ("scheduled_for", "expires_at"):
+        given: datetime | None = getattr(request, name)
+        try:
+            times[name] = given and given.astimezone(UTC)
+        except OverflowError:
+            raise invalid(pointer_to(name), "out_of_range", "Expected a real date.") from None
+    return msgspec.structs.replace(request, **times)
+
+
+def normalised(request: SendRequest, *, now: datetime) -> SendRequest:
+    """Bring the times to UTC and refuse what is too far away.
+
+    Raises:
+        Problem: 400 for a time that cannot be stored, or is too far away.
+    """
+    asked = with_utc_times(request)
+    if asked.scheduled_for is not None and asked.scheduled_for > now + SCHEDULE_MAX:
+        detail = f"Expected a time within {SCHEDULE_MAX.days} days."
+        raise invalid("/scheduled_for", "out_of_range", detail)
+    return asked

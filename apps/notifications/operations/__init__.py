@@ -1,0 +1,1 @@
+"""What tells operators how the installation does: heartbeats, checks, roles, time limits."""

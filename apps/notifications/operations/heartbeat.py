@@ -1,0 +1,84 @@
+"""Service discovery: every process says twice a minute that it lives, and what it serves."""
+
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from django.db import connection
+from django.utils import timezone
+
+from apps.notifications.models import Heartbeat
+
+log = structlog.get_logger(__name__)
+
+VERSION = "1.0.0"
+BEAT_SECONDS = 10.0
+# Three beats missed.
+ALIVE_FOR = timedelta(seconds=35)
+# Rows of processes that are long gone are removed by whoever beats next.
+FORGOTTEN_AFTER = timedelta(hours=1)
+
+
+class HeartbeatThread(threading.Thread):
+    """Beats for one process until it ends, or until ``stop`` is called.
+
+    Its database connection lives for one beat only, so that a later fork cannot inherit it.
+    """
+
+    def __init__(self, *, role: str, queues: Sequence[str] = ()) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self._role = role
+        self._queues = list(queues)
+        self._host = socket.gethostname()
+        self._started_at = timezone.now()
+        self._stopping = threading.Event()
+
+    @property
+    def _row_name(self) -> str:
+        return f"{self._role}@{self._host}:{os.getpid()}"
+
+    def run(self) -> None:
+        """Beat until stopped; a database that is away costs a beat."""
+        while not self._stopping.is_set():
+            try:
+                self.beat()
+            except Exception as error:  # noqa: BLE001 - a heartbeat must not stop for any error.
+                log.warning("heartbeat was not written", error=type(error).__name__)
+            finally:
+                connection.close()
+            self._stopping.wait(BEAT_SECONDS)
+
+    def beat(self) -> None:
+        """Write that this process is alive."""
+        now = timezone.now()
+        Heartbeat.objects.update_or_create(
+            name=self._row_name,
+            defaults={
+                "role": self._role,
+                "host": self._host,
+                "pid": os.getpid(),
+                "version": VERSION,
+                "queues": self._queues,
+                "started_at": self._started_at,
+                "seen_at": now,
+            },
+        )
+        Heartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+
+    def stop(self) -> None:
+        """Stop beating and take the process off the list."""
+        self._stopping.set()
+        try:
+            Heartbeat.objects.filter(name=self._row_name).delete()
+        except Exception as error:  # noqa: BLE001 - leaving must work without a database.
+            log.warning("heartbeat was not removed", error=type(error).__name__)
+        finally:
+            connection.close()
+
+
+def living() -> list[Heartbeat]:
+    """Return the processes that are alive, by name."""
+    return list(Heartbeat.objects.filter(seen_at__gte=timezone.now() - ALIVE_FOR))

@@ -1,0 +1,1 @@
+"""What is blanked, deleted or forgotten, and when."""

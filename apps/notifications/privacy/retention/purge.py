@@ -1,0 +1,121 @@
+"""Walk through the notifications from the oldest on and let go of those that are old.
+
+A step takes tens of milliseconds and locks only rows that nobody has worked on for weeks. A walk
+goes over the primary key, which sorts by time, so that it reads every old row once.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.utils import timezone
+
+from apps.common.ids import first_id_at
+from apps.common.setting_apart import set_apart
+from apps.notifications.lifecycle.states import FINISHED
+from apps.notifications.models import Notification
+from apps.notifications.privacy.retention import counts, purge_others, rules
+from apps.notifications.privacy.retention.counts import Group
+from apps.notifications.privacy.retention.rules import Rules
+
+log = structlog.get_logger(__name__)
+
+STEP_ROWS = 500
+# With two steps a second of a scheduler, up to a thousand rows leave in one.
+WALK_EVERY = timedelta(hours=1)
+BEGINNING = UUID(int=0)
+
+
+class Walk:
+    """A job of the scheduler: one step at a time, a walk from the oldest row every hour.
+
+    Where it is lives in this process alone: whoever starts anew begins at the oldest row.
+    """
+
+    def __init__(self) -> None:
+        self._after = BEGINNING
+        self._gone = 0
+        self._next_walk = 0.0
+
+    def __call__(self) -> bool:
+        """Take one step if a walk is due; always leaves time for others before the next."""
+        if time.monotonic() < self._next_walk:
+            return False
+        known = rules.load(timezone.now())
+        last, gone = step(self._after, known)
+        self._gone += gone
+        if last is not None:
+            self._after = last
+            return False
+        swept = purge_others.leave(known)
+        if self._gone or swept:
+            log.info("retention", notifications=self._gone, **swept)
+        self._after, self._gone = BEGINNING, 0
+        self._next_walk = time.monotonic() + WALK_EVERY.total_seconds()
+        return False
+
+
+def step(after: UUID, known: Rules, *, rows: int = STEP_ROWS) -> tuple[UUID | None, int]:
+    """Look at the next rows and let go of the old ones.
+
+    Args:
+        after: Where the step before ended.
+        known: What is old.
+        rows: How many to look at.
+
+    Returns:
+        Where this step ended, None at the end of the walk, and how many rows left.
+    """
+    ahead = Notification.objects.filter(pk__gt=after, pk__lt=first_id_at(known.newest))
+    seen = list(ahead.order_by("pk").values_list("pk", "client", "updated_at", "status")[:rows])
+    old = [
+        pk
+        for pk, client, updated_at, status in seen
+        if status in FINISHED and updated_at < known.limit(client)
+    ]
+    gone = sum(set_apart(old, lambda some: _let_go(some, known), failed=_keep))
+    return (seen[-1][0] if len(seen) == rows else None), gone
+
+
+def _keep(pk: UUID, error: Exception) -> int:
+    """Leave a row where it is that cannot leave; the next walk, in an hour, tries again."""
+    log.error("an old notification could not leave", notification_id=str(pk), exc_info=error)
+    return 0
+
+
+def _let_go(ids: Sequence[UUID], known: Rules) -> int:
+    """Count and delete rows, with all that hangs on them, in the transaction of the caller."""
+    # Asked again under the lock: a late receipt may have moved one on since.
+    rows = Notification.objects.filter(pk__in=ids, status__in=FINISHED)
+    held = [
+        row
+        for row in rows.order_by("pk")
+        .select_for_update(skip_locked=True)
+        .only(
+            "client",
+            "kind",
+            "channel",
+            "template_code",
+            "status",
+            "reason",
+            "created_at",
+            "updated_at",
+        )
+        if row.updated_at < known.limit(row.client)
+    ]
+    counts.add(
+        Group(
+            day=counts.day_of(row.created_at),
+            client=row.client,
+            kind=row.kind,
+            channel=row.channel,
+            template_code=row.template_code,
+            status=row.status,
+            reason=row.reason,
+        )
+        for row in held
+    )
+    Notification.objects.filter(pk__in=[row.pk for row in held]).delete()
+    return len(held)

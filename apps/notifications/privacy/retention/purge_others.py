@@ -1,0 +1,90 @@
+"""What else grows with time: batches, poison, unmatched receipts, the sandbox."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from django.db.models import Exists, Model, OuterRef, QuerySet
+
+from apps.common.setting_apart import set_apart
+from apps.notifications.models import (
+    Batch,
+    BatchState,
+    DeadLetter,
+    Notification,
+    Receipt,
+    SandboxMessage,
+)
+from apps.notifications.privacy.retention.rules import Rules
+
+log = structlog.get_logger(__name__)
+
+# In one walk; what is left leaves with the next.
+STEP_ROWS = 1000
+
+MODELS: dict[str, type[Model]] = {
+    "batches": Batch,
+    "dead_letters": DeadLetter,
+    "receipts": Receipt,
+    "sandbox_messages": SandboxMessage,
+}
+
+
+def leave(known: Rules) -> dict[str, int]:
+    """Let go of what is old.
+
+    Returns:
+        How many of each left; kinds of which none did are left out.
+    """
+    limit = known.limit()
+    old: dict[str, Callable[[], list[Any]]] = {
+        "batches": lambda: _batches(known),
+        "dead_letters": lambda: _first(
+            DeadLetter.objects.filter(notification=None, recorded_at__lt=limit)
+        ),
+        "receipts": lambda: _first(
+            Receipt.objects.filter(notification=None, received_at__lt=limit)
+        ),
+        "sandbox_messages": lambda: _first(SandboxMessage.objects.filter(created_at__lt=limit)),
+    }
+    left = {name: _delete(MODELS[name], find()) for name, find in old.items()}
+    return {name: count for name, count in left.items() if count}
+
+
+def _batches(known: Rules) -> list[Any]:
+    """Find batches of which no notification is left."""
+    kept = Notification.objects.filter(batch_id=OuterRef("pk"))
+    ended = Batch.objects.filter(
+        ~Exists(kept),
+        state__in=(BatchState.FINISHED, BatchState.CANCELLED),
+        next_at=None,
+        created_at__lt=known.newest,
+    )
+    return [
+        pk
+        for pk, client, created_at in ended.values_list("pk", "client", "created_at")[:STEP_ROWS]
+        if created_at < known.limit(client)
+    ]
+
+
+def _first(rows: QuerySet[Any]) -> list[Any]:
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:STEP_ROWS])
+
+
+def _delete(model: type[Model], ids: list[Any]) -> int:
+    """Delete rows; one that cannot be deleted stops no other, and is tried again by the next walk.
+
+    Returns:
+        How many were deleted.
+    """
+    rows = model._base_manager  # noqa: SLF001 - public since long.
+
+    def delete(some: Sequence[Any]) -> int:
+        rows.filter(pk__in=some).delete()
+        return len(some)
+
+    def keep(pk: Any, error: Exception) -> int:
+        log.error("an old row could not leave", kind=model.__name__, pk=str(pk), exc_info=error)
+        return 0
+
+    return sum(set_apart(ids, delete, failed=keep))

@@ -1,0 +1,1 @@
+"""Push notifications by FCM HTTP v1."""

@@ -1,0 +1,159 @@
+"""What an SMTP reply means: RFC 5321 codes, read by their RFC 3463 enhanced status first."""
+
+import re
+from enum import StrEnum
+
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.providers.base import Reply, provider_words
+
+GREYLIST_RETRY_AFTER_SECONDS = 60.0  # RFC 6647, 5: greylisting asks for at least a minute.
+ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
+# Servers have no code for "not so fast". They say "4.7.28 ... has detected an unusual rate",
+# "4.7.500 Server busy", "Throttling failure", "Error: too much mail from", "thread limit exceeded".
+TOO_FAST = re.compile(
+    r"\b(throttl\w*|rate|too (fast|quickly|frequent\w*|much mail|many (mails|messages|connections|"
+    r"requests|sessions))|slow down|server busy|limit exceeded|exceeded .*limit)\b",
+    re.IGNORECASE,
+)
+# Said of the recipient, who gets too much of everybody: Gmail's "450 4.2.1 The user you are trying
+# to contact is receiving mail too quickly".
+ABOUT_THE_MAILBOX = (4, 2)
+QUEUED_AS = re.compile(r"\bqueued as ([\w.-]{1,100})", re.IGNORECASE)
+
+
+class Stage(StrEnum):
+    """The command that a reply answers."""
+
+    CONNECT = "connect"
+    EHLO = "ehlo"
+    STARTTLS = "starttls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    END = "end"  # The final dot: with a 2xx here the server has taken the mail over.
+
+
+Meaning = tuple[Outcome, str]
+
+CLOSING: Meaning = (Outcome.TRANSIENT, "service_closing")
+SLOW_DOWN: Meaning = (Outcome.RATE_LIMITED, "slow_down")
+CREDENTIALS: Meaning = (Outcome.CONFIGURATION, "credentials")
+SESSION: Meaning = (Outcome.CONFIGURATION, "session")
+SENDER: Meaning = (Outcome.CONFIGURATION, "sender")
+HARD_BOUNCE: Meaning = (Outcome.DEAD_ADDRESS, "hard_bounce")
+MAILBOX_FULL: Meaning = (Outcome.TRANSIENT, "mailbox_full")
+TOO_LARGE: Meaning = (Outcome.REJECTED, "message_too_large")
+POLICY: Meaning = (Outcome.REJECTED, "policy")
+PROTOCOL: Meaning = (Outcome.DEFECT, "protocol")
+
+# RFC 3463; the longest prefix that is listed decides.
+BY_STATUS: dict[tuple[int, ...], Meaning] = {
+    (4, 2, 2): MAILBOX_FULL,
+    (4, 7): (Outcome.TRANSIENT, "greylisted"),
+    (4,): (Outcome.TRANSIENT, ""),
+    (5, 1): HARD_BOUNCE,
+    (5, 1, 7): SENDER,  # The sender's address is malformed,
+    (5, 1, 8): SENDER,  # or its domain is not accepted: the recipient is not to blame.
+    (5, 2, 1): HARD_BOUNCE,
+    (5, 2, 2): MAILBOX_FULL,
+    (5, 2, 3): TOO_LARGE,
+    (5, 3, 4): TOO_LARGE,
+    (5, 7): POLICY,
+    (5, 7, 8): CREDENTIALS,
+}
+
+# These say whose fault it is more exactly than a general 5.7.0 behind them.
+CREDENTIAL_CODES = frozenset({530, 534, 535, 538})
+
+# RFC 5321, where no enhanced status decides.
+BY_CODE: dict[int, Meaning] = {
+    500: PROTOCOL,
+    501: PROTOCOL,
+    502: PROTOCOL,
+    503: PROTOCOL,
+    504: PROTOCOL,
+    555: PROTOCOL,
+    552: MAILBOX_FULL,  # 4.5.3.1.10: to be treated as 452.
+    556: HARD_BOUNCE,  # RFC 7504, 3: the domain accepts no mail at all.
+    571: POLICY,
+}
+
+# A plain 550, 551 or 553 may mean "no such mailbox", "no access" or "policy" (4.2.3): it ends
+# the mail, but it does not prove that the address is dead, so nothing is suppressed.
+BY_CLASS: dict[int, Meaning] = {4: (Outcome.TRANSIENT, ""), 5: (Outcome.REJECTED, "")}
+
+# Before MAIL the server speaks of us and not of this mail: it is kept until that is put right.
+BEFORE_MAIL: dict[Stage, Meaning] = {
+    Stage.CONNECT: SESSION,
+    Stage.EHLO: SESSION,
+    Stage.STARTTLS: SESSION,
+    Stage.AUTH: CREDENTIALS,
+}
+
+
+def classify(code: int, text: bytes | str, stage: Stage, *personal: str) -> Reply:
+    """Read one reply.
+
+    Args:
+        code: The three digits.
+        text: What follows them, lines joined by newlines.
+        stage: The command that it answers.
+        personal: What must not appear in the detail, such as the recipient.
+    """
+    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    found = ENHANCED.match(words)
+    status = tuple(int(number) for number in found.groups()) if found else ()
+    outcome, reason = _meaning(code, status, stage)
+    if outcome is Outcome.TRANSIENT and _is_too_fast(code, status, stage, words):
+        outcome, reason = SLOW_DOWN
+    queued = QUEUED_AS.search(words) if outcome is Outcome.ACCEPTED else None
+    return Reply(
+        outcome=outcome,
+        code=f"{code} {found[0]}" if found else str(code),
+        detail=provider_words(words, *personal),
+        reason=reason,
+        provider_message_id=queued[1] if queued else "",
+        retry_after=GREYLIST_RETRY_AFTER_SECONDS if status[:2] == (4, 7) else None,
+    )
+
+
+def _meaning(code: int, status: tuple[int, ...], stage: Stage) -> Meaning:
+    """Look the reply up: 421 first, then refusals, then whether the mail was taken over."""
+    kind = code // 100
+    if code == 421:  # noqa: PLR2004 - RFC 5321, 3.8: the server closes the session.
+        return CLOSING
+    if kind in BY_CLASS:
+        return _refusal(code, status, stage)
+    if stage is not Stage.END:
+        return Outcome.TRANSIENT, "unreadable_reply"
+    # A 2yz takes the mail over; what is no reply of RFC 5321 leaves it open whether it did.
+    return (Outcome.ACCEPTED, "") if kind == 2 else (Outcome.UNKNOWN, "unreadable_reply")  # noqa: PLR2004
+
+
+def _is_too_fast(code: int, status: tuple[int, ...], stage: Stage, words: str) -> bool:
+    """Tell a server that wants fewer mails from one that has another reason to wait.
+
+    A 454 to anything but STARTTLS and AUTH (RFC 3207, 4; RFC 4954, 6) is what SES says then:
+    https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html
+    """
+    if code // 100 != 4 or status[:2] == ABOUT_THE_MAILBOX:  # noqa: PLR2004
+        return False
+    plain_454 = code == 454 and not status and stage not in BEFORE_MAIL  # noqa: PLR2004
+    return plain_454 or TOO_FAST.search(words) is not None
+
+
+def _refusal(code: int, status: tuple[int, ...], stage: Stage) -> Meaning:
+    passing = status[:1] == (4,) or (not status and BY_CLASS[code // 100] == BY_CLASS[4])
+    if not passing and code in CREDENTIAL_CODES:
+        return CREDENTIALS
+    if not passing and stage in BEFORE_MAIL:
+        return BEFORE_MAIL[stage]
+    if status[:2] == (5, 1) and stage is Stage.MAIL:
+        return SENDER
+    return _by_status(status) or BY_CODE.get(code) or BY_CLASS[code // 100]
+
+
+def _by_status(status: tuple[int, ...]) -> Meaning | None:
+    prefixes = (status[:length] for length in range(len(status), 0, -1))
+    return next((BY_STATUS[prefix] for prefix in prefixes if prefix in BY_STATUS), None)

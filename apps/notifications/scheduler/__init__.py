@@ -1,0 +1,1 @@
+"""The loop that wakes what is due, and the jobs beside it."""

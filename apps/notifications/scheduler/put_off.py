@@ -1,0 +1,106 @@
+"""What the sweep cannot handle is put off, counted, and given up visibly."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import connection, transaction
+from django.utils import timezone
+
+from apps.common.postgresql.json_insert import insert
+from apps.common.setting_apart import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
+from apps.notifications.broker import publisher
+from apps.notifications.broker.publisher import Wakeup
+from apps.notifications.lifecycle.states import UNFINISHED, Status
+from apps.notifications.lifecycle.transitions import advance, advance_telling
+from apps.notifications.models import Event, Notification
+
+log = structlog.get_logger(__name__)
+
+
+# The reason of what no worker can be woken for.
+UNDELIVERABLE = "undeliverable"
+
+
+# How the events of a row begin that could not be handled. They are counted, so that it needs no
+# column that every other row would have too.
+PUT_OFF = "could not be handled"
+
+
+def time_of(due: Sequence[Notification]) -> datetime:
+    """Return the database's time at which rows were read; the present where there are none."""
+    if connection.vendor == "sqlite":
+        return timezone.now()
+    if due:
+        read_at: datetime = getattr(due[0], "read_at")  # noqa: B009 - annotated above.
+        return read_at
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT STATEMENT_TIMESTAMP()")
+        present: datetime = cursor.fetchone()[0]
+    return present
+
+
+def put_off(pk: UUID, error: str, *, now: datetime) -> list[UUID]:
+    """Leave a row alone that could not be handled, longer each time, and give it up in the end.
+
+    Args:
+        pk: The notification.
+        error: What happened, without any value of the row.
+        now: The time of it, UTC.
+
+    Returns:
+        Its id where it has ended as failed, for its dead letter.
+    """
+    known = Event.objects.filter(notification_id=pk, detail__startswith=PUT_OFF)
+    failures = known.count() + 1
+    rows = Notification.objects.filter(pk=pk)
+    status = rows.values_list("status", flat=True).first()
+    if status is None:
+        return []  # It has been erased meanwhile.
+    log.error(
+        "a due notification could not be handled",
+        notification_id=str(pk),
+        error=error,
+        failures=failures,
+        failures_max=FAILURES_MAX,
+    )
+    told = f"{PUT_OFF}: {error} ({failures} of {FAILURES_MAX})"
+    if failures < FAILURES_MAX:
+        rows.update(wake_at=now + wait_after(failures))
+        insert([Event(notification_id=pk, at=now, status=status, detail=told)])
+        return []
+    if status == Status.SCHEDULED:
+        advance(rows, to=Status.PENDING, now=now)
+    if status in UNFINISHED and advance_telling(
+        [pk], to=Status.FAILED, now=now, reason=UNDELIVERABLE, detail=told, claim_id=None
+    ):
+        return [pk]
+    # It has ended before, or nobody knows where it stands: nothing looks at it any more.
+    rows.update(wake_at=None)
+    insert([Event(notification_id=pk, at=now, status=status, detail=f"{told}, given up")])
+    return []
+
+
+def put_off_all(refused: Sequence[tuple[Wakeup, str]]) -> None:
+    """Put off those for which no message could be written."""
+    failed: list[UUID] = []
+    for wakeup, error in refused:
+        with transaction.atomic():
+            failed += put_off(wakeup.notification_id, error, now=time_of([]))
+    publish_failed(failed)
+
+
+def publish_failed(ids: Sequence[UUID]) -> None:
+    """Send failed notifications on to their dead letters; one that cannot go stops no other."""
+    try:
+        publisher.publish_failed(ids)
+    except Exception as error:
+        if meets_all(error):
+            raise
+        now = time_of([])
+
+        def later(pk: UUID, error: Exception) -> None:
+            put_off(pk, name_of(error), now=now)
+
+        set_apart(ids, publisher.publish_failed, failed=later)

@@ -1,0 +1,312 @@
+"""Find by their rows what is due and was not finished, whatever became of the messages.
+
+Schedules, lost messages, dead workers and a dead broker are this one mechanism. Safe to run
+in several processes: each takes rows that no other holds.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from celery import current_app
+from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Least, Now
+from django.utils import timezone
+
+from apps.common.setting_apart import meets_all, name_of, set_apart
+from apps.notifications.broker import kept_connection, publisher, topology
+from apps.notifications.broker.kept_connection import KeptConnection
+from apps.notifications.broker.publisher import FIRST_WAKE, PUBLISH_ERRORS, Wakeup
+from apps.notifications.lifecycle.states import FINISHED, UNFINISHED, Status
+from apps.notifications.lifecycle.transitions import advance, advance_telling
+from apps.notifications.models import Notification
+from apps.notifications.scheduler.put_off import publish_failed, put_off, put_off_all, time_of
+from apps.notifications.scheduler.suspension import Wakefulness
+
+log = structlog.get_logger(__name__)
+
+BATCH = 1000
+PAUSE_SECONDS = 0.5
+# A lane with this many messages has work enough: waking its rows again would only add copies.
+DEEP_LANE_MESSAGES = 200
+DEEP_LANE_WAIT = timedelta(seconds=30)
+LAST_WAKE = timedelta(hours=1)
+WAKES_MAX = 6
+# The column is a smallint of PostgreSQL; one more would be refused.
+WAKES_COLUMN_MAX = 32_767
+# A row whose holder died this often is what kills it.
+CRASHES_MAX = 5
+# What the sweep needs to know of a row: what it says may be large.
+COLUMNS = (
+    "status",
+    "channel",
+    "priority",
+    "attempts",
+    "correlation_id",
+    "recipient",
+    "expires_at",
+    "crashes",
+)
+
+
+@dataclass(kw_only=True)
+class Found:
+    """What one batch of the sweep came to."""
+
+    taken: int = 0
+    wakeups: list[Wakeup] = field(default_factory=list)
+    # Rows whose holder died travel alone, so that they cost no neighbour an attempt.
+    lone_wakeups: list[Wakeup] = field(default_factory=list)
+    failed: list[UUID] = field(default_factory=list)
+
+    def add(self, other: "Found") -> None:
+        """Add what other rows of the batch came to."""
+        self.wakeups += other.wakeups
+        self.lone_wakeups += other.lone_wakeups
+        self.failed += other.failed
+
+
+def sweep(
+    *,
+    limit: int = BATCH,
+    awake: Wakefulness | None = None,
+    kept: KeptConnection | None = None,
+) -> int:
+    """Take up to so many due rows, move them on and wake workers for them.
+
+    Args:
+        limit: How many.
+        awake: What this process knows of its rounds before. Without it, as for a single round,
+            every lease is taken at its word.
+        kept: The broker connection of this thread; by default one for this round.
+
+    Returns:
+        How many rows were taken; as many as the limit means that more may be due.
+    """
+    try:
+        with kept_connection.use(kept) as broker:
+            # Without a broker nothing is taken, so that the rows are due when it is back.
+            depths = topology.depths(broker)
+            found = _take(limit=limit, depths=depths, awake=awake)
+            refused = []
+            for message in publisher.messages_of(found.wakeups):
+                refused += publisher.publish_apart(message, connection=broker)
+            for wakeup in found.lone_wakeups:
+                refused += publisher.publish_apart([wakeup], connection=broker)
+    except PUBLISH_ERRORS as error:
+        log.warning("sweep waits for the broker", error=type(error).__name__)
+        return 0
+    put_off_all(refused)
+    publish_failed(found.failed)
+    if found.taken:
+        log.info(
+            "sweep",
+            taken=found.taken,
+            woken=len(found.wakeups),
+            crashed=len(found.lone_wakeups),
+            failed=len(found.failed),
+        )
+    return found.taken
+
+
+def sweep_until(stop: threading.Event) -> None:
+    """Sweep twice a second until told to stop; an error costs one round, never the sweep.
+
+    Its database connection is the calling thread's, which closes it.
+    """
+    declared = False
+    awake, kept = Wakefulness(), KeptConnection()
+    try:
+        while not stop.is_set():
+            taken = 0
+            try:
+                close_old_connections()
+                declared = declared or _declare()
+                taken = sweep(awake=awake, kept=kept) if declared else 0
+            except DatabaseError as error:
+                log.warning("sweep waits for the database", error=type(error).__name__)
+            except Exception:
+                log.exception("sweep failed")
+            if taken < BATCH:
+                stop.wait(PAUSE_SECONDS)
+    finally:
+        kept.close()
+
+
+def _declare() -> bool:
+    """Declare the queues once, so that their depths can be asked for."""
+    try:
+        with current_app.connection_for_write() as broker:
+            topology.declare_all(broker)
+    except PUBLISH_ERRORS as error:
+        log.warning("sweep waits for the broker", error=type(error).__name__)
+        return False
+    return True
+
+
+def release_earlier_boots() -> int:
+    """Make everything unfinished due, for the embedded mode, where one process is everything.
+
+    Whoever held a lease, and every message, died with the process before this one.
+
+    Returns:
+        How many rows were made due.
+    """
+    now = timezone.now()
+    held = Notification.objects.filter(status=Status.SENDING)
+    advance(held, to=Status.PENDING, now=now, claim_id=None, claimed_until=None, wake_at=now)
+    pending = Notification.objects.filter(status=Status.PENDING).update(wake_at=now)
+    # The message of a retry died with the broker; the row knows when it is due.
+    retrying = Notification.objects.filter(status=Status.RETRYING)
+    return pending + retrying.update(wake_at=F("next_attempt_at"))
+
+
+def _take(*, limit: int, depths: Mapping[str, int], awake: Wakefulness | None) -> Found:
+    """Take a batch; where a row of it cannot be handled, take it again and set that row apart."""
+    try:
+        return _take_batch(limit=limit, depths=depths, awake=awake, apart=False)
+    except Exception as error:
+        if meets_all(error):
+            raise
+    return _take_batch(limit=limit, depths=depths, awake=awake, apart=True)
+
+
+def _take_batch(
+    *, limit: int, depths: Mapping[str, int], awake: Wakefulness | None, apart: bool
+) -> Found:
+    with transaction.atomic():
+        due = _due(limit)
+        now = time_of(due)
+        spared_until = awake.spared_until(now) if awake is not None else None
+
+        def handle(rows: Sequence[Notification]) -> Found:
+            return _handle(rows, now=now, depths=depths, spared_until=spared_until)
+
+        def give_up(row: Notification, error: Exception) -> Found:
+            return Found(failed=put_off(row.pk, name_of(error), now=now))
+
+        found = Found(taken=len(due))
+        for part in set_apart(due, handle, failed=give_up) if apart else [handle(due)]:
+            found.add(part)
+    if awake is not None:
+        awake.round_succeeded(now)
+    return found
+
+
+def _due(limit: int) -> list[Notification]:
+    """Read and lock rows that are due by the database's clock, and that time with each.
+
+    A scheduler whose own clock is an hour ahead would take leases back that have just begun.
+    """
+    rows = Notification.objects.order_by("wake_at").only(*COLUMNS)
+    if connection.vendor == "sqlite":
+        # Its clock is this machine's, cut to milliseconds, which would mix up a timeline.
+        due = rows.filter(wake_at__lte=timezone.now())
+    else:
+        due = rows.filter(wake_at__lte=Now()).annotate(read_at=Now())
+    return list(due.select_for_update(skip_locked=True)[:limit])
+
+
+def _handle(
+    due: Sequence[Notification],
+    *,
+    now: datetime,
+    depths: Mapping[str, int],
+    spared_until: datetime | None,
+) -> Found:
+    found = Found()
+    standings = {row.pk: (Status(row.status), depths[row.lane]) for row in due}
+    held_back = [row for row in due if standings[row.pk][1] > DEEP_LANE_MESSAGES]
+    _look_at(held_back, now + DEEP_LANE_WAIT)
+    ready = [row for row in due if standings[row.pk][1] <= DEEP_LANE_MESSAGES]
+    expired = [row for row in ready if _is_over(row, now)]
+    advance_telling(
+        [row.pk for row in expired],
+        to=Status.EXPIRED,
+        now=now,
+        reason="expired",
+        detail="expires_at has passed",
+    )
+    ready = [row for row in ready if not _is_over(row, now)]
+    held = [row for row in ready if row.status == Status.SENDING]
+    if spared_until is not None:
+        _look_at(held, spared_until)
+    crashed = held if spared_until is None else []
+    found.lone_wakeups, found.failed = _after_crash(crashed, now)
+    waiting = [row for row in ready if row.status in UNFINISHED - {Status.SENDING}]
+    _wake(waiting, now)
+    found.wakeups = [Wakeup.of(row) for row in waiting]
+    unrecorded = [row for row in ready if row.status == Status.FAILED]
+    _look_again_later(unrecorded, now)
+    found.failed += [row.pk for row in unrecorded]
+    _look_at([row for row in ready if row.status in FINISHED - {Status.FAILED}], None)
+    return found
+
+
+def _look_at(rows: Sequence[Notification], moment: datetime | None) -> None:
+    """Set the time of the next look, or that there is none."""
+    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(wake_at=moment)
+
+
+def _is_over(row: Notification, now: datetime) -> bool:
+    unstarted = row.status in UNFINISHED - {Status.SENDING}
+    return unstarted and row.expires_at is not None and row.expires_at <= now
+
+
+def _wake(rows: Sequence[Notification], now: datetime) -> None:
+    """Make schedules pending, and set the time of the next look at what is woken."""
+    due = [row.pk for row in rows if row.status == Status.SCHEDULED]
+    if due:
+        advance_telling(
+            due,
+            to=Status.PENDING,
+            now=now,
+            detail="the scheduled time has come",
+            next_attempt_at=None,
+        )
+    _look_again_later(rows, now)
+
+
+def _look_again_later(rows: Sequence[Notification], now: datetime) -> None:
+    if not rows:
+        return
+    spread = [
+        When(wakes=wakes, then=Value(now + min(FIRST_WAKE * 2**wakes, LAST_WAKE)))
+        for wakes in range(WAKES_MAX + 1)
+    ]
+    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(
+        wake_at=Case(*spread, default=Value(now + LAST_WAKE)),
+        wakes=Least(F("wakes"), WAKES_COLUMN_MAX - 1) + 1,
+    )
+
+
+def _after_crash(rows: Sequence[Notification], now: datetime) -> tuple[list[Wakeup], list[UUID]]:
+    """Give rows whose lease has ended another chance, or up."""
+    hopeless = [row for row in rows if row.crashes + 1 >= CRASHES_MAX]
+    advance_telling(
+        [row.pk for row in hopeless],
+        to=Status.FAILED,
+        now=now,
+        reason="crashed",
+        detail=f"the process that held it died {CRASHES_MAX} times",
+        crashes=F("crashes") + 1,
+        claim_id=None,
+    )
+    others = [row for row in rows if row.crashes + 1 < CRASHES_MAX]
+    advance_telling(
+        [row.pk for row in others],
+        to=Status.PENDING,
+        now=now,
+        detail="the process that held it died",
+        crashes=F("crashes") + 1,
+        claim_id=None,
+        claimed_until=None,
+        next_attempt_at=None,
+        wake_at=now + FIRST_WAKE,
+        wakes=0,
+    )
+    return [Wakeup.of(row) for row in others], [row.pk for row in hopeless]

@@ -1,0 +1,1 @@
+"""Staff: their login, their second factor, their site."""

@@ -1,0 +1,47 @@
+"""The login page of staff, limited like every other login."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods
+
+from apps.common.rest.problems import Problem
+from apps.users import known_browsers, login_limits
+from apps.users.addresses import address_key
+from apps.users.staff import second_factor
+
+View = Callable[..., HttpResponse]
+REDIRECT = 302
+
+
+def limited(login: View) -> View:
+    """Count each try, refuse one too many with a 429 page, and remember where a login succeeded."""
+
+    @wraps(login)
+    def counted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "POST":
+            return login(request, *args, **kwargs)
+        try:
+            login_limits.count_login(request, account=address_key(request.POST.get("username", "")))
+        except Problem as problem:
+            return refusal_page(problem)
+        response = login(request, *args, **kwargs)
+        user: Any = request.user
+        # With a second factor the login is complete on the page that asks for it.
+        if response.status_code == REDIRECT and not second_factor.demanded_of(user):
+            known_browsers.remember(request, response, user)
+        return response
+
+    return require_http_methods(["GET", "HEAD", "POST"])(counted)
+
+
+def refusal_page(problem: Problem) -> HttpResponse:
+    """Say on a page of staff that there were too many tries."""
+    return HttpResponse(
+        str(problem.detail),
+        status=problem.status_code,
+        content_type="text/plain; charset=utf-8",
+        headers=problem.headers,
+    )

@@ -1,0 +1,144 @@
+"""The pages of the second factor: give a code, or take an app into use."""
+
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import mark_safe
+from django.views import View
+
+from apps.common.rest.problems import Problem
+from apps.users import known_browsers, login_limits
+from apps.users.models import User
+from apps.users.pages import PAGE_POLICY, words_of
+from apps.users.staff import second_factor
+
+KEY_IN_SESSION = "second_factor_key"
+NEXT = "next"
+WRONG = "This code is not valid, or was used already. Wait for the next one."
+
+
+def second_factor_page(user: User, *, then: str) -> HttpResponseRedirect:
+    """Lead to the page that this person has to pass: to give a code, or first to enrol."""
+    name = "second-factor" if second_factor.has_enrolled(user) else "enrol-second-factor"
+    return HttpResponseRedirect(f"{reverse(name)}?{urlencode({NEXT: then})}")
+
+
+class _StaffPage(View):
+    """A page for staff who have shown their password. Subclasses implement ``page`` and ``act``."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Send others to the login, and count each try."""
+        if not (request.user.is_authenticated and request.user.is_staff):
+            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        if request.method != "POST":
+            return super().dispatch(request, *args, **kwargs)
+        try:
+            login_limits.count_proof(request, user=self.user(request))
+            return self.act(request, code=request.POST.get("code", "").strip())
+        except Problem as problem:
+            page = self.page(request, errors=words_of(problem))
+            page.status_code = problem.status_code
+            for name, value in problem.headers.items():
+                page[name] = value
+            return page
+
+    def user(self, request: HttpRequest) -> User:
+        """Return whose session it is."""
+        return cast("User", request.user)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the form."""
+        return self.page(request)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Take a code; ``dispatch`` has sent it to ``act``."""
+        raise NotImplementedError
+
+    def act(self, request: HttpRequest, *, code: str) -> HttpResponse:
+        """Judge a code."""
+        raise NotImplementedError
+
+    def page(self, request: HttpRequest, **context: Any) -> HttpResponse:
+        """Show the page."""
+        raise NotImplementedError
+
+    def then(self, request: HttpRequest) -> str:
+        """Return where to go after it: a page of this site, whatever was asked for."""
+        wanted = request.GET.get(NEXT, "")
+        host = {request.get_host()}
+        if url_has_allowed_host_and_scheme(wanted, host, require_https=request.is_secure()):
+            return wanted
+        return reverse("admin:index")
+
+    def shown(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+        """Render a page that no cache keeps."""
+        page = render(request, template, {"then": self.then(request), **context})
+        page["Cache-Control"] = "no-store"
+        page["Content-Security-Policy"] = PAGE_POLICY
+        return page
+
+
+class SecondFactorPage(_StaffPage):
+    """Asks staff who have enrolled for a code."""
+
+    def page(self, request: HttpRequest, **context: Any) -> HttpResponse:
+        """Ask, unless there is nothing to ask for."""
+        if not second_factor.has_enrolled(self.user(request)):
+            return second_factor_page(self.user(request), then=self.then(request))
+        return self.shown(request, "users/second_factor.html", **context)
+
+    def act(self, request: HttpRequest, *, code: str) -> HttpResponse:
+        """Let a good code in."""
+        device = second_factor.verify(self.user(request), code)
+        if device is None:
+            return self.page(request, errors=[WRONG])
+        second_factor.remember(request, device)
+        response = redirect(self.then(request))
+        known_browsers.remember(request, response, self.user(request))
+        return response
+
+
+class EnrolPage(_StaffPage):
+    """Takes an app into use, and shows the recovery codes once."""
+
+    def page(self, request: HttpRequest, **context: Any) -> HttpResponse:
+        """Show the secret as a picture and as text."""
+        if not self._may_enrol(request):
+            return second_factor_page(self.user(request), then=self.then(request))
+        key = request.session.get(KEY_IN_SESSION) or second_factor.new_key()
+        request.session[KEY_IN_SESSION] = key
+        address = second_factor.address_of(key, user=self.user(request))
+        return self.shown(
+            request,
+            "users/enrol_second_factor.html",
+            # Drawn here from the address that was made here: nothing in it is a caller's markup.
+            picture=mark_safe(second_factor.picture_of(address)),  # noqa: S308 - as above.
+            secret=second_factor.base32(key),
+            again=second_factor.has_enrolled(self.user(request)),
+            **context,
+        )
+
+    def act(self, request: HttpRequest, *, code: str) -> HttpResponse:
+        """Take the app into use when it shows the right code."""
+        key = request.session.get(KEY_IN_SESSION)
+        if key is None or not self._may_enrol(request):
+            return self.page(request)
+        enrolled = second_factor.enrol(self.user(request), key=key, code=code)
+        if enrolled is None:
+            return self.page(request, errors=[WRONG])
+        device, codes = enrolled
+        del request.session[KEY_IN_SESSION]
+        second_factor.remember(request, device)
+        page = self.shown(request, "users/recovery_codes.html", codes=codes)
+        known_browsers.remember(request, page, self.user(request))
+        return page
+
+    def _may_enrol(self, request: HttpRequest) -> bool:
+        """Whoever has an app already shows a code of it first."""
+        user: Any = request.user
+        return user.is_verified() or not second_factor.has_enrolled(user)

@@ -1,0 +1,52 @@
+"""The admin site, behind the password and, where it is demanded, the second factor."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse
+
+from apps.common.rest.problems import Problem
+from apps.users import known_browsers, login_limits
+from apps.users.models import User
+from apps.users.staff import second_factor
+from apps.users.staff.login import REDIRECT, refusal_page
+from apps.users.staff.second_factor_pages import second_factor_page
+
+
+class StaffSite(AdminSite):
+    """Django's admin with a second factor."""
+
+    site_header = "Notifications"
+    site_title = "Notifications"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let in active staff whose session has passed what is demanded of them."""
+        return super().has_permission(request) and second_factor.passed(request)
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask for the password, or send staff who have given it on to the second factor."""
+        user: Any = request.user
+        halfway = user.is_authenticated and user.is_staff and not second_factor.passed(request)
+        if request.method == "GET" and halfway:
+            return second_factor_page(user, then=request.GET.get("next", ""))
+        return super().login(request, extra_context)
+
+    def password_change(  # type: ignore[override] # The stubs leave out its redirect.
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Take a new password of one's own, limited like a login, and end every other session."""
+        if request.method != "POST":
+            return super().password_change(request, extra_context)
+        user: Any = request.user
+        try:
+            login_limits.count_proof(request, user=user)
+        except Problem as problem:
+            return refusal_page(problem)
+        response = super().password_change(request, extra_context)
+        if response.status_code == REDIRECT:
+            User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
+            known_browsers.remember(request, response, User.objects.get(pk=user.pk))
+        return response

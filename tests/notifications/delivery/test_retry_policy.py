@@ -1,0 +1,414 @@
+"""What follows from a round: the whole policy, held for every answer a provider can give."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.notifications.delivery.retry_policy import (
+    CONFIGURATION_WAIT_SECONDS,
+    RETRY_AFTER_MAX_SECONDS,
+    RULES,
+    Held,
+    Policy,
+    Verdict,
+    backoff_seconds,
+    judge,
+)
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.lifecycle.states import FINISHED, MOVES, Status
+from apps.notifications.providers.base import Reply
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+DEFAULT = Policy(max_attempts=12, base_seconds=5.0, max_seconds=600.0)
+
+policies = st.builds(
+    Policy,
+    max_attempts=st.integers(1, 30),
+    base_seconds=st.floats(0.1, 60),
+    max_seconds=st.floats(1, 3600),
+)
+replies = st.builds(
+    Reply,
+    outcome=st.sampled_from(Outcome),
+    code=st.sampled_from(["", "450 4.2.0"]),
+    reason=st.sampled_from(["", "hard_bounce", "unregistered"]),
+    retry_after=st.none() | st.floats(0, 100_000),
+    delivered=st.booleans(),
+)
+
+
+def no_jitter() -> float:
+    return 0.0
+
+
+def test_every_outcome_has_a_rule() -> None:
+    assert set(RULES) == set(Outcome)
+
+
+@given(
+    attempts=st.integers(1, 100_000),
+    policy=policies,
+    jitter=st.floats(0, 1, exclude_max=True),
+)
+def test_a_backoff_lies_in_the_upper_half_of_its_ceiling(
+    attempts: int, policy: Policy, jitter: float
+) -> None:
+    ceiling = min(policy.max_seconds, policy.base_seconds * 2.0 ** min(attempts - 1, 60))
+    wait = backoff_seconds(attempts=attempts, policy=policy, jitter=lambda: jitter)
+    assert ceiling / 2 <= wait <= ceiling
+
+
+@pytest.mark.parametrize(
+    ("attempts", "ceiling"), [(1, 5), (2, 10), (3, 20), (7, 320), (8, 600), (12, 600)]
+)
+def test_the_default_ceilings_double_up_to_ten_minutes(attempts: int, ceiling: float) -> None:
+    assert backoff_seconds(attempts=attempts, policy=DEFAULT, jitter=no_jitter) == ceiling / 2
+
+
+@given(
+    attempts=st.integers(1, 100),
+    policy=policies,
+    asked=st.floats(0, 1e9),
+    jitter=st.floats(0, 1, exclude_max=True),
+)
+def test_retry_after_is_never_undercut_and_capped_at_an_hour(
+    attempts: int, policy: Policy, asked: float, jitter: float
+) -> None:
+    wait = backoff_seconds(
+        attempts=attempts, policy=policy, retry_after=asked, jitter=lambda: jitter
+    )
+    assert wait >= min(asked, RETRY_AFTER_MAX_SECONDS)
+    assert wait <= max(policy.max_seconds, min(asked, RETRY_AFTER_MAX_SECONDS))
+
+
+@given(
+    answers=st.lists(replies, min_size=1, max_size=5),
+    accepted_before=st.booleans(),
+    attempts=st.integers(0, 40),
+    expires_in=st.none() | st.floats(-100, 10_000),
+    policy=policies,
+)
+def test_a_verdict_is_always_a_legal_move_and_an_end_where_nothing_is_due(
+    answers: list[Reply],
+    accepted_before: bool,  # noqa: FBT001 - Hypothesis passes by name.
+    attempts: int,
+    expires_in: float | None,
+    policy: Policy,
+) -> None:
+    expires_at = None if expires_in is None else NOW + timedelta(seconds=expires_in)
+    verdict = judge(
+        answers,
+        accepted_before=accepted_before,
+        attempts=attempts,
+        expires_at=expires_at,
+        now=NOW,
+        policy=policy,
+    )
+    assert verdict.to in MOVES[Status.SENDING]
+    if verdict.to is Status.RETRYING:
+        assert verdict.next_attempt_at is not None
+        assert verdict.next_attempt_at > NOW
+        assert expires_at is None or verdict.next_attempt_at < expires_at
+    else:
+        assert verdict.to in FINISHED
+        assert verdict.next_attempt_at is None
+    if verdict.to in {Status.FAILED, Status.BOUNCED}:
+        assert verdict.reason
+        assert not accepted_before
+        assert not any(reply.outcome is Outcome.ACCEPTED for reply in answers)
+
+
+@given(
+    rounds=st.lists(st.lists(replies, min_size=1, max_size=4), min_size=1, max_size=60),
+    policy=policies,
+)
+def test_no_row_spends_more_rounds_than_it_may(rounds: list[list[Reply]], policy: Policy) -> None:
+    attempts = 0
+    for answers in rounds:
+        verdict = judge(
+            answers,
+            accepted_before=False,
+            attempts=attempts,
+            expires_at=None,
+            now=NOW,
+            policy=policy,
+        )
+        attempts += verdict.spent
+        assert attempts <= policy.max_attempts
+        if verdict.to is not Status.RETRYING:
+            break
+        assert attempts < policy.max_attempts
+
+
+@given(
+    count=st.integers(1, 5),
+    attempts=st.integers(0, 29),
+    policy=policies,
+)
+def test_a_wait_for_a_person_never_spends_an_attempt(
+    count: int, attempts: int, policy: Policy
+) -> None:
+    verdict = judge(
+        [Reply(outcome=Outcome.CONFIGURATION, code="535")] * count,
+        accepted_before=False,
+        attempts=min(attempts, policy.max_attempts - 1),
+        expires_at=None,
+        now=NOW,
+        policy=policy,
+    )
+    assert (verdict.to, verdict.spent) == (Status.RETRYING, False)
+    assert verdict.next_attempt_at is not None
+    assert verdict.next_attempt_at >= NOW + timedelta(seconds=CONFIGURATION_WAIT_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "to", "shown"),
+    [
+        (Outcome.ACCEPTED, "", Status.SENT, ""),
+        (Outcome.DEAD_ADDRESS, "hard_bounce", Status.BOUNCED, "hard_bounce"),
+        (Outcome.DEAD_ADDRESS, "unregistered", Status.FAILED, "unregistered"),
+        (Outcome.REJECTED, "", Status.FAILED, "rejected"),
+        (Outcome.DEFECT, "", Status.FAILED, "defect"),
+    ],
+)
+def test_a_final_answer_ends_the_notification(
+    outcome: Outcome, reason: str, to: Status, shown: str
+) -> None:
+    verdict = judge(
+        [Reply(outcome=outcome, reason=reason)],
+        accepted_before=False,
+        attempts=0,
+        expires_at=None,
+        now=NOW,
+        policy=DEFAULT,
+    )
+    assert (verdict.to, verdict.reason, verdict.spent) == (to, shown, True)
+
+
+def test_a_vouched_acceptance_is_delivered() -> None:
+    verdict = judge(
+        [Reply(outcome=Outcome.ACCEPTED, delivered=True)],
+        accepted_before=False,
+        attempts=0,
+        expires_at=None,
+        now=NOW,
+        policy=DEFAULT,
+    )
+    assert verdict.to is Status.DELIVERED
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TRANSIENT, Outcome.RATE_LIMITED, Outcome.UNKNOWN])
+def test_the_last_attempt_ends_in_failed(outcome: Outcome) -> None:
+    verdict = judge(
+        [Reply(outcome=outcome, code="451")],
+        accepted_before=False,
+        attempts=11,
+        expires_at=None,
+        now=NOW,
+        policy=DEFAULT,
+    )
+    assert (verdict.to, verdict.reason) == (Status.FAILED, "attempts_exhausted")
+    assert verdict.detail == f"{outcome}: 451; attempts are spent"
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "to"), [(2.5, Status.FAILED), (2.51, Status.RETRYING), (None, Status.RETRYING)]
+)
+def test_a_retry_that_would_come_too_late_is_not_made(expires_in: float | None, to: Status) -> None:
+    verdict = judge(
+        [Reply(outcome=Outcome.TRANSIENT)],
+        accepted_before=False,
+        attempts=0,
+        expires_at=None if expires_in is None else NOW + timedelta(seconds=expires_in),
+        now=NOW,
+        policy=DEFAULT,
+        jitter=no_jitter,
+    )
+    assert verdict.to is to
+    assert verdict.reason == ("attempts_exhausted" if to is Status.FAILED else "")
+
+
+def device_round(*outcomes: Outcome, accepted_before: bool = False, attempts: int = 0) -> Status:
+    return judge(
+        [Reply(outcome=outcome) for outcome in outcomes],
+        accepted_before=accepted_before,
+        attempts=attempts,
+        expires_at=None,
+        now=NOW,
+        policy=DEFAULT,
+    ).to
+
+
+def test_a_push_is_retrying_while_one_device_is_open() -> None:
+    assert device_round(Outcome.ACCEPTED, Outcome.TRANSIENT) is Status.RETRYING
+    assert device_round(Outcome.DEAD_ADDRESS, Outcome.CONFIGURATION) is Status.RETRYING
+
+
+def test_a_push_is_sent_when_one_device_accepted_and_none_is_open() -> None:
+    assert device_round(Outcome.ACCEPTED, Outcome.DEAD_ADDRESS) is Status.SENT
+    assert device_round(Outcome.DEAD_ADDRESS, accepted_before=True) is Status.SENT
+
+
+def test_a_push_that_spent_its_attempts_is_sent_if_one_device_ever_accepted() -> None:
+    assert device_round(Outcome.TRANSIENT, accepted_before=True, attempts=11) is Status.SENT
+    assert device_round(Outcome.TRANSIENT, Outcome.ACCEPTED, attempts=11) is Status.SENT
+    assert device_round(Outcome.TRANSIENT, attempts=11) is Status.FAILED
+
+
+def test_a_push_fails_when_every_device_is_dead() -> None:
+    assert device_round(Outcome.DEAD_ADDRESS, Outcome.DEAD_ADDRESS) is Status.FAILED
+
+
+def test_a_round_with_one_retry_among_waits_counts_as_an_attempt() -> None:
+    verdict = judge(
+        [Reply(outcome=Outcome.CONFIGURATION), Reply(outcome=Outcome.TRANSIENT)],
+        accepted_before=False,
+        attempts=3,
+        expires_at=None,
+        now=NOW,
+        policy=DEFAULT,
+    )
+    assert (verdict.to, verdict.spent) == (Status.RETRYING, True)
+
+
+MAIL = Policy(max_attempts=12, base_seconds=5.0, max_seconds=600.0, unknown_waits=(300.0, 1800.0))
+UNANSWERED = Reply(outcome=Outcome.UNKNOWN, code="TimeoutError")
+
+
+def unanswered(unknown_before: int, *, expires_at: datetime | None = None) -> Verdict:
+    return judge(
+        [UNANSWERED],
+        accepted_before=False,
+        attempts=unknown_before,
+        unknown_before=unknown_before,
+        expires_at=expires_at,
+        now=NOW,
+        policy=MAIL,
+        jitter=no_jitter,
+    )
+
+
+@pytest.mark.parametrize(("before", "minutes"), [(0, 5), (1, 30)])
+def test_a_mail_that_may_have_arrived_is_repeated_after_five_and_thirty_minutes(
+    before: int, minutes: int
+) -> None:
+    verdict = unanswered(before)
+
+    # Not gathered: whoever waits for a limit is called in before the turn, and this must not be.
+    assert (verdict.to, verdict.spent, verdict.gathered) == (Status.RETRYING, True, False)
+    assert verdict.next_attempt_at == NOW + timedelta(minutes=minutes)
+    assert "may have arrived" in verdict.detail
+
+
+def test_a_mail_that_may_have_arrived_twice_already_is_given_up_and_says_so() -> None:
+    verdict = unanswered(2)
+
+    assert (verdict.to, verdict.reason) == (Status.FAILED, "unknown_outcome")
+    assert "may have arrived" in verdict.detail
+
+
+def test_a_repetition_that_would_come_too_late_is_not_made() -> None:
+    verdict = unanswered(0, expires_at=NOW + timedelta(minutes=4))
+
+    assert (verdict.to, verdict.reason) == (Status.FAILED, "unknown_outcome")
+
+
+def test_a_mail_that_runs_out_of_attempts_says_that_an_earlier_copy_may_have_arrived() -> None:
+    verdict = judge(
+        [Reply(outcome=Outcome.TRANSIENT, code="451")],
+        accepted_before=False,
+        attempts=11,
+        unknown_before=1,
+        expires_at=None,
+        now=NOW,
+        policy=MAIL,
+    )
+    assert (verdict.to, verdict.reason) == (Status.FAILED, "unknown_outcome")
+    assert verdict.detail.endswith("attempts are spent; an earlier copy may have arrived")
+
+
+def test_a_push_of_unknown_outcome_is_repeated_like_any_other() -> None:
+    """A second copy replaces the first on the device."""
+    verdict = judge(
+        [UNANSWERED],
+        accepted_before=False,
+        attempts=4,
+        unknown_before=4,
+        expires_at=None,
+        now=NOW,
+        policy=DEFAULT,
+    )
+    assert verdict.to is Status.RETRYING
+    assert verdict.next_attempt_at is not None
+    assert verdict.next_attempt_at <= NOW + timedelta(seconds=80)
+
+
+def test_an_outage_of_a_minute_costs_no_failure_under_the_default_policy() -> None:
+    """Even with the shortest jitter twelve attempts reach far beyond a minute."""
+    waits = [
+        backoff_seconds(attempts=n, policy=DEFAULT, jitter=no_jitter)
+        for n in range(1, DEFAULT.max_attempts)
+    ]
+    assert sum(waits) == 2.5 + 5 + 10 + 20 + 40 + 80 + 160 + 300 * 4
+
+
+LATER = NOW + timedelta(seconds=40)
+HELD = Held(until=LATER, why="waits for its turn with smtp")
+
+
+def held(
+    *replies: Reply, accepted_before: bool = False, expires_at: datetime | None = None
+) -> Verdict:
+    return judge(
+        replies,
+        accepted_before=accepted_before,
+        attempts=3,
+        expires_at=expires_at,
+        now=NOW,
+        policy=DEFAULT,
+        held=HELD,
+        jitter=lambda: 0.5,
+    )
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [],
+        [Reply(outcome=Outcome.ACCEPTED)],
+        [Reply(outcome=Outcome.DEAD_ADDRESS), Reply(outcome=Outcome.REJECTED)],
+    ],
+)
+def test_what_was_held_back_waits_without_spending_an_attempt(replies: list[Reply]) -> None:
+    assert held(*replies) == Verdict(
+        to=Status.RETRYING,
+        spent=False,
+        next_attempt_at=LATER + timedelta(seconds=0.5),
+        gathered=True,
+        detail="waits for its turn with smtp",
+    )
+
+
+def test_a_device_that_failed_beside_one_that_was_held_back_spends_an_attempt() -> None:
+    verdict = held(Reply(outcome=Outcome.TRANSIENT))
+
+    assert (verdict.to, verdict.spent, verdict.gathered) == (Status.RETRYING, True, False)
+
+
+def test_what_expires_while_it_waits_is_looked_at_then() -> None:
+    soon = NOW + timedelta(seconds=10)
+
+    verdict = held(expires_at=soon)
+
+    assert (verdict.to, verdict.next_attempt_at) == (Status.RETRYING, soon)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_one_device_has_does_not_expire_while_another_waits(*, before: bool) -> None:
+    replies = [] if before else [Reply(outcome=Outcome.ACCEPTED)]
+
+    verdict = held(*replies, accepted_before=before, expires_at=NOW + timedelta(seconds=10))
+
+    assert verdict.to is Status.SENT

@@ -1,0 +1,85 @@
+"""What has to wait waits in the broker: on a delay queue, with the lane's routing key kept."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from celery import current_app
+from django.utils import timezone
+
+from apps.common.ids import new_id
+from apps.notifications.broker import topology
+from apps.notifications.delivery.requeue import Requeue
+from apps.notifications.tasks import put_back
+from tests.notifications.cast import Lanes
+
+IDS = [new_id(), new_id()]
+
+
+@pytest.fixture
+def task() -> Iterator[Any]:
+    """A task as it stands while a worker runs it."""
+    running: Any = current_app.tasks["notifications.deliver_email"]
+    running.push_request(
+        id=str(new_id()),
+        args=[[str(pk) for pk in IDS], 0],
+        kwargs={},
+        retries=0,
+        called_directly=False,
+        is_eager=False,
+        delivery_info={"exchange": "notifications", "routing_key": "email"},
+        headers={"correlation_ids": ["corr-1"]},
+    )
+    yield running
+    running.pop_request()
+
+
+def group(
+    delay_queue: int | None, lane: str = "email.bulk", ids: list[UUID] | None = None
+) -> Requeue:
+    return Requeue(lane=lane, attempt=3, delay_seconds=delay_queue, ids=ids or IDS)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("seconds", topology.DELAYS_SECONDS)
+def test_each_rung_takes_its_messages_for_the_lane(task: Any, lanes: Lanes, seconds: int) -> None:
+    put_back(task, [group(seconds)])
+    message = lanes.first(f"notifications.retry.{seconds}")
+    assert message.delivery_info["routing_key"] == "email.bulk"
+    args, _, _ = message.decode()
+    assert args == [[str(pk) for pk in IDS], 3]
+    assert (message.headers["task"], message.headers["eta"]) == (task.name, None)
+    assert message.headers["correlation_ids"] == ["corr-1"]
+    assert lanes.take() == []
+
+
+@pytest.mark.services
+def test_a_message_comes_back_into_its_lane_when_the_rung_is_over(task: Any, lanes: Lanes) -> None:
+    put_back(task, [group(1)])
+    started = timezone.now()
+    while not lanes.depth("email.bulk"):
+        assert (timezone.now() - started).total_seconds() < 10
+    assert (timezone.now() - started).total_seconds() >= 0.5
+    assert lanes.take() == [
+        ("email.bulk", "notifications.deliver_email", [str(pk) for pk in IDS], 3)
+    ]
+
+
+@pytest.mark.embedded
+def test_the_embedded_mode_counts_down_in_memory(task: Any, lanes: Lanes) -> None:
+    before = timezone.now()
+    put_back(task, [group(8)])
+    message = lanes.first("email.bulk")
+    eta = datetime.fromisoformat(message.headers["eta"])
+    assert 7 <= (eta - before).total_seconds() <= 9
+    assert message.decode()[0] == [[str(pk) for pk in IDS], 3]
+
+
+def test_what_need_not_wait_goes_to_the_end_of_its_lane(task: Any, lanes: Lanes) -> None:
+    put_back(task, [group(None, "email"), group(None, "email.urgent", IDS[:1])])
+    assert lanes.take() == [
+        ("email.urgent", "notifications.deliver_email", [str(IDS[0])], 3),
+        ("email", "notifications.deliver_email", [str(pk) for pk in IDS], 3),
+    ]

@@ -1,0 +1,207 @@
+"""Limits as the pipeline asks them: shared, cheap, and there without Redis."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+
+from apps.notifications.broker.topology import Urgency
+from apps.notifications.flow_control import breakers, limits
+from apps.notifications.flow_control.limits import Turn, gate
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.providers.base import Reply
+
+TURN = Turn()
+BULK = Turn(urgency=Urgency.BULK)
+TAKEN = Reply(outcome=Outcome.ACCEPTED)
+SLOWER = Reply(outcome=Outcome.RATE_LIMITED)
+
+
+@pytest.fixture
+def name() -> str:
+    """A provider that no other test knows."""
+    return f"test-{uuid4().hex}"
+
+
+@pytest.fixture
+def limited(settings: Any, name: str) -> Callable[[float], str]:
+    def limit(per_second: float) -> str:
+        settings.PROVIDER_MAX_PER_SECOND = {name: per_second}
+        return name
+
+    return limit
+
+
+def report(name: str, *replies: Reply) -> None:
+    limits.report(name, replies, began=time.time())
+
+
+def test_unlimited_and_unprovoked_everything_goes(name: str) -> None:
+    assert limits.take(name, wanted=100, turn=BULK) == limits.Permit(count=100)
+
+
+def test_under_a_maximum_the_rest_waits_for_its_turn(limited: Callable[[float], str]) -> None:
+    permit = limits.take(limited(30), wanted=100, turn=Turn(urgency=Urgency.URGENT))
+    waits = [(turn - datetime.now(UTC)).total_seconds() for turn in permit.turns]
+
+    assert permit.count == 30
+    assert len(waits) == 70
+    assert waits == sorted(waits)
+    assert 70 / 30 - 0.5 < waits[-1] < 70 / 30 + 0.5
+
+
+def test_a_provider_that_asks_for_fewer_calls_is_slowed_down_and_it_is_logged(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits.take(name, wanted=100, turn=TURN)
+    report(name, *[SLOWER] * 40, *[TAKEN] * 60)
+
+    shown = limits.shown(name)
+    assert shown.slowed
+    assert shown.per_second == 50
+    assert limits.take(name, wanted=100, turn=Turn(urgency=Urgency.URGENT)).count == 50
+    assert "provider asks for fewer calls" in caplog.text
+    assert name in caplog.text
+
+
+def test_an_answer_that_ends_the_session_asks_for_fewer_calls(name: str) -> None:
+    report(name, Reply(outcome=Outcome.TRANSIENT, code="421", reason="service_closing"))
+
+    assert limits.shown(name).per_second == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(outcome=Outcome.TRANSIENT, reason="greylisted"),
+        Reply(outcome=Outcome.UNKNOWN),
+        Reply(outcome=Outcome.CONFIGURATION),
+        Reply(outcome=Outcome.REJECTED),
+    ],
+)
+def test_other_answers_slow_nobody_down(name: str, reply: Reply) -> None:
+    report(name, *[reply] * 20)
+
+    assert limits.shown(name).per_second is None
+
+
+def test_a_provider_that_wants_no_call_is_left_alone_until_it_does(name: str) -> None:
+    report(name, Reply(outcome=Outcome.RATE_LIMITED, pause_seconds=20))
+
+    permit = limits.take(name, wanted=2, turn=TURN)
+
+    assert (permit.count, permit.paused) == (0, True)
+    assert min(permit.turns).timestamp() >= time.time() + 19
+    assert limits.shown(name).paused_until is not None
+
+
+def test_staff_can_lift_what_a_provider_asked_for(name: str) -> None:
+    report(name, Reply(outcome=Outcome.RATE_LIMITED, pause_seconds=20))
+
+    limits.lift(name)
+
+    assert limits.take(name, wanted=100, turn=TURN).count == 100
+    assert not limits.shown(name).slowed
+
+
+def test_calls_that_were_not_made_are_there_for_the_next(limited: Callable[[float], str]) -> None:
+    name = limited(10)
+    urgent = Turn(urgency=Urgency.URGENT)
+    assert limits.take(name, wanted=10, turn=urgent).count == 10
+
+    limits.give_back(name, count=4, turn=urgent)
+
+    assert limits.take(name, wanted=10, turn=urgent).count == 4
+
+
+def cost_per_notification(name: str) -> float:
+    """Ask and tell for a chunk of a hundred as the pipeline does, and return seconds for each."""
+    replies = [TAKEN] * 100
+    best = 1.0
+    for _ in range(5):
+        started = time.perf_counter()
+        for _ in range(20):
+            breakers.admit(name, wanted=100)
+            limits.take(name, wanted=100, turn=BULK)
+            breakers.report(name, breakers.tally(replies))
+            limits.report(name, replies, began=started)
+        best = min(best, (time.perf_counter() - started) / (20 * 100))
+    return best
+
+
+@pytest.mark.parametrize("per_second", [None, 5000.0, 2.0], ids=["unlimited", "fast", "slow"])
+def test_breaker_and_limit_together_cost_little(
+    limited: Callable[[float], str], name: str, per_second: float | None
+) -> None:
+    if per_second is not None:
+        limited(per_second)
+
+    # A tenth of a millisecond for each notification of a chunk is the limit of both together.
+    assert cost_per_notification(name) < 0.0001
+
+
+@contextmanager
+def no_redis() -> Iterator[None]:
+    def refuse(*_: object, **__: object) -> None:
+        raise redis.ConnectionError
+
+    with pytest.MonkeyPatch.context() as wire:
+        wire.setattr(redis.connection.ConnectionPool, "get_connection", refuse)
+        yield
+
+
+@pytest.mark.services
+def test_those_who_come_one_by_one_do_not_ask_redis_each_time(
+    limited: Callable[[float], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    name = limited(1000)
+    limits.take(name, wanted=1, turn=TURN)
+
+    with no_redis():
+        counts = [limits.take(name, wanted=1, turn=TURN).count for _ in range(50)]
+
+    # A twentieth of what flows in within a second was leased, so nobody noticed the outage.
+    assert counts == [1] * 50
+    assert "no Redis" not in caplog.text
+
+
+@pytest.mark.services
+def test_workers_share_the_tokens(limited: Callable[[float], str]) -> None:
+    name = limited(40)
+    urgent = Turn(urgency=Urgency.URGENT)
+
+    with ThreadPoolExecutor(8) as pool:
+        permits = list(pool.map(lambda _: limits.take(name, wanted=20, turn=urgent), range(8)))
+
+    assert 40 <= sum(permit.count for permit in permits) <= 44
+    # Each of those who wait has a turn of its own, whichever worker asked.
+    turns = sorted(turn for permit in permits for turn in permit.turns)
+    assert (turns[-1] - turns[0]).total_seconds() > 2.5
+
+
+@pytest.mark.services
+def test_another_process_slows_down_within_half_a_second(name: str) -> None:
+    report(name, *[SLOWER] * 100)
+    slowed = limits.shown(name)
+
+    gate.forget()
+
+    assert limits.shown(name) == slowed
+    assert limits.take(name, wanted=100, turn=TURN).count < 100
+
+
+@pytest.mark.services
+def test_without_redis_each_process_has_the_limit_for_itself(
+    limited: Callable[[float], str],
+) -> None:
+    name = limited(10)
+    with no_redis():
+        report(name, *[SLOWER] * 10)
+
+        assert limits.take(name, wanted=100, turn=TURN).count < 10

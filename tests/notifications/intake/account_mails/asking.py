@@ -1,0 +1,60 @@
+"""How a mail about an account comes about in these tests: by asking for it as a person does."""
+
+import re
+from email.message import EmailMessage
+from typing import Any
+from urllib.parse import unquote
+
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
+from apps.notifications.models import Notification
+from apps.users import confirmations
+from apps.users.models import User
+
+RESET = "/api/v1/users/password/reset"
+LINK = re.compile(r"https?://\S+/account/[a-z-]+\?token=(\S+)")
+
+
+def ask(email: str) -> Any:
+    """Ask for a new password."""
+    return APIClient().post(RESET, {"email": email}, format="json")
+
+
+def a_reset(user: User) -> Notification:
+    """Have a link to a new password asked for; return its row."""
+    assert ask(str(user.email)).status_code == 202
+    return Notification.objects.latest("pk")
+
+
+def a_confirmation(user: User, address: str) -> Notification:
+    """Have the link sent that confirms an address; return its row."""
+    confirmations.send(user=user, address=address)
+    return Notification.objects.latest("pk")
+
+
+def driven(row: Notification) -> Notification:
+    """Deliver one row as its message would, at once, and read it again."""
+    Notification.objects.filter(pk=row.pk, next_attempt_at__isnull=False).update(
+        next_attempt_at=timezone.now()
+    )
+    row.refresh_from_db()
+    deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=row.attempts)
+    row.refresh_from_db()
+    return row
+
+
+def said(mail: EmailMessage, kind: str = "plain") -> str:
+    """Return what a mail says, as plain text or as HTML."""
+    part = mail.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def token_in(text: str) -> str:
+    """Return the token of the link in a text."""
+    found = LINK.search(text)
+    assert found is not None, text
+    return unquote(found.group(1))

@@ -1,0 +1,196 @@
+"""Whatever a mail about an account ends in, its link is gone and nothing sends it again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.common.rest.problems import Problem
+from apps.notifications.broker.kept_connection import KeptConnection
+from apps.notifications.dead_letters import replay_many, replay_one, store
+from apps.notifications.dead_letters.filters import Filter
+from apps.notifications.delivery.claim import claim
+from apps.notifications.intake.cancel import cancel
+from apps.notifications.lifecycle.states import Status
+from apps.notifications.models import DeadLetter, LetterState, Notification
+from apps.notifications.privacy.erasure import erase_what_was_sent
+from apps.notifications.scheduler.jobs import all_jobs
+from apps.notifications.scheduler.sweep import CRASHES_MAX, sweep
+from apps.users import contacts
+from apps.users.models import User
+from tests.fakes.smtp_server import SmtpServer
+from tests.notifications.cast import (
+    Lanes,
+    accepted,
+    assert_problem,
+    client_with,
+    overdue,
+    template,
+)
+from tests.notifications.intake.account_mails.asking import a_reset, driven
+from tests.security.everything import places_of
+
+pytestmark = pytest.mark.django_db
+
+
+def delivered(row: Notification, smtp: SmtpServer, settings: Any) -> None:
+    settings.EMAIL_PROVIDERS = ["sandbox"]
+    driven(row)
+
+
+def sent(row: Notification, smtp: SmtpServer, settings: Any) -> None:
+    driven(row)
+
+
+def bounced(row: Notification, smtp: SmtpServer, settings: Any) -> None:
+    smtp.answer("rcpt", "550 5.1.1 No such user")
+    driven(row)
+
+
+def refused(row: Notification, smtp: SmtpServer, settings: Any) -> None:
+    smtp.answer("rcpt", "554 5.7.1 Not from you")
+    driven(row)
+
+
+def worn_out(row: Notification, smtp: SmtpServer, settings: Any) -> None:
+    settings.RETRY_MAX_ATTEMPTS = 2
+    smtp.answer("rcpt", "451 4.3.0 Try again later")
+    driven(driven(row))
+
+
+def crashed(row: Notification, smtp: SmtpServer, settings: Any) -> None:
+    claim([row.pk], attempt=0)
+    overdue(row, crashes=CRASHES_MAX - 1)
+    sweep()
+
+
+def expired(row: Notification, smtp: SmtpServer, settings: Any) -> None:
+    overdue(row, expires_at=timezone.now())
+    sweep()
+
+
+def suppressed(row: Notification, smtp: SmtpServer, settings: Any) -> None:
+    contacts.suppress(email="alice@example.com", reason="hard_bounce")
+    driven(row)
+
+
+def cancelled(row: Notification, smtp: SmtpServer, settings: Any) -> None:
+    cancel(row)
+
+
+ENDINGS: dict[Callable[..., None], tuple[Status, str]] = {
+    delivered: (Status.DELIVERED, ""),
+    sent: (Status.SENT, ""),
+    bounced: (Status.BOUNCED, "hard_bounce"),
+    refused: (Status.FAILED, "policy"),
+    worn_out: (Status.FAILED, "attempts_exhausted"),
+    crashed: (Status.FAILED, "crashed"),
+    expired: (Status.EXPIRED, "expired"),
+    suppressed: (Status.SKIPPED, "suppressed"),
+    cancelled: (Status.CANCELLED, "cancelled"),
+}
+
+
+@pytest.mark.parametrize("ended", ENDINGS)
+def test_every_ending_blanks_recipient_and_link_and_nothing_sends_it_again(
+    alice: User, smtp: SmtpServer, lanes: Lanes, settings: Any, ended: Callable[..., None]
+) -> None:
+    row = a_reset(alice)
+    assert row.secret_variables is not None
+    link = row.secret_variables["link"]
+    ended(row, smtp, settings)
+    row.refresh_from_db()
+    assert (row.status, row.reason) == ENDINGS[ended]
+    assert (row.recipient, row.secret_variables) == ("", None)
+    assert row.variables == dict.fromkeys(("link", "name", "until"), "[redacted]")
+    assert places_of(link) == []
+
+    operator = client_with(client="operators")
+    answer = operator.post(f"/api/v1/notifications/{row.pk}/replay", format="json")
+    problem = assert_problem(answer, 409)
+    if ended not in (delivered, sent):
+        assert problem["code"] == "variables_redacted"
+    assert Notification.objects.count() == 1
+
+
+def a_dead_letter(user: User, smtp: SmtpServer) -> DeadLetter:
+    smtp.answer("rcpt", "554 5.7.1 Not from you")
+    row = driven(a_reset(user))
+    store.record_failed([row.pk])
+    return DeadLetter.objects.get(notification=row)
+
+
+def test_a_dead_letter_is_seen_and_discarded_and_never_replayed(
+    alice: User, smtp: SmtpServer
+) -> None:
+    letter = a_dead_letter(alice, smtp)
+    with pytest.raises(Problem) as refusal:
+        replay_one.replay(letter.pk, by="tests")
+    assert refusal.value.status_code == 409
+    with pytest.raises(CommandError, match="redacted"):
+        call_command("notify", "replay", str(letter.notification_id))
+    replay_many.start(Filter(), kind="", by="tests")
+    while replay_many.replay_slice():
+        pass
+    letter.refresh_from_db()
+    assert letter.state == LetterState.OPEN
+    assert Notification.objects.count() == 1
+    seen = client_with(client="operators").get(f"/api/v1/dead-letters/{letter.pk}").json()
+    assert (seen["template_code"], seen["reason"]) == ("system:reset-password", "policy")
+    replay_one.discard(letter.pk, by="tests", reason="asked anew")
+
+
+def test_what_is_erased_while_it_is_on_the_wire_goes_nowhere_afterwards(
+    alice: User, smtp: SmtpServer
+) -> None:
+    row = a_reset(alice)
+    claim([row.pk], attempt=0)
+    erase_what_was_sent(alice.pk)
+    contacts.erase(alice.pk)
+    row.refresh_from_db()
+    assert (row.status, row.recipient, row.secret_variables) == (Status.SENDING, "", None)
+    Notification.objects.update(status=Status.PENDING)
+    row = driven(row)
+    assert (row.status, row.reason, smtp.mails) == (Status.SKIPPED, "user_erased", [])
+
+
+def test_what_clients_send_keeps_its_values_for_the_replay_of_a_failure(
+    shop: APIClient, alice: User
+) -> None:
+    template("code", content={"subject": "{{ code }}", "body": "-"}, sensitive=True)
+    row = accepted(alice, template_code="code", variables={"code": "1"})
+    assert row.recipient is None
+    claim([row.pk], attempt=0)
+    overdue(row, crashes=CRASHES_MAX - 1)
+    sweep()
+    row.refresh_from_db()
+    assert (row.status, row.recipient, row.secret_variables) == (
+        Status.FAILED,
+        None,
+        {"code": "1"},
+    )
+
+
+@pytest.mark.parametrize("status", [Status.EXPIRED, Status.FAILED, Status.SKIPPED])
+def test_what_an_older_release_ended_is_blanked_by_a_chore(alice: User, status: Status) -> None:
+    ended, waiting = a_reset(alice), a_reset(alice)
+    Notification.objects.filter(pk=ended.pk).update(status=status)
+    for job in all_jobs(KeptConnection()):
+        job()
+    ended.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (ended.recipient, ended.secret_variables) == ("", None)
+    assert waiting.recipient == "alice@example.com"
+    assert waiting.secret_variables is not None
+
+
+def test_what_an_older_release_failed_is_not_replayed_either(alice: User) -> None:
+    row = a_reset(alice)
+    Notification.objects.filter(pk=row.pk).update(status=Status.FAILED, reason="template_error")
+    operator = client_with(client="operators")
+    answer = operator.post(f"/api/v1/notifications/{row.pk}/replay", format="json")
+    assert assert_problem(answer, 409)["code"] == "variables_redacted"
+    assert Notification.objects.count() == 1

@@ -1,0 +1,291 @@
+"""A link to a new password takes the way of every notification, and arrives."""
+
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from apps.notifications.broker import publisher
+from apps.notifications.broker.topology import Channel
+from apps.notifications.delivery.send import deliver
+from apps.notifications.flow_control import breakers
+from apps.notifications.flow_control.breakers import Forced
+from apps.notifications.lifecycle.states import Status
+from apps.notifications.models import Attempt, Notification
+from apps.notifications.scheduler.sweep import sweep
+from apps.templates.rendering import builtin
+from apps.users import contacts, password_resets, preferences
+from apps.users.mail import AccountText
+from apps.users.models import Suppression, User
+from tests.fakes.sendgrid_server import SendGridServer
+from tests.fakes.smtp_server import DROP, SmtpServer
+from tests.notifications.cast import Lanes, accepted, client_with, overdue, person
+from tests.notifications.intake.account_mails.asking import (
+    a_confirmation,
+    a_reset,
+    ask,
+    driven,
+    said,
+    token_in,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_202_means_that_the_mail_is_stored(alice: User, settings: Any) -> None:
+    before = timezone.now()
+    assert ask("ALICE@example.com").status_code == 202
+    row = Notification.objects.get()
+    assert (row.client, row.kind, row.priority, row.lane) == ("system", "live", 9, "email.urgent")
+    assert (row.status, row.user_id, row.recipient) == ("pending", alice.pk, "alice@example.com")
+    assert row.expires_at is not None
+    lifetime = timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+    assert before + lifetime <= row.expires_at <= timezone.now() + lifetime
+
+
+def test_a_worker_is_woken_by_the_urgent_lane_once_it_is_committed(
+    alice: User, lanes: Lanes, local_worker: None, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        row = a_reset(alice)
+        assert lanes.take() == []
+    assert publisher._publisher.flush()
+    assert lanes.take() == [("email.urgent", "notifications.deliver_email", [str(row.pk)], 0)]
+
+
+def test_a_451_costs_an_attempt_and_the_mail_arrives(alice: User, smtp: SmtpServer) -> None:
+    smtp.answer("rcpt", "451 4.3.0 Try again later", times=1)
+    row = driven(a_reset(alice))
+    assert (row.status, row.attempts, smtp.mails) == (Status.RETRYING, 1, [])
+    row = driven(row)
+    assert (row.status, row.attempts) == (Status.SENT, 2)
+    (mail,) = smtp.mails
+    assert mail.recipient == "alice@example.com"
+    token = token_in(said(mail.parsed))
+    assert password_resets.owner_of(token) == alice
+
+
+def test_a_process_that_dies_loses_nothing(alice: User, smtp: SmtpServer) -> None:
+    row = a_reset(alice)
+    overdue(row)
+    assert sweep() == 1
+    assert driven(row).status == Status.SENT
+    assert len(smtp.mails) == 1
+
+
+def test_a_lost_answer_is_repeated_under_the_same_message_id(alice: User, smtp: SmtpServer) -> None:
+    smtp.answer("end", DROP, times=1)
+    row = driven(a_reset(alice))
+    assert row.status == Status.RETRYING
+    assert list(Attempt.objects.values_list("outcome", flat=True)) == ["unknown"]
+    assert driven(row).status == Status.SENT
+    assert {mail.parsed["Message-ID"] for mail in smtp.mails} == {f"<{row.pk}@example.com>"}
+
+
+def test_the_next_provider_takes_it_while_the_breaker_of_the_first_is_open(
+    alice: User, smtp: SmtpServer, sendgrid_server: SendGridServer, settings: Any
+) -> None:
+    settings.EMAIL_PROVIDERS = ["smtp", "sendgrid"]
+    breakers.force(["smtp"], Forced.OPEN)
+    assert driven(a_reset(alice)).status == Status.SENT
+    assert smtp.mails == []
+    (mail,) = sendgrid_server.mails
+    assert mail["personalizations"] == [{"to": [{"email": "alice@example.com"}]}]
+
+
+def test_it_waits_for_an_open_breaker_without_spending_an_attempt(
+    alice: User, smtp: SmtpServer
+) -> None:
+    breakers.force(["smtp"], Forced.OPEN)
+    row = driven(a_reset(alice))
+    assert (row.status, row.attempts) == (Status.RETRYING, 0)
+    breakers.force(["smtp"], Forced.CLOSED)
+    assert driven(row).status == Status.SENT
+
+
+def test_wrong_credentials_keep_it(alice: User, smtp: SmtpServer) -> None:
+    smtp.answer("mail", "530 5.7.0 Authentication required", times=1)
+    row = driven(a_reset(alice))
+    assert (row.status, row.attempts, row.recipient) == (Status.RETRYING, 0, "alice@example.com")
+
+
+def test_neither_opt_outs_nor_quiet_hours_hold_it_back(alice: User, smtp: SmtpServer) -> None:
+    preferences.set_channel(user_id=alice.pk, channel="email", category=None, enabled=False)
+    preferences.set_channel(user_id=alice.pk, channel="email", category="account", enabled=False)
+    User.objects.filter(pk=alice.pk).update(quiet_from="00:00", quiet_to="23:59")
+    assert driven(a_reset(alice)).status == Status.SENT
+    (mail,) = smtp.mails
+    assert mail.parsed["List-Unsubscribe"] is None
+
+
+def test_a_suppressed_address_is_not_written_to(alice: User, smtp: SmtpServer) -> None:
+    """Anybody may ask, so a dead mailbox would be written to again and again in our name."""
+    contacts.suppress(email="alice@example.com", reason="hard_bounce")
+    row = driven(a_reset(alice))
+    assert (row.status, row.reason, smtp.mails) == (Status.SKIPPED, "suppressed", [])
+    Suppression.objects.all().delete()
+    assert driven(a_reset(alice)).status == Status.SENT
+
+
+def test_the_suppression_list_is_asked_about_the_recipient_on_the_row(
+    alice: User, smtp: SmtpServer
+) -> None:
+    contacts.suppress(email="alice@example.com", reason="hard_bounce")
+    assert driven(a_confirmation(alice, "new@example.com")).status == Status.SENT
+    contacts.suppress(email="Later@example.com", reason="hard_bounce")
+    assert driven(a_confirmation(alice, "later@example.com")).reason == "suppressed"
+    assert [mail.recipient for mail in smtp.mails] == ["new@example.com"]
+
+
+def test_it_goes_to_the_recipient_on_the_row_whatever_the_account_says_by_then(
+    alice: User, smtp: SmtpServer
+) -> None:
+    row = a_reset(alice)
+    alice.email, alice.email_confirmed_at = "eve@example.com", timezone.now()
+    alice.save()
+    assert driven(row).status == Status.SENT
+    assert [mail.recipient for mail in smtp.mails] == ["alice@example.com"]
+
+
+def test_an_address_that_is_not_confirmed_yet_gets_its_link(
+    welcome: None, smtp: SmtpServer
+) -> None:
+    dora = person("dora", email_confirmed_at=None)
+    assert driven(accepted(dora)).reason == "no_address"
+    assert driven(a_confirmation(dora, "dora@example.com")).status == Status.SENT
+
+
+def test_a_chunk_has_mails_of_both_kinds_side_by_side(alice: User, smtp: SmtpServer) -> None:
+    own, usual = a_confirmation(alice, "new@example.com"), accepted(alice, priority=9)
+    deliver(channel=Channel.EMAIL, ids=[own.pk, usual.pk], attempt=0)
+    subjects = {mail.recipient: mail.parsed["Subject"] for mail in smtp.mails}
+    assert subjects == {
+        "new@example.com": "Confirm your e-mail address",
+        "alice@example.com": "Welcome, Ada",
+    }
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_a_chunk_costs_the_same_number_of_statements_whatever_its_size(
+    welcome: None, django_assert_num_queries: DjangoAssertNumQueries, count: int
+) -> None:
+    rows = [a_confirmation(person(f"user{place}"), "new@example.com") for place in range(count)]
+    # As in tests/notifications/delivery/test_query_counts.py, with the suppression list asked about
+    # the recipients where that reads versions of templates.
+    with django_assert_num_queries(13):
+        deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
+    assert Notification.objects.filter(status=Status.DELIVERED, recipient="").count() == count
+
+
+def test_a_dead_recipient_is_suppressed_and_not_the_address_of_the_account(
+    alice: User, smtp: SmtpServer
+) -> None:
+    smtp.answer("rcpt", "550 5.1.1 No such user", recipient="new@example.com")
+    row = driven(a_confirmation(alice, "new@example.com"))
+    assert (row.status, row.reason) == (Status.BOUNCED, "hard_bounce")
+    assert contacts.suppressed(["new@example.com", "alice@example.com"]) == {"new@example.com"}
+
+
+@pytest.mark.parametrize("record", ["written", "lost"])
+def test_a_bounce_that_is_told_later_suppresses_the_recipient(
+    alice: User, smtp: SmtpServer, record: str
+) -> None:
+    row = a_confirmation(alice, "new@example.com")
+    if record == "written":
+        driven(row)
+    else:
+        # Its worker died after the call, before the record.
+        Notification.objects.filter(pk=row.pk).update(crashes=1)
+    told = {"notification_id": str(row.pk), "status": "bounced"}
+    operator = client_with(client="operators")
+    assert operator.post("/api/v1/receipts/email", told, format="json").status_code == 200
+    assert contacts.suppressed(["new@example.com", "alice@example.com"]) == {"new@example.com"}
+
+
+def test_it_is_not_sent_when_its_link_has_ended(alice: User, smtp: SmtpServer) -> None:
+    row = a_reset(alice)
+    Notification.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert (driven(row).status, smtp.mails) == (Status.EXPIRED, [])
+
+
+def test_it_tells_when_its_link_ends_in_the_persons_time_zone(
+    alice: User, smtp: SmtpServer
+) -> None:
+    User.objects.filter(pk=alice.pk).update(timezone="Asia/Tokyo")
+    row = driven(a_reset(alice))
+    assert row.expires_at is not None
+    there = row.expires_at.astimezone(ZoneInfo("Asia/Tokyo"))
+    assert f"until {there:%Y-%m-%d %H:%M} (Asia/Tokyo)." in said(smtp.mails[0].parsed)
+
+
+def test_a_zone_that_no_longer_exists_stops_no_mail(alice: User, smtp: SmtpServer) -> None:
+    User.objects.filter(pk=alice.pk).update(timezone="Mars/Olympus")
+    assert driven(a_reset(alice)).status == Status.SENT
+    assert "(UTC)." in said(smtp.mails[0].parsed)
+
+
+@pytest.mark.parametrize(
+    ("locale", "language", "words"),
+    [
+        ("en-GB", "en", "Set it on this page"),
+        ("de-AT", "de", "ein neues Passwort angefordert"),
+        ("fr", "fr", "nouveau mot de passe"),
+        ("ar-EG", "ar", "كلمة مرور جديدة"),
+        ("pt-BR", "en", "Set it on this page"),
+    ],
+)
+def test_it_is_written_in_the_persons_language(
+    welcome: None, smtp: SmtpServer, locale: str, language: str, words: str
+) -> None:
+    row = driven(a_reset(person("dora", locale=locale)))
+    assert row.language == language
+    mail = smtp.mails[0].parsed
+    for kind in ("plain", "html"):
+        assert words in said(mail, kind)
+        assert token_in(said(mail, kind).replace('"', " "))
+    direction = "rtl" if language == "ar" else "ltr"
+    assert f'<html lang="{language}" dir="{direction}">' in said(mail, "html")
+
+
+def named(address: str, name: str) -> User:
+    user = person(address)
+    User.objects.filter(pk=user.pk).update(name=name)
+    user.refresh_from_db()
+    return user
+
+
+def test_a_name_is_no_markup_and_stands_in_no_header(welcome: None, smtp: SmtpServer) -> None:
+    driven(a_reset(named("eve", "<a href='https://evil.example'>Eve</a>")))
+    mail = smtp.mails[0].parsed
+    assert "&lt;a href=" in said(mail, "html")
+    assert mail["To"] == "eve@example.com"
+
+
+def test_a_confirmation_passes_no_words_of_a_stranger_on(smtp: SmtpServer) -> None:
+    driven(a_confirmation(named("eve", "Win at evil.example"), "victim@example.com"))
+    assert "evil" not in smtp.mails[0].parsed.as_string()
+
+
+def test_an_international_domain_goes_to_the_wire_in_ascii(alice: User, smtp: SmtpServer) -> None:
+    row = a_confirmation(alice, "alice@bücher.example")
+    assert row.recipient == "alice@xn--bcher-kva.example"
+    driven(row)
+    assert [mail.recipient for mail in smtp.mails] == ["alice@xn--bcher-kva.example"]
+
+
+def test_there_is_a_text_for_everything_that_accounts_ask_for() -> None:
+    assert set(builtin.VARIABLES) == {text.value for text in AccountText}
+
+
+def test_registering_stores_the_account_and_its_mail_together(settings: Any) -> None:
+    settings.EMBEDDED, settings.OPEN_REGISTRATION = False, True
+    body = {"name": "Ada", "email": "ada@example.com", "password": "correct horse battery staple"}
+    assert APIClient().post("/api/v1/users/", body, format="json").status_code == 201
+    assert APIClient().post("/api/v1/users/", body, format="json").status_code == 409
+    row = Notification.objects.get()
+    assert (row.template_code, row.recipient) == ("system:confirm-email", "ada@example.com")
+    assert User.objects.get().pk == row.user_id

@@ -1,0 +1,122 @@
+"""Two processes that meet over one row do not do its work twice, nor undo each other's."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.common.rest.problems import Problem
+from apps.notifications.batches import control
+from apps.notifications.batches.materialize import make_slice
+from apps.notifications.feedback import receipts
+from apps.notifications.feedback.receipts import ReceiptEvent, Told
+from apps.notifications.lifecycle.states import Status
+from apps.notifications.models import Batch, BatchState, DailyCount, Notification, Receipt
+from apps.notifications.privacy.retention import rules
+from apps.notifications.privacy.retention.purge import BEGINNING, step
+from tests.notifications.batches.story import ndjson, taken, upload
+from tests.notifications.beside import Beside, wait_until_blocked
+from tests.notifications.cast import Lanes, body, client_with, person, standing, template
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+
+
+def test_a_receipt_that_comes_twice_at_the_same_moment_is_taken_once() -> None:
+    template("welcome")
+    row = standing(person("alice"), Status.SENT)
+    told = Told(
+        provider="sendgrid", event=ReceiptEvent.DELIVERED, occurred_at=timezone.now(), event_id="1"
+    )
+    with transaction.atomic():
+        Notification.objects.select_for_update().get(pk=row.pk)
+        both = [Beside(lambda: receipts.take(row, told)) for _ in range(2)]
+        wait_until_blocked(2)
+    assert sorted(one.result() for one in both) == [False, True]
+    assert Receipt.objects.count() == 1
+
+
+class BeforeTheLock:
+    """Does something over another connection right before rows are locked."""
+
+    def __init__(self, work: Any) -> None:
+        self._work = work
+        self.done = False
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        if "FOR UPDATE" in sql and not self.done:
+            self.done = True
+            Beside(self._work).result()
+        return execute(sql, params, many, context)
+
+
+@pytest.mark.parametrize("change", ["receipt", "unfinished"])
+def test_an_old_notification_that_moves_at_the_last_moment_stays(
+    settings: Any, change: str
+) -> None:
+    settings.RETENTION_DAYS = 90
+    template("welcome")
+    moving = standing(person("alice"), Status.SENT)
+    leaving = standing(person("bob"), Status.SENT)
+    Notification.objects.update(updated_at=timezone.now() - timedelta(days=100))
+    # As if the walk looked at what is asked for today.
+    known = rules.load(timezone.now() + timedelta(days=95))
+
+    def move() -> None:
+        columns: dict[str, Any] = (
+            {"status": Status.DELIVERED, "updated_at": known.now}
+            if change == "receipt"
+            else {"status": Status.PENDING}
+        )
+        Notification.objects.filter(pk=moving.pk).update(**columns)
+
+    meanwhile = BeforeTheLock(move)
+    with connection.execute_wrapper(meanwhile):
+        assert step(BEGINNING, known) == (None, 1)
+    assert meanwhile.done
+    assert [row.pk for row in Notification.objects.all()] == [moving.pk]
+    assert sum(DailyCount.objects.values_list("count", flat=True)) == 1
+    assert leaving.pk != moving.pk
+
+
+@pytest.fixture
+def batch_id(lanes: Lanes) -> str:
+    template("welcome")
+    shop: APIClient = client_with(client="shop")
+    return taken(upload(shop, ndjson(body(person("alice")))))
+
+
+def test_a_batch_that_another_scheduler_works_on_is_left_to_it(batch_id: str) -> None:
+    with transaction.atomic():
+        Batch.objects.select_for_update().get(pk=batch_id)
+        assert Beside(make_slice).result() is False
+    assert Notification.objects.count() == 0
+    assert make_slice()
+    assert Notification.objects.count() == 1
+
+
+@pytest.mark.parametrize("act", [control.pause, control.resume])
+def test_an_operator_who_meets_the_scheduler_undoes_nothing_of_it(batch_id: str, act: Any) -> None:
+    before = BatchState.RUNNING if act is control.pause else BatchState.PAUSED
+    Batch.objects.update(state=before)
+    with transaction.atomic():
+        Batch.objects.select_for_update().get(pk=batch_id)
+        Batch.objects.update(state=BatchState.FINISHED, next_at=None)
+        operator = Beside(lambda: act(batch_id))
+        wait_until_blocked(1)
+    with pytest.raises(Problem):
+        operator.result()
+    assert Batch.objects.get().state == BatchState.FINISHED
+
+
+def test_a_cancel_that_meets_the_scheduler_counts_what_it_made(batch_id: str) -> None:
+    with transaction.atomic():
+        Batch.objects.select_for_update().get(pk=batch_id)
+        Batch.objects.update(state=BatchState.FINISHED, next_at=None)
+        operator = Beside(lambda: control.cancel(batch_id))  # type: ignore[arg-type] # A text is as good.
+        wait_until_blocked(1)
+    with pytest.raises(Problem):
+        operator.result()
+    assert Batch.objects.get().state == BatchState.FINISHED

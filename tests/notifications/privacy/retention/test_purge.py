@@ -1,0 +1,286 @@
+"""Old notifications leave with all that hangs on them; young and unfinished ones stay."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from apps.common.callers import Caller, Scope
+from apps.common.ids import derived_id, first_id_at
+from apps.notifications.lifecycle.states import FINISHED, UNFINISHED, Status
+from apps.notifications.models import (
+    Attempt,
+    Batch,
+    DailyCount,
+    DeadLetter,
+    Event,
+    Notification,
+    Receipt,
+    RetentionRule,
+    SandboxMessage,
+)
+from apps.notifications.privacy.retention import purge_others, rules
+from apps.notifications.privacy.retention.counts import day_of
+from apps.notifications.privacy.retention.purge import BEGINNING, Walk, step
+from apps.users.models import User
+from tests.notifications.cast import SHOP, accepted
+from tests.notifications.dead_letters.letters import dead, poison
+
+pytestmark = pytest.mark.django_db
+FORUM = Caller(client="forum", scopes=frozenset(Scope))
+
+
+@pytest.fixture(autouse=True)
+def ninety_days(settings: Any) -> None:
+    settings.RETENTION_DAYS = 90
+
+
+def aged(row: Notification, *, days: float, changed_days: float | None = None) -> UUID:
+    """Make a row as if it had been asked for, and last changed, so long ago."""
+    asked = timezone.now() - timedelta(days=days)
+    changed = timezone.now() - timedelta(days=days if changed_days is None else changed_days)
+    old = row.pk
+    row.pk, row.created_at, row.updated_at = (
+        derived_id(first_id_at(asked), str(old)),
+        asked,
+        changed,
+    )
+    row.save(force_insert=True)
+    Notification.objects.filter(pk=old).delete()
+    return row.pk
+
+
+def old(user: User, *, days: float = 91, status: Status = Status.SENT, **columns: Any) -> UUID:
+    row = accepted(user, caller=columns.pop("caller", SHOP))
+    row.status = status
+    for name, value in columns.items():
+        setattr(row, name, value)
+    return aged(row, days=days)
+
+
+def walk(*, rows: int = 500) -> int:
+    known, after, gone = rules.load(timezone.now()), BEGINNING, 0
+    while True:
+        last, left = step(after, known, rows=rows)
+        gone += left
+        if last is None:
+            purge_others.leave(known)
+            return gone
+        after = last
+
+
+def left() -> set[UUID]:
+    return set(Notification.objects.values_list("pk", flat=True))
+
+
+def test_what_is_older_than_its_time_leaves_and_younger_stays(alice: User) -> None:
+    old(alice, days=91)
+    young = {old(alice, days=89), old(alice, days=1)}
+    assert walk() == 1
+    assert left() == young
+
+
+@pytest.mark.parametrize("status", sorted(UNFINISHED))
+def test_what_is_unfinished_stays_however_old(alice: User, status: Status) -> None:
+    kept = old(alice, days=400, status=status)
+    assert walk() == 0
+    assert left() == {kept}
+
+
+@pytest.mark.parametrize("status", sorted(FINISHED))
+def test_every_ending_leaves(alice: User, status: Status) -> None:
+    old(alice, status=status)
+    assert walk() == 1
+
+
+def test_age_is_counted_from_the_last_change(alice: User) -> None:
+    row = accepted(alice)
+    row.status = Status.SENT
+    kept = aged(row, days=300, changed_days=10)
+    assert walk() == 0
+    assert left() == {kept}
+
+
+def test_a_client_may_keep_longer_or_shorter(alice: User) -> None:
+    RetentionRule.objects.create(client="forum", days=30)
+    RetentionRule.objects.create(client="museum", days=3650)
+    old(alice, days=31, caller=FORUM)
+    kept = {
+        old(alice, days=29, caller=FORUM),
+        old(alice, days=31),
+        old(alice, days=400, caller=Caller(client="museum")),
+    }
+    assert walk() == 1
+    assert left() == kept
+
+
+@pytest.mark.parametrize("days", [29, 0, 36_501])
+def test_no_rule_is_shorter_than_thirty_days_or_longer_than_a_century(days: int) -> None:
+    with pytest.raises(ValidationError):
+        RetentionRule(client="shop", days=days).full_clean()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        RetentionRule.objects.create(client="shop", days=days)
+
+
+def test_all_that_hangs_on_it_leaves_with_it(alice: User) -> None:
+    letter = dead(alice)
+    assert letter.notification is not None
+    SandboxMessage.objects.create(
+        notification_id=letter.notification.pk,
+        channel="email",
+        recipient="alice@example.com",
+        outcome="accepted",
+        created_at=timezone.now() - timedelta(days=91),
+    )
+    now = timezone.now()
+    Receipt.objects.create(
+        notification=letter.notification, provider="smtp", event="bounced", occurred_at=now
+    )
+    assert Event.objects.create(notification=letter.notification, status="failed") is not None
+    long_ago = now - timedelta(days=91)
+    # The id says when it was asked for, so the clock of the walk is set forward instead.
+    known = rules.load(now + timedelta(days=91))
+    Notification.objects.update(updated_at=long_ago)
+    assert step(BEGINNING, known) == (None, 1)
+    purge_others.leave(known)
+    for model in (Notification, Attempt, Event, Receipt, DeadLetter, SandboxMessage):
+        assert model.objects.count() == 0, model
+
+
+def test_the_counts_stay(alice: User) -> None:
+    for _ in range(3):
+        old(alice, days=100)
+    old(alice, days=100, status=Status.FAILED, reason="attempts_exhausted")
+    old(alice, days=101, caller=FORUM)
+    assert walk() == 5
+    day = timezone.now().astimezone(UTC).date() - timedelta(days=100)
+    got = set(DailyCount.objects.values_list("day", "client", "status", "reason", "count"))
+    assert got == {
+        (day, "shop", "sent", "", 3),
+        (day, "shop", "failed", "attempts_exhausted", 1),
+        (day - timedelta(days=1), "forum", "sent", "", 1),
+    }
+    old(alice, days=100)
+    assert walk() == 1
+    assert DailyCount.objects.get(client="shop", status="sent").count == 4
+
+
+def test_a_day_is_a_utc_day() -> None:
+    late = datetime.fromisoformat("2026-01-01T23:30:00-05:00")
+    assert day_of(late) == date(2026, 1, 2)
+
+
+def test_a_long_walk_is_taken_in_steps(alice: User) -> None:
+    for _ in range(5):
+        old(alice)
+    kept = old(alice, days=400, status=Status.SCHEDULED)
+    assert walk(rows=2) == 5
+    assert left() == {kept}
+
+
+def test_the_chore_walks_once_and_then_rests(alice: User) -> None:
+    job = Walk()
+    old(alice)
+    assert job() is False
+    assert left() == set()
+    later = old(alice)
+    assert job() is False
+    assert left() == {later}
+
+
+def test_a_step_costs_the_same_number_of_statements_whatever_leaves(
+    alice: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(20):
+        old(alice)
+    known = rules.load(timezone.now())
+    # Look, savepoint, lock, make the count, add to it, collect, delete attempts, dead letters,
+    # events and receipts, delete the rows, release.
+    with django_assert_num_queries(12):
+        assert step(BEGINNING, known) == (None, 20)
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_what_somebody_holds_stays_for_the_next_walk(alice: User) -> None:
+    held, other = old(alice), old(alice)
+
+    def elsewhere() -> tuple[UUID | None, int]:
+        try:
+            return step(BEGINNING, rules.load(timezone.now()))
+        finally:
+            connection.close()
+
+    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+        Notification.objects.select_for_update().get(pk=held)
+        assert pool.submit(elsewhere).result(timeout=10) == (None, 1)
+    assert left() == {held}
+    assert other not in left()
+    assert walk() == 1
+
+
+def test_batches_leave_after_their_notifications(alice: User) -> None:
+    long_ago = timezone.now() - timedelta(days=91)
+    empty = Batch.objects.create(client="shop", kind="live", body_digest=b"", created_at=long_ago)
+    used = Batch.objects.create(client="shop", kind="live", body_digest=b"", created_at=long_ago)
+    young = Batch.objects.create(client="shop", kind="live", body_digest=b"")
+    running = Batch.objects.create(
+        client="shop", kind="live", body_digest=b"", created_at=long_ago, state="paused"
+    )
+    old(alice, days=89, batch_id=used.pk)
+    walk()
+    assert set(Batch.objects.all()) == {used, young, running}
+    assert empty not in Batch.objects.all()
+
+
+def test_old_poison_unmatched_receipts_and_sandbox_messages_leave() -> None:
+    long_ago = timezone.now() - timedelta(days=91)
+    for age in (long_ago, timezone.now()):
+        DeadLetter.objects.filter(pk=poison().pk).update(recorded_at=age)
+        Receipt.objects.create(
+            notification=None, provider="x", event="bounced", occurred_at=age, received_at=age
+        )
+        SandboxMessage.objects.create(
+            notification_id=first_id_at(age), channel="email", outcome="accepted", created_at=age
+        )
+    known = rules.load(timezone.now())
+    assert purge_others.leave(known) == {"dead_letters": 1, "receipts": 1, "sandbox_messages": 1}
+    assert purge_others.leave(known) == {}
+    assert DeadLetter.objects.count() == Receipt.objects.count() == 1
+    assert SandboxMessage.objects.count() == 1
+
+
+@pytest.mark.services
+def test_postgresql_cleans_the_busy_tables_early() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT reloptions FROM pg_class WHERE relname = 'notifications_notification'"
+        )
+        (options,) = cursor.fetchone()
+    assert "autovacuum_vacuum_scale_factor=0.02" in options
+
+
+@pytest.mark.services
+def test_one_row_that_cannot_leave_stops_no_other(alice: User) -> None:
+    """The count of its day is as large as its column, so one more is refused."""
+    stuck, others_of_it = old(alice, reason="full"), [old(alice), old(alice)]
+    row = Notification.objects.get(pk=stuck)
+    DailyCount.objects.create(
+        day=day_of(row.created_at),
+        client=row.client,
+        kind=row.kind,
+        channel=row.channel,
+        template_code=row.template_code,
+        status=row.status,
+        reason=row.reason,
+        count=2**63 - 1,
+    )
+    young = old(alice, days=1)
+    assert walk() == len(others_of_it)
+    assert left() == {stuck, young}

@@ -1,0 +1,364 @@
+"""Sessions with an SMTP server: kept, replaced, secured, authenticated."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from pytest_django.fixtures import Settings
+
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.providers.smtp import session
+from apps.notifications.providers.smtp.provider import SmtpProvider
+from tests.fakes.fixtures import point_at_smtp
+from tests.fakes.messages import a_mail
+from tests.fakes.smtp_server import DROP, HANG, SmtpServer
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpProvider]:
+    provider = SmtpProvider(timeout=0.5, reply_timeout=0.5)
+    yield provider
+    provider.close()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def server_context(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+def trust(settings: Settings, authority: trustme.CA, tmp_path: Path) -> None:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    settings.SMTP_CA_FILE = str(tmp_path / "ca.pem")
+
+
+def test_the_envelope_names_sender_and_recipient(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    smtp.send(a_mail())
+
+    (mail,) = smtp_server.mails
+    assert (mail.sender, mail.recipient) == ("notifications@example.com", "bob@example.com")
+
+
+def test_lines_that_begin_with_a_dot_arrive_whole(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    smtp.send(a_mail(html=None, text=".\n..\n.dot"))
+
+    assert smtp_server.mails[0].parsed.get_content() == ".\r\n..\r\n.dot\r\n"
+
+
+def test_after_a_refusal_the_session_is_reset_and_used_again(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    smtp_server.answer("rcpt", "550 5.1.1 No such user", recipient="charlie@example.com")
+
+    refused = smtp.send(a_mail("charlie@example.com"))
+    accepted = smtp.send(a_mail("bob@example.com"))
+
+    assert (refused.outcome, refused.code) == (Outcome.DEAD_ADDRESS, "550 5.1.1")
+    assert accepted.outcome is Outcome.ACCEPTED
+    assert [mail.recipient for mail in smtp_server.mails] == ["bob@example.com"]
+    (conversation,) = smtp_server.conversations
+    assert conversation.commands == ["EHLO", "MAIL", "RCPT", "RSET", "MAIL", "RCPT", "DATA"]
+
+
+@pytest.mark.parametrize("farewell", ["421 4.3.2 Closing", DROP])
+def test_a_kept_session_that_the_server_ends_is_replaced_within_the_call(
+    smtp: SmtpProvider, smtp_server: SmtpServer, farewell: str
+) -> None:
+    smtp.send(a_mail())
+    smtp_server.answer("mail", farewell, times=1)
+
+    reply = smtp.send(a_mail())
+
+    assert reply.outcome is Outcome.ACCEPTED
+    assert (smtp_server.connections, len(smtp_server.mails)) == (2, 2)
+
+
+def test_a_new_session_that_the_server_ends_is_transient(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    smtp_server.answer("mail", "421 4.3.2 Closing")
+
+    reply = smtp.send(a_mail())
+
+    assert (reply.outcome, reply.code) == (Outcome.TRANSIENT, "421 4.3.2")
+    assert smtp_server.connections == 1
+
+
+def test_a_session_that_was_idle_is_asked_first(
+    smtp: SmtpProvider, smtp_server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smtp.send(a_mail())
+    monkeypatch.setattr(session, "IDLE_CHECK_SECONDS", 0.0)
+
+    smtp.send(a_mail())
+
+    (conversation,) = smtp_server.conversations
+    assert conversation.commands[-4:] == ["NOOP", "MAIL", "RCPT", "DATA"]
+
+
+def test_an_idle_session_that_died_is_replaced(
+    smtp: SmtpProvider, smtp_server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smtp.send(a_mail())
+    smtp_server.go_away()
+    smtp_server.come_back()
+    monkeypatch.setattr(session, "IDLE_CHECK_SECONDS", 0.0)
+
+    assert smtp.send(a_mail()).outcome is Outcome.ACCEPTED
+    assert smtp_server.connections == 2
+
+
+@pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "rcpt", "data"])
+def test_a_hang_before_the_hand_over_is_transient(
+    smtp: SmtpProvider, smtp_server: SmtpServer, stage: str
+) -> None:
+    smtp_server.answer(stage, HANG)
+
+    assert smtp.send(a_mail()).outcome is Outcome.TRANSIENT
+    assert smtp_server.mails == []
+
+
+def test_a_kept_session_that_hangs_is_not_tried_twice(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    smtp.send(a_mail())
+    smtp_server.answer("mail", HANG)
+
+    assert smtp.send(a_mail()).outcome is Outcome.TRANSIENT
+    assert smtp_server.connections == 1
+
+
+@pytest.mark.parametrize("fault", [HANG, DROP])
+def test_silence_after_the_final_dot_is_unknown_and_the_mail_may_have_arrived(
+    smtp: SmtpProvider, smtp_server: SmtpServer, fault: str
+) -> None:
+    smtp_server.answer("end", fault, times=1)
+    mail = a_mail()
+
+    first, second = smtp.send(mail), smtp.send(mail)
+
+    assert (first.outcome, second.outcome) == (Outcome.UNKNOWN, Outcome.ACCEPTED)
+    ids = [received.parsed["Message-ID"] for received in smtp_server.mails]
+    assert ids == [mail.message_id, mail.message_id]
+
+
+def test_a_kept_session_that_drops_after_the_final_dot_is_never_repeated_by_itself(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    smtp.send(a_mail())
+    smtp_server.answer("end", DROP, times=1)
+
+    assert smtp.send(a_mail()).outcome is Outcome.UNKNOWN
+    assert len(smtp_server.mails) == 2
+
+
+def test_a_reply_to_the_final_dot_may_take_longer_than_everything_before_it(
+    smtp_server: SmtpServer,
+) -> None:
+    patient = SmtpProvider(timeout=0.4, reply_timeout=30.0)
+    smtp_server.latency = 0.6
+
+    reply = patient.send(a_mail())
+    patient.close()
+
+    assert reply.outcome is Outcome.ACCEPTED
+
+
+def test_the_wait_for_the_reply_to_the_final_dot_is_a_setting(
+    smtp_server: SmtpServer, settings: Settings
+) -> None:
+    settings.SMTP_REPLY_TIMEOUT_SECONDS = 0.3
+    smtp_server.answer("end", HANG)
+    provider = SmtpProvider(timeout=30.0)
+
+    reply = provider.send(a_mail())
+    provider.close()
+
+    assert (reply.outcome, len(smtp_server.mails)) == (Outcome.UNKNOWN, 1)
+
+
+def test_a_session_is_reset_before_the_next_mail_and_no_answer_waits_for_it(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    smtp_server.answer("rcpt", "550 5.1.1 No such user", times=1)
+    smtp_server.answer("rset", DROP)
+
+    assert smtp.send(a_mail()).outcome is Outcome.DEAD_ADDRESS
+    assert "RSET" not in smtp_server.conversations[0].commands
+    assert smtp.send(a_mail()).outcome is Outcome.ACCEPTED
+    assert smtp_server.connections == 2
+
+
+def test_an_address_outside_of_ascii_goes_by_smtputf8(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    reply = smtp.send(a_mail("jürgen@exämple.com"))
+
+    assert reply.outcome is Outcome.ACCEPTED
+    (mail,) = smtp_server.mails
+    assert mail.recipient == "jürgen@xn--exmple-cua.com"
+    assert mail.options == "BODY=8BITMIME SMTPUTF8"
+
+
+def test_without_smtputf8_such_an_address_is_rejected_and_the_session_kept(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    smtp_server.smtputf8 = False
+
+    reply = smtp.send(a_mail("jürgen@example.com"))
+
+    assert (reply.outcome, reply.reason) == (Outcome.REJECTED, "smtputf8")
+    assert smtp_server.mails == []
+    assert smtp.send(a_mail()).outcome is Outcome.ACCEPTED
+
+
+def test_what_is_not_an_address_never_reaches_the_wire(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    reply = smtp.send(a_mail("bob@example.com>\r\nRCPT TO:<eve@example.com"))
+
+    assert (reply.outcome, reply.reason) == (Outcome.REJECTED, "invalid_address")
+    assert smtp_server.connections == 0
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+def test_mail_goes_over_verified_tls(
+    smtp: SmtpProvider, settings: Settings, authority: trustme.CA, tmp_path: Path, mode: str
+) -> None:
+    with SmtpServer(tls=mode, context=server_context(authority, "localhost")) as server:
+        point_at_smtp(settings, server)
+        trust(settings, authority, tmp_path)
+
+        reply = smtp.send(a_mail())
+        smtp.close()
+
+    assert reply.outcome is Outcome.ACCEPTED
+    assert server.mails[0].tls is True
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+@pytest.mark.parametrize(("name", "trusted"), [("localhost", False), ("other.example", True)])
+def test_a_certificate_that_cannot_be_verified_keeps_the_mail(
+    smtp: SmtpProvider,
+    settings: Settings,
+    authority: trustme.CA,
+    tmp_path: Path,
+    mode: str,
+    name: str,
+    *,
+    trusted: bool,
+) -> None:
+    with SmtpServer(tls=mode, context=server_context(authority, name)) as server:
+        point_at_smtp(settings, server)
+        if trusted:
+            trust(settings, authority, tmp_path)
+
+        reply = smtp.send(a_mail())
+
+    assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "certificate")
+    assert server.mails == []
+
+
+def test_mail_is_never_sent_in_the_open_when_starttls_is_missing(
+    smtp: SmtpProvider, smtp_server: SmtpServer, settings: Settings
+) -> None:
+    settings.SMTP_TLS = "starttls"
+
+    reply = smtp.send(a_mail())
+
+    assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "starttls")
+    assert smtp_server.mails == []
+
+
+def test_a_missing_authority_file_is_a_matter_of_settings(
+    smtp: SmtpProvider, smtp_server: SmtpServer, settings: Settings
+) -> None:
+    settings.SMTP_TLS, settings.SMTP_CA_FILE = "implicit", "/nowhere/ca.pem"
+
+    reply = smtp.send(a_mail())
+
+    assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "settings")
+    assert smtp_server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("password", "outcome"),
+    [
+        ("secret", Outcome.ACCEPTED),
+        ("wrong", Outcome.CONFIGURATION),
+        ("pässword", Outcome.CONFIGURATION),
+    ],
+)
+def test_the_password_decides(
+    smtp: SmtpProvider, settings: Settings, password: str, outcome: Outcome
+) -> None:
+    with SmtpServer(users={"alice": "secret"}) as server:
+        point_at_smtp(settings, server)
+        settings.SMTP_USERNAME, settings.SMTP_PASSWORD = "alice", password
+
+        reply = smtp.send(a_mail())
+        smtp.close()
+
+    assert reply.outcome is outcome
+    assert len(server.mails) == (outcome is Outcome.ACCEPTED)
+
+
+def test_a_login_that_is_not_offered_is_a_matter_of_settings(
+    smtp: SmtpProvider, smtp_server: SmtpServer, settings: Settings
+) -> None:
+    settings.SMTP_USERNAME = settings.SMTP_PASSWORD = "alice"
+
+    reply = smtp.send(a_mail())
+
+    assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "settings")
+    assert smtp_server.mails == []
+
+
+def test_a_password_is_not_shown_to_the_network(smtp: SmtpProvider, settings: Settings) -> None:
+    settings.SMTP_HOST, settings.SMTP_TLS = "mail.example.com", "none"
+    settings.SMTP_USERNAME = settings.SMTP_PASSWORD = "alice"
+
+    reply = smtp.send(a_mail())
+
+    assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "settings")
+    assert "SMTP_TLS" in reply.detail
+
+
+def test_a_session_serves_the_calls_of_many_threads_one_after_the_other(
+    smtp: SmtpProvider, smtp_server: SmtpServer
+) -> None:
+    for _ in range(4):
+        thread = threading.Thread(target=smtp.send, args=(a_mail(),))
+        thread.start()
+        thread.join()
+
+    assert (smtp_server.connections, len(smtp_server.mails)) == (1, 4)
+
+
+def test_calls_at_once_have_a_session_each(smtp: SmtpProvider, smtp_server: SmtpServer) -> None:
+    both = threading.Barrier(2)
+
+    def send() -> None:
+        both.wait()
+        smtp.send(a_mail())
+
+    threads = [threading.Thread(target=send) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert smtp_server.connections == 2
+    assert len(smtp_server.mails) == 2

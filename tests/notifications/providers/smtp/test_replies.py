@@ -1,0 +1,219 @@
+"""Every row of the table of SMTP replies."""
+
+import pytest
+
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.providers.smtp.replies import Stage, classify
+
+TRANSIENT = [
+    (421, "4.3.2 Shutting down", Stage.RCPT),
+    (421, "Closing transmission channel", Stage.CONNECT),
+    (421, "5.7.1 Closing", Stage.MAIL),
+    (450, "Mailbox busy", Stage.RCPT),
+    (451, "4.3.0 Local error", Stage.END),
+    (452, "4.3.1 Out of storage", Stage.RCPT),
+    (454, "TLS not available", Stage.STARTTLS),
+    (454, "4.7.0 Temporary authentication failure", Stage.AUTH),
+    (550, "4.2.1 The enhanced status comes first", Stage.RCPT),
+    (554, "4.4.7 So here too", Stage.END),
+    (455, "Unable to accommodate parameters", Stage.MAIL),
+]
+TOO_FAST = [
+    (421, "4.7.28 Our system has detected an unusual rate of unsolicited mail", Stage.END),
+    (421, "4.7.0 Error: too many connections from 192.0.2.1", Stage.CONNECT),
+    (450, "4.7.1 Error: too much mail from 192.0.2.1", Stage.MAIL),
+    (451, "4.7.500 Server busy. Please try again later", Stage.RCPT),
+    (452, "Too many messages in this session", Stage.MAIL),
+    (454, "Throttling failure: Maximum sending rate exceeded.", Stage.END),
+    (454, "Not now", Stage.RCPT),
+    (432, "4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded", Stage.END),
+]
+OTHER_WAITS = [
+    (450, "4.2.1 The user you are trying to contact is receiving mail too quickly", Stage.RCPT),
+    (451, "4.7.1 Greylisted, please try again later", Stage.RCPT),
+    (454, "4.7.0 Temporary authentication failure", Stage.AUTH),
+    (421, "4.3.2 Shutting down", Stage.RCPT),
+    (550, "4.7.1 Rate", Stage.RCPT),
+]
+DEAD = [
+    (550, "5.1.1 No such user", Stage.RCPT),
+    (551, "5.1.6 Has moved", Stage.RCPT),
+    (553, "5.1.3 Bad syntax", Stage.RCPT),
+    (550, "5.1.2 No such host", Stage.RCPT),
+    (554, "5.1.1 No such user", Stage.END),
+    (550, "5.2.1 Mailbox disabled", Stage.RCPT),
+    (556, "5.1.10 Null MX", Stage.RCPT),
+    (450, "5.1.1 The enhanced status comes first", Stage.RCPT),
+    (501, "5.1.3 Bad recipient address syntax", Stage.RCPT),
+    (556, "Domain does not accept mail", Stage.RCPT),
+]
+POLICY = [
+    (550, "5.7.1 Rejected by policy", Stage.RCPT),
+    (554, "5.7.1 Spam", Stage.END),
+    (550, "5.7.26 Unauthenticated mail", Stage.END),
+    (571, "Blocked", Stage.RCPT),
+]
+REJECTED = [
+    (550, "No such user here", Stage.RCPT),
+    (551, "User not local", Stage.RCPT),
+    (553, "Not allowed", Stage.RCPT),
+    (554, "Transaction failed", Stage.END),
+    (554, "5.6.0 Bad content", Stage.END),
+]
+CREDENTIALS = [
+    (530, "5.7.0 Authentication required", Stage.MAIL),
+    (534, "5.7.9 Mechanism too weak", Stage.AUTH),
+    (535, "5.7.8 Bad credentials", Stage.AUTH),
+    (535, "5.7.3 Unsuccessful", Stage.AUTH),
+    (530, "Must issue a STARTTLS command first", Stage.MAIL),
+    (550, "5.7.8 Bad credentials", Stage.MAIL),
+    (504, "5.5.4 Unrecognized authentication type", Stage.AUTH),
+]
+DEFECTS = [
+    (500, "5.5.2 Syntax error", Stage.RCPT),
+    (501, "5.5.4 Invalid arguments", Stage.MAIL),
+    (502, "Not implemented", Stage.DATA),
+    (503, "5.5.1 Bad sequence", Stage.RCPT),
+    (504, "Parameter not implemented", Stage.MAIL),
+    (555, "Parameters not recognized", Stage.RCPT),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), TRANSIENT)
+def test_a_passing_refusal_is_transient(code: int, text: str, stage: Stage) -> None:
+    assert classify(code, text, stage).outcome is Outcome.TRANSIENT
+
+
+@pytest.mark.parametrize("code", [450, 451, 454, 550])
+def test_greylisting_waits_at_least_a_minute(code: int) -> None:
+    reply = classify(code, "4.7.1 Greylisted, come back in 5 minutes", Stage.RCPT)
+
+    assert (reply.outcome, reply.reason, reply.retry_after) == (
+        Outcome.TRANSIENT,
+        "greylisted",
+        60.0,
+    )
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), TOO_FAST)
+def test_a_server_that_wants_fewer_mails_limits_our_rate(
+    code: int, text: str, stage: Stage
+) -> None:
+    reply = classify(code, text, stage)
+
+    assert (reply.outcome, reply.reason) == (Outcome.RATE_LIMITED, "slow_down")
+    assert reply.retry_after == (60.0 if text.startswith("4.7") else None)
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), OTHER_WAITS)
+def test_other_reasons_to_wait_do_not(code: int, text: str, stage: Stage) -> None:
+    assert classify(code, text, stage).outcome is Outcome.TRANSIENT
+
+
+def test_other_refusals_ask_for_no_special_wait() -> None:
+    assert classify(450, "4.2.0 Busy", Stage.RCPT).retry_after is None
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), DEAD)
+def test_a_dead_address_is_a_hard_bounce(code: int, text: str, stage: Stage) -> None:
+    reply = classify(code, text, stage)
+
+    assert (reply.outcome, reply.reason) == (Outcome.DEAD_ADDRESS, "hard_bounce")
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), POLICY)
+def test_policy_is_not_the_address(code: int, text: str, stage: Stage) -> None:
+    reply = classify(code, text, stage)
+
+    assert (reply.outcome, reply.reason) == (Outcome.REJECTED, "policy")
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), REJECTED)
+def test_a_refusal_without_proof_does_not_condemn_the_address(
+    code: int, text: str, stage: Stage
+) -> None:
+    assert classify(code, text, stage).outcome is Outcome.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(552, "5.2.2 Mailbox full"), (552, "Mailbox full"), (452, "4.2.2 Over quota")],
+)
+def test_a_full_mailbox_is_tried_again(code: int, text: str) -> None:
+    reply = classify(code, text, Stage.RCPT)
+
+    assert (reply.outcome, reply.reason) == (Outcome.TRANSIENT, "mailbox_full")
+
+
+@pytest.mark.parametrize(
+    ("code", "text"), [(552, "5.3.4 Message too big"), (554, "5.2.3 Message too long")]
+)
+def test_a_mail_that_is_too_large_is_rejected(code: int, text: str) -> None:
+    reply = classify(code, text, Stage.END)
+
+    assert (reply.outcome, reply.reason) == (Outcome.REJECTED, "message_too_large")
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), CREDENTIALS)
+def test_credentials_keep_the_message(code: int, text: str, stage: Stage) -> None:
+    reply = classify(code, text, stage)
+
+    assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "credentials")
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), DEFECTS)
+def test_what_we_said_wrong_is_a_defect(code: int, text: str, stage: Stage) -> None:
+    assert classify(code, text, stage).outcome is Outcome.DEFECT
+
+
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.EHLO])
+def test_a_server_that_refuses_us_as_a_whole_keeps_the_message(stage: Stage) -> None:
+    reply = classify(554, "5.7.1 Your address is listed", stage)
+
+    assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "session")
+
+
+@pytest.mark.parametrize(
+    ("text", "stage"),
+    [
+        ("5.1.8 Sender domain not found", Stage.RCPT),
+        ("5.1.7 Bad sender address", Stage.END),
+        ("5.1.1 Unknown sender", Stage.MAIL),
+    ],
+)
+def test_a_refused_sender_does_not_condemn_the_recipient(text: str, stage: Stage) -> None:
+    reply = classify(550, text, stage)
+
+    assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "sender")
+
+
+@pytest.mark.parametrize("code", [-1, 0, 99, 354, 700])
+def test_an_unreadable_reply_is_unknown_only_after_the_hand_over(code: int) -> None:
+    assert classify(code, "?", Stage.END).outcome is Outcome.UNKNOWN
+    assert classify(code, "?", Stage.RCPT).outcome is Outcome.TRANSIENT
+
+
+def test_acceptance_keeps_the_servers_own_id() -> None:
+    reply = classify(250, b"2.0.0 Ok: queued as 4Xyz-12", Stage.END)
+
+    assert (reply.outcome, reply.code, reply.provider_message_id) == (
+        Outcome.ACCEPTED,
+        "250 2.0.0",
+        "4Xyz-12",
+    )
+
+
+def test_the_detail_names_nobody() -> None:
+    words = b"5.1.1 <bob@example.com>: Recipient address rejected for Alice@Example.com"
+
+    reply = classify(550, words, Stage.RCPT, "bob@example.com")
+
+    assert reply.code == "550 5.1.1"
+    assert reply.detail == "5.1.1 <***>: Recipient address rejected for ***"
+
+
+def test_the_detail_is_cut_to_one_short_line() -> None:
+    reply = classify(554, "5.6.0 line\nline\x07\xff" + "words " * 1000, Stage.END)
+
+    assert reply.detail.startswith("5.6.0 line line \xffwords")
+    assert len(reply.detail) == 500

@@ -1,0 +1,153 @@
+"""The scheduler: the sweep and the jobs beside each other, on connections that it keeps."""
+
+import threading
+from itertools import pairwise
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from apps.notifications.batches.materialize import make_slice
+from apps.notifications.broker import kept_connection
+from apps.notifications.broker.kept_connection import KeptConnection
+from apps.notifications.models import Batch, BatchState, Notification
+from apps.notifications.scheduler.jobs import LAST_WAIT_SECONDS, Patient, all_jobs
+from apps.notifications.scheduler.loop import schedule_until
+from apps.notifications.scheduler.sweep import sweep
+from tests.fakes.proxy import Proxy
+from tests.notifications.cast import Lanes, accepted, overdue, person, template
+
+PATIENCE_SECONDS = 30
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_chore_delays_no_schedule_and_the_stop_waits_for_it(lanes: Lanes) -> None:
+    template("welcome")
+    row = accepted(person("alice"))
+    overdue(row)
+    stop, begun, go_on, done = (threading.Event() for _ in range(4))
+
+    def slow() -> bool:
+        begun.set()
+        go_on.wait(PATIENCE_SECONDS)
+        done.set()
+        return False
+
+    def schedule() -> None:
+        try:
+            schedule_until(stop, work=[slow])
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=schedule)
+    thread.start()
+    assert begun.wait(PATIENCE_SECONDS)
+    # The job is still busy while the row is woken.
+    taken: list[str] = []
+    pause = threading.Event()
+    for _ in range(PATIENCE_SECONDS * 10):
+        taken += lanes.ids()
+        if taken:
+            break
+        pause.wait(0.1)
+    assert taken == [str(row.pk)]
+    stop.set()
+    thread.join(timeout=1)
+    assert thread.is_alive()
+    go_on.set()
+    thread.join(timeout=PATIENCE_SECONDS)
+    assert not thread.is_alive()
+    assert done.is_set()
+    assert not [found for found in threading.enumerate() if found.name == "jobs"]
+
+
+def test_a_chore_that_fails_is_left_alone_for_longer_each_time() -> None:
+    now, calls = [0.0], []
+    broken = [True]
+
+    def job() -> bool:
+        calls.append(now[0])
+        if broken[0]:
+            raise RuntimeError
+        return False
+
+    patient = Patient(job, clock=lambda: now[0])
+    while now[0] < 300:
+        patient()
+        now[0] += 0.5
+    waits = [after - before for before, after in pairwise(calls)]
+    assert waits[:7] == [0.5, 1, 2, 4, 8, 16, 32]
+    assert set(waits[7:]) == {LAST_WAIT_SECONDS}
+    broken[0] = False
+    now[0] += 60
+    patient()
+    calls.clear()
+    patient()
+    assert len(calls) == 1
+
+
+def a_running_batch() -> None:
+    now = timezone.now()
+    Batch.objects.create(
+        client="shop", kind="live", body_digest=b"", state=BatchState.RUNNING, next_at=now
+    )
+
+
+@pytest.mark.services
+@pytest.mark.django_db
+def test_rounds_share_one_connection_to_the_broker_and_replace_it_when_it_fails(
+    broker_proxy: Proxy, welcome: None, lanes: Lanes
+) -> None:
+    kept = KeptConnection()
+    user = person("alice")
+    for _ in range(5):
+        overdue(accepted(user))
+        assert sweep(kept=kept) == 1
+        a_running_batch()
+        make_slice(kept=kept)
+    # One more for the publisher of this process, to which the intake hands over.
+    publisher = broker_proxy.connections - 1
+    assert publisher in {0, 1}
+    broker_proxy.go_away()
+    row = accepted(user)
+    overdue(row)
+    assert sweep(kept=kept) == 0
+    broker_proxy.come_back()
+    before = broker_proxy.connections
+    assert sweep(kept=kept) == 1
+    assert sweep(kept=kept) == 0
+    kept.close()
+    assert 1 <= broker_proxy.connections - before <= 2
+    assert Notification.objects.get(pk=row.pk).wakes == 1
+
+
+@pytest.mark.services
+@pytest.mark.django_db
+def test_chores_share_one_connection_to_the_broker(broker_proxy: Proxy) -> None:
+    kept = KeptConnection()
+    jobs = all_jobs(kept)
+    for _ in range(5):
+        a_running_batch()
+        for job in jobs:
+            job()
+    kept.close()
+    assert broker_proxy.connections == 1
+
+
+def test_an_error_of_the_caller_is_no_reason_to_trust_the_connection() -> None:
+    kept = KeptConnection()
+    with kept.use() as first:
+        pass
+    with kept.use() as again:
+        assert again is first
+    with pytest.raises(RuntimeError), kept.use():
+        raise RuntimeError
+    with kept.use() as other:
+        assert other is not first
+    kept.close()
+
+
+def test_without_a_kept_connection_one_is_opened_for_the_use_alone(lanes: Lanes) -> None:
+    with kept_connection.use(None) as first:
+        first.connect()
+    assert not first.connected

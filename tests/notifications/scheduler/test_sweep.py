@@ -1,0 +1,511 @@
+"""The sweep finds by the rows what is due, whatever became of the messages."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.common.ids import new_id
+from apps.common.setting_apart import FAILURES_MAX, wait_after
+from apps.notifications.broker.publisher import FIRST_WAKE
+from apps.notifications.lifecycle.states import FINISHED, Status
+from apps.notifications.models import DeadLetter, Event, Notification
+from apps.notifications.scheduler import sweep as sweeping
+from apps.notifications.scheduler.suspension import BEAT, SLEPT_AFTER, Wakefulness
+from apps.notifications.scheduler.sweep import (
+    CRASHES_MAX,
+    DEEP_LANE_MESSAGES,
+    DEEP_LANE_WAIT,
+    LAST_WAKE,
+    WAKES_COLUMN_MAX,
+    release_earlier_boots,
+    sweep,
+)
+from apps.users.models import User
+from tests.notifications.cast import Lanes, accepted, overdue, person, standing, template
+
+pytestmark = pytest.mark.django_db
+
+
+def about(moment: datetime | None, expected: datetime) -> bool:
+    """Tell whether a time is the expected one, give or take the length of a test."""
+    return moment is not None and abs(moment - expected) < timedelta(seconds=5)
+
+
+def test_what_is_not_due_is_left_alone(alice: User, lanes: Lanes) -> None:
+    row = accepted(alice)
+    later = timezone.now() + timedelta(seconds=30)
+    Notification.objects.update(wake_at=later)
+    assert sweep() == 0
+    assert lanes.take() == []
+    row.refresh_from_db()
+    assert (row.wake_at, row.wakes) == (later, 0)
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.RETRYING])
+def test_a_lost_message_is_published_again(alice: User, lanes: Lanes, status: Status) -> None:
+    row = standing(alice, status, attempts=3)
+    overdue(row)
+    assert sweep() == 1
+    assert lanes.take() == [("email", "notifications.deliver_email", [str(row.pk)], 3)]
+    row.refresh_from_db()
+    assert (row.status, row.attempts, row.wakes) == (status, 3, 1)
+    assert about(row.wake_at, timezone.now() + FIRST_WAKE)
+
+
+def test_a_round_costs_the_same_number_of_statements_however_much_is_due(
+    alice: User, lanes: Lanes
+) -> None:
+    counted = []
+    for count in (1, 5):
+        overdue(*[accepted(alice) for _ in range(count)])
+        with CaptureQueriesContext(connection) as queries:
+            assert sweep() == count
+        counted.append(len(queries))
+    assert counted[0] == counted[1]
+
+
+def test_the_looks_grow_rarer_up_to_an_hour(alice: User, lanes: Lanes) -> None:
+    row = accepted(alice)
+    waits = []
+    for _ in range(9):
+        overdue(row)
+        assert sweep() == 1
+        row.refresh_from_db()
+        assert row.wake_at is not None
+        waits.append(round((row.wake_at - timezone.now()).total_seconds() / 60))
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert timedelta(hours=1) == LAST_WAKE
+
+
+def test_a_schedule_that_has_come_becomes_pending_and_is_published(
+    alice: User, lanes: Lanes
+) -> None:
+    at = timezone.now() + timedelta(hours=1)
+    row = accepted(alice, scheduled_for=at, priority=8)
+    overdue(row)
+    assert sweep() == 1
+    assert lanes.take() == [("email.urgent", "notifications.deliver_email", [str(row.pk)], 0)]
+    row.refresh_from_db()
+    assert (row.status, row.next_attempt_at) == (Status.PENDING, None)
+    assert about(row.wake_at, timezone.now() + FIRST_WAKE)
+    assert list(Event.objects.values_list("status", "detail")) == [
+        ("pending", "the scheduled time has come")
+    ]
+
+
+def test_a_row_whose_holder_died_travels_alone_and_counts_a_crash(
+    alice: User, lanes: Lanes
+) -> None:
+    rows = [
+        standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
+        for _ in range(3)
+    ]
+    waiting = [accepted(alice), accepted(alice)]
+    overdue(*rows, *waiting)
+    assert sweep() == 5
+    messages = lanes.take()
+    assert sorted(ids for _, _, ids, _ in messages if len(ids) == 1) == sorted(
+        [str(row.pk)] for row in rows
+    )
+    assert [set(ids) for _, _, ids, _ in messages if len(ids) > 1] == [
+        {str(row.pk) for row in waiting}
+    ]
+    for row in rows:
+        row.refresh_from_db()
+        assert (row.status, row.crashes, row.attempts) == (Status.PENDING, 1, 0)
+        assert (row.claim_id, row.claimed_until) == (None, None)
+    details = set(Event.objects.values_list("detail", flat=True))
+    assert details == {"the process that held it died"}
+
+
+def test_a_lease_that_still_runs_is_left_alone(alice: User, lanes: Lanes) -> None:
+    until = timezone.now() + timedelta(seconds=40)
+    row = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=until, wake_at=until)
+    assert sweep() == 0
+    row.refresh_from_db()
+    assert (row.status, row.crashes) == (Status.SENDING, 0)
+
+
+def test_a_row_that_kills_its_process_five_times_fails_as_crashed(
+    alice: User, lanes: Lanes
+) -> None:
+    row = accepted(alice)
+    for crash in range(1, CRASHES_MAX + 1):
+        Notification.objects.update(status=Status.SENDING, claim_id=new_id())
+        overdue(row)
+        assert sweep() == 1
+        row.refresh_from_db()
+        assert row.crashes == crash
+    assert (row.status, row.reason, row.claim_id) == (Status.FAILED, "crashed", None)
+    assert lanes.ids() == [str(row.pk)] * (CRASHES_MAX - 1)
+    assert Event.objects.filter(status="failed").get().detail == (
+        "the process that held it died 5 times"
+    )
+
+
+@pytest.mark.embedded
+def test_the_embedded_mode_records_the_dead_letter_of_a_crash_at_once(
+    alice: User, lanes: Lanes
+) -> None:
+    row = standing(alice, Status.SENDING, crashes=4, claim_id=new_id())
+    overdue(row)
+    sweep()
+    letter = DeadLetter.objects.get()
+    assert (letter.notification_id, letter.reason, letter.channel) == (row.pk, "crashed", "email")
+    row.refresh_from_db()
+    assert row.wake_at is None
+
+
+@pytest.mark.services
+def test_a_crash_for_good_goes_through_the_dead_letter_exchange(alice: User, lanes: Lanes) -> None:
+    row = standing(alice, Status.SENDING, crashes=4, claim_id=new_id())
+    overdue(row)
+    sweep()
+    assert lanes.depth("failed") == 1
+    row.refresh_from_db()
+    assert about(row.wake_at, timezone.now() + timedelta(seconds=60))
+
+
+def test_a_failed_row_without_a_dead_letter_is_sent_there_again(alice: User, lanes: Lanes) -> None:
+    row = standing(alice, Status.FAILED, reason="attempts_exhausted")
+    overdue(row)
+    assert sweep() == 1
+    assert lanes.take() == []
+    row.refresh_from_db()
+    assert (row.status, row.reason) == (Status.FAILED, "attempts_exhausted")
+    assert DeadLetter.objects.count() + lanes.depth("failed") == 1
+
+
+@pytest.mark.parametrize("status", sorted(FINISHED - {Status.FAILED}))
+def test_a_finished_row_that_still_had_a_wake_loses_it(
+    alice: User, lanes: Lanes, status: Status
+) -> None:
+    row = standing(alice, status, reason="kept")
+    overdue(row)
+    assert sweep() == 1
+    assert lanes.take() == []
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.wake_at) == (status, "kept", None)
+
+
+@pytest.mark.parametrize("status", [Status.SCHEDULED, Status.PENDING, Status.RETRYING])
+def test_what_came_too_late_expires(alice: User, lanes: Lanes, status: Status) -> None:
+    row = standing(alice, status, expires_at=timezone.now() - timedelta(seconds=1))
+    overdue(row)
+    assert sweep() == 1
+    assert lanes.take() == []
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.wake_at) == (Status.EXPIRED, "expired", None)
+    assert Event.objects.get().detail == "expires_at has passed"
+
+
+def test_a_crashed_row_is_not_expired_because_it_may_have_been_sent(
+    alice: User, lanes: Lanes
+) -> None:
+    """Its next holder judges the deadline; until then the outcome is unknown."""
+    row = standing(
+        alice, Status.SENDING, claim_id=new_id(), expires_at=timezone.now() - timedelta(1)
+    )
+    overdue(row)
+    sweep()
+    row.refresh_from_db()
+    assert (row.status, row.crashes) == (Status.PENDING, 1)
+
+
+def test_a_deep_lane_holds_its_rows_back_and_no_others(alice: User, lanes: Lanes) -> None:
+    lanes.fill("email", DEEP_LANE_MESSAGES + 1)
+    slow, urgent = accepted(alice), accepted(alice, priority=9)
+    overdue(slow, urgent)
+    assert sweep() == 2
+    assert lanes.depth("email") == DEEP_LANE_MESSAGES + 1
+    assert lanes.depth("email.urgent") == 1
+    slow.refresh_from_db()
+    assert (slow.status, slow.wakes) == (Status.PENDING, 0)
+    assert about(slow.wake_at, timezone.now() + DEEP_LANE_WAIT)
+
+
+def test_a_hundred_rows_travel_in_one_message(alice: User, lanes: Lanes) -> None:
+    rows = [accepted(alice) for _ in range(150)]
+    overdue(*rows)
+    assert sweep() == 150
+    assert sorted(len(ids) for _, _, ids, _ in lanes.take()) == [50, 100]
+
+
+def test_a_batch_is_bounded_and_takes_the_oldest_first(alice: User, lanes: Lanes) -> None:
+    rows = [accepted(alice) for _ in range(5)]
+    for place, row in enumerate(rows):
+        Notification.objects.filter(pk=row.pk).update(
+            wake_at=timezone.now() - timedelta(minutes=10 - place)
+        )
+    assert sweep(limit=3) == 3
+    assert lanes.ids() == [str(row.pk) for row in rows[:3]]
+    assert sweep(limit=3) == 2
+
+
+def test_without_a_broker_nothing_is_taken(alice: User, broker_away: Callable[[], None]) -> None:
+    row = accepted(alice)
+    schedule = accepted(alice, scheduled_for=timezone.now() + timedelta(hours=1))
+    overdue(row, schedule)
+    before = list(Notification.objects.order_by("pk").values())
+    assert sweep() == 0
+    assert list(Notification.objects.order_by("pk").values()) == before
+
+
+def test_a_boot_releases_what_the_one_before_held(alice: User) -> None:
+    held = standing(
+        alice,
+        Status.SENDING,
+        claim_id=new_id(),
+        claimed_until=timezone.now() + timedelta(seconds=60),
+        wake_at=timezone.now() + timedelta(seconds=60),
+    )
+    published = standing(alice, Status.PENDING, wake_at=timezone.now() + timedelta(hours=1))
+    due = timezone.now() + timedelta(minutes=5)
+    retrying = standing(
+        alice, Status.RETRYING, next_attempt_at=due, wake_at=due + timedelta(seconds=30)
+    )
+    done = standing(alice, Status.SENT, wake_at=None)
+    assert release_earlier_boots() == 3
+    for row in (held, published):
+        row.refresh_from_db()
+        assert (row.status, row.crashes, row.claim_id) == (Status.PENDING, 0, None)
+        assert about(row.wake_at, timezone.now())
+    retrying.refresh_from_db()
+    done.refresh_from_db()
+    assert (retrying.status, retrying.wake_at) == (Status.RETRYING, due)
+    assert done.wake_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sweeps_at_the_same_time_take_each_row_once(lanes: Lanes) -> None:
+    template("welcome")
+    user = person("alice")
+    rows = [accepted(user) for _ in range(300)]
+    overdue(*rows)
+    lanes.purge()
+    start = threading.Barrier(4)
+    taken = []
+
+    def work() -> None:
+        try:
+            start.wait()
+            while count := sweeping.sweep(limit=50):
+                taken.append(count)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sum(taken) == 300
+    assert sorted(lanes.ids()) == sorted(str(row.pk) for row in rows)
+    assert set(Notification.objects.values_list("wakes", flat=True)) == {1}
+
+
+def woken(row: Notification) -> bool:
+    row.refresh_from_db()
+    return row.wakes > 0
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("off", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_scheduler_whose_clock_is_an_hour_off_goes_by_that_of_the_database(
+    alice: User, lanes: Lanes, monkeypatch: pytest.MonkeyPatch, off: timedelta
+) -> None:
+    until = timezone.now() + timedelta(seconds=40)
+    held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=until, wake_at=until)
+    late, good = accepted(alice), accepted(alice)
+    overdue(late, expires_at=timezone.now() - timedelta(seconds=1))
+    overdue(good, expires_at=timezone.now() + timedelta(seconds=30))
+    real = timezone.now
+    with monkeypatch.context() as clock:
+        clock.setattr(timezone, "now", lambda: real() + off)
+        assert sweep() == 2
+    for row in (held, late, good):
+        row.refresh_from_db()
+    assert (held.status, held.crashes) == (Status.SENDING, 0)
+    assert (late.status, good.status) == (Status.EXPIRED, Status.PENDING)
+    assert about(late.updated_at, timezone.now())
+    assert about(good.wake_at, timezone.now() + FIRST_WAKE)
+
+
+def test_after_it_slept_the_sweep_leaves_ended_leases_alone_for_a_beat_and_does_the_rest(
+    alice: User, lanes: Lanes
+) -> None:
+    held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
+    schedule = accepted(alice, scheduled_for=timezone.now() + timedelta(hours=1))
+    overdue(held, schedule)
+    awake = Wakefulness()
+    awake.round_succeeded(timezone.now() - timedelta(seconds=70))
+    assert sweep(awake=awake) == 2
+    assert lanes.ids() == [str(schedule.pk)]
+    held.refresh_from_db()
+    assert (held.status, held.crashes) == (Status.SENDING, 0)
+    assert about(held.wake_at, timezone.now() + BEAT)
+    # Other leases that end within the beat are left alone as well.
+    overdue(held)
+    sweep(awake=awake)
+    held.refresh_from_db()
+    assert held.status == Status.SENDING
+    # The beat is over.
+    overdue(held)
+    later = Wakefulness()
+    later.round_succeeded(timezone.now())
+    sweep(awake=later)
+    held.refresh_from_db()
+    assert (held.status, held.crashes) == (Status.PENDING, 1)
+
+
+def test_a_round_that_was_merely_slow_takes_ended_leases_back(alice: User, lanes: Lanes) -> None:
+    held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
+    overdue(held)
+    awake = Wakefulness()
+    awake.round_succeeded(timezone.now() - timedelta(seconds=19))
+    sweep(awake=awake)
+    held.refresh_from_db()
+    assert (held.status, held.crashes) == (Status.PENDING, 1)
+
+
+def test_a_round_without_work_counts_as_a_round(alice: User, lanes: Lanes) -> None:
+    awake = Wakefulness()
+    assert sweep(awake=awake) == 0
+    assert awake.spared_until(timezone.now() + timedelta(seconds=10)) is None
+
+
+def test_the_first_round_after_a_start_counts_as_one_after_a_stop() -> None:
+    now = timezone.now()
+    awake = Wakefulness()
+    assert awake.spared_until(now) == now + BEAT
+    awake.round_succeeded(now)
+    assert awake.spared_until(now + timedelta(seconds=2)) == now + BEAT
+    awake.round_succeeded(now + timedelta(seconds=2))
+    assert awake.spared_until(now + BEAT) is None
+
+
+@pytest.mark.parametrize("jump", [SLEPT_AFTER, -SLEPT_AFTER])
+def test_a_clock_that_jumps_is_a_stop_in_either_direction(jump: timedelta) -> None:
+    now = timezone.now()
+    awake = Wakefulness()
+    awake.round_succeeded(now)
+    assert awake.spared_until(now + jump) is None
+    beyond = now + jump * 1.01
+    assert awake.spared_until(beyond) == beyond + BEAT
+
+
+def test_a_row_of_an_unknown_channel_stops_no_other(alice: User, lanes: Lanes) -> None:
+    rows = [accepted(alice) for _ in range(9)]
+    bad = rows[4]
+    overdue(*rows)
+    Notification.objects.filter(pk=bad.pk).update(channel="sms")
+    assert sweep() == 9
+    others = [row for row in rows if row.pk != bad.pk]
+    assert sorted(lanes.ids()) == sorted(str(row.pk) for row in others)
+    assert all(woken(row) for row in others)
+    bad.refresh_from_db()
+    assert (bad.status, bad.wakes) == (Status.PENDING, 0)
+    assert about(bad.wake_at, timezone.now() + wait_after(1))
+    event = Event.objects.get()
+    assert (event.notification_id, event.detail) == (
+        bad.pk,
+        "could not be handled: KeyError (1 of 8)",
+    )
+
+
+@pytest.mark.parametrize("status", [Status.SCHEDULED, Status.PENDING, Status.SENDING])
+def test_a_row_of_an_unknown_channel_is_given_up_as_undeliverable(
+    alice: User, lanes: Lanes, status: Status
+) -> None:
+    row = standing(alice, status, channel="sms")
+    waits = []
+    for _ in range(FAILURES_MAX):
+        overdue(row)
+        assert sweep() == 1
+        row.refresh_from_db()
+        assert row.wake_at is not None or row.status == Status.FAILED
+        if row.status == status:
+            assert row.wake_at is not None
+            waits.append(round((row.wake_at - timezone.now()).total_seconds() / 60))
+    assert waits == [1, 2, 4, 8, 16, 32, 60]
+    assert (row.status, row.reason, row.claim_id) == (Status.FAILED, "undeliverable", None)
+    assert DeadLetter.objects.count() + lanes.depth("failed") == 1
+
+
+def test_a_row_of_an_unknown_status_is_let_go_with_a_trace(
+    alice: User, lanes: Lanes, caplog: pytest.LogCaptureFixture
+) -> None:
+    row, good = standing(alice, Status.PENDING), accepted(alice)
+    Notification.objects.filter(pk=row.pk).update(status="lost")
+    for _ in range(FAILURES_MAX):
+        overdue(row)
+        sweep()
+    overdue(good)
+    sweep()
+    assert woken(good)
+    row.refresh_from_db()
+    assert (row.status, row.wake_at) == ("lost", None)
+    last = Event.objects.order_by("pk").last()
+    assert last is not None
+    assert last.detail == "could not be handled: ValueError (8 of 8), given up"
+    assert "a due notification could not be handled" in caplog.text
+
+
+def test_a_finished_row_of_an_unknown_channel_is_let_go(alice: User, lanes: Lanes) -> None:
+    row = standing(alice, Status.SENT, channel="sms")
+    for _ in range(FAILURES_MAX):
+        overdue(row)
+        sweep()
+    row.refresh_from_db()
+    assert (row.status, row.wake_at) == (Status.SENT, None)
+
+
+def test_a_row_that_was_woken_as_often_as_its_column_can_count_stops_no_other(
+    alice: User, lanes: Lanes
+) -> None:
+    often, other = standing(alice, Status.PENDING, wakes=WAKES_COLUMN_MAX), accepted(alice)
+    overdue(often, other)
+    sweep()
+    often.refresh_from_db()
+    assert often.wakes == WAKES_COLUMN_MAX
+    assert woken(other)
+
+
+@pytest.mark.services
+def test_a_value_that_the_database_refuses_stops_no_other(alice: User, lanes: Lanes) -> None:
+    """One more crash does not fit into the column."""
+    row = standing(alice, Status.SENDING, crashes=WAKES_COLUMN_MAX, claim_id=new_id())
+    others = [standing(alice, Status.SENDING, claim_id=new_id()), accepted(alice)]
+    overdue(row, *others)
+    assert sweep() == 3
+    row.refresh_from_db()
+    assert row.status == Status.SENDING
+    assert Event.objects.get(notification=row).detail.startswith(
+        "could not be handled: django.db.utils.DataError"
+    )
+    assert sorted(lanes.ids()) == sorted(str(other.pk) for other in others)
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_a_round_costs_the_same_statements_however_many_rows_it_takes(
+    alice: User, lanes: Lanes, count: int
+) -> None:
+    overdue(*[accepted(alice) for _ in range(count)])
+    with CaptureQueriesContext(connection) as captured:
+        sweep(awake=Wakefulness())
+    # 1 savepoint, 2 read and lock, 3 to 8 three times nothing to move in a savepoint each, 9 the
+    # next look, 10 release.
+    assert len(captured) == 10, [query["sql"] for query in captured]
+
+
+def test_a_round_reads_no_content(alice: User, lanes: Lanes) -> None:
+    overdue(accepted(alice))
+    with CaptureQueriesContext(connection) as captured:
+        sweep()
+    read = next(query["sql"] for query in captured if query["sql"].startswith("SELECT"))
+    assert "variables" not in read
