@@ -111,7 +111,10 @@ class Server:
         if len(self._connections) <= self._most:
             return
         waiting = [other for other in self._connections if other.state is State.HEAD]
-        min(waiting or [connection], key=lambda other: other.deadline).abort()
+        ended = min(waiting or [connection], key=lambda other: other.deadline)
+        # At once, since many may be opened before the loop tells that this one has ended.
+        self.closed(ended)
+        ended.abort()
 
     def closed(self, connection: Connection) -> None:
         """Count a connection no more."""
