@@ -1,5 +1,8 @@
 # `make help` lists the words.
-PYTHON ?= python3.11
+# The newest Python that is here and that the lists of packages are compiled for.
+PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
+	$$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& { echo $$each; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
@@ -10,31 +13,35 @@ STORED ?= 0
 MINUTES ?= 10
 BENCH ?=
 CHAOS ?=
+LOCK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test journeys services stack lint format fuzz chaos bench audit
+.PHONY: help run test journeys services stack lint format fuzz chaos bench audit lock update \
+	clean reset
 
 help: ## List the words.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+# Every file that is installed is one of those whose hashes are in the list.
+install = echo "Installing $$(grep -c == $(2)) packages of $(2) ..." && \
+	$(1)/pip install --quiet --disable-pip-version-check --require-hashes -r $(2)
+
 # A stamp for each list of packages: an install happens once, and again when the list changes.
 $(VENV)/.runtime: requirements.txt
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed (PYTHON=... names another)."; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed (PYTHON=... names it)."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing packages ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(call install,$(BIN),requirements.txt)
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt requirements.txt $(VENV)/.runtime
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(call install,$(BIN),requirements-dev.txt)
 	@touch $@
 
 # The contenders of the benchmark run on packages that nothing else here needs.
 .venv-bench/.installed: requirements-bench.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed (PYTHON=... names another)."; exit 1; }
 	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	@echo "Installing the contenders' packages ..."
-	@.venv-bench/bin/pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(call install,.venv-bench/bin,requirements-bench.txt)
 	@touch $@
 
 run: $(VENV)/.runtime ## Run everything in one process, with a demo, on 127.0.0.1:8000 (PORT= for another).
@@ -52,6 +59,24 @@ lint: $(VENV)/.dev ## Check style, types, import contracts and migrations.
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+# One list for all Pythons and systems; what is pinned stays until LOCK=--upgrade.
+compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" $(LOCK) --output-file
+lock: $(VENV)/.dev ## Compile the lists of packages from pyproject.toml (LOCK=--upgrade for newer ones).
+	@$(compile) requirements.txt pyproject.toml
+	@$(compile) requirements-dev.txt --constraint requirements.txt --group dev pyproject.toml
+	@$(compile) requirements-bench.txt --group bench
+
+update: $(VENV)/.dev ## Show the packages of which there are newer releases.
+	@$(BIN)/pip list --outdated --disable-pip-version-check
+
+clean: ## Remove what was installed and compiled; the data stay.
+	@rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find apps notifications_project tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+reset: ## Throw away the data of `make run`, after asking.
+	@docker/reset.sh
 
 # A package that the advisories do not know is a failure too: it was not looked at.
 audit: $(VENV)/.dev ## Compare the pinned packages with known vulnerabilities (asks pypi.org).
