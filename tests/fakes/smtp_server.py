@@ -211,7 +211,7 @@ class SmtpServer(ServerThread):
         await self._say("mail", talk, "250 2.1.0 Sender ok")
 
     async def _on_rcpt(self, talk: Conversation, rest: str) -> None:
-        talk.recipient = rest.removeprefix("TO:").partition(" ")[0].strip("<>")
+        talk.recipient = rest[len("TO:") :].partition(" ")[0].strip("<>")
         await self._say("rcpt", talk, "250 2.1.5 Recipient ok")
 
     async def _on_data(self, talk: Conversation, _: str) -> None:
