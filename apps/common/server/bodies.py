@@ -108,7 +108,7 @@ class Coming(io.RawIOBase):
         self._received = self._unread = sum(map(len, begun))
         self._waited = 0.0
         self._ended = False
-        self._broken = False
+        self._problem: Problem | None = None
 
     def readable(self) -> bool:
         """Tell that it can be read."""
@@ -123,26 +123,27 @@ class Coming(io.RawIOBase):
             self._condition.notify()
             return self._unread
 
-    def end(self, *, broken: bool) -> None:
-        """Say that no more comes, because the body has ended or has broken off."""
+    def end(self, problem: Problem | None = None) -> None:
+        """Say that no more comes: it has ended, or for a problem that whoever reads it gets."""
         with self._condition:
             self._ended = True
-            self._broken = broken
+            self._problem = problem
             self._condition.notify()
 
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer with what has come; wait where nothing has.
 
         Raises:
-            Problem: 408 where the next piece does not come in time, 400 where the body breaks off.
+            Problem: 408 where the next piece does not come in time, 400 where the body breaks off,
+                413 where it is longer than any may be.
         """
         with self._condition:
             if not self._pieces and not self._ended:
                 self._wanted()
                 self._wait()
             if not self._pieces:
-                if self._broken:
-                    raise broken_off()
+                if self._problem is not None:
+                    raise self._problem
                 return 0
             piece = self._pieces.popleft()
             size = min(len(buffer), len(piece))

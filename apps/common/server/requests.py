@@ -121,7 +121,7 @@ class Request:
         self._received += len(piece)
         if self._coming is not None:
             if self._received > self._limits.longest_bytes:
-                self._coming.end(broken=True)
+                self._coming.end(too_large(self._limits.longest_bytes))
                 return 0
             return self._coming.feed(piece)
         try:
@@ -149,12 +149,12 @@ class Request:
         """Say that all of it has come."""
         self.complete = True
         if self._coming is not None:
-            self._coming.end(broken=False)
+            self._coming.end()
 
     def break_off(self) -> None:
         """Say that no more of it comes."""
         if self._coming is not None:
-            self._coming.end(broken=True)
+            self._coming.end(broken_off())
         elif not self.complete and self.refusal is None:
             self.refuse(broken_off())
 

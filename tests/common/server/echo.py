@@ -34,10 +34,13 @@ def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: C901, PL
     """Answer by the path."""
     match environ["PATH_INFO"]:
         case "/slow":
-            with Path(os.environ["BEGUN"]).open("a") as begun:
-                begun.write("begun\n")
+            write("begun")
             time.sleep(1)
+            write("done")
             return answer(start, "200 OK", {"slow": True})
+        case "/large/later":
+            time.sleep(1)
+            return echo(environ, start)
         case "/large/unread":
             kept.append(environ)
             return answer(start, "200 OK", {"unread": True})
@@ -65,6 +68,12 @@ def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: C901, PL
             return answer(start, "200 OK", whole_bodies)
         case _:
             return echo(environ, start)
+
+
+def write(word: str) -> None:
+    """Tell the test what goes on."""
+    with Path(os.environ["BEGUN"]).open("a") as begun:
+        begun.write(f"{word}\n")
 
 
 def echo(environ: dict[str, Any], start: Start) -> list[bytes]:
@@ -102,7 +111,7 @@ server = Server(
     application,
     threads=THREADS,
     large_body_threads=1,
-    large_body_paths={"/large", "/large/unread"},
+    large_body_paths={"/large", "/large/later", "/large/unread"},
     limits=Limits(
         head_seconds=HEAD_SECONDS,
         idle_seconds=IDLE_SECONDS,
@@ -117,7 +126,7 @@ server = Server(
             held_bytes=HELD,
         ),
     ),
-    at_end=lambda: Path(os.environ["BEGUN"]).write_text("ended\n"),
+    at_end=lambda: write("ended"),
 )
 
 

@@ -104,3 +104,18 @@ def test_what_is_worked_on_is_answered_before_the_end(tmp_path: Path) -> None:
             caller.close()
     finally:
         process.stop()
+
+
+def test_what_is_worked_on_comes_to_its_end_although_its_client_is_gone(tmp_path: Path) -> None:
+    port, begun = free_port(), tmp_path / "begun"
+    process = serve(port, tmp_path)
+    try:
+        until(lambda: listens(port), within=30, what="the server")
+        caller = Caller(port)
+        caller.head("/slow", method="GET")
+        until(begun.exists, within=30, what="the work to begin")
+        caller.close()
+    finally:
+        process.stop()
+
+    assert begun.read_text().split() == ["begun", "done", "ended"]

@@ -1,5 +1,6 @@
 """How bodies come, and what stops those that do not."""
 
+import contextlib
 import hashlib
 import select
 import time
@@ -136,6 +137,27 @@ def test_a_large_body_by_chunks_is_read_while_it_comes(caller: Caller) -> None:
 
     told = caller.answer().body
     assert (told["length"], told["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+
+
+def test_a_large_body_without_an_end_is_a_413(caller: Caller) -> None:
+    caller.head("/large", CHUNKED)
+    for _ in range(11):
+        caller.send(chunk(b"x" * WHOLE))
+
+    answer = caller.answer()
+    assert (answer.status, answer.body["code"]) == (413, "body_too_large")
+
+
+def test_no_more_of_a_large_body_is_taken_than_is_read(caller: Caller) -> None:
+    caller.head("/large/later", "Content-Length: 1000000000")
+    caller.socket.settimeout(0.3)
+    taken, piece = 0, b"x" * 1_000_000
+    with contextlib.suppress(TimeoutError):
+        while taken < len(piece) * 1000:
+            taken += caller.socket.send(piece)
+
+    # The buffers of both sockets take some megabytes.
+    assert taken < 50 * len(piece)
 
 
 def test_waiting_for_a_large_body_takes_no_thread_of_the_others(connect: Connect) -> None:
