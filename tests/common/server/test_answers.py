@@ -2,6 +2,8 @@
 
 import resource
 import signal
+import socket
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -114,6 +116,8 @@ def test_what_is_worked_on_comes_to_its_end_although_its_client_is_gone(tmp_path
         caller = Caller(port)
         caller.head("/slow", method="GET")
         until(begun.exists, within=30, what="the work to begin")
+        # Reset, which tells the server that nobody waits for the answer.
+        caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         caller.close()
     finally:
         process.stop()
