@@ -1,4 +1,4 @@
-"""The Celery tasks: take the ids, call one function, put back what has to wait."""
+"""The Celery tasks: take the ids, call one function, publish what it leaves for the broker."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,11 @@ from celery import Task, shared_task
 from django.conf import settings
 from django.db import Error
 
+from apps.common.database_retry import run_if_answered
 from apps.common.middleware.correlation import correlated
-from apps.notifications.broker import topology
+from apps.notifications.broker import publisher, topology
 from apps.notifications.broker.topology import DELIVER_TASKS, LANES, Channel
-from apps.notifications.delivery.requeue import Requeue
+from apps.notifications.delivery.requeue import Requeue, ToPublish
 from apps.notifications.delivery.send import deliver
 
 log = structlog.get_logger(__name__)
@@ -25,27 +26,35 @@ OPTIONS: dict[str, Any] = {"bind": True, "max_retries": None, "ignore_result": T
 def deliver_email(task: Task[Any, Any], ids: list[str], attempt: int) -> None:
     """Deliver a chunk of mails."""
     with correlated(_correlation_id(task)):
-        put_back(task, _delivered(Channel.EMAIL, _parsed(ids), attempt))
+        publish(task, _delivered(Channel.EMAIL, _parsed(ids), attempt))
 
 
 @shared_task(name=DELIVER_TASKS[Channel.PUSH], **OPTIONS)
 def deliver_push(task: Task[Any, Any], ids: list[str], attempt: int) -> None:
     """Deliver a chunk of push messages."""
     with correlated(_correlation_id(task)):
-        put_back(task, _delivered(Channel.PUSH, _parsed(ids), attempt))
+        publish(task, _delivered(Channel.PUSH, _parsed(ids), attempt))
 
 
-def _delivered(channel: Channel, ids: Sequence[UUID], attempt: int) -> Sequence[Requeue]:
+def _delivered(channel: Channel, ids: Sequence[UUID], attempt: int) -> ToPublish:
     """Deliver; a database that is away is nothing that is wrong with the message."""
     try:
         return deliver(channel=channel, ids=ids, attempt=attempt)
     except Error:
         # What was accepted is lost with this; the rows are found by the sweep.
         log.exception("outcomes could not be recorded")
-        return []
+        return ToPublish()
 
 
-def put_back(task: Task[Any, Any], groups: Sequence[Requeue]) -> None:
+def publish(task: Task[Any, Any], left: ToPublish) -> None:
+    """Publish what a delivery leaves; what fails here is found by the sweep."""
+    run_if_answered(
+        "dead letters wait for the sweep", lambda: publisher.publish_failed(left.failed)
+    )
+    retry(task, left.retries)
+
+
+def retry(task: Task[Any, Any], groups: Sequence[Requeue]) -> None:
     """Retry each group through Celery, with the wait in the broker and not in this process.
 
     ``countdown=0`` keeps Celery from adding its default delay; only a Queue object as ``queue``

@@ -23,13 +23,13 @@ from apps.common.ids import new_id
 from apps.common.logs import BufferingHandler, logging_config
 from apps.common.middleware.correlation import correlated
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.models import Notification
 from apps.users import api_keys
 from apps.users.models import User
 from tests.common.urls import SECRET
 from tests.journeys.http import until
 from tests.notifications.cast import body
+from tests.notifications.delivering import deliver
 
 
 @contextmanager

@@ -12,11 +12,11 @@ from apps.notifications import tasks
 from apps.notifications.broker import topology
 from apps.notifications.broker.topology import DELAYS_SECONDS, DELIVER_TASKS, LANES, Channel
 from apps.notifications.delivery.requeue import Requeue
-from apps.notifications.delivery.send import AWAY_RUNG_SECONDS
+from apps.notifications.delivery.send import AWAY_SECONDS
 from apps.notifications.lifecycle.states import Status
-from apps.notifications.models import Notification
+from apps.notifications.models import DeadLetter, Notification
 from apps.users.models import User
-from tests.notifications.cast import Lanes, accepted
+from tests.notifications.cast import Lanes, accepted, person
 
 pytestmark = pytest.mark.django_db
 
@@ -53,7 +53,7 @@ def test_a_message_of_unknown_rows_is_done(db: None) -> None:
     ("beginning", "waits"),
     [
         # The claim: the message goes back to where it came from.
-        ('UPDATE "notifications_notification"', [AWAY_RUNG_SECONDS]),
+        ('UPDATE "notifications_notification"', [AWAY_SECONDS]),
         # The record, which is not repeated inside the transaction of a test.
         ('INSERT INTO "notifications_attempt"', []),
     ],
@@ -69,11 +69,22 @@ def test_a_database_that_fails_makes_no_poison_of_a_message(
         return run(sql, *given)
 
     with connection.execute_wrapper(fail):
-        groups = tasks._delivered(Channel.EMAIL, [row.pk], 0)
+        left = tasks._delivered(Channel.EMAIL, [row.pk], 0)
 
-    assert [(group.ids, group.delay_seconds) for group in groups] == [
+    assert [(group.ids, group.delay_seconds) for group in left.retries] == [
         ([row.pk], seconds) for seconds in waits
     ]
+
+
+@pytest.mark.embedded
+def test_what_failed_is_published_by_the_task(alice: User) -> None:
+    row = accepted(person("eve", tokens=("bounce",)), notification_type="push")
+    deliver: Any = tasks.deliver_push
+    deliver([str(row.pk)], 0)
+
+    row.refresh_from_db()
+    assert row.status == Status.FAILED
+    assert DeadLetter.objects.get().notification_id == row.pk
 
 
 @pytest.mark.parametrize("ids", [["nobody"], [1], [None], "ab", [["x"]]])
@@ -129,7 +140,7 @@ def test_what_has_to_wait_waits_on_a_rung_of_the_broker_and_nowhere_else(
     task: Any, lanes: Lanes, seconds: int
 ) -> None:
     ids = [new_id(), new_id()]
-    tasks.put_back(task, [Requeue(lane="email", attempt=2, delay_seconds=seconds, ids=ids)])
+    tasks.retry(task, [Requeue(lane="email", attempt=2, delay_seconds=seconds, ids=ids)])
     delay_queue = topology.delay_queue(seconds, lane="email")
     # Without its own due time: a worker would hold it in memory, three minutes by default.
     assert waiting(delay_queue.name) == ([[str(pk) for pk in ids], 2], None)
@@ -142,7 +153,7 @@ def test_what_need_not_wait_goes_to_the_end_of_its_lane_at_once(
     task: Any, lanes: Lanes, asked: str | None, lane: str
 ) -> None:
     pk = new_id()
-    tasks.put_back(task, [Requeue(lane=asked, attempt=1, delay_seconds=None, ids=[pk])])
+    tasks.retry(task, [Requeue(lane=asked, attempt=1, delay_seconds=None, ids=[pk])])
     assert waiting(lane) == ([[str(pk)], 1], None)
 
 
@@ -151,6 +162,6 @@ def test_each_group_is_a_message_of_its_own(task: Any, lanes: Lanes) -> None:
         Requeue(lane=lane, attempt=attempt, delay_seconds=None, ids=[new_id()])
         for attempt, lane in enumerate(LANES)
     ]
-    tasks.put_back(task, groups)
+    tasks.retry(task, groups)
     taken = [(lane, ids, attempt) for lane, _, ids, attempt in lanes.take()]
     assert taken == [(group.lane, [str(pk) for pk in group.ids], group.attempt) for group in groups]

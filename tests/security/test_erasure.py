@@ -10,7 +10,6 @@ from rest_framework.test import APIClient
 from apps.common.ids import new_id
 from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import store
-from apps.notifications.delivery.send import deliver
 from apps.notifications.feedback.receipts import ReceiptEvent, Told, take
 from apps.notifications.intake import account_mails
 from apps.notifications.lifecycle.states import Status
@@ -20,6 +19,7 @@ from apps.users.mail import AccountMail, AccountText
 from apps.users.models import CategoryPreference, Device, ExternalId, User
 from tests.fakes.smtp_server import SmtpServer
 from tests.notifications.cast import SHOP, accepted, person, standing, template
+from tests.notifications.delivering import deliver
 from tests.security.everything import places_of
 
 pytestmark = pytest.mark.django_db

@@ -12,13 +12,13 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.models import Notification, SandboxMessage
 from apps.templates.models import TemplateVersion
 from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.smtp_server import SmtpServer
 from tests.notifications.cast import accepted, assert_problem, body, pointers, template
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 

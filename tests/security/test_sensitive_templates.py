@@ -11,7 +11,6 @@ from rest_framework.test import APIClient
 from apps.common.callers import Kind
 from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import replay_one, store
-from apps.notifications.delivery.send import deliver
 from apps.notifications.feedback import receipts
 from apps.notifications.intake.cancel import cancel
 from apps.notifications.lifecycle.states import Status
@@ -36,6 +35,7 @@ from tests.notifications.cast import (
     person,
     template,
 )
+from tests.notifications.delivering import deliver
 from tests.security.everything import places_of
 
 pytestmark = pytest.mark.django_db

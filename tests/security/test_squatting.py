@@ -15,13 +15,13 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification, SandboxMessage
 from apps.notifications.scheduler.jobs import all_jobs
 from apps.users import confirmations, purge_expired, unconfirmed
 from apps.users.models import CategoryPreference, Device, ExternalId, User
 from tests.notifications.cast import accepted, assert_problem, body, client_with, person, pointers
+from tests.notifications.delivering import deliver
 from tests.users.conftest import FAST_HASHERS, PASSWORD, Rate
 from tests.users.test_admin import USER_FORM
 

@@ -7,13 +7,13 @@ from liquid.exceptions import LiquidError
 from rest_framework.test import APIClient
 
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.models import Notification, SandboxMessage
 from apps.templates.engine.limits import Meter
 from apps.templates.engine.sandbox import HTML, TEXT, Sandbox
 from apps.templates.engine.syntax import TemplateSyntaxError, parse
 from apps.users.models import User
 from tests.notifications.cast import accepted, template
+from tests.notifications.delivering import deliver
 
 VARIABLES: dict[str, Any] = {
     "name": "Ada",

@@ -10,12 +10,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.models import Notification
 from apps.notifications.providers.registry import close_all
 from apps.users import confirmations, contacts, password_resets
 from apps.users.models import User
 from tests.fakes.smtp_server import SmtpServer
+from tests.notifications.delivering import deliver
 from tests.users.conftest import PASSWORD, Rate, logged_in, make
 
 NEW_PASSWORD = "another long passphrase"

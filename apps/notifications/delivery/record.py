@@ -20,11 +20,10 @@ from apps.common.database_retry import (
     run_until_answered,
 )
 from apps.common.postgresql.json_insert import insert
-from apps.notifications.broker import publisher
 from apps.notifications.delivery import requeue, settle
 from apps.notifications.delivery.attempt_rounds import AttemptRound, Judged
 from apps.notifications.delivery.decide import Decision
-from apps.notifications.delivery.requeue import Requeue
+from apps.notifications.delivery.requeue import ToPublish, Wait
 from apps.notifications.delivery.retry_policy import Policy, Verdict, judge
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import Status
@@ -107,8 +106,8 @@ def outcomes(
     held_back: Sequence[tuple[Notification, Decision]],
     policy: Policy,
     now: datetime,
-) -> list[Requeue]:
-    """Record a chunk and return what has to be put on the broker again.
+) -> ToPublish:
+    """Record a chunk and return what the broker has to be told.
 
     A row that another process holds by now, or that a receipt has moved on, keeps its status;
     its attempts are recorded all the same, because they happened. Where nobody holds the row, an
@@ -136,21 +135,15 @@ def outcomes(
         unsent=unsent,
     )
     failed = _stored(entry)
-    run_if_answered("dead letters wait for the sweep", lambda: publisher.publish_failed(failed))
     _retire_addresses(rounds)
     _log(judged, held_back)
-    waits = [(row, row.attempts, None) for row in unsent]
-    return requeue.group(
-        [
-            *waits,
-            *(
-                _wait(done, verdict)
-                for done, verdict in judged
-                if verdict.next_attempt_at and not verdict.gathered
-            ),
-        ],
-        now=now,
-    )
+    waits: list[Wait] = [(row, row.attempts, None) for row in unsent]
+    waits += [
+        _wait(done, verdict)
+        for done, verdict in judged
+        if verdict.next_attempt_at and not verdict.gathered
+    ]
+    return ToPublish(retries=requeue.group(waits, now=now), failed=failed)
 
 
 def _stored(entry: _Entry) -> list[UUID]:
@@ -197,7 +190,7 @@ def _verdict(done: AttemptRound, *, now: datetime, policy: Policy) -> Verdict:
     )
 
 
-def _wait(done: AttemptRound, verdict: Verdict) -> tuple[Notification, int, datetime | None]:
+def _wait(done: AttemptRound, verdict: Verdict) -> Wait:
     spent = done.notification.attempts + (1 if verdict.spent else 0)
     return done.notification, spent, verdict.next_attempt_at
 

@@ -1,13 +1,16 @@
-"""What has to be put on the broker again after a chunk."""
+"""What goes to the broker after a chunk: what has to be tried again, and what has failed."""
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from apps.notifications.broker import topology
 from apps.notifications.models import Notification
+
+# A row, the attempts that it has spent, and when it is due; None means at once.
+Wait = tuple[Notification, int, datetime | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +31,29 @@ class Requeue:
     ids: list[UUID]
 
 
-def group(
-    waits: Iterable[tuple[Notification, int, datetime | None]], *, now: datetime
-) -> list[Requeue]:
+@dataclass(kw_only=True)
+class ToPublish:
+    """What a delivery leaves for the broker; the task publishes it.
+
+    Attributes:
+        retries: The groups that are tried again.
+        failed: The notifications that failed for good; each is a dead letter.
+    """
+
+    retries: list[Requeue] = field(default_factory=list)
+    failed: list[UUID] = field(default_factory=list)
+
+    def add(self, other: "ToPublish") -> None:
+        """Add what another chunk leaves."""
+        self.retries += other.retries
+        self.failed += other.failed
+
+
+def group(waits: Iterable[Wait], *, now: datetime) -> list[Requeue]:
     """Group rows into messages.
 
     Args:
-        waits: Rows with the attempts they have spent and their due time; None means at once.
+        waits: The rows.
         now: The present, UTC.
     """
     groups: dict[tuple[str, int, int | None], list[UUID]] = defaultdict(list)

@@ -20,7 +20,7 @@ from apps.notifications.delivery.claim import Claim, claim
 from apps.notifications.delivery.clock import DatabaseClock
 from apps.notifications.delivery.decide import Decision
 from apps.notifications.delivery.prepare import Prepared, prepare
-from apps.notifications.delivery.requeue import Requeue
+from apps.notifications.delivery.requeue import Requeue, ToPublish
 from apps.notifications.delivery.retry_policy import Policy
 from apps.notifications.flow_control import limits
 from apps.notifications.models import Notification
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 # Bulk chunks make way sooner, so that a slow provider does not keep a worker to itself.
 BULK_CHUNK_SECONDS = 2.0
 # A message that finds no database waits in the broker for so long; a delay queue of ``queues``.
-AWAY_RUNG_SECONDS = 8
+AWAY_SECONDS = 8
 
 
 @dataclass(kw_only=True)
@@ -56,23 +56,24 @@ class _InFlightChunk:
     rounds: Iterator[list[AttemptRound]]
     unrecorded: set[UUID]
 
-    def recorded(self) -> list[Requeue]:
-        """Wait for the answers, record them, and return what has to be tried again.
+    def recorded(self) -> ToPublish:
+        """Wait for the answers, record them, and return what the broker has to be told.
 
         Nobody else gets a row while its call is on the wire, however long that takes: between two
         parts of the answers the lease is renewed.
         """
-        waits: list[Requeue] = []
+        left = ToPublish()
         for rounds in self.rounds:
-            waits += self._record(rounds)
+            left.add(self._record(rounds))
             self.claim.renew_when_due(self.unrecorded)
-        return waits + self._record([])
+        left.add(self._record([]))
+        return left
 
-    def _record(self, rounds: list[AttemptRound]) -> list[Requeue]:
+    def _record(self, rounds: list[AttemptRound]) -> ToPublish:
         held_back, self.held_back = self.held_back, []
         if not (rounds or held_back):
-            return []
-        waits = record.outcomes(
+            return ToPublish()
+        left = record.outcomes(
             self.claim.id,
             rounds=rounds,
             held_back=held_back,
@@ -81,10 +82,10 @@ class _InFlightChunk:
         )
         self.unrecorded -= {done.notification.pk for done in rounds}
         self.unrecorded -= {row.pk for row, _ in held_back}
-        return waits
+        return left
 
 
-def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Requeue]:
+def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> ToPublish:
     """Deliver the notifications of one message, a chunk at a time.
 
     While one chunk is on the wire the next is claimed, prepared and put behind it, and the one
@@ -96,13 +97,13 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Requ
         attempt: Attempts spent when the message was published.
 
     Returns:
-        The groups that have to be put on the broker again, with those that found no database.
+        What the broker has to be told, with the groups that found no database.
 
     Raises:
         django.db.Error: Outcomes could not be recorded for ``record.PATIENCE_SECONDS``.
     """
     began = time.monotonic()
-    waits: list[Requeue] = []
+    left = ToPublish()
     in_flight: _InFlightChunk | None = None
     clock: DatabaseClock | None = None
     try:
@@ -112,30 +113,30 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> list[Requ
                 if ahead is not None and time.monotonic() >= ahead.until:
                     # Whose turn has not come goes to the end of the lane, unclaimed.
                     rest = list(ids[start:])
-                    waits.append(
+                    left.retries.append(
                         Requeue(lane=ahead.lane, attempt=attempt, delay_seconds=None, ids=rest)
                     )
                     break
                 early, in_flight = _begun(
                     channel, ids[start:end], attempt=attempt, began=began, clock=clock
                 )
-                waits += early
+                left.retries += early
                 clock = in_flight.claim.clock if in_flight is not None else clock
             except Error as error:
                 log.warning("a message waits for the database", error=type(error).__name__)
                 rest = list(ids[start:])
-                waits.append(
-                    Requeue(lane=None, attempt=attempt, delay_seconds=AWAY_RUNG_SECONDS, ids=rest)
+                left.retries.append(
+                    Requeue(lane=None, attempt=attempt, delay_seconds=AWAY_SECONDS, ids=rest)
                 )
                 break
             finally:
                 # Also when the next chunk could not be begun: these calls have been made.
                 if ahead is not None:
-                    waits += ahead.recorded()
+                    left.add(ahead.recorded())
     finally:
         if in_flight is not None:
-            waits += in_flight.recorded()
-    return waits
+            left.add(in_flight.recorded())
+    return left
 
 
 def _bounds(count: int) -> list[int]:

@@ -8,7 +8,6 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification, SandboxMessage
 from apps.templates import versions
@@ -23,6 +22,7 @@ from tests.notifications.cast import (
     pointers,
     standing,
 )
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 TEMPLATES = "/api/v1/templates/"

@@ -14,11 +14,11 @@ from apps.notifications.api.answers import (
     accepted_answer,
 )
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users.models import User
 from tests.notifications.cast import accepted, body, pointers
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/notifications/"

@@ -8,7 +8,6 @@ from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import LetterState, Notification, Receipt, SandboxMessage
 from apps.users import contacts
@@ -23,6 +22,7 @@ from tests.notifications.cast import (
     standing,
 )
 from tests.notifications.dead_letters.letters import dead, trail
+from tests.notifications.delivering import deliver
 
 
 def told(caller: APIClient, row: Notification, status: str, **fields: Any) -> Any:

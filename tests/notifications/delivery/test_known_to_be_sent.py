@@ -19,7 +19,7 @@ from apps.common.ids import new_id
 from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import store
 from apps.notifications.delivery.claim import LEASE, RENEW_SECONDS, claim
-from apps.notifications.delivery.send import BULK_CHUNK_SECONDS, deliver
+from apps.notifications.delivery.send import BULK_CHUNK_SECONDS
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import (
     Attempt,
@@ -35,6 +35,7 @@ from tests.fakes.fixtures import point_at_smtp
 from tests.fakes.http_server import json_answer
 from tests.fakes.smtp_server import Conversation, SmtpServer
 from tests.notifications.cast import accepted, person, template
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

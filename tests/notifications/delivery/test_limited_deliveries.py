@@ -9,7 +9,6 @@ import pytest
 from django.utils import timezone
 
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.flow_control import limits
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Event, Notification
@@ -18,6 +17,7 @@ from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.smtp_server import SmtpServer
 from tests.notifications.cast import Lanes, accepted, person
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 

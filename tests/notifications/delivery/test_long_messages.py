@@ -11,11 +11,12 @@ from django.db import DatabaseError, connection
 
 from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery.requeue import Requeue
-from apps.notifications.delivery.send import AWAY_RUNG_SECONDS, BULK_CHUNK_SECONDS, deliver
+from apps.notifications.delivery.send import AWAY_SECONDS, BULK_CHUNK_SECONDS
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification
 from tests.fakes.fcm_server import FcmServer
 from tests.notifications.cast import accepted, person, template
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 
@@ -138,7 +139,7 @@ def test_what_is_on_the_wire_is_recorded_when_the_next_chunk_cannot_be_claimed(
     assert statuses(rows[FIRST]) == {Status.SENT: 50}
     assert statuses(rows[50:]) == {Status.PENDING: 300}
     # To where it came from, after a while.
-    assert (again.lane, again.attempt, again.delay_seconds) == (None, 0, AWAY_RUNG_SECONDS)
+    assert (again.lane, again.attempt, again.delay_seconds) == (None, 0, AWAY_SECONDS)
     assert again.ids == [row.pk for row in rows[50:]]
 
 

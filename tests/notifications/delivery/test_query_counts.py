@@ -6,11 +6,11 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users.models import User
 from tests.notifications.cast import accepted, person
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,6 @@ from django.utils import timezone
 from apps.common.callers import Kind
 from apps.notifications.broker.topology import Channel, Urgency
 from apps.notifications.delivery.route import OutgoingMessage, plan
-from apps.notifications.delivery.send import deliver
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.flow_control.breakers import gate as breaker_gate
@@ -23,6 +22,7 @@ from apps.notifications.providers.base import Reply
 from apps.users.models import User
 from tests.fakes.messages import a_mail, a_push
 from tests.notifications.cast import Lanes, accepted
+from tests.notifications.delivering import deliver
 
 
 @pytest.fixture(autouse=True)

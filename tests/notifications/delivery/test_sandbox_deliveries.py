@@ -10,7 +10,6 @@ from django.utils import timezone
 from apps.common.ids import new_id
 from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery.requeue import Requeue
-from apps.notifications.delivery.send import deliver
 from apps.notifications.delivery.settle import RETRY_GRACE
 from apps.notifications.lifecycle import timeline
 from apps.notifications.lifecycle.states import Status
@@ -20,6 +19,7 @@ from apps.templates.models import TemplateVersion
 from apps.users import contacts, preferences
 from apps.users.models import Device, User
 from tests.notifications.cast import REHEARSAL, accepted, person, template
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,6 @@ from apps.common.rest.problems import Problem
 from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import replay_many, replay_one
 from apps.notifications.dead_letters.filters import Filter
-from apps.notifications.delivery.send import deliver
 from apps.notifications.delivery.settle import RETRY_GRACE
 from apps.notifications.flow_control import breakers
 from apps.notifications.flow_control.breakers.circuit import Forced
@@ -21,6 +20,7 @@ from apps.users.models import User
 from tests.fakes.smtp_server import DROP, SmtpServer
 from tests.notifications.cast import accepted, assert_problem, standing
 from tests.notifications.dead_letters.letters import dead, overdue_replays, replays_of
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 

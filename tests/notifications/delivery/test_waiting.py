@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.common.ids import new_id
 from apps.notifications.broker import topology
 from apps.notifications.delivery.requeue import Requeue
-from apps.notifications.tasks import put_back
+from apps.notifications.tasks import retry
 from tests.notifications.cast import Lanes
 
 IDS = [new_id(), new_id()]
@@ -45,7 +45,7 @@ def group(
 @pytest.mark.services
 @pytest.mark.parametrize("seconds", topology.DELAYS_SECONDS)
 def test_each_rung_takes_its_messages_for_the_lane(task: Any, lanes: Lanes, seconds: int) -> None:
-    put_back(task, [group(seconds)])
+    retry(task, [group(seconds)])
     message = lanes.first(f"notifications.retry.{seconds}")
     assert message.delivery_info["routing_key"] == "email.bulk"
     args, _, _ = message.decode()
@@ -57,7 +57,7 @@ def test_each_rung_takes_its_messages_for_the_lane(task: Any, lanes: Lanes, seco
 
 @pytest.mark.services
 def test_a_message_comes_back_into_its_lane_when_the_rung_is_over(task: Any, lanes: Lanes) -> None:
-    put_back(task, [group(1)])
+    retry(task, [group(1)])
     started = timezone.now()
     while not lanes.depth("email.bulk"):
         assert (timezone.now() - started).total_seconds() < 10
@@ -70,7 +70,7 @@ def test_a_message_comes_back_into_its_lane_when_the_rung_is_over(task: Any, lan
 @pytest.mark.embedded
 def test_the_embedded_mode_counts_down_in_memory(task: Any, lanes: Lanes) -> None:
     before = timezone.now()
-    put_back(task, [group(8)])
+    retry(task, [group(8)])
     message = lanes.first("email.bulk")
     eta = datetime.fromisoformat(message.headers["eta"])
     assert 7 <= (eta - before).total_seconds() <= 9
@@ -78,7 +78,7 @@ def test_the_embedded_mode_counts_down_in_memory(task: Any, lanes: Lanes) -> Non
 
 
 def test_what_need_not_wait_goes_to_the_end_of_its_lane(task: Any, lanes: Lanes) -> None:
-    put_back(task, [group(None, "email"), group(None, "email.urgent", IDS[:1])])
+    retry(task, [group(None, "email"), group(None, "email.urgent", IDS[:1])])
     assert lanes.take() == [
         ("email.urgent", "notifications.deliver_email", [str(IDS[0])], 3),
         ("email", "notifications.deliver_email", [str(pk) for pk in IDS], 3),

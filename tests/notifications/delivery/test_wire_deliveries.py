@@ -17,7 +17,7 @@ from apps.notifications.delivery import record
 from apps.notifications.delivery.attempt_rounds import AttemptRound, Call
 from apps.notifications.delivery.claim import claim
 from apps.notifications.delivery.retry_policy import Policy
-from apps.notifications.delivery.send import BULK_CHUNK_SECONDS, deliver
+from apps.notifications.delivery.send import BULK_CHUNK_SECONDS
 from apps.notifications.delivery.settle import RETRY_GRACE
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import Status
@@ -30,6 +30,7 @@ from tests.fakes.fcm_server import FcmServer, refusal
 from tests.fakes.fixtures import point_at_smtp
 from tests.fakes.smtp_server import DROP, Conversation, SmtpServer
 from tests.notifications.cast import REHEARSAL, accepted, person, template
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.flow_control import breakers
 from apps.notifications.flow_control.breakers import Forced, State
 from apps.notifications.flow_control.breakers.sender_id_guard import BELIEVED_MAX
@@ -14,6 +13,7 @@ from apps.notifications.models import Attempt, DeadLetter, Notification
 from apps.users.models import Device, User
 from tests.fakes.fcm_server import FcmServer, refusal
 from tests.notifications.cast import accepted, person
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,6 @@ import redis
 from django.utils import timezone
 
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.flow_control.early_release import release_early
@@ -21,6 +20,7 @@ from apps.notifications.providers.base import Reply
 from apps.notifications.scheduler import sweep
 from apps.users.models import User
 from tests.notifications.cast import Lanes, accepted, person, standing
+from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
 

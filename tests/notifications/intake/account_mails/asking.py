@@ -9,10 +9,10 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.models import Notification
 from apps.users import confirmations
 from apps.users.models import User
+from tests.notifications.delivering import deliver
 
 RESET = "/api/v1/users/password/reset"
 LINK = re.compile(r"https?://\S+/account/[a-z-]+\?token=(\S+)")

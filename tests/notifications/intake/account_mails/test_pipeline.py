@@ -11,7 +11,6 @@ from rest_framework.test import APIClient
 
 from apps.notifications.broker import publisher
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.send import deliver
 from apps.notifications.flow_control import breakers
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.lifecycle.states import Status
@@ -24,6 +23,7 @@ from apps.users.models import Suppression, User
 from tests.fakes.sendgrid_server import SendGridServer
 from tests.fakes.smtp_server import DROP, SmtpServer
 from tests.notifications.cast import Lanes, accepted, client_with, overdue, person
+from tests.notifications.delivering import deliver
 from tests.notifications.intake.account_mails.asking import (
     a_confirmation,
     a_reset,
