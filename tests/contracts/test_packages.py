@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -58,3 +59,7 @@ def test_nothing_is_installed_but_by_its_hash(name: str) -> None:
 
     assert installs
     assert [line for line in installs if "--require-hashes" not in line] == []
+
+
+def test_a_process_tells_the_version_of_the_project() -> None:
+    assert PROJECT["project"]["version"] == settings.VERSION

@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery import current_app
+from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -91,7 +92,7 @@ EXAMPLE = {
             "role": "worker-email",
             "host": "host-1",
             "pid": 4711,
-            "version": heartbeat.VERSION,
+            "version": settings.VERSION,
             "queues": ["email", "email.bulk"],
             "started_at": "2026-11-22T12:00:00Z",
             "seen_at": "2026-11-22T12:05:00Z",

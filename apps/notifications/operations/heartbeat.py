@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -14,7 +15,6 @@ from apps.notifications.models import Heartbeat
 
 log = structlog.get_logger(__name__)
 
-VERSION = "1.0.0"
 BEAT_SECONDS = 10.0
 # Three beats missed.
 ALIVE_FOR = timedelta(seconds=35)
@@ -60,7 +60,7 @@ class HeartbeatThread(threading.Thread):
                 "role": self._role,
                 "host": self._host,
                 "pid": os.getpid(),
-                "version": VERSION,
+                "version": settings.VERSION,
                 "queues": self._queues,
                 "started_at": self._started_at,
                 "seen_at": now,

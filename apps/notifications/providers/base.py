@@ -276,3 +276,20 @@ def retry_after_seconds(value: str | None, *, now: float) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
     except (ValueError, OverflowError):
         return None
+
+
+def failure(outcome: Outcome, reason: str, error: Exception, *personal: str) -> Reply:
+    """Make the reply for a call that ended in an exception.
+
+    Args:
+        outcome: What it came to.
+        reason: The word that the notification shows when this ends it.
+        error: What was raised; its words are shown without personal data.
+        personal: What must not be shown of them, such as the recipient.
+    """
+    return Reply(
+        outcome=outcome,
+        code=type(error).__name__,
+        reason=reason,
+        detail=provider_words(str(error), *personal),
+    )

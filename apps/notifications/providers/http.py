@@ -15,12 +15,14 @@ import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    LocationValueError,
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
 )
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
+from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.deadline import bound_tls, connect, deadline
 from apps.notifications.providers.time_limits import HTTP_CONNECT_SECONDS
 
@@ -141,3 +143,20 @@ class BoundedAdapter(requests.adapters.HTTPAdapter):
         if type(manager) is urllib3.ProxyManager:
             bound_pools(manager)
         return manager
+
+
+def wire_failure(error: HTTPError) -> tuple[Outcome, str]:
+    """Tell from what was raised whether the other side had the whole body.
+
+    Returns:
+        The outcome, and the word for it.
+    """
+    match error:
+        case UnansweredError():
+            return Outcome.UNKNOWN, "connection"
+        case _ if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return Outcome.CONFIGURATION, "certificate"
+        case LocationValueError():
+            return Outcome.CONFIGURATION, "settings"
+        case _:
+            return Outcome.TRANSIENT, "connection"

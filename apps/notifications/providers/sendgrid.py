@@ -23,11 +23,12 @@ from apps.notifications.providers.base import (
     Mail,
     Provider,
     Reply,
+    failure,
     provider_words,
     retry_after_seconds,
 )
 from apps.notifications.providers.deadline import deadline
-from apps.notifications.providers.http import UnansweredError, bound_pools
+from apps.notifications.providers.http import bound_pools, wire_failure
 from apps.notifications.providers.time_limits import HTTP_CALL_SECONDS
 
 WAIT_MAX_SECONDS = 3600.0  # SendGrid's windows are a minute; a wrong clock must not cost a day.
@@ -149,11 +150,11 @@ class SendGridProvider(Provider[Mail]):
             with deadline(self._timeout):
                 answer = self._client().send(body_of(mail))
         except BadAddressError as error:
-            return _failure(Outcome.REJECTED, "invalid_address", error)
+            return failure(Outcome.REJECTED, "invalid_address", error)
         except urllib3.exceptions.HTTPError as error:
-            return _failure(*_wire_failure(error), error, mail.recipient)
+            return failure(*wire_failure(error), error, mail.recipient)
         except ValueError as error:  # The address or the key of the API cannot be written.
-            return _failure(Outcome.CONFIGURATION, "settings", error)
+            return failure(Outcome.CONFIGURATION, "settings", error)
         return classify(
             answer.status_code, answer.headers, answer.body, mail.recipient, now=time.time()
         )
@@ -246,28 +247,6 @@ def _error_messages(body: bytes) -> str:
         return "; ".join(f"{error.get('field') or ''} {error['message']}" for error in errors)
     except (ValueError, KeyError, TypeError, AttributeError):
         return body[:2000].decode("utf-8", "replace")
-
-
-def _wire_failure(error: urllib3.exceptions.HTTPError) -> tuple[Outcome, str]:
-    """Tell whether SendGrid had the whole body."""
-    match error:
-        case UnansweredError():
-            return Outcome.UNKNOWN, "connection"
-        case _ if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return Outcome.CONFIGURATION, "certificate"
-        case urllib3.exceptions.LocationValueError():
-            return Outcome.CONFIGURATION, "settings"
-        case _:
-            return Outcome.TRANSIENT, "connection"
-
-
-def _failure(outcome: Outcome, reason: str, error: Exception, *personal: str) -> Reply:
-    return Reply(
-        outcome=outcome,
-        code=type(error).__name__,
-        reason=reason,
-        detail=provider_words(str(error), *personal),
-    )
 
 
 def _is_free(header: str) -> bool:

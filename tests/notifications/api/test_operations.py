@@ -17,7 +17,7 @@ from apps.notifications.broker.topology import LANES
 from apps.notifications.flow_control import breakers
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.models import Heartbeat, Notification
-from apps.notifications.operations.heartbeat import VERSION, HeartbeatThread
+from apps.notifications.operations.heartbeat import HeartbeatThread
 from apps.users.models import User
 from tests.notifications.cast import Lanes, accepted, assert_problem
 
@@ -43,7 +43,7 @@ def test_services_are_shown_as_they_live(shop: APIClient, lanes: Lanes) -> None:
     (process,) = got["processes"]
     assert process["role"] == "worker"
     assert process["queues"] == ["email", "email.bulk"]
-    assert process["version"] == VERSION
+    assert process["version"] == project.VERSION
     assert set(process) == {
         "name",
         "role",

@@ -18,11 +18,11 @@ from django.conf import settings
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 
 from apps.notifications.lifecycle.outcomes import Outcome
-from apps.notifications.providers.base import Provider, Push, Reply, provider_words
+from apps.notifications.providers.base import Provider, Push, Reply, failure
 from apps.notifications.providers.deadline import deadline
 from apps.notifications.providers.fcm.client import FcmClient
 from apps.notifications.providers.fcm.replies import classify
-from apps.notifications.providers.http import UnansweredError
+from apps.notifications.providers.http import wire_failure
 from apps.notifications.providers.time_limits import HTTP_CALL_SECONDS
 
 PAYLOAD_MAX_BYTES = 4096
@@ -78,15 +78,15 @@ class FcmProvider(Provider[Push]):
         try:
             line = self._opened()
         except (OSError, *MALFORMED) as error:
-            return _failure(Outcome.CONFIGURATION, "settings", error)
+            return failure(Outcome.CONFIGURATION, "settings", error)
         try:
             with deadline(self._timeout):
                 line.authorize()
                 answer = line.post(body)
         except GoogleAuthError as error:
-            return _failure(_exchange_failure(error), "token_exchange", error)
+            return failure(_exchange_failure(error), "token_exchange", error)
         except urllib3.exceptions.HTTPError as error:
-            return _failure(*_wire_failure(error), error, push.token)
+            return failure(*wire_failure(error), error, push.token)
         except ValueError:
             # Its words could show the access token, which is a part of the call.
             detail = "The call cannot be written."
@@ -172,7 +172,7 @@ def _read(answer: urllib3.BaseHTTPResponse, token: str) -> Reply:
         name = json.loads(answer.data)["name"]
     except MALFORMED as error:
         # The call went through, but its answer is none of FCM's.
-        return _failure(Outcome.UNKNOWN, "unexpected_answer", error, token)
+        return failure(Outcome.UNKNOWN, "unexpected_answer", error, token)
     return Reply(outcome=Outcome.ACCEPTED, code="200", provider_message_id=str(name)[:200])
 
 
@@ -188,25 +188,3 @@ def _exchange_failure(error: GoogleAuthError) -> Outcome:
         isinstance(error, RefreshError) and error.retryable
     )
     return Outcome.TRANSIENT if passing else Outcome.CONFIGURATION
-
-
-def _wire_failure(error: urllib3.exceptions.HTTPError) -> tuple[Outcome, str]:
-    """Tell whether FCM had the whole body."""
-    match error:
-        case UnansweredError():
-            return Outcome.UNKNOWN, "connection"
-        case _ if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return Outcome.CONFIGURATION, "certificate"
-        case urllib3.exceptions.LocationValueError():
-            return Outcome.CONFIGURATION, "settings"
-        case _:
-            return Outcome.TRANSIENT, "connection"
-
-
-def _failure(outcome: Outcome, reason: str, error: Exception, *personal: str) -> Reply:
-    return Reply(
-        outcome=outcome,
-        code=type(error).__name__,
-        reason=reason,
-        detail=provider_words(str(error), *personal),
-    )

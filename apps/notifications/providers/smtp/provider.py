@@ -12,7 +12,7 @@ from django.conf import settings
 
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.addresses import BadAddressError, name_and_address, wire_address
-from apps.notifications.providers.base import Mail, Provider, Reply, provider_words
+from apps.notifications.providers.base import Mail, Provider, Reply, failure
 from apps.notifications.providers.deadline import Resolve, deadline, resolve_by_system
 from apps.notifications.providers.smtp import mime
 from apps.notifications.providers.smtp.replies import Stage, classify
@@ -71,7 +71,7 @@ class SmtpProvider(Provider[Mail]):
         try:
             reply = self._deliver(message)
         except BadAddressError as error:
-            reply = _failure(Outcome.REJECTED, "invalid_address", error)
+            reply = failure(Outcome.REJECTED, "invalid_address", error)
         return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ class SmtpProvider(Provider[Mail]):
         except RefusedError as error:
             return classify(error.code, error.text, error.stage)
         except (NotConfiguredError, *WIRE_ERRORS) as error:
-            return _failure(*_opening_failure(error), error)
+            return failure(*_opening_failure(error), error)
         return self._transfer(session, mail, content) or Reply(
             outcome=Outcome.TRANSIENT, reason="connection", detail="The session ended at once."
         )
@@ -136,7 +136,7 @@ class SmtpProvider(Provider[Mail]):
             session.close()
             if session.mails and not timed_out(error):
                 return None
-            return _failure(Outcome.TRANSIENT, "connection", error, mail.recipient)
+            return failure(Outcome.TRANSIENT, "connection", error, mail.recipient)
         return session
 
     def _verdict(self, session: Session, mail: Mail) -> Reply:
@@ -147,7 +147,7 @@ class SmtpProvider(Provider[Mail]):
                 code, text = session.verdict()
         except WIRE_ERRORS as error:
             session.close()
-            return _failure(Outcome.UNKNOWN, "connection", error, mail.recipient)
+            return failure(Outcome.UNKNOWN, "connection", error, mail.recipient)
         reply = classify(code, text, Stage.END, mail.recipient)
         self._finish(session, reply)
         return reply
@@ -208,12 +208,3 @@ def _opening_failure(error: Exception) -> tuple[Outcome, str]:
             return Outcome.CONFIGURATION, "certificate"
         case _:
             return Outcome.TRANSIENT, "connection"
-
-
-def _failure(outcome: Outcome, reason: str, error: Exception, *personal: str) -> Reply:
-    return Reply(
-        outcome=outcome,
-        code=type(error).__name__,
-        reason=reason,
-        detail=provider_words(str(error), *personal),
-    )
