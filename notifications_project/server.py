@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import reverse
 
-from apps.common import ending
+from apps.common import process_exit
 from apps.common.server import Server
 from notifications_project.wsgi import application
 
@@ -12,5 +12,5 @@ server = Server(
     threads=settings.WEB_THREADS,
     large_body_threads=settings.WEB_LARGE_BODY_THREADS,
     large_body_paths={reverse("batch-upload")},
-    at_end=ending.end,
+    at_end=process_exit.end,
 )

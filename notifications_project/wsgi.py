@@ -14,7 +14,7 @@ application = get_wsgi_application()
 
 # After the application is set up, because these read its models.
 from apps.common import logs  # noqa: E402 - as the comment says.
-from apps.common.ending import at_end  # noqa: E402 - as the comment says.
+from apps.common.process_exit import at_end  # noqa: E402 - as the comment says.
 from apps.notifications.embedded import runtime  # noqa: E402 - as the comment says.
 from apps.notifications.operations.heartbeat import HeartbeatThread  # noqa: E402 - as above.
 

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.common.callers import SYSTEM_CLIENT, Caller, Kind, Scope
-from apps.users.memory import Recent
+from apps.common.ttl_cache import TtlCache
 from apps.users.models import ApiKey
 from apps.users.models.api_key import NAME_MAX_LENGTH
 from apps.users.models.external_id import CLIENT_MAX_LENGTH
@@ -32,7 +32,7 @@ LAST_USED_INTERVAL = timedelta(minutes=1)
 ROTATION_OVERLAP = timedelta(days=1)
 STAFF_CLIENT_PREFIX = "staff:"
 
-_recent: Recent[str, tuple[ApiKey, Caller]] = Recent(seconds=REMEMBERED_SECONDS, size=10_000)
+_recent: TtlCache[str, tuple[ApiKey, Caller]] = TtlCache(seconds=REMEMBERED_SECONDS, size=10_000)
 
 
 def _hash(key: str) -> str:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.users.memory import Recent
+from apps.common.ttl_cache import TtlCache
 from apps.users.models import User
 
 # Another process's change of a locale is seen after this long at the latest. Users that are not
@@ -15,7 +15,7 @@ REMEMBERED_SECONDS = 5.0
 ALONG_MAX = 100
 ONE = f'SELECT locale FROM "{User._meta.db_table}" WHERE id = %s AND erased_at IS NULL'  # noqa: S608 - a name of ours.
 
-_recent: Recent[UUID, str] = Recent(seconds=REMEMBERED_SECONDS, size=50_000)
+_recent: TtlCache[UUID, str] = TtlCache(seconds=REMEMBERED_SECONDS, size=50_000)
 
 
 def known_locale(user_id: UUID) -> str | None:

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from apps.common.setting_apart import set_apart
+from apps.common.failure_isolation import set_apart
 from apps.users import unconfirmed
 
 log = structlog.get_logger(__name__)

@@ -9,9 +9,9 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from apps.common.ids import new_id
+from apps.common.ttl_cache import TtlCache
 from apps.users import contacts, devices, locales, preferences
 from apps.users.addresses import address_hash
-from apps.users.memory import Recent
 from apps.users.models import CategoryPreference, Device, ExternalId, Suppression, User
 from tests.users.conftest import logged_in, make
 
@@ -126,7 +126,7 @@ def test_locales_that_are_about_to_be_forgotten_are_read_along(
     django_assert_num_queries: Any,
 ) -> None:
     now = 0.0
-    recent = Recent[Any, str](seconds=5, size=10, clock=lambda: now)
+    recent = TtlCache[Any, str](seconds=5, size=10, clock=lambda: now)
     monkeypatch.setattr(locales, "_recent", recent)
     contacts.known_locales([alice.pk, bob.pk])
     contacts.known_locales([alice.pk, bob.pk])

@@ -3,8 +3,8 @@
 import pytest
 
 from apps.common.languages import canonical_tag
+from apps.common.ttl_cache import TtlCache
 from apps.users.addresses import address_key, deliverable, problem_with
-from apps.users.memory import Recent
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_spellings_of_one_mailbox_share_a_key() -> None:
 
 def test_memory_names_what_is_asked_for_and_about_to_end() -> None:
     now = 0.0
-    memory: Recent[int, str] = Recent(seconds=10, size=10, clock=lambda: now)
+    memory: TtlCache[int, str] = TtlCache(seconds=10, size=10, clock=lambda: now)
     for number in range(6):
         memory.put(number, "x")
     now = 5.0
@@ -76,7 +76,7 @@ def test_memory_names_what_is_asked_for_and_about_to_end() -> None:
 
 def test_memory_lasts_for_a_while_and_is_bounded() -> None:
     now = 0.0
-    memory: Recent[int, str] = Recent(seconds=2, size=10, clock=lambda: now)
+    memory: TtlCache[int, str] = TtlCache(seconds=2, size=10, clock=lambda: now)
     memory.put(0, "zero")
     assert memory.get(0) == "zero"
     now = 2.0

@@ -12,10 +12,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.common.callers import Caller, Kind
+from apps.common.failure_isolation import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
 from apps.common.ids import derived_id
 from apps.common.middleware.correlation import correlated
 from apps.common.rest.problems import Problem
-from apps.common.setting_apart import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
 from apps.notifications.batches.cancel import cancel_some
 from apps.notifications.batches.pieces import (
     COULD_NOT_BE_MADE,

@@ -9,9 +9,9 @@ import structlog
 from django.db import transaction
 from rest_framework.exceptions import ParseError
 
+from apps.common.failure_isolation import FAILURES_MAX, meets_all, name_of
 from apps.common.rest.parsers import CONTROL_CHARACTER, decode, places
 from apps.common.rest.problems import Problem, invalid, pointer_to
-from apps.common.setting_apart import FAILURES_MAX, meets_all, name_of
 from apps.notifications.batches import file_rows, slices
 from apps.notifications.intake import requests
 from apps.notifications.intake.requests import BroadcastRequest, SendRequest

@@ -12,10 +12,10 @@ import structlog
 from django.utils import timezone
 
 from apps.common.callers import Caller
+from apps.common.failure_isolation import LAST_WAIT, set_apart
 from apps.common.ids import new_id
 from apps.common.middleware.correlation import current_id
 from apps.common.rest.problems import Problem
-from apps.common.setting_apart import LAST_WAIT, set_apart
 from apps.notifications.batches import file_rows, idempotency, slices
 from apps.notifications.batches.file_rows import FileFormat
 from apps.notifications.models import Batch, BatchSource, BatchState

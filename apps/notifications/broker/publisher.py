@@ -20,7 +20,7 @@ from django.db import transaction
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from apps.common.ending import at_end
+from apps.common.process_exit import at_end
 from apps.notifications.broker import topology
 from apps.notifications.broker.topology import DELIVER_TASKS, LANES, MESSAGE_SIZES
 from apps.notifications.dead_letters import store

@@ -15,10 +15,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from apps.common.failure_isolation import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
 from apps.common.ids import new_id
 from apps.common.middleware.correlation import correlated, current_id
 from apps.common.rest.problems import Problem
-from apps.common.setting_apart import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
 from apps.notifications.dead_letters import replay_one, store
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.lifecycle.states import UNKNOWN_OUTCOME

@@ -10,7 +10,7 @@ from celery import Celery
 from celery.app import app_or_default
 from celery.worker import WorkController
 
-from apps.common.ending import at_end
+from apps.common.process_exit import at_end
 from apps.notifications.broker import publisher
 from apps.notifications.broker.topology import LANES, is_urgent
 from apps.notifications.scheduler.loop import schedule_until

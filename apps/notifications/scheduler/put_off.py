@@ -8,8 +8,8 @@ import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apps.common.failure_isolation import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
 from apps.common.postgresql.json_insert import insert
-from apps.common.setting_apart import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
 from apps.notifications.broker import publisher
 from apps.notifications.broker.publisher import Wakeup
 from apps.notifications.lifecycle.states import UNFINISHED, Status

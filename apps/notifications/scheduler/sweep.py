@@ -17,7 +17,7 @@ from django.db.models import Case, F, Value, When
 from django.db.models.functions import Least, Now
 from django.utils import timezone
 
-from apps.common.setting_apart import meets_all, name_of, set_apart
+from apps.common.failure_isolation import meets_all, name_of, set_apart
 from apps.notifications.broker import kept_connection, publisher, topology
 from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.broker.publisher import FIRST_WAKE, PUBLISH_ERRORS, Wakeup

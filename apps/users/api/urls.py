@@ -3,7 +3,8 @@
 from django.urls import path
 
 from apps.common.rest.routes import either_slash
-from apps.users.api.possessions import DevicesView, DeviceView, PreferencesView
+from apps.users.api.devices import DevicesView, DeviceView
+from apps.users.api.preferences import PreferencesView
 from apps.users.api.profiles import UsersView
 from apps.users.api.sessions import (
     EmailConfirmView,

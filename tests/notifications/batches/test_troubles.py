@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.common.setting_apart import FAILURES_MAX
+from apps.common.failure_isolation import FAILURES_MAX
 from apps.notifications.batches import slices
 from apps.notifications.batches.materialize import make_slice
 from apps.notifications.batches.upload import drop_broken_off

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.common.setting_apart import FAILURES_MAX
+from apps.common.failure_isolation import FAILURES_MAX
 from apps.notifications.dead_letters import replay_many
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetter, DeadLetterReplay, LetterState, ReplayState

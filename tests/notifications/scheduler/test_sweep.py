@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.common.failure_isolation import FAILURES_MAX, wait_after
 from apps.common.ids import new_id
-from apps.common.setting_apart import FAILURES_MAX, wait_after
 from apps.notifications.broker.publisher import FIRST_WAKE
 from apps.notifications.lifecycle.states import FINISHED, Status
 from apps.notifications.models import DeadLetter, Event, Notification

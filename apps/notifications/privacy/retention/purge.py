@@ -12,8 +12,8 @@ from uuid import UUID
 import structlog
 from django.utils import timezone
 
+from apps.common.failure_isolation import set_apart
 from apps.common.ids import first_id_at
-from apps.common.setting_apart import set_apart
 from apps.notifications.lifecycle.states import FINISHED
 from apps.notifications.models import Notification
 from apps.notifications.privacy.retention import counts, purge_others, rules

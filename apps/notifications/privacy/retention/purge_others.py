@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
-from apps.common.setting_apart import set_apart
+from apps.common.failure_isolation import set_apart
 from apps.notifications.models import (
     Batch,
     BatchState,

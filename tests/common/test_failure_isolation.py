@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
-from apps.common.setting_apart import LAST_WAIT, name_of, set_apart, wait_after
+from apps.common.failure_isolation import LAST_WAIT, name_of, set_apart, wait_after
 
 pytestmark = pytest.mark.django_db
 

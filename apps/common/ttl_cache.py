@@ -23,7 +23,7 @@ class _Entry(Generic[Value]):
     asked_for: bool = False
 
 
-class Recent(Generic[Key, Value]):
+class TtlCache(Generic[Key, Value]):
     """Remembers values for a while. Another process's change is seen when the while is over.
 
     Args:
