@@ -75,7 +75,7 @@ def lanes() -> Iterator[Lanes]:
 
 @pytest.fixture
 def local_worker() -> Iterator[None]:
-    """Tell the outbox that this process consumes what it publishes, as the embedded mode does."""
+    """Tell the publisher that this process consumes what it publishes, as in the embedded mode."""
     before = publisher._local_worker.is_set()
     publisher.local_worker_started()
     yield

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from apps.common.ids import new_id
 from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import store
-from apps.notifications.feedback.receipts import ReceiptEvent, Told, take
+from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent, take
 from apps.notifications.intake import account_mails
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Event, Notification, SandboxMessage
@@ -61,7 +61,7 @@ def test_nothing_in_the_database_tells_of_an_erased_person(
     # A receipt with the provider's words, mails about the account of which one waits and one is in
     # the sandbox, and one there from before such mails were notifications.
     bounced = standing(dorothea, Status.SENT)
-    word = Told(
+    word = ProviderEvent(
         provider="p", event=ReceiptEvent.FAILED, occurred_at=timezone.now(), detail="provider-dd"
     )
     take(bounced, word)

@@ -157,7 +157,9 @@ def bounced(row: Notification) -> None:
 def told(row: Notification) -> None:
     Notification.objects.filter(pk=row.pk).update(status=Status.SENDING)
     event = receipts.ReceiptEvent.DELIVERED
-    receipts.take(row, receipts.Told(provider="p", event=event, occurred_at=row.created_at))
+    receipts.take(
+        row, receipts.ProviderEvent(provider="p", event=event, occurred_at=row.created_at)
+    )
 
 
 @pytest.mark.usefixtures("lanes")  # Without its queues the sweep takes nothing.

@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind(Generic[Value]):
+class StateType(Generic[Value]):
     """One kind of shared value, each a frozen dataclass of plain fields.
 
     Attributes:
@@ -63,7 +63,7 @@ class Values(Protocol[Value]):
 class LocalValues(Generic[Value]):
     """Keeps values in this process."""
 
-    def __init__(self, kind: Kind[Value]) -> None:
+    def __init__(self, kind: StateType[Value]) -> None:
         self._kind = kind
         self._lock = threading.Lock()
         self._values: dict[str, Value] = {}
@@ -83,7 +83,7 @@ class LocalValues(Generic[Value]):
 class RedisValues(Generic[Value]):
     """Keeps values in Redis; a change that meets another one is applied again."""
 
-    def __init__(self, redis: "Redis", kind: Kind[Value]) -> None:
+    def __init__(self, redis: "Redis", kind: StateType[Value]) -> None:
         self._redis = redis
         self._kind = kind
 
@@ -127,7 +127,7 @@ class SharedState(Generic[Value]):
         consequence: What it means that Redis does not answer, for the log.
     """
 
-    def __init__(self, kind: Kind[Value], *, consequence: str) -> None:
+    def __init__(self, kind: StateType[Value], *, consequence: str) -> None:
         self._kind = kind
         self._local = LocalValues(kind)
         self._outage = Outage(consequence=consequence)

@@ -18,7 +18,7 @@ from apps.common.rest.serializers import StrictCharField, StrictSerializer
 from apps.notifications.api import examples as shown
 from apps.notifications.api.visibility import visible_to
 from apps.notifications.broker.topology import Channel
-from apps.notifications.feedback.receipts import ReceiptEvent, Told, take
+from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent, take
 
 Method = Callable[..., Response]
 
@@ -85,7 +85,7 @@ class ReceiptView(AccessTable, APIView):
             )
         taken = take(
             notification,
-            Told(
+            ProviderEvent(
                 provider=PROVIDER,
                 event=ReceiptEvent(given["status"]),
                 occurred_at=given.get("timestamp") or timezone.now(),

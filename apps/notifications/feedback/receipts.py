@@ -54,7 +54,7 @@ OUTCOMES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class ProviderEvent:
     """One event as a provider reports it.
 
     Attributes:
@@ -72,7 +72,7 @@ class Told:
     device_id: UUID | None = None
 
 
-def take(notification: Notification, told: Told) -> bool:
+def take(notification: Notification, told: ProviderEvent) -> bool:
     """Take a receipt for a notification.
 
     A weaker word never undoes a stronger one: the receipt is kept, the status stays.
@@ -136,7 +136,7 @@ def _was_called_for(row: Notification) -> bool:
     )
 
 
-def _move(row: Notification, told: Told, *, now: datetime) -> Status | None:
+def _move(row: Notification, told: ProviderEvent, *, now: datetime) -> Status | None:
     """Move a notification on, and return where; None where it stays.
 
     One that has not ended is not sent again after this: the receipt knows of a call that our own
@@ -153,7 +153,7 @@ def _move(row: Notification, told: Told, *, now: datetime) -> Status | None:
     return to if moved else None
 
 
-def _was_the_last_device(row: Notification, told: Told) -> bool:
+def _was_the_last_device(row: Notification, told: ProviderEvent) -> bool:
     """Settle the device of a receipt, and tell whether no other is left to send to.
 
     Where the receipt does not name it, it can be told only if there is but one.

@@ -28,7 +28,7 @@ class DeadLetterReplay(models.Model):
     kind = models.CharField(
         max_length=4, choices=[(kind, kind) for kind in Kind], blank=True, default=""
     )
-    # The columns of ``dead_letter_desk.filters.Filter`` that are given.
+    # The columns of ``dead_letters.filters.Filter`` that are given.
     criteria = models.JSONField(default=dict)
     rate_per_second = models.PositiveSmallIntegerField()
     state = models.CharField(

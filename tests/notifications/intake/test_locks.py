@@ -12,7 +12,7 @@ from apps.common.rest.problems import Problem
 from apps.notifications.batches import control
 from apps.notifications.batches.materialize import make_slice
 from apps.notifications.feedback import receipts
-from apps.notifications.feedback.receipts import ReceiptEvent, Told
+from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, BatchState, DailyCount, Notification, Receipt
 from apps.notifications.privacy.retention import rules
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 def test_a_receipt_that_comes_twice_at_the_same_moment_is_taken_once() -> None:
     template("welcome")
     row = standing(person("alice"), Status.SENT)
-    told = Told(
+    told = ProviderEvent(
         provider="sendgrid", event=ReceiptEvent.DELIVERED, occurred_at=timezone.now(), event_id="1"
     )
     with transaction.atomic():

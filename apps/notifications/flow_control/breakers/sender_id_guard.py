@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from apps.common.redis.shared_state import Kind, SharedState
+from apps.common.redis.shared_state import SharedState, StateType
 from apps.notifications.flow_control.breakers import gate
 from apps.notifications.flow_control.breakers.circuit import Forced
 from apps.notifications.lifecycle.outcomes import Outcome
@@ -85,7 +85,7 @@ def weighed(
 
 
 # As long as a wrong key may stay unnoticed; what is forgotten costs five devices once more.
-KIND: Kind[Mismatches] = Kind(
+STATE_TYPE: StateType[Mismatches] = StateType(
     prefix="notifications:mismatches:",
     read=lambda fields: Mismatches(**fields),
     forgotten_seconds=30 * 24 * 3600,
@@ -93,7 +93,7 @@ KIND: Kind[Mismatches] = Kind(
 
 
 def _shared() -> SharedState[Mismatches]:
-    return SharedState(KIND, consequence="each process doubts mismatches by itself: no Redis")
+    return SharedState(STATE_TYPE, consequence="each process doubts mismatches by itself: no Redis")
 
 
 _store = _shared()

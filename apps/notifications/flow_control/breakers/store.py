@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.common.redis.shared_state import Kind, SharedState
+from apps.common.redis.shared_state import SharedState, StateType
 from apps.notifications.flow_control.breakers.circuit import Circuit, Forced, State
 
 # A breaker that nobody has used for this long is closed again; what staff forced stays.
@@ -17,7 +17,7 @@ def _read(fields: dict[str, Any]) -> Circuit:
     )
 
 
-CIRCUITS: Kind[Circuit] = Kind(
+CIRCUITS: StateType[Circuit] = StateType(
     prefix="notifications:breaker:",
     read=_read,
     forgotten_seconds=FORGOTTEN_SECONDS,

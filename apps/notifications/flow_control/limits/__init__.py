@@ -4,6 +4,7 @@ A provider that asks for fewer calls gets fewer, and more again while it takes t
 go now waits for its turn without spending an attempt.
 """
 
+from apps.notifications.flow_control.limits.adaptive_rate import AdaptiveRate
 from apps.notifications.flow_control.limits.bucket import Turn
 from apps.notifications.flow_control.limits.gate import (
     Permit,
@@ -16,10 +17,9 @@ from apps.notifications.flow_control.limits.gate import (
     shown,
     take,
 )
-from apps.notifications.flow_control.limits.pace import Pace
 
 __all__ = [
-    "Pace",
+    "AdaptiveRate",
     "Permit",
     "Shown",
     "Turn",

@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from django.conf import settings
 
-from apps.notifications.flow_control.limits.answers import told as counted
+from apps.notifications.flow_control.limits.adaptive_rate import (
+    FLOOR_PER_SECOND,
+    AdaptiveRate,
+    PendingStats,
+    adapted,
+    allowed,
+)
 from apps.notifications.flow_control.limits.bucket import Demand, Turn, turns
 from apps.notifications.flow_control.limits.bucket import room as free_turns
 from apps.notifications.flow_control.limits.lease import LEASE_PART_SECONDS, Leases
-from apps.notifications.flow_control.limits.pace import (
-    FLOOR_PER_SECOND,
-    Pace,
-    Told,
-    allowed,
-    learned,
-)
-from apps.notifications.flow_control.limits.store import SharedBuckets, shared_paces
+from apps.notifications.flow_control.limits.stats import stats as counted
+from apps.notifications.flow_control.limits.store import SharedBuckets, shared_rates
 from apps.notifications.providers.base import Reply
 
 log = structlog.get_logger(__name__)
@@ -29,11 +29,11 @@ LOOK_SECONDS = 0.5
 # Answers that ask for nothing are told together, this often.
 TELL_SECONDS = 1.0
 
-_paces = shared_paces()
+_paces = shared_rates()
 _buckets = SharedBuckets()
 _leases = Leases()
-_looked: dict[str, tuple[float, Pace]] = {}
-_untold: dict[str, Told] = {}
+_looked: dict[str, tuple[float, AdaptiveRate]] = {}
+_pending: dict[str, PendingStats] = {}
 _told_at: dict[str, float] = {}
 
 
@@ -115,19 +115,19 @@ def report(provider: str, replies: Iterable[Reply], *, began: float) -> None:
     """
     now = time.time()
     fresh = counted(replies, began=began)
-    earlier = _untold.get(provider, Told(calls=0, taken=0))
+    earlier = _pending.get(provider, PendingStats(calls=0, taken=0))
     together = replace(fresh, calls=fresh.calls + earlier.calls, taken=fresh.taken + earlier.taken)
     if not fresh.slower and now - _told_at.get(provider, 0.0) < TELL_SECONDS:
-        _untold[provider] = together
+        _pending[provider] = together
         return
-    _untold.pop(provider, None)
+    _pending.pop(provider, None)
     _told_at[provider] = now
     maximum = _maximum(provider)
-    before: list[Pace] = []
+    before: list[AdaptiveRate] = []
 
-    def change(pace: Pace) -> Pace:
+    def change(pace: AdaptiveRate) -> AdaptiveRate:
         before.append(pace)
-        return learned(pace, together, maximum=maximum, now=now)
+        return adapted(pace, together, maximum=maximum, now=now)
 
     after = _paces.update(provider, change)
     _looked[provider] = (now, after)
@@ -164,15 +164,15 @@ def end_lines(provider: str) -> None:
 def lift(provider: str) -> None:
     """Forget what a provider asked for; its configured maximum stays."""
     _looked.pop(provider, None)
-    _paces.update(provider, lambda _: Pace())
+    _paces.update(provider, lambda _: AdaptiveRate())
     log.warning("provider limit lifted by hand", provider=provider)
 
 
 def forget() -> None:
     """Begin anew, for tests: what this process remembers and keeps."""
     global _paces, _buckets, _leases
-    _paces, _buckets, _leases = shared_paces(), SharedBuckets(), Leases()
-    for memory in (_looked, _untold, _told_at):
+    _paces, _buckets, _leases = shared_rates(), SharedBuckets(), Leases()
+    for memory in (_looked, _pending, _told_at):
         memory.clear()
 
 
@@ -181,15 +181,15 @@ def _maximum(provider: str) -> float | None:
     return found
 
 
-def _known(provider: str, now: float) -> Pace:
-    looked_at, pace = _looked.get(provider, (0.0, Pace()))
+def _known(provider: str, now: float) -> AdaptiveRate:
+    looked_at, pace = _looked.get(provider, (0.0, AdaptiveRate()))
     if now - looked_at >= LOOK_SECONDS:
         pace = _paces.read(provider)
         _looked[provider] = (now, pace)
     return pace
 
 
-def _log_change(provider: str, before: Pace, after: Pace) -> None:
+def _log_change(provider: str, before: AdaptiveRate, after: AdaptiveRate) -> None:
     if after.cut_at > before.cut_at:
         log.warning(
             "provider asks for fewer calls",

@@ -10,8 +10,9 @@ from django.conf import settings
 from django_redis import get_redis_connection
 from redis import Redis
 
-from apps.common.redis.shared_state import Kind, SharedState
+from apps.common.redis.shared_state import SharedState, StateType
 from apps.common.throttling.counters import REDIS_AWAY, Outage
+from apps.notifications.flow_control.limits.adaptive_rate import AdaptiveRate
 from apps.notifications.flow_control.limits.bucket import (
     HORIZON_SECONDS,
     Bucket,
@@ -19,7 +20,6 @@ from apps.notifications.flow_control.limits.bucket import (
     Grant,
     taken,
 )
-from apps.notifications.flow_control.limits.pace import Pace
 
 Answer = TypeVar("Answer")
 
@@ -30,12 +30,12 @@ BUCKET_FORGOTTEN_SECONDS = 3600
 ALONE = "each process has outgoing limits of its own: no Redis"
 
 # A provider that nobody has called for this long may be called at any rate again.
-PACES: Kind[Pace] = Kind(
-    prefix="notifications:pace:", read=lambda fields: Pace(**fields), forgotten_seconds=3600
+PACES: StateType[AdaptiveRate] = StateType(
+    prefix="notifications:pace:", read=lambda fields: AdaptiveRate(**fields), forgotten_seconds=3600
 )
 
 
-def shared_paces() -> SharedState[Pace]:
+def shared_rates() -> SharedState[AdaptiveRate]:
     """Make the keeper of what this process knows about its providers."""
     return SharedState(PACES, consequence=ALONE)
 

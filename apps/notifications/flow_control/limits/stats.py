@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from apps.notifications.flow_control.limits.pace import Told
+from apps.notifications.flow_control.limits.adaptive_rate import PendingStats
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Reply
 
@@ -11,7 +11,7 @@ ENOUGH_OF_US = frozenset({"service_closing"})
 TAKEN = frozenset({Outcome.ACCEPTED, Outcome.DEAD_ADDRESS, Outcome.REJECTED})
 
 
-def told(replies: Iterable[Reply], *, began: float) -> Told:
+def stats(replies: Iterable[Reply], *, began: float) -> PendingStats:
     """Count answers.
 
     Args:
@@ -27,4 +27,4 @@ def told(replies: Iterable[Reply], *, began: float) -> Told:
             pause = max(pause, reply.pause_seconds)
         elif reply.outcome in TAKEN:
             taken += 1
-    return Told(calls=calls, taken=taken, slower=slower, pause_seconds=pause, began=began)
+    return PendingStats(calls=calls, taken=taken, slower=slower, pause_seconds=pause, began=began)

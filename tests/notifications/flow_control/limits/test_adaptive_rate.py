@@ -5,33 +5,35 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.notifications.flow_control.limits.pace import (
+from apps.notifications.flow_control.limits.adaptive_rate import (
     CALM_SECONDS,
     CUT_TO,
     FLOOR_PER_SECOND,
     PAUSE_SECONDS_MAX,
     SEEN_SECONDS,
-    Pace,
-    Told,
+    AdaptiveRate,
+    PendingStats,
+    adapted,
     allowed,
-    learned,
     seen_per_second,
 )
 
 NOW = 1_000_000.0
 
 
-def after_calls(per_second: int, *, seconds: int = 4, maximum: float | None = None) -> Pace:
+def after_calls(per_second: int, *, seconds: int = 4, maximum: float | None = None) -> AdaptiveRate:
     """Make the pace of a provider that took so many calls in each of the seconds before NOW."""
-    pace = Pace()
+    pace = AdaptiveRate()
     for second in range(seconds):
-        told = Told(calls=per_second, taken=per_second)
-        pace = learned(pace, told, maximum=maximum, now=NOW - seconds + second)
+        stats = PendingStats(calls=per_second, taken=per_second)
+        pace = adapted(pace, stats, maximum=maximum, now=NOW - seconds + second)
     return pace
 
 
-def refused(calls: int, *, slower: int, began: float = NOW, pause: float = 0.0) -> Told:
-    return Told(calls=calls, taken=calls - slower, slower=slower, began=began, pause_seconds=pause)
+def refused(calls: int, *, slower: int, began: float = NOW, pause: float = 0.0) -> PendingStats:
+    return PendingStats(
+        calls=calls, taken=calls - slower, slower=slower, began=began, pause_seconds=pause
+    )
 
 
 def test_without_a_maximum_and_unprovoked_there_is_no_limit() -> None:
@@ -39,70 +41,70 @@ def test_without_a_maximum_and_unprovoked_there_is_no_limit() -> None:
 
 
 def test_the_maximum_holds_from_the_beginning() -> None:
-    assert allowed(Pace(), maximum=20.0) == 20.0
+    assert allowed(AdaptiveRate(), maximum=20.0) == 20.0
 
 
 def test_a_provider_that_asks_for_fewer_calls_gets_half_of_what_was_seen() -> None:
     pace = after_calls(100)
     assert 90 <= seen_per_second(pace, now=NOW) <= 110
 
-    cut = learned(pace, refused(10, slower=10), maximum=None, now=NOW)
+    cut = adapted(pace, refused(10, slower=10), maximum=None, now=NOW)
 
     assert cut.cut_from >= 90
     assert allowed(cut, maximum=None) == cut.cut_from * CUT_TO
 
 
 def test_what_was_under_way_at_the_cut_does_not_cut_again() -> None:
-    cut = learned(after_calls(100), refused(50, slower=50), maximum=None, now=NOW)
+    cut = adapted(after_calls(100), refused(50, slower=50), maximum=None, now=NOW)
 
-    late = learned(cut, refused(50, slower=50, began=NOW - 1), maximum=None, now=NOW + 0.5)
-    soon = learned(cut, refused(50, slower=50, began=NOW + 0.9), maximum=None, now=NOW + 1)
-    again = learned(cut, refused(50, slower=50, began=NOW + 1), maximum=None, now=NOW + 2)
+    late = adapted(cut, refused(50, slower=50, began=NOW - 1), maximum=None, now=NOW + 0.5)
+    soon = adapted(cut, refused(50, slower=50, began=NOW + 0.9), maximum=None, now=NOW + 1)
+    again = adapted(cut, refused(50, slower=50, began=NOW + 1), maximum=None, now=NOW + 2)
 
     assert late.rate == soon.rate == cut.rate
     assert (again.rate or 0) < (cut.rate or 0)
 
 
 def test_a_cut_that_went_by_the_first_answer_is_put_right_by_those_under_way() -> None:
-    first = learned(Pace(), refused(1, slower=1), maximum=None, now=NOW)
+    first = adapted(AdaptiveRate(), refused(1, slower=1), maximum=None, now=NOW)
 
-    others = learned(first, refused(80, slower=20, began=NOW - 1), maximum=None, now=NOW + 0.2)
+    others = adapted(first, refused(80, slower=20, began=NOW - 1), maximum=None, now=NOW + 0.2)
 
     assert (first.rate, others.rate) == (1.0, 40.0)
 
 
 def test_one_call_under_a_hardly_used_limit_does_not_cut_it_to_nothing() -> None:
-    cut = learned(after_calls(100), refused(50, slower=50), maximum=None, now=NOW)
+    cut = adapted(after_calls(100), refused(50, slower=50), maximum=None, now=NOW)
 
-    again = learned(cut, refused(1, slower=1, began=NOW + 60), maximum=None, now=NOW + 60)
+    again = adapted(cut, refused(1, slower=1, began=NOW + 60), maximum=None, now=NOW + 60)
 
     assert again.rate == (cut.rate or 0) / 4
 
 
 def test_a_few_refusals_among_many_calls_speak_of_single_recipients() -> None:
-    pace = learned(after_calls(100), refused(100, slower=4), maximum=None, now=NOW)
+    pace = adapted(after_calls(100), refused(100, slower=4), maximum=None, now=NOW)
 
     assert pace.rate is None
 
 
 def test_it_is_never_cut_below_the_floor_nor_below_a_smaller_maximum() -> None:
     for maximum, floor in ((None, FLOOR_PER_SECOND), (0.2, 0.2)):
-        pace = Pace()
+        pace = AdaptiveRate()
         for second in range(20):
-            told = refused(1, slower=1, began=NOW + second * 2)
-            pace = learned(pace, told, maximum=maximum, now=NOW + second * 2)
+            stats = refused(1, slower=1, began=NOW + second * 2)
+            pace = adapted(pace, stats, maximum=maximum, now=NOW + second * 2)
         assert allowed(pace, maximum=maximum) == floor
 
 
 def test_success_raises_it_by_the_same_each_second_however_often_it_is_told() -> None:
-    cut = learned(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
+    cut = adapted(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
     slowly = quickly = cut
     for second in range(1, 6):
-        slowly = learned(slowly, Told(calls=40, taken=40), maximum=None, now=NOW + second)
+        slowly = adapted(slowly, PendingStats(calls=40, taken=40), maximum=None, now=NOW + second)
         for tenth in range(10):
-            told = Told(calls=4, taken=4)
+            stats = PendingStats(calls=4, taken=4)
             now = NOW + second - 0.9 + tenth / 10
-            quickly = learned(quickly, told, maximum=None, now=now)
+            quickly = adapted(quickly, stats, maximum=None, now=now)
 
     assert slowly.rate is not None
     assert quickly.rate is not None
@@ -110,20 +112,22 @@ def test_success_raises_it_by_the_same_each_second_however_often_it_is_told() ->
     assert slowly.rate > (cut.rate or 0) + 4
 
 
-def cut_again_and_again(*, taken: int) -> Pace:
+def cut_again_and_again(*, taken: int) -> AdaptiveRate:
     """Make the pace of a provider that took a hundred a second, and then refused nearly all."""
     pace = after_calls(100)
     for second in range(0, 30, 2):
         now = NOW + second
-        told = Told(calls=taken + 10, taken=taken, slower=10, began=now)
-        pace = learned(pace, told, maximum=None, now=now)
+        stats = PendingStats(calls=taken + 10, taken=taken, slower=10, began=now)
+        pace = adapted(pace, stats, maximum=None, now=now)
     return pace
 
 
-def rate_after(pace: Pace, *, seconds: int) -> float:
+def rate_after(pace: AdaptiveRate, *, seconds: int) -> float:
     for second in range(1, seconds + 1):
         used = int(pace.rate or 0) + 1
-        pace = learned(pace, Told(calls=used, taken=used), maximum=None, now=NOW + 30 + second)
+        pace = adapted(
+            pace, PendingStats(calls=used, taken=used), maximum=None, now=NOW + 30 + second
+        )
     return pace.rate or 0
 
 
@@ -141,48 +145,48 @@ def test_a_server_that_took_some_all_the_while_is_approached_slowly() -> None:
 
 
 def test_silence_raises_nothing() -> None:
-    cut = learned(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
+    cut = adapted(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
 
-    later = learned(cut, Told(calls=1, taken=1), maximum=None, now=NOW + 1000)
+    later = adapted(cut, PendingStats(calls=1, taken=1), maximum=None, now=NOW + 1000)
 
     assert (later.rate or 0) - (cut.rate or 0) < 10
     assert (cut.rate or 0) >= 45
 
 
 def test_with_a_maximum_it_rises_up_to_that_and_is_off() -> None:
-    pace = learned(after_calls(50, maximum=50), refused(50, slower=9), maximum=50, now=NOW)
+    pace = adapted(after_calls(50, maximum=50), refused(50, slower=9), maximum=50, now=NOW)
     for second in range(1, 40):
         assert (allowed(pace, maximum=50) or 0) <= 50
-        pace = learned(pace, Told(calls=40, taken=40), maximum=50, now=NOW + second)
+        pace = adapted(pace, PendingStats(calls=40, taken=40), maximum=50, now=NOW + second)
 
     assert pace.rate is None
 
 
 def test_without_a_maximum_it_is_off_when_twice_as_much_is_allowed_as_is_asked_for() -> None:
-    pace = learned(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
+    pace = adapted(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
     second = 0
     while pace.rate is not None:
         second += 1
         assert second < 200
-        pace = learned(pace, Told(calls=40, taken=40), maximum=None, now=NOW + second)
+        pace = adapted(pace, PendingStats(calls=40, taken=40), maximum=None, now=NOW + second)
 
     assert second >= CALM_SECONDS
 
 
 def test_while_it_is_used_up_it_goes_on_rising_and_stays_on() -> None:
-    pace = learned(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
+    pace = adapted(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
     for second in range(1, 60):
         used = int(pace.rate or 0)
-        pace = learned(pace, Told(calls=used, taken=used), maximum=None, now=NOW + second)
+        pace = adapted(pace, PendingStats(calls=used, taken=used), maximum=None, now=NOW + second)
 
     assert (pace.rate or 0) > 100
 
 
 def test_a_pause_is_kept_up_to_its_bound_and_raises_nothing_meanwhile() -> None:
-    paused = learned(Pace(), refused(1, slower=1, pause=30), maximum=None, now=NOW)
-    day = learned(Pace(), refused(1, slower=1, pause=86_400), maximum=None, now=NOW)
+    paused = adapted(AdaptiveRate(), refused(1, slower=1, pause=30), maximum=None, now=NOW)
+    day = adapted(AdaptiveRate(), refused(1, slower=1, pause=86_400), maximum=None, now=NOW)
 
-    late = learned(paused, Told(calls=5, taken=5, began=NOW), maximum=None, now=NOW + 20)
+    late = adapted(paused, PendingStats(calls=5, taken=5, began=NOW), maximum=None, now=NOW + 20)
 
     assert paused.paused_until == NOW + 30
     assert day.paused_until == NOW + PAUSE_SECONDS_MAX
@@ -190,7 +194,7 @@ def test_a_pause_is_kept_up_to_its_bound_and_raises_nothing_meanwhile() -> None:
 
 
 def test_a_clock_that_was_set_back_begins_a_new_window() -> None:
-    pace = learned(after_calls(100), Told(calls=7, taken=7), maximum=None, now=NOW - 5000)
+    pace = adapted(after_calls(100), PendingStats(calls=7, taken=7), maximum=None, now=NOW - 5000)
 
     assert (pace.window_began, pace.calls) == (NOW - 5000, 7)
 
@@ -211,12 +215,12 @@ answers = st.lists(
 def test_whatever_comes_it_stays_between_floor_and_maximum_and_recovers(
     steps: list[tuple[float, int, float, float, float]], maximum: float | None
 ) -> None:
-    pace, now = Pace(), NOW
+    pace, now = AdaptiveRate(), NOW
     for passed, calls, part, ago, pause in steps:
         now += passed
         slower = int(calls * part)
-        told = refused(calls, slower=slower, began=now - ago, pause=pause)
-        pace = learned(pace, told, maximum=maximum, now=now)
+        stats = refused(calls, slower=slower, began=now - ago, pause=pause)
+        pace = adapted(pace, stats, maximum=maximum, now=now)
         rate = allowed(pace, maximum=maximum)
         if maximum is not None:
             assert rate is not None
@@ -231,7 +235,7 @@ def test_whatever_comes_it_stays_between_floor_and_maximum_and_recovers(
         if pace.rate is None:
             break
         now += 1
-        pace = learned(pace, Told(calls=1, taken=1), maximum=maximum, now=now)
+        pace = adapted(pace, PendingStats(calls=1, taken=1), maximum=maximum, now=now)
     assert allowed(pace, maximum=maximum) == maximum
 
 

@@ -38,7 +38,7 @@ PAUSE_SECONDS_MAX = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class AdaptiveRate:
     """What was learned about one provider. Times are Unix seconds.
 
     Attributes:
@@ -67,7 +67,7 @@ class Pace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class PendingStats:
     """Answers, counted.
 
     Attributes:
@@ -85,42 +85,44 @@ class Told:
     began: float = 0.0
 
 
-def allowed(pace: Pace, *, maximum: float | None) -> float | None:
+def allowed(pace: AdaptiveRate, *, maximum: float | None) -> float | None:
     """Return the calls a second that may be made now; None means any number."""
     if pace.rate is None or maximum is None:
         return maximum if pace.rate is None else pace.rate
     return min(pace.rate, maximum)
 
 
-def seen_per_second(pace: Pace, *, now: float) -> float:
+def seen_per_second(pace: AdaptiveRate, *, now: float) -> float:
     """Return the calls a second that were made lately."""
     age = now - pace.window_began
     current = pace.calls / max(1.0, age)
     return max(pace.seen, current) if age <= SEEN_SECONDS else current
 
 
-def learned(pace: Pace, told: Told, *, maximum: float | None, now: float) -> Pace:
+def adapted(
+    pace: AdaptiveRate, stats: PendingStats, *, maximum: float | None, now: float
+) -> AdaptiveRate:
     """Take note of answers.
 
     Args:
         pace: What was known before.
-        told: The answers.
+        stats: The answers.
         maximum: The configured calls a second; None where there is no such limit.
         now: The present.
     """
-    held = pace.cut_at and told.began < pace.cut_at + HOLD_SECONDS
-    slower = 0 if held else told.slower
-    pace = _counted(pace, calls=told.calls, slower=slower, now=now)
+    held = pace.cut_at and stats.began < pace.cut_at + HOLD_SECONDS
+    slower = 0 if held else stats.slower
+    pace = _counted(pace, calls=stats.calls, slower=slower, now=now)
     if slower and pace.slower >= SLOWER_PART * pace.calls:
-        return _cut(pace, told, maximum=maximum, now=now)
-    if told.began < pace.cut_at:
+        return _cut(pace, stats, maximum=maximum, now=now)
+    if stats.began < pace.cut_at:
         pace = _corrected(pace, maximum=maximum, now=now)
-    if pace.rate is not None and told.taken and not told.slower and now >= pace.paused_until:
+    if pace.rate is not None and stats.taken and not stats.slower and now >= pace.paused_until:
         return _raised(pace, maximum=maximum, now=now)
     return pace
 
 
-def _counted(pace: Pace, *, calls: int, slower: int, now: float) -> Pace:
+def _counted(pace: AdaptiveRate, *, calls: int, slower: int, now: float) -> AdaptiveRate:
     age = now - pace.window_began
     # A clock that was set back begins anew, too.
     if not 0 <= age < SEEN_SECONDS:
@@ -129,15 +131,17 @@ def _counted(pace: Pace, *, calls: int, slower: int, now: float) -> Pace:
     return replace(pace, calls=pace.calls + calls, slower=pace.slower + slower)
 
 
-def _cut(pace: Pace, told: Told, *, maximum: float | None, now: float) -> Pace:
+def _cut(
+    pace: AdaptiveRate, stats: PendingStats, *, maximum: float | None, now: float
+) -> AdaptiveRate:
     floor = FLOOR_PER_SECOND if maximum is None else min(FLOOR_PER_SECOND, maximum)
     limit = allowed(pace, maximum=maximum)
     seen = seen_per_second(pace, now=now)
     # Under a limit that was hardly used, or only just set, what is seen is too little to go by.
     before = max(floor, seen if limit is None else min(limit, max(seen, limit * CUT_TO)))
-    pause = min(told.pause_seconds, PAUSE_SECONDS_MAX)
-    kept = pace.peak * (PEAK_KEPT if told.taken else 1.0)
-    return Pace(
+    pause = min(stats.pause_seconds, PAUSE_SECONDS_MAX)
+    kept = pace.peak * (PEAK_KEPT if stats.taken else 1.0)
+    return AdaptiveRate(
         rate=max(floor, before * CUT_TO),
         cut_from=before,
         peak=max(before, kept),
@@ -148,7 +152,7 @@ def _cut(pace: Pace, told: Told, *, maximum: float | None, now: float) -> Pace:
     )
 
 
-def _corrected(pace: Pace, *, maximum: float | None, now: float) -> Pace:
+def _corrected(pace: AdaptiveRate, *, maximum: float | None, now: float) -> AdaptiveRate:
     """Make up for a cut that went by the first few answers, now that the others have come."""
     seen = seen_per_second(pace, now=now)
     if maximum is not None:
@@ -158,7 +162,7 @@ def _corrected(pace: Pace, *, maximum: float | None, now: float) -> Pace:
     return replace(pace, rate=seen * CUT_TO, cut_from=seen, peak=max(seen, pace.peak))
 
 
-def _raised(pace: Pace, *, maximum: float | None, now: float) -> Pace:
+def _raised(pace: AdaptiveRate, *, maximum: float | None, now: float) -> AdaptiveRate:
     rate = pace.rate or 0.0
     seconds = min(max(0.0, now - pace.raised_at), RAISE_SECONDS_MAX)
     step = max(RAISE_PER_SECOND_MIN, RAISE_PART * max(rate, pace.cut_from))
