@@ -13,6 +13,6 @@ echo "$found"
 if [ "${RESET:-}" != yes ]; then
     printf "Delete these? Nobody can bring them back. [y/N] "
     read -r answer || answer=
-    case "$answer" in [yY]|[yY][eE][sS]) ;; *) echo "Nothing was deleted."; exit 1 ;; esac
+    case "$answer" in [yY]|[yY][eE][sS]) ;; *) echo "Nothing was deleted."; exit 0 ;; esac
 fi
 echo "$found" | while read -r file; do rm -rf -- "$file"; done
