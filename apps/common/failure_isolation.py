@@ -1,4 +1,4 @@
-"""Do something for many rows so that one for which it cannot be done stops no other."""
+"""Process many rows so that a row that fails does not stop the others."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta

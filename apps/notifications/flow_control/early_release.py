@@ -1,7 +1,7 @@
-"""Call in those who wait for their turn under a limit, where the provider could take more.
+"""Send rate-limited notifications early when the provider has spare capacity.
 
-Turns are given out at the rate of the moment. When a provider that had asked for fewer calls takes
-more again, or its limit is off, nobody should sit out a turn that was given in bad times.
+A notification that meets a limit gets its due time from the rate at that moment. When the rate
+rises again, or the limit is switched off, that due time is later than necessary.
 """
 
 from datetime import timedelta
@@ -24,14 +24,14 @@ from apps.notifications.providers.registry import providers_for
 
 log = structlog.get_logger(__name__)
 
-# What is due by then comes by itself.
+# What is due within this time is sent without help.
 SOON = timedelta(seconds=1)
-# A lane with more messages than this gives the provider enough to do.
+# With more messages than this in the lanes of a channel, its provider has enough to do.
 SHALLOW_LANE_MESSAGES = 5
 
 
 def release_early(*, kept: KeptConnection | None = None) -> bool:
-    """Make as many of those who wait due now as the providers could take besides.
+    """Make notifications due now, as many as the providers can take in addition.
 
     Args:
         kept: The broker connection of this thread; by default one for this call.
@@ -40,13 +40,13 @@ def release_early(*, kept: KeptConnection | None = None) -> bool:
         False: there is nothing more to do at once.
 
     Raises:
-        Exception: The first error of a provider, after all others have had their turn.
+        Exception: The first error of a provider, after all other providers were handled.
     """
     errors = []
     for channel in Channel:
         for provider in providers_for(channel):
             try:
-                _recall_for(provider, channel, kept=kept)
+                _release_for(provider, channel, kept=kept)
             except Exception as error:  # noqa: BLE001 - it is raised below.
                 errors.append(error)
     if errors:
@@ -54,18 +54,18 @@ def release_early(*, kept: KeptConnection | None = None) -> bool:
     return False
 
 
-def _recall_for(provider: str, channel: Channel, *, kept: KeptConnection | None) -> None:
+def _release_for(provider: str, channel: Channel, *, kept: KeptConnection | None) -> None:
     room = 0 if provider == route.SANDBOX else limits.room(provider)
     if room and _all_closed(provider, channel) and _is_shallow(channel, kept=kept):
-        called = _call_in(channel, room)
-        if called < room:
+        released = _make_due(channel, room)
+        if released < room:
             limits.end_lines(provider)
-        if called:
-            log.info("called in before their turn", provider=provider, count=called)
+        if released:
+            log.info("released early", provider=provider, count=released)
 
 
 def _all_closed(provider: str, channel: Channel) -> bool:
-    """Tell whether nobody can be waiting for a breaker instead."""
+    """Tell whether no breaker of the provider is open, so that only the limit can be the reason."""
     names = route.breakers_of(provider, channel)
     return all(breakers.shown(name).effective is State.CLOSED for name in names)
 
@@ -80,7 +80,7 @@ def _is_shallow(channel: Channel, *, kept: KeptConnection | None) -> bool:
     return sum(depths[lane] for lane in lanes) <= SHALLOW_LANE_MESSAGES
 
 
-def _call_in(channel: Channel, count: int) -> int:
+def _make_due(channel: Channel, count: int) -> int:
     """Make rows due that wait for the sweep alone, which is how breakers and limits leave them."""
     now = timezone.now()
     waiting = (

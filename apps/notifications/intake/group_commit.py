@@ -1,7 +1,7 @@
-"""Store the rows of calls that come at the same moment by one statement.
+"""Group commit: insert the rows of concurrent calls with one statement.
 
-A row alone costs PostgreSQL a statement, a transaction and a flush of its log; one of eight that go
-together a quarter of that, and its caller a tenth.
+A single row costs PostgreSQL a statement, a transaction and a flush of its log. In a group of eight
+a row costs PostgreSQL a quarter of that, and the calling process a tenth.
 """
 
 import threading
@@ -12,9 +12,9 @@ from django.db import InterfaceError, OperationalError
 
 from apps.notifications.models import Notification
 
-# As many as one process has threads by far; more would make the first wait for the last.
+# Far more than the threads of one process. A larger group would delay its first row.
 TOGETHER_MAX = 100
-# The database is away, or was while it stored: that is the answer of every row that went.
+# The database did not answer, or stopped answering during the insert: all rows of the group fail.
 AWAY = (OperationalError, InterfaceError)
 
 
@@ -26,7 +26,7 @@ def _locked() -> threading.Lock:
 
 @dataclass(kw_only=True, eq=False)
 class _Ticket:
-    """A row that waits.
+    """A row that waits for its insert.
 
     Attributes:
         row: What is to be stored.
@@ -45,10 +45,9 @@ class _Ticket:
 
 
 class GroupCommit:
-    """Whoever comes first stores its row at once; who comes meanwhile goes together, next.
+    """Inserts a row at once when no insert is running; rows that come meanwhile are the next group.
 
-    Nobody waits for company: there is none to wait for while the database is fast, and more of it
-    the slower it is.
+    No row is delayed to fill a group. A fast database means small groups, a slow one large groups.
 
     Args:
         store: Stores rows, all of them or none.

@@ -1,12 +1,12 @@
-"""Whether the process that sweeps has stood still itself, told by the database's clock."""
+"""Detects that the sweeping process itself was suspended, by the database's clock."""
 
 from datetime import datetime, timedelta
 
-# Two rounds that are further apart have had a stop between them. A round that is merely slow stays
-# below: the pause of 0.5 s, one statement that takes nearly all of its 15 s, and the broker's time
-# limits of 2 s twice make 19.5 s. A worker that is well always has more than that left of its lease
-# of 60 s: it renews after 20 s, by a statement of 15 s at most, so 25 s. So a stop that is too
-# short to be noticed ends no lease of a worker that stood still together with the sweep.
+# Rounds further apart than this had a suspension between them. A slow round alone stays below: the
+# pause of 0.5 s, one statement that takes nearly all of its 15 s, and twice the broker's time limit
+# of 2 s make 19.5 s. A healthy worker always has more than that left of its lease (60 s): it renews
+# after 20 s, by a statement of 15 s at most, so 25 s are left. A suspension too short to be noticed
+# therefore ends no lease of a worker that was suspended together with the sweep.
 SLEPT_AFTER = timedelta(seconds=20)
 # For this long nobody's rows are taken back after a stop. A worker that was continued at the same
 # moment records within milliseconds; its database connection may have to be opened anew before.
@@ -14,7 +14,7 @@ BEAT = timedelta(seconds=5)
 
 
 class Wakefulness:
-    """What the rounds of one sweeping process know of the rounds before.
+    """Remembers when the last round of one sweeping process was committed.
 
     The first round counts as one after a stop: what happened before it is not known, and a machine
     that was frozen as a whole may have had its scheduler started anew when it was continued. That

@@ -27,8 +27,7 @@ BEHIND_THE_LINE = 0.2
 # end asks again at about that time.
 HORIZON_SECONDS = 300.0
 BEYOND_SPREAD = 0.2
-# Those who wait are called in before their turn when the bucket is as full as this, and so many at
-# once.
+# What waits is released early when the bucket is as full as this, and so many at once.
 ROOM_PART = 0.8
 ROOM_MAX = 500
 # A third of a second at three calls a second is one call.
