@@ -15,6 +15,8 @@ from uvicorn.supervisors import Multiprocess
 
 # Connections that wait to be taken from the system.
 BACKLOG = 4096
+# Open files of a process: its connections, and what it needs besides.
+FILES = 8192
 # What has begun is answered before the end: the slowest answers are those to uploads.
 END_SECONDS = 25
 
@@ -52,6 +54,17 @@ def _received(descriptor: Any) -> SharedSocket:
     return SharedSocket(fileno=descriptor.detach())
 
 
+def _allow_files() -> None:
+    """Raise the limit of open files: each connection is one, and systems begin with 1,024 or less.
+
+    Not to the hard limit itself, which may be "no limit" and is then refused by some systems.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def serve(server: str, *, host: str = "127.0.0.1", port: int, processes: int) -> None:
     """Serve until a signal ends it; processes that die are started again.
 
@@ -64,9 +77,7 @@ def serve(server: str, *, host: str = "127.0.0.1", port: int, processes: int) ->
     Raises:
         OSError: The address is taken or not of this machine.
     """
-    # Each connection is a file, and systems let programs begin with 1,024.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _allow_files()
     options: dict[str, Any] = {
         "http": "apps.common.server:Connection",
         "interface": "asgi3",

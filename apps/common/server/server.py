@@ -83,7 +83,9 @@ class Server:
         self._at_end = at_end
         self._connections: set[Connection] = set()
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._most = min(self.limits.connections, max(files - OTHER_FILES, 1))
+        self._most = self.limits.connections
+        if files != resource.RLIM_INFINITY:
+            self._most = min(self._most, max(files - OTHER_FILES, 1))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Begin and end with the process (the lifespan of ASGI).
