@@ -5,64 +5,32 @@ Nothing of Django is imported here, so that the process which watches the others
 
 import resource
 import signal
-import socket
 import sys
-from multiprocessing.reduction import DupFd
-from typing import Any, Self
+from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-# Connections that wait to be taken from the system.
-BACKLOG = 4096
+from apps.common.shared_socket import BACKLOG, SharedSocket
+
 # Open files of a process: its connections, and what it needs besides.
 FILES = 8192
 # What has begun is answered before the end: the slowest answers are those to uploads.
 END_SECONDS = 25
 
 
-class SharedSocket(socket.socket):
-    """A socket on which several processes listen, each for one connection at a time.
+def files_to_ask_for(soft: int, hard: int) -> int | None:
+    """Decide on the limit of open files, where it is too low.
 
-    So the process with least to do takes the next one. The event loop takes as many at once as may
-    wait: with a usual socket the first process took all 16, and both made 0.76 of the calls.
-    Uvicorn is told that one may wait, and this socket lets ``BACKLOG`` wait nevertheless.
+    Each connection is a file, and systems begin with 1,024 or less. It is not raised to the hard
+    limit itself, which may be "no limit" and is then refused by some systems.
+
+    Args:
+        soft: The limit that holds.
+        hard: What it may be raised to.
     """
-
-    def listen(self, backlog: int = BACKLOG, /) -> None:
-        """Listen, whatever number is named."""
-        super().listen(BACKLOG)
-
-    def __reduce__(self) -> Any:
-        """Hand it to a process that is started."""
-        return _received, (DupFd(self.fileno()),)
-
-    @classmethod
-    def bound(cls, host: str, port: int) -> Self:
-        """Make one.
-
-        Raises:
-            OSError: The address is taken or not of this machine.
-        """
-        made = cls(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
-        return made
-
-
-def _received(descriptor: Any) -> SharedSocket:
-    return SharedSocket(fileno=descriptor.detach())
-
-
-def _allow_files() -> None:
-    """Raise the limit of open files: each connection is one, and systems begin with 1,024 or less.
-
-    Not to the hard limit itself, which may be "no limit" and is then refused by some systems.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted if soft != resource.RLIM_INFINITY and soft < wanted else None
 
 
 def serve(server: str, *, host: str = "127.0.0.1", port: int, processes: int) -> None:
@@ -77,7 +45,9 @@ def serve(server: str, *, host: str = "127.0.0.1", port: int, processes: int) ->
     Raises:
         OSError: The address is taken or not of this machine.
     """
-    _allow_files()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files := files_to_ask_for(soft, hard):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     options: dict[str, Any] = {
         "http": "apps.common.server:Connection",
         "interface": "asgi3",

@@ -82,8 +82,10 @@ def serve(port: int, folder: Path, *, processes: int = 1) -> Process:
         "ENV_FILE": "/dev/null",
         "BEGUN": str(folder / "begun"),
     }
-    words = ["-m", "tests.common.server.echo", str(port), str(processes)]
-    return Process(f"{BIN}/python", *words, log=folder / "log", env=env)
+    words = [f"{BIN}/python", "-m", "tests.common.server.echo", str(port), str(processes)]
+    # As many open files as small systems begin with.
+    few_files = ["/bin/sh", "-c", 'ulimit -S -n 256 && exec "$@"', "sh"]
+    return Process(*few_files, *words, log=folder / "log", env=env)
 
 
 @pytest.fixture(scope="package")

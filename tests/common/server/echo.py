@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -30,7 +31,7 @@ whole_bodies: list[int] = []
 kept: list[Any] = []
 
 
-def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: C901, PLR0911 - by the path.
+def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: C901, PLR0911, PLR0912 - by the path.
     """Answer by the path."""
     match environ["PATH_INFO"]:
         case "/slow":
@@ -64,6 +65,8 @@ def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: C901, PL
             raise LookupError("The application is broken.")
         case "/pid":
             return answer(start, "200 OK", os.getpid())
+        case "/files":
+            return answer(start, "200 OK", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         case "/whole-bodies":
             return answer(start, "200 OK", whole_bodies)
         case _:

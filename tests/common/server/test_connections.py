@@ -1,21 +1,14 @@
 """What a connection may ask, how often, and how long it is kept."""
 
-import os
 import select
-import signal
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.chaos.family import family
-from tests.common.server.conftest import TIMEOUT_SECONDS, Caller, listens, serve
+from tests.common.server.conftest import TIMEOUT_SECONDS, Caller
 from tests.common.server.echo import CONNECTIONS, HEAD_BYTES, LONG, WHOLE, line
-from tests.journeys.http import until
-from tests.journeys.processes import free_port
 
 Connect = Callable[[], Caller]
 GET = b"GET /%d HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -181,29 +174,3 @@ def test_strangers_who_ask_nothing_push_each_other_out(connect: Connect) -> None
     assert [caller.asked("/").status for caller in late] == [200] * 10
     ended, _, _ = select.select([caller.socket for caller in first], [], [], TIMEOUT_SECONDS)
     assert len(ended) == len(late)
-
-
-def test_processes_share_the_connections_and_one_that_dies_is_replaced(tmp_path: Path) -> None:
-    port = free_port()
-    process = serve(port, tmp_path, processes=2)
-
-    def ask() -> Counter[str]:
-        callers = [Caller(port) for _ in range(40)]
-        try:
-            return Counter(str(caller.asked("/pid").body) for caller in callers)
-        finally:
-            for caller in callers:
-                caller.close()
-
-    try:
-        until(lambda: listens(port), within=TIMEOUT_SECONDS, what="the server")
-        pids = until(lambda: pids if len(pids := ask()) == 2 else None, within=30, what="both")
-        for pid in pids:
-            os.kill(int(pid), signal.SIGKILL)
-        until(lambda: not set(pids) & set(map(str, family(process.pid))), within=30, what="ends")
-        until(lambda: len(ask()) == 2, within=30, what="two others")
-    finally:
-        ended = process.stop()
-
-    assert ended == 0
-    assert (tmp_path / "begun").read_text() == "ended\n" * 2

@@ -1,0 +1,133 @@
+"""Several processes that serve one port."""
+
+import os
+import resource
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from apps.common.serving import FILES, files_to_ask_for
+from tests.chaos.family import family
+from tests.common.server.conftest import TIMEOUT_SECONDS, Caller, listens, serve
+from tests.journeys.http import until
+from tests.journeys.processes import Process, free_port
+
+CONNECTIONS = 40
+wait = partial(until, within=TIMEOUT_SECONDS)
+NO_LIMIT = resource.RLIM_INFINITY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Two:
+    """A server of two processes."""
+
+    process: Process
+    port: int
+    folder: Path
+
+    @contextmanager
+    def connected(self, number: int) -> Iterator[Counter[int]]:
+        """Open connections at once, and tell which process took how many."""
+        callers = [Caller(self.port) for _ in range(number)]
+        try:
+            yield Counter(int(caller.asked("/pid").body) for caller in callers)
+        finally:
+            for caller in callers:
+                caller.close()
+
+    def connect(self) -> Counter[int]:
+        """Open connections, and close them."""
+        with self.connected(CONNECTIONS) as counts:
+            return counts
+
+    def pids(self) -> set[int]:
+        """Wait until both serve."""
+        wait(lambda: listens(self.port), what="the server")
+        return set(wait(lambda: told if len(told := self.connect()) == 2 else None, what="both"))
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Two]:
+    port = free_port()
+    process = serve(port, tmp_path, processes=2)
+    try:
+        yield Two(process=process, port=port, folder=tmp_path)
+    finally:
+        process.kill()
+
+
+def test_processes_take_an_equal_share_of_connections_that_come_at_once(two: Two) -> None:
+    two.pids()
+    # The connections of before end.
+    time.sleep(0.5)
+
+    total: Counter[int] = Counter()
+    with ExitStack() as opened:
+        for _ in range(8):
+            total += opened.enter_context(two.connected(16))
+            assert max(total.values()) <= sum(total.values()) / 2 + 2, total
+
+
+def test_a_process_whose_connections_have_ended_takes_the_next_ones(two: Two) -> None:
+    first, _ = two.pids()
+    callers = [Caller(two.port) for _ in range(CONNECTIONS)]
+    for caller in callers:
+        if caller.asked("/pid").body == first:
+            caller.close()
+    time.sleep(0.5)
+
+    with two.connected(10) as counts:
+        assert counts == {first: 10}
+    for caller in callers:
+        caller.close()
+
+
+def test_a_process_that_hangs_leaves_its_share_to_the_other(two: Two) -> None:
+    hangs, serves = two.pids()
+    os.kill(hangs, signal.SIGSTOP)
+    try:
+        # A connection that it had taken already would not be answered.
+        assert two.connect() == {serves: CONNECTIONS}
+    finally:
+        os.kill(hangs, signal.SIGCONT)
+
+    wait(lambda: abs(two.connect()[hangs] - CONNECTIONS / 2) <= 3, what="an equal share again")
+
+
+def test_processes_that_die_are_replaced(two: Two) -> None:
+    for pid in (pids := two.pids()):
+        os.kill(pid, signal.SIGKILL)
+    wait(lambda: not pids & set(family(two.process.pid)), what="both to end")
+
+    assert not two.pids() & pids
+    assert max(two.connect().values()) <= CONNECTIONS / 2 + 3
+    assert two.process.stop() == 0
+    assert (two.folder / "begun").read_text() == "ended\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "asked"),
+    [
+        (256, NO_LIMIT, FILES),
+        (1024, 1024 * 1024, FILES),
+        (1024, 4096, 4096),
+        (4096, 4096, None),
+        (FILES, NO_LIMIT, None),
+        (NO_LIMIT, NO_LIMIT, None),
+    ],
+)
+def test_the_limit_of_open_files_is_raised_as_far_as_it_is_needed(
+    soft: int, hard: int, asked: int | None
+) -> None:
+    assert files_to_ask_for(soft, hard) == asked
+
+
+def test_a_server_may_open_a_file_for_each_connection(caller: Caller) -> None:
+    assert caller.asked("/files").body == FILES
