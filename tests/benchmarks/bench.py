@@ -1,7 +1,7 @@
 """Everything that a row runs on: servers of our own, sinks, who is written to, and stacks."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
@@ -84,11 +84,19 @@ class Bench:
             self.audience = audience.gather(stack.api(), people=self._people)
 
     @contextmanager
-    def stack(self, *, web: int = 2, email: int = 0, push: int = 0) -> Iterator[BenchStack]:
+    def stack(
+        self,
+        *,
+        web: int = 2,
+        email: int = 0,
+        push: int = 0,
+        settings: Mapping[str, str] | None = None,
+    ) -> Iterator[BenchStack]:
         """Run a stack on emptied lanes and without unfinished notifications."""
         self.clean()
         folder = self.folder / f"stack-{next(self._numbers)}"
-        with BenchStack(folder, self._settings(), web=web, email=email, push=push) as stack:
+        env = {**self._settings(), **(settings or {})}
+        with BenchStack(folder, env, web=web, email=email, push=push) as stack:
             yield stack
 
     def clean(self) -> None:

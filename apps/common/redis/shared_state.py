@@ -129,8 +129,13 @@ class SharedState(Generic[Value]):
 
     def __init__(self, kind: StateType[Value], *, consequence: str) -> None:
         self._kind = kind
-        self._local = LocalValues(kind)
-        self._outage = Outage(consequence=consequence)
+        self._consequence = consequence
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what this process keeps, as a new one would; for tests."""
+        self._local = LocalValues(self._kind)
+        self._outage = Outage(consequence=self._consequence)
 
     def read(self, name: str) -> Value:
         """Return a value."""

@@ -23,7 +23,7 @@ def begin(
     channel: Channel,
     envelopes: Sequence[Envelope],
     *,
-    turn: limits.Turn,
+    request: limits.RequestClass,
     until: float,
     started_at: datetime,
 ) -> Iterator[list[AttemptRound]]:
@@ -38,8 +38,8 @@ def begin(
         for envelope in envelopes
         for message in envelope.messages
     ]
-    plan = route.plan(channel, outgoing_messages, turn=turn)
-    replies = _replies(channel, outgoing_messages, plan, turn=turn, until=until)
+    plan = route.plan(channel, outgoing_messages, request=request)
+    replies = _replies(channel, outgoing_messages, plan, request=request, until=until)
     return _rounds(envelopes, outgoing_messages, plan, replies, started_at=started_at)
 
 
@@ -92,7 +92,7 @@ def _replies(
     outgoing_messages: Sequence[route.OutgoingMessage],
     plan: route.Plan,
     *,
-    turn: limits.Turn,
+    request: limits.RequestClass,
     until: float,
 ) -> Iterator[dict[int, Reply | None]]:
     """Send what has a provider, and tell breakers and limits what came of it.
@@ -106,7 +106,7 @@ def _replies(
         places = [place for place, provider in plan.provider.items() if provider == name]
         messages = [outgoing_messages[place].message for place in places]
         sender = provider(name, channel=channel)
-        urgent = turn.urgency is topology.Urgency.URGENT
+        urgent = request.urgency is topology.Urgency.URGENT
         parts = sender.send_parts(messages, until=until, seconds=RECORD_SECONDS, urgent=urgent)
         begun.append((name, places, parts))
 
@@ -115,7 +115,7 @@ def _replies(
             for part in parts:
                 own = {places[place]: reply for place, reply in sorted(part.items())}
                 if own and name != route.SANDBOX:
-                    own = _told(channel, name, own, plan, turn=turn, began=began)
+                    own = _told(channel, name, own, plan, request=request, began=began)
                 yield own
 
     return told()
@@ -127,7 +127,7 @@ def _told(
     replies: dict[int, Reply | None],
     plan: route.Plan,
     *,
-    turn: limits.Turn,
+    request: limits.RequestClass,
     began: float,
 ) -> dict[int, Reply | None]:
     """Tell breakers and limits, and return the answers as they are believed."""
@@ -136,7 +136,7 @@ def _told(
         believed = breakers.doubted(name, list(replies.values()), breakers=own)
         replies = dict(zip(replies, believed, strict=True))
     answered = {place: reply for place, reply in replies.items() if reply is not None}
-    limits.give_back(name, count=len(replies) - len(answered), turn=turn)
+    limits.give_back(name, count=len(replies) - len(answered), request=request)
     limits.report(name, list(answered.values()), began=began)
     by_breaker: dict[str, list[Reply]] = {}
     for place, reply in answered.items():

@@ -1,11 +1,14 @@
-"""Which provider takes which message: the preferred one, and the next while its breaker is open.
+"""Chooses a provider for each message: the preferred one, or the next while its breaker is open.
 
-The next takes over also while a provider wants no call at all. Under a limit there is no such
-change: what may not go yet waits for its turn with the provider that it was for.
+The next one is also used while a provider wants no call at all. A rate limit does not change the
+provider: messages without a token wait for the provider that they were meant for.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.utils import timezone
 
 from apps.common.callers import Kind
 from apps.notifications.broker.topology import Channel
@@ -14,7 +17,7 @@ from apps.notifications.flow_control import breakers, limits
 from apps.notifications.providers.base import Mail, Push
 from apps.notifications.providers.registry import providers_for
 
-# Test notifications go nowhere else. It has no breaker: nothing is behind it.
+# The provider of test notifications. It has no breaker, since it makes no call.
 SANDBOX = "sandbox"
 # A broken key of one platform must not stop the others.
 PLATFORMS = ("android", "ios", "web")
@@ -22,25 +25,25 @@ PLATFORMS = ("android", "ios", "web")
 
 @dataclass(frozen=True, kw_only=True)
 class OutgoingMessage:
-    """One message on its way to some provider."""
+    """A message that is about to be sent, and the kind of its notification."""
 
     message: Mail | Push
     kind: str
 
     @property
     def platform(self) -> str:
-        """The platform behind the provider, which may fail by itself; empty for mail."""
+        """The push platform, which may fail independently of others; empty for mail."""
         return self.message.platform if isinstance(self.message, Push) else ""
 
 
 @dataclass(kw_only=True)
 class Plan:
-    """Where the messages of a chunk go, by their place in it.
+    """What happens to the messages of a chunk, by their index in it.
 
     Attributes:
-        provider: The provider of each message that goes now.
-        breaker: The breaker that let each of them through; empty for the sandbox.
-        held: What becomes of those that no provider takes now.
+        provider: The provider of each message that is sent now.
+        breaker: The breaker that admitted each of them; empty for the sandbox.
+        held: Until when, and why, each of the other messages waits.
     """
 
     provider: dict[int, str] = field(default_factory=dict)
@@ -61,14 +64,14 @@ def plan(
     channel: Channel,
     outgoing_messages: Sequence[OutgoingMessage],
     *,
-    turn: limits.Turn | None = None,
+    request: limits.RequestClass | None = None,
 ) -> Plan:
-    """Find a provider for each message; one question to a breaker or limit for all its messages.
+    """Choose a provider for each message, with one call to each breaker and limit concerned.
 
     Args:
-        channel: The channel of all of them.
+        channel: The channel of all messages.
         outgoing_messages: The messages of a chunk.
-        turn: How urgent they are, and whether they have waited for a limit before.
+        request: How urgent they are, and whether they have waited for a limit before.
     """
     made = Plan()
     left: list[int] = []
@@ -85,8 +88,8 @@ def plan(
             made.breaker.update(dict.fromkeys(left, ""))
             left = []
         else:
-            left = _offer(made, provider, outgoing_messages, left, turn or limits.Turn())
-    # Whoever a later provider took after all does not wait.
+            left = _offer(made, provider, outgoing_messages, left, request or limits.RequestClass())
+    # Messages that a later provider takes do not wait.
     made.held = {place: held for place, held in made.held.items() if place not in made.provider}
     return made
 
@@ -96,38 +99,40 @@ def _offer(
     provider: str,
     outgoing_messages: Sequence[OutgoingMessage],
     places: list[int],
-    turn: limits.Turn,
+    request: limits.RequestClass,
 ) -> list[int]:
-    """Place what a provider takes, and return what is left for the next one."""
+    """Assign messages to a provider, and return the indexes that are left for the next one."""
     through, probing, left = _let_through(made, provider, outgoing_messages, places)
     if not through:
         return left
-    permit = limits.take(provider, wanted=len(through), turn=turn)
-    going = dict(list(through.items())[: permit.count])
+    grant = limits.take(provider, wanted=len(through), request=request)
+    going = dict(list(through.items())[: grant.count])
     waiting = [place for place in through if place not in going]
     made.provider.update(dict.fromkeys(going, provider))
     made.breaker.update(going)
-    for place, until in zip(waiting, permit.turns, strict=True):
+    now = timezone.now()
+    for place, seconds in zip(waiting, grant.wait_seconds, strict=True):
         why = (
             f"waits: {provider} wants no calls now"
-            if permit.paused
+            if grant.paused
             else f"waits for its turn with {provider}"
         )
-        _hold(made, place, Held(until=until, why=why))
+        _hold(made, place, Held(until=now + timedelta(seconds=seconds), why=why))
     for breaker in probing:
         unmade = sum(through[place] == breaker for place in waiting)
         if unmade:
             breakers.give_back(breaker, count=unmade)
-    return [*left, *waiting] if permit.paused else left
+    return [*left, *waiting] if grant.paused else left
 
 
 def _let_through(
     made: Plan, provider: str, outgoing_messages: Sequence[OutgoingMessage], places: list[int]
 ) -> tuple[dict[int, str], list[str], list[int]]:
-    """Ask the breakers of a provider.
+    """Call the breakers of a provider.
 
     Returns:
-        The breaker of each message that may go, those breakers that want probes, and the rest.
+        The breaker of each message that may be sent, the breakers that admit probes only, and the
+        indexes of the other messages.
     """
     by_breaker: dict[str, list[int]] = {}
     for place in places:
@@ -148,7 +153,7 @@ def _let_through(
 
 
 def _hold(made: Plan, place: int, held: Held) -> None:
-    """Note when a message may go; the provider that takes it first counts."""
+    """Note until when a message waits; of several providers the earliest time counts."""
     known = made.held.get(place)
     if known is None or held.until < known.until:
         made.held[place] = held

@@ -183,7 +183,7 @@ def _begun(
         rounds=begin(
             channel,
             prepared.envelopes,
-            turn=_turn(claimed.rows),
+            request=_request_class(claimed.rows),
             until=until,
             started_at=claimed.clock.now(),
         ),
@@ -218,10 +218,10 @@ def policy(channel: Channel) -> Policy:
     )
 
 
-def _turn(rows: Sequence[Notification]) -> limits.Turn:
-    """Say how a chunk stands to others under a limit; it is of one lane."""
-    return limits.Turn(
+def _request_class(rows: Sequence[Notification]) -> limits.RequestClass:
+    """Return what decides on the tokens of a chunk, whose messages are all of one lane."""
+    return limits.RequestClass(
         urgency=topology.urgency_of(rows[0].lane),
-        # A due time is kept from the round that set it.
+        # The round that set a due time keeps it.
         returning=all(row.next_attempt_at is not None for row in rows),
     )

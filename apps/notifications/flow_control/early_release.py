@@ -55,11 +55,11 @@ def release_early(*, kept: KeptConnection | None = None) -> bool:
 
 
 def _release_for(provider: str, channel: Channel, *, kept: KeptConnection | None) -> None:
-    room = 0 if provider == route.SANDBOX else limits.room(provider)
-    if room and _all_closed(provider, channel) and _is_shallow(channel, kept=kept):
-        released = _make_due(channel, room)
-        if released < room:
-            limits.end_lines(provider)
+    count = 0 if provider == route.SANDBOX else limits.releasable(provider)
+    if count and _all_closed(provider, channel) and _is_shallow(channel, kept=kept):
+        released = _make_due(channel, count)
+        if released < count:
+            limits.end_queues(provider)
         if released:
             log.info("released early", provider=provider, count=released)
 

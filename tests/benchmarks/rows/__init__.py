@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Line
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rows import bulk, latency, mail, push, scaling, single, soak
+from tests.benchmarks.rows import bulk, latency, limits, mail, push, scaling, single, soak
 
 Measure = Callable[[Bench, Pace], Sequence[Line]]
 
@@ -38,6 +38,11 @@ ROWS: dict[str, Row] = {
     "latency": Row(says="one mail from request to SMTP at 100/s offered", measure=latency.measure),
     "scaling": Row(
         says="1, 2 and 4 workers of each kind, 1 and 2 web processes", measure=scaling.measure
+    ),
+    "limits": Row(
+        says="bulk mails under a maximum of ours, and under a limit of the server",
+        measure=limits.measure,
+        usual=False,
     ),
     "soak": Row(
         says="MINUTES=10 at 60 % of the top rate: memory, losses, latency",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ class Book:
 
     def __init__(self, *, times: bool) -> None:
         self._keeps_times = times
+        # Messages that are taken within a second; 0 means any number.
+        self.limit = 0
         self.reset()
 
     def reset(self) -> None:
@@ -26,6 +29,19 @@ class Book:
         self.ids: set[bytes] = set()
         self.times: list[tuple[str, float]] = []
         self.first = self.last = 0.0
+        self.refused: list[float] = []
+        self._admitted: deque[float] = deque()
+
+    def admits(self) -> bool:
+        """Tell whether one more message may come, and count it."""
+        now = time.time()
+        while self._admitted and self._admitted[0] <= now - 1:
+            self._admitted.popleft()
+        if self.limit and len(self._admitted) >= self.limit:
+            self.refused.append(now)
+            return False
+        self._admitted.append(now)
+        return True
 
     def take(self, identity: bytes, reference: bytes = b"") -> None:
         """Write down one message."""
@@ -39,7 +55,13 @@ class Book:
 
     def answer(self, word: str) -> Any:
         """Do what a word asks for."""
-        match word:
+        name, _, number = word.partition(" ")
+        match name:
+            case "limit":
+                self.limit = int(number)
+                return None
+            case "refused":
+                return self.refused
             case "stats":
                 return {
                     "taken": self.taken,

@@ -85,6 +85,14 @@ class Sink:
         """Say when each reference was taken, in Unix seconds."""
         return dict(self._ask("times"))
 
+    def refuse_beyond(self, per_second: int) -> None:
+        """Have messages beyond so many a second refused; 0 ends that."""
+        self._ask(f"limit {per_second}")
+
+    def refused(self) -> list[float]:
+        """Say when messages were refused, in Unix seconds."""
+        return list(self._ask("refused"))
+
     def wait_for(
         self, count: int, *, within: float, ended: Callable[[], bool] = lambda: False
     ) -> Taken:

@@ -24,6 +24,7 @@ REPLIES = {
     b"NOOP": b"250 2.0.0 Yes\r\n",
     b"QUIT": b"221 2.0.0 Bye\r\n",
 }
+REFUSED = b"450 4.7.1 Too many messages, slow down\r\n"
 TAKEN = b"250 2.0.0 Ok\r\n"
 UNKNOWN = b"500 5.5.2 What?\r\n"
 
@@ -62,7 +63,8 @@ class SmtpLine(asyncio.Protocol):
         verb = self._buffer[:4].upper()
         self._buffer = self._buffer[end + 2 :]
         self._in_mail = verb == b"DATA"
-        self._transport.write(REPLIES.get(verb, UNKNOWN))
+        refused = verb == b"MAIL" and not self._book.admits()
+        self._transport.write(REFUSED if refused else REPLIES.get(verb, UNKNOWN))
         if verb == b"QUIT":
             self._transport.close()
         return True

@@ -15,7 +15,7 @@ from apps.notifications.delivery.route import OutgoingMessage, plan
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.flow_control.breakers import gate as breaker_gate
-from apps.notifications.flow_control.limits import Turn
+from apps.notifications.flow_control.limits import RequestClass
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.models import Attempt
 from apps.notifications.providers.base import Reply
@@ -59,11 +59,11 @@ def test_with_all_breakers_open_the_message_is_held_back() -> None:
 
 def test_a_broken_key_of_one_platform_does_not_stop_the_others() -> None:
     breakers.force(["fcm:ios"], Forced.OPEN)
-    parcels = [
+    messages = [
         live(a_push(platform=platform, device_id=uuid4())) for platform in ("android", "ios", "web")
     ]
 
-    made = plan(Channel.PUSH, parcels)
+    made = plan(Channel.PUSH, messages)
 
     assert made.provider == {0: "fcm", 2: "fcm"}
     assert set(made.held) == {1}
@@ -71,9 +71,9 @@ def test_a_broken_key_of_one_platform_does_not_stop_the_others() -> None:
 
 def test_under_a_limit_the_rest_waits_for_the_same_provider(settings: Any) -> None:
     settings.PROVIDER_MAX_PER_SECOND = {"smtp": 10.0}
-    urgent = Turn(urgency=Urgency.URGENT)
+    urgent = RequestClass(urgency=Urgency.URGENT)
 
-    made = plan(Channel.EMAIL, [live(a_mail()) for _ in range(30)], turn=urgent)
+    made = plan(Channel.EMAIL, [live(a_mail()) for _ in range(30)], request=urgent)
 
     assert made.provider == dict.fromkeys(range(10), "smtp")
     assert set(made.held) == set(range(10, 30))
@@ -95,9 +95,9 @@ def test_the_next_provider_takes_over_while_the_first_wants_no_calls() -> None:
 
 def test_the_platforms_of_a_provider_share_its_limit(settings: Any) -> None:
     settings.PROVIDER_MAX_PER_SECOND = {"fcm": 4.0}
-    parcels = [live(a_push(platform=platform)) for platform in ("android", "ios", "web") * 3]
+    messages = [live(a_push(platform=platform)) for platform in ("android", "ios", "web") * 3]
 
-    made = plan(Channel.PUSH, parcels, turn=Turn(urgency=Urgency.URGENT))
+    made = plan(Channel.PUSH, messages, request=RequestClass(urgency=Urgency.URGENT))
 
     assert made.breaker == {
         0: "fcm:android",

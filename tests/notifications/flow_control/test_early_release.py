@@ -1,4 +1,4 @@
-"""Those who wait for their turn under a limit are called in when there is room after all."""
+"""Rate-limited notifications are sent early when the provider has spare capacity."""
 
 import time
 from datetime import timedelta
@@ -12,7 +12,7 @@ from apps.notifications.broker.topology import Channel
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.flow_control.early_release import release_early
-from apps.notifications.flow_control.limits.store import BUCKET_PREFIX
+from apps.notifications.flow_control.limits.gate import BUCKETS
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def waiting(welcome: None, settings: Any, lanes: Lanes) -> list[Notification]:
-    """Forty mails that wait for turns of one a second, since the server asked for fewer."""
+    """Forty mails that wait at one a second, since the server asked for fewer calls."""
     settings.EMAIL_PROVIDERS = ["smtp"]
     settings.SMTP_HOST, settings.SMTP_PORT, settings.SMTP_TLS = "127.0.0.1", 1, "none"
     limits.report("smtp", [Reply(outcome=Outcome.RATE_LIMITED, pause_seconds=60)], began=0)
@@ -43,20 +43,18 @@ def due() -> int:
     return Notification.objects.filter(wake_at__lte=timezone.now()).count()
 
 
-def test_when_the_limit_is_off_they_are_called_in(
-    waiting: list[Notification], lanes: Lanes
-) -> None:
+def test_when_the_limit_ends_they_are_released(waiting: list[Notification], lanes: Lanes) -> None:
     limits.lift("smtp")
 
     release_early()
 
     assert due() == 40
-    assert limits.room("smtp") == 0
+    assert limits.releasable("smtp") == 0
     sweep.sweep()
     assert sorted(lanes.ids()) == sorted(str(row.pk) for row in waiting)
 
 
-def test_when_more_is_allowed_some_are_called_in_the_first_ones_first(
+def test_when_more_is_allowed_the_first_ones_are_released(
     waiting: list[Notification], settings: Any
 ) -> None:
     limits.lift("smtp")
@@ -66,19 +64,19 @@ def test_when_more_is_allowed_some_are_called_in_the_first_ones_first(
 
     release_early()
 
-    called = Notification.objects.filter(wake_at__lte=timezone.now()).values_list("pk", flat=True)
-    assert set(called) == set(turns[: len(called)])
-    assert 5 <= len(called) <= 7
-    assert limits.room("smtp") > 0
+    released = Notification.objects.filter(wake_at__lte=timezone.now()).values_list("pk", flat=True)
+    assert set(released) == set(turns[: len(released)])
+    assert 5 <= len(released) <= 7
+    assert limits.releasable("smtp") > 0
 
 
-def test_while_the_provider_wants_no_call_nobody_is_called_in(waiting: list[Notification]) -> None:
+def test_while_the_provider_wants_no_call_none_is_released(waiting: list[Notification]) -> None:
     release_early()
 
     assert due() == 0
 
 
-def test_while_a_breaker_is_open_nobody_is_called_in(waiting: list[Notification]) -> None:
+def test_while_a_breaker_is_open_none_is_released(waiting: list[Notification]) -> None:
     limits.lift("smtp")
     breakers.force(["smtp"], Forced.OPEN)
 
@@ -87,7 +85,7 @@ def test_while_a_breaker_is_open_nobody_is_called_in(waiting: list[Notification]
     assert due() == 0
 
 
-def test_while_a_lane_has_work_nobody_is_called_in(
+def test_while_a_lane_has_messages_none_is_released(
     waiting: list[Notification], lanes: Lanes
 ) -> None:
     limits.lift("smtp")
@@ -98,7 +96,9 @@ def test_while_a_lane_has_work_nobody_is_called_in(
     assert due() == 0
 
 
-def test_others_that_wait_are_left_alone(waiting: list[Notification], alice: User) -> None:
+def test_notifications_that_wait_for_something_else_are_not_released(
+    waiting: list[Notification], alice: User
+) -> None:
     later = timezone.now() + timedelta(seconds=60)
     retry = standing(
         alice, Status.RETRYING, next_attempt_at=later, wake_at=later + timedelta(seconds=30)
@@ -114,17 +114,17 @@ def test_others_that_wait_are_left_alone(waiting: list[Notification], alice: Use
 
 
 @pytest.mark.services
-def test_a_provider_whose_limit_cannot_be_read_keeps_nobody_else_waiting(
+def test_a_provider_whose_limit_cannot_be_read_does_not_stop_the_others(
     waiting: list[Notification], settings: Any
 ) -> None:
     settings.EMAIL_PROVIDERS = ["sendgrid", "smtp"]
     limits.lift("smtp")
     server = redis.Redis.from_url(settings.REDIS_URL)
-    server.hset(f"{BUCKET_PREFIX}sendgrid", "line.bulk", "nonsense")
+    server.set(f"{BUCKETS.prefix}sendgrid", '{"queues": {"bulk": "nonsense"}}')
     try:
-        with pytest.raises(ValueError, match="nonsense"):
+        with pytest.raises(TypeError):
             release_early()
     finally:
-        server.delete(f"{BUCKET_PREFIX}sendgrid")
+        server.delete(f"{BUCKETS.prefix}sendgrid")
 
     assert due() == 40

@@ -124,9 +124,8 @@ def shown(name: str) -> Circuit:
 
 
 def forget() -> None:
-    """Begin anew, for tests: what this process remembers and keeps."""
-    global _store  # noqa: PLW0603 - one store serves the process.
-    _store = shared_breakers()
+    """Forget what this process keeps, as a new one would; for tests."""
+    _store.forget()
     _looked.clear()
     _untold.clear()
 

@@ -92,11 +92,7 @@ STATE_TYPE: StateType[Mismatches] = StateType(
 )
 
 
-def _shared() -> SharedState[Mismatches]:
-    return SharedState(STATE_TYPE, consequence="each process doubts mismatches by itself: no Redis")
-
-
-_store = _shared()
+_store = SharedState(STATE_TYPE, consequence="each process doubts mismatches by itself: no Redis")
 _untold: dict[str, tuple[int, int, float]] = {}
 
 
@@ -143,7 +139,6 @@ def _vouched(breakers: Sequence[str]) -> bool:
 
 
 def forget() -> None:
-    """Begin anew, for tests: what this process remembers and keeps."""
-    global _store  # noqa: PLW0603 - one store serves the process.
-    _store = _shared()
+    """Forget what this process keeps, as a new one would; for tests."""
+    _store.forget()
     _untold.clear()

@@ -1,39 +1,47 @@
-"""How fast a provider may be called, learned from its answers: pure functions.
+"""The rate at which a provider may be called, learned from its replies: pure functions.
 
-Additive increase, multiplicative decrease, as TCP finds the capacity of a line (RFC 5681): a
-provider that asks for fewer calls gets half of what it was just getting, and a little more each
-second for as long as it takes them.
+Additive increase, multiplicative decrease, as in TCP's congestion control (RFC 5681): a provider
+that asks for fewer calls gets half of its present rate, and a little more each second for as long
+as it accepts them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-# Never slower than this, or than the configured maximum where that is less: a provider that is
-# not called at all cannot say that it is well again.
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.providers.base import Reply
+
+# A mail server that ends the session by itself (421) asks for fewer calls, too.
+SLOWER_REASONS = frozenset({"service_closing"})
+TAKEN = frozenset({Outcome.ACCEPTED, Outcome.DEAD_ADDRESS, Outcome.REJECTED})
+
+# The rate is never lower than this, or than the configured maximum where that is less: without any
+# calls nothing would show that the provider has recovered.
 FLOOR_PER_SECOND = 1.0
 CUT_TO = 0.5
-# A provider counts over a second or more, so it refuses calls for a while after we slow down: what
-# began by then does not cut again.
+# A provider counts over a second or more, so it still refuses calls after the rate was cut: calls
+# that began within this time do not cut it again.
 HOLD_SECONDS = 1.0
-# This part of the rate before the cut, and at least one call a second, is added each second: what
-# was cut by half is back after 25 s.
+# Each second adds this part of the rate before the cut, and at least one call a second: a cut by
+# half is made up for after 25 s.
 RAISE_PART = 0.02
 RAISE_PER_SECOND_MIN = 1.0
-# Below half of the rate that was good before, it doubles each second instead: a server that refused
-# everything for a while is back within seconds. A cut at which the provider took some of the calls
-# shows its capacity, so that this rate is believed less.
+# Below half of the rate before the first cut (the peak) it doubles each second instead, so that a
+# server which refused everything for a while is back within seconds. A cut at which the provider
+# accepted some calls shows its capacity; then only this part of the peak is kept.
 PEAK_KEPT = 0.7
-# A pause in the answers raises nothing.
+# Time without replies does not raise the rate: at most so many seconds count.
 RAISE_SECONDS_MAX = 2.0
-# Fewer refusals than this part speak of a single recipient: FCM answers 429 for a device that
-# gets too many messages, too.
+# Fewer refusals than this part of the calls concern single recipients: FCM also answers 429 for one
+# device that gets too many messages.
 SLOWER_PART = 0.05
-# The rate that is seen is counted over this long.
+# The present rate of calls is measured over this time.
 SEEN_SECONDS = 2.0
-# Without a configured maximum the limit is off again once this many times more is allowed than is
-# asked for, and not before so many seconds after the last cut.
+# Without a configured maximum the limit ends when it allows this many times the present rate of
+# calls, and not before so many seconds after the last cut.
 ROOM_FACTOR = 2.0
 CALM_SECONDS = 10.0
-# A provider that wants no call for longer than this is called again all the same.
+# A longer pause than this, asked for by a provider, is shortened to it.
 PAUSE_SECONDS_MAX = 3600.0
 
 
@@ -42,16 +50,16 @@ class AdaptiveRate:
     """What was learned about one provider. Times are Unix seconds.
 
     Attributes:
-        rate: Calls a second that it takes; None while it never asked for fewer.
-        cut_from: The rate that was seen at the last cut.
-        peak: The rate that was good before the first cut, as far as it is still believed.
-        cut_at: When that was.
-        raised_at: When the rate was raised last.
+        rate: Calls a second that it accepts; None without a limit.
+        cut_from: The present rate of calls at the last cut.
+        peak: The rate before the first cut, as far as it is still expected to be possible.
+        cut_at: When the rate was cut last.
+        raised_at: When it was raised last.
         paused_until: The provider wants no call before.
-        seen: Calls a second in the last window.
-        window_began: When counting began.
+        seen: Calls a second in the last window of measurement.
+        window_began: When the present window began.
         calls: Calls in this window.
-        slower: Those of them that the provider answered by asking for fewer.
+        slower: Those of them whose reply asked for fewer.
     """
 
     rate: float | None = None
@@ -68,14 +76,14 @@ class AdaptiveRate:
 
 @dataclass(frozen=True, kw_only=True)
 class PendingStats:
-    """Answers, counted.
+    """Replies, counted.
 
     Attributes:
         calls: All of them.
         taken: Those by which the provider did its work, refused recipients included.
         slower: Those that ask for fewer calls.
         pause_seconds: The longest time for which the provider wants no call.
-        began: When the first of these calls was made.
+        began: When the first of these calls began, Unix seconds.
     """
 
     calls: int
@@ -85,94 +93,108 @@ class PendingStats:
     began: float = 0.0
 
 
-def allowed(pace: AdaptiveRate, *, maximum: float | None) -> float | None:
+def counted(replies: Iterable[Reply], *, began: float) -> PendingStats:
+    """Count the replies of one chunk, whose calls began then (Unix seconds)."""
+    calls = taken = slower = 0
+    pause = 0.0
+    for reply in replies:
+        calls += 1
+        if reply.outcome is Outcome.RATE_LIMITED or reply.reason in SLOWER_REASONS:
+            slower += 1
+            pause = max(pause, reply.pause_seconds)
+        elif reply.outcome in TAKEN:
+            taken += 1
+    return PendingStats(calls=calls, taken=taken, slower=slower, pause_seconds=pause, began=began)
+
+
+def allowed(known: AdaptiveRate, *, maximum: float | None) -> float | None:
     """Return the calls a second that may be made now; None means any number."""
-    if pace.rate is None or maximum is None:
-        return maximum if pace.rate is None else pace.rate
-    return min(pace.rate, maximum)
+    if known.rate is None or maximum is None:
+        return maximum if known.rate is None else known.rate
+    return min(known.rate, maximum)
 
 
-def seen_per_second(pace: AdaptiveRate, *, now: float) -> float:
-    """Return the calls a second that were made lately."""
-    age = now - pace.window_began
-    current = pace.calls / max(1.0, age)
-    return max(pace.seen, current) if age <= SEEN_SECONDS else current
+def seen_per_second(known: AdaptiveRate, *, now: float) -> float:
+    """Return the present rate of calls, a second."""
+    age = now - known.window_began
+    current = known.calls / max(1.0, age)
+    return max(known.seen, current) if age <= SEEN_SECONDS else current
 
 
 def adapted(
-    pace: AdaptiveRate, stats: PendingStats, *, maximum: float | None, now: float
+    known: AdaptiveRate, stats: PendingStats, *, maximum: float | None, now: float
 ) -> AdaptiveRate:
-    """Take note of answers.
+    """Cut or raise the rate by the replies that were counted.
 
     Args:
-        pace: What was known before.
-        stats: The answers.
+        known: What was learned before.
+        stats: The replies.
         maximum: The configured calls a second; None where there is no such limit.
-        now: The present.
+        now: The present, Unix seconds.
     """
-    held = pace.cut_at and stats.began < pace.cut_at + HOLD_SECONDS
+    held = known.cut_at and stats.began < known.cut_at + HOLD_SECONDS
     slower = 0 if held else stats.slower
-    pace = _counted(pace, calls=stats.calls, slower=slower, now=now)
-    if slower and pace.slower >= SLOWER_PART * pace.calls:
-        return _cut(pace, stats, maximum=maximum, now=now)
-    if stats.began < pace.cut_at:
-        pace = _corrected(pace, maximum=maximum, now=now)
-    if pace.rate is not None and stats.taken and not stats.slower and now >= pace.paused_until:
-        return _raised(pace, maximum=maximum, now=now)
-    return pace
+    known = _counted(known, calls=stats.calls, slower=slower, now=now)
+    if slower and known.slower >= SLOWER_PART * known.calls:
+        return _cut(known, stats, maximum=maximum, now=now)
+    if stats.began < known.cut_at:
+        known = _corrected(known, maximum=maximum, now=now)
+    if known.rate is not None and stats.taken and not stats.slower and now >= known.paused_until:
+        return _raised(known, maximum=maximum, now=now)
+    return known
 
 
-def _counted(pace: AdaptiveRate, *, calls: int, slower: int, now: float) -> AdaptiveRate:
-    age = now - pace.window_began
-    # A clock that was set back begins anew, too.
+def _counted(known: AdaptiveRate, *, calls: int, slower: int, now: float) -> AdaptiveRate:
+    age = now - known.window_began
+    # A new window also begins when the clock was set back.
     if not 0 <= age < SEEN_SECONDS:
-        seen = pace.calls / age if age > 0 else 0.0
-        pace = replace(pace, seen=seen, window_began=now, calls=0, slower=0)
-    return replace(pace, calls=pace.calls + calls, slower=pace.slower + slower)
+        seen = known.calls / age if age > 0 else 0.0
+        known = replace(known, seen=seen, window_began=now, calls=0, slower=0)
+    return replace(known, calls=known.calls + calls, slower=known.slower + slower)
 
 
 def _cut(
-    pace: AdaptiveRate, stats: PendingStats, *, maximum: float | None, now: float
+    known: AdaptiveRate, stats: PendingStats, *, maximum: float | None, now: float
 ) -> AdaptiveRate:
     floor = FLOOR_PER_SECOND if maximum is None else min(FLOOR_PER_SECOND, maximum)
-    limit = allowed(pace, maximum=maximum)
-    seen = seen_per_second(pace, now=now)
-    # Under a limit that was hardly used, or only just set, what is seen is too little to go by.
+    limit = allowed(known, maximum=maximum)
+    seen = seen_per_second(known, now=now)
+    # Under a limit that was hardly used, or only just set, too few calls were seen to cut by them.
     before = max(floor, seen if limit is None else min(limit, max(seen, limit * CUT_TO)))
     pause = min(stats.pause_seconds, PAUSE_SECONDS_MAX)
-    kept = pace.peak * (PEAK_KEPT if stats.taken else 1.0)
+    kept = known.peak * (PEAK_KEPT if stats.taken else 1.0)
     return AdaptiveRate(
         rate=max(floor, before * CUT_TO),
         cut_from=before,
         peak=max(before, kept),
         cut_at=now,
         raised_at=now,
-        paused_until=max(pace.paused_until, now + pause) if pause > 0 else pace.paused_until,
+        paused_until=max(known.paused_until, now + pause) if pause > 0 else known.paused_until,
         window_began=now,
     )
 
 
-def _corrected(pace: AdaptiveRate, *, maximum: float | None, now: float) -> AdaptiveRate:
-    """Make up for a cut that went by the first few answers, now that the others have come."""
-    seen = seen_per_second(pace, now=now)
+def _corrected(known: AdaptiveRate, *, maximum: float | None, now: float) -> AdaptiveRate:
+    """Correct a cut that was based on the first few replies, now that the others have arrived."""
+    seen = seen_per_second(known, now=now)
     if maximum is not None:
         seen = min(seen, maximum)
-    if pace.rate is None or seen * CUT_TO <= pace.rate:
-        return pace
-    return replace(pace, rate=seen * CUT_TO, cut_from=seen, peak=max(seen, pace.peak))
+    if known.rate is None or seen * CUT_TO <= known.rate:
+        return known
+    return replace(known, rate=seen * CUT_TO, cut_from=seen, peak=max(seen, known.peak))
 
 
-def _raised(pace: AdaptiveRate, *, maximum: float | None, now: float) -> AdaptiveRate:
-    rate = pace.rate or 0.0
-    seconds = min(max(0.0, now - pace.raised_at), RAISE_SECONDS_MAX)
-    step = max(RAISE_PER_SECOND_MIN, RAISE_PART * max(rate, pace.cut_from))
-    quick = min(rate * 2.0**seconds, pace.peak * CUT_TO)
+def _raised(known: AdaptiveRate, *, maximum: float | None, now: float) -> AdaptiveRate:
+    rate = known.rate or 0.0
+    seconds = min(max(0.0, now - known.raised_at), RAISE_SECONDS_MAX)
+    step = max(RAISE_PER_SECOND_MIN, RAISE_PART * max(rate, known.cut_from))
+    quick = min(rate * 2.0**seconds, known.peak * CUT_TO)
     rate = max(quick, rate + step * seconds)
     if maximum is not None:
         off = rate >= maximum
     else:
-        calm = now - pace.cut_at >= CALM_SECONDS
-        off = calm and rate >= ROOM_FACTOR * seen_per_second(pace, now=now)
+        calm = now - known.cut_at >= CALM_SECONDS
+        off = calm and rate >= ROOM_FACTOR * seen_per_second(known, now=now)
     if off:
-        return replace(pace, rate=None, peak=0.0, raised_at=now)
-    return replace(pace, rate=rate, raised_at=now)
+        return replace(known, rate=None, peak=0.0, raised_at=now)
+    return replace(known, rate=rate, raised_at=now)

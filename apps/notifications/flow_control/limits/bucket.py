@@ -1,168 +1,149 @@
-"""Whose turn it is under a limit: a bucket of tokens, and lines of those who wait. Pure functions.
+"""A token bucket with wait queues, as pure functions.
 
-The bucket fills at the rate. The last part of it is kept for the more urgent lanes. Who finds too
-few tokens is told when its turn comes: each lane has a line, and one turn follows another at the
-rate, so that a backlog comes back spread over the time that it takes.
+The bucket fills at the rate. Its last part is kept for the more urgent lanes. A message that finds
+no token is given a time to ask again: the times of a wait queue follow each other at the rate, so
+that a backlog returns spread over the time that it needs.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apps.notifications.broker.topology import Urgency
 
-# The bucket holds what flows in over this long, and at least two calls, or nothing could be kept
-# for the urgent lane.
-BURST_SECONDS = 1.0
-BURST_MIN = 2.0
-# The part of the bucket, and the least number of calls, that a lane leaves to more urgent ones.
-RESERVES: dict[Urgency, tuple[float, float]] = {
-    Urgency.URGENT: (0.0, 0.0),
-    Urgency.NORMAL: (0.1, 0.5),
-    Urgency.BULK: (0.3, 1.0),
-}
-# While others of its lane wait for their turn, who comes for the first time leaves this much more.
-BEHIND_THE_LINE = 0.2
-# A line is no longer than this: the rate may be another one by then. Who would stand beyond its
-# end asks again at about that time.
-HORIZON_SECONDS = 300.0
-BEYOND_SPREAD = 0.2
-# What waits is released early when the bucket is as full as this, and so many at once.
-ROOM_PART = 0.8
-ROOM_MAX = 500
+# The bucket holds the tokens of this time, and at least two, or none could be kept for urgent mail.
+BURST_SECONDS, BURST_MIN = 1.0, 2.0
+# The part of the bucket, and the least number of tokens, that a lane leaves to more urgent ones.
+RESERVES = {Urgency.URGENT: (0.0, 0.0), Urgency.NORMAL: (0.1, 0.5), Urgency.BULK: (0.3, 1.0)}
+# While messages wait, new ones of the same lane leave them this much more.
+NEW_RESERVE = 0.2
+# A wait queue is no longer than this, since the rate may have changed by then. Messages beyond its
+# end ask again after this time and up to a fifth more, at random.
+HORIZON_SECONDS, BEYOND_SPREAD = 300.0, 0.2
+# Messages are released early when the bucket is as full as this, and at most so many at once.
+RELEASE_PART, RELEASE_MAX = 0.8, 500
 # A third of a second at three calls a second is one call.
 ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
-    """Who asks.
+class RequestClass:
+    """What decides how many tokens a request leaves to others.
 
     Attributes:
         urgency: Of its lane.
-        returning: Whether it has waited for its turn before.
+        returning: Whether its messages have waited before. They have a wait queue of their own, so
+            that they do not start again at the end of the long one.
     """
 
     urgency: Urgency = Urgency.NORMAL
     returning: bool = False
 
     @property
-    def line(self) -> str:
-        """Name the line to wait in. Who has waited before does not go to the end again."""
+    def queue(self) -> str:
+        """Name the wait queue."""
         return f"{self.urgency}{'-again' if self.returning else ''}"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Demand:
-    """One question to a bucket.
-
-    Attributes:
-        need: Calls that are to be made.
-        spare: Calls to take besides if there are tokens enough, to be made soon.
-        rate: Calls a second.
-        pause_seconds: For how long no call may be made at all.
-    """
-
-    need: int
-    rate: float
-    turn: Turn
-    spare: int = 0
-    pause_seconds: float = 0.0
-
-    @property
-    def capacity(self) -> float:
-        """How many tokens the bucket holds."""
-        return max(BURST_MIN, self.rate * BURST_SECONDS)
-
-    def reserve(self, *, in_line: bool) -> float:
-        """Return how many tokens must be left.
-
-        Args:
-            in_line: Whether others of this lane wait for their turn.
-        """
-        part, least = RESERVES[self.turn.urgency]
-        if in_line and not self.turn.returning and self.turn.urgency is not Urgency.URGENT:
-            part += BEHIND_THE_LINE
-        return min(self.capacity - 1.0, max(least, part * self.capacity))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grant:
-    """The answer.
-
-    Attributes:
-        count: Calls that may be made, at most need and spare together.
-        line_seconds: When the line begins for those who have to wait: their turns follow it.
-    """
-
-    count: int
-    line_seconds: float = 0.0
+    def reserve(self, capacity: float, *, is_queued: bool) -> float:
+        """Return the tokens that must be left, more where messages of the lane wait."""
+        part, least = RESERVES[self.urgency]
+        if is_queued and not self.returning and self.urgency is not Urgency.URGENT:
+            part += NEW_RESERVE
+        return min(capacity - 1.0, max(least, part * capacity))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """One provider's bucket.
+    """The bucket of one provider. Times are Unix seconds.
 
     Attributes:
-        tokens: What was in it; None while it has never been used and is full.
-        filled_at: When that was.
-        lines: Until when the turns of each line have been given out.
+        tokens: Its tokens at ``filled_at``; None while it has never been used and is full.
+        queues: The last time that was given out in each wait queue.
     """
 
     tokens: float | None = None
     filled_at: float = 0.0
-    lines: Mapping[str, float] = field(default_factory=dict)
+    queues: Mapping[str, float] = field(default_factory=dict)
+
+    def filled(self, rate: float, now: float) -> float:
+        """Return the tokens that are in it now."""
+        if self.tokens is None:
+            return capacity(rate)
+        return min(capacity(rate), self.tokens + max(0.0, now - self.filled_at) * rate)
 
 
-def taken(bucket: Bucket, demand: Demand, *, now: float) -> tuple[Bucket, Grant]:
-    """Take tokens, and a place in the line for what has to wait.
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What a bucket gives.
 
-    ``store.RedisBuckets`` does the same inside Redis, and a test compares the two.
+    Attributes:
+        count: Calls that may be made.
+        wait_seconds: In so many seconds each message without a token asks again.
+        paused: Whether the provider wants no call at all now.
     """
-    filled = demand.capacity
-    if bucket.tokens is not None:
-        flowed = max(0.0, now - bucket.filled_at) * demand.rate
-        filled = min(demand.capacity, bucket.tokens + flowed)
-    filled_at = max(now, bucket.filled_at)
-    line = bucket.lines.get(demand.turn.line, 0.0)
-    count = 0
-    if demand.pause_seconds <= 0:
-        spendable = filled - demand.reserve(in_line=line > now)
-        count = max(0, min(demand.need + demand.spare, int(spendable + ROUNDING)))
-    lines = dict(bucket.lines)
-    waiting = demand.need - count
-    begins = max(line, now + demand.pause_seconds)
-    if waiting > 0:
-        lines[demand.turn.line] = min(begins + waiting / demand.rate, now + HORIZON_SECONDS)
-    after = Bucket(tokens=filled - count, filled_at=filled_at, lines=lines)
-    return after, Grant(count=count, line_seconds=begins - now)
+
+    count: int
+    wait_seconds: Sequence[float] = ()
+    paused: bool = False
 
 
-def room(bucket: Bucket, *, rate: float | None, now: float) -> int:
-    """Return how many of those who wait for their turn could go now.
+def capacity(rate: float) -> float:
+    """Return how many tokens a bucket holds."""
+    return max(BURST_MIN, rate * BURST_SECONDS)
+
+
+def taken(
+    bucket: Bucket,
+    request: RequestClass,
+    *,
+    need: int,
+    spare: int = 0,
+    rate: float,
+    pause_seconds: float = 0.0,
+    now: float,
+    jitter: Callable[[], float] = random.random,
+) -> tuple[Bucket, Grant]:
+    """Take tokens, and times in the wait queue for messages without one.
 
     Args:
-        bucket: As it stands.
-        rate: Calls a second; None means any number.
-        now: The present.
+        bucket: As it was before.
+        request: Its class.
+        need: Calls that are to be made now.
+        spare: Tokens to take in addition, if there are enough, for calls that follow soon.
+        rate: Calls a second.
+        pause_seconds: For so long the provider wants no call.
+        now: Unix seconds.
+        jitter: Returns numbers from 0 to 1.
+
+    Returns:
+        The bucket afterwards, and what it gave: at most ``need + spare``.
     """
-    if max(bucket.lines.values(), default=0.0) <= now + BURST_SECONDS:
+    tokens, last = bucket.filled(rate, now), bucket.queues.get(request.queue, 0.0)
+    count = 0
+    if pause_seconds <= 0:
+        usable = int(tokens - request.reserve(capacity(rate), is_queued=last > now) + ROUNDING)
+        count = max(0, min(need + spare, usable))
+    begins = max(last - now, pause_seconds)
+    waits = [begins + (place + 1) / rate for place in range(need - count)]
+    ends = {request.queue: now + min(waits[-1], HORIZON_SECONDS)} if waits else {}
+    after = Bucket(
+        tokens=tokens - count,
+        filled_at=max(now, bucket.filled_at),
+        queues={**bucket.queues, **ends},
+    )
+    longest, beyond = max(HORIZON_SECONDS, begins), HORIZON_SECONDS * BEYOND_SPREAD
+    spread = [wait if wait <= longest else longest + beyond * jitter() for wait in waits]
+    return after, Grant(count=count, wait_seconds=spread, paused=pause_seconds > 0)
+
+
+def releasable(bucket: Bucket, *, rate: float | None, now: float) -> int:
+    """Return how many waiting messages could be sent now; a rate of None means any number."""
+    if max(bucket.queues.values(), default=0.0) <= now + BURST_SECONDS:
         return 0
     if rate is None:
-        return ROOM_MAX
-    demand = Demand(need=0, rate=rate, turn=Turn(urgency=Urgency.BULK, returning=True))
-    filled, _ = taken(bucket, demand, now=now)
-    tokens = filled.tokens or 0.0
-    if tokens < ROOM_PART * demand.capacity:
+        return RELEASE_MAX
+    tokens = bucket.filled(rate, now)
+    if tokens < RELEASE_PART * capacity(rate):
         return 0
-    return min(ROOM_MAX, int(tokens - demand.reserve(in_line=True) + ROUNDING))
-
-
-def turns(
-    grant: Grant, *, waiting: int, rate: float, jitter: Callable[[], float] = random.random
-) -> list[float]:
-    """Return in how many seconds each of those who wait has its turn."""
-    seconds = (grant.line_seconds + (place + 1) / rate for place in range(waiting))
-    beyond = HORIZON_SECONDS * BEYOND_SPREAD
-    longest = max(HORIZON_SECONDS, grant.line_seconds)
-    return [turn if turn <= longest else longest + beyond * jitter() for turn in seconds]
+    kept = RequestClass(urgency=Urgency.BULK).reserve(capacity(rate), is_queued=False)
+    return min(RELEASE_MAX, int(tokens - kept + ROUNDING))

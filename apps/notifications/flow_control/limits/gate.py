@@ -1,65 +1,68 @@
-"""What the pipeline asks of the limits: may these calls go, and this is what they came to."""
+"""The outgoing limits as the pipeline uses them: take tokens, report replies."""
 
+import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import structlog
 from django.conf import settings
 
+from apps.common.redis.shared_state import SharedState, StateType
+from apps.notifications.flow_control.limits import bucket as buckets
 from apps.notifications.flow_control.limits.adaptive_rate import (
     FLOOR_PER_SECOND,
     AdaptiveRate,
     PendingStats,
     adapted,
     allowed,
+    counted,
 )
-from apps.notifications.flow_control.limits.bucket import Demand, Turn, turns
-from apps.notifications.flow_control.limits.bucket import room as free_turns
-from apps.notifications.flow_control.limits.lease import LEASE_PART_SECONDS, Leases
-from apps.notifications.flow_control.limits.stats import stats as counted
-from apps.notifications.flow_control.limits.store import SharedBuckets, shared_rates
+from apps.notifications.flow_control.limits.bucket import Bucket, Grant, RequestClass
 from apps.notifications.providers.base import Reply
 
 log = structlog.get_logger(__name__)
 
-# What is known about a provider is looked at this often; in between it holds, and costs nothing.
-LOOK_SECONDS = 0.5
-# Answers that ask for nothing are told together, this often.
-TELL_SECONDS = 1.0
+# The rate of a provider is read from Redis this often, and cached in between.
+READ_SECONDS = 0.5
+# Replies that ask for nothing are reported together, this often.
+REPORT_SECONDS = 1.0
+# A process takes the tokens of this part of a second in advance, so that single messages need no
+# call to Redis each. What it has not spent soon is lost, so that a pause ends in no burst.
+LEASE_PART_SECONDS, LEASE_SECONDS = 0.05, 0.5
+# A provider that nobody has called for this long begins anew. Longer than any wait queue.
+FORGOTTEN_SECONDS = 3600
+ALONE = "each process has outgoing limits of its own: no Redis"
 
-_paces = shared_rates()
-_buckets = SharedBuckets()
-_leases = Leases()
-_looked: dict[str, tuple[float, AdaptiveRate]] = {}
+RATES: StateType[AdaptiveRate] = StateType(
+    prefix="notifications:pace:",
+    read=lambda fields: AdaptiveRate(**fields),
+    forgotten_seconds=FORGOTTEN_SECONDS,
+)
+BUCKETS: StateType[Bucket] = StateType(
+    prefix="notifications:tokens:",
+    read=lambda fields: Bucket(**fields),
+    forgotten_seconds=FORGOTTEN_SECONDS,
+)
+
+_rates = SharedState(RATES, consequence=ALONE)
+_buckets = SharedState(BUCKETS, consequence=ALONE)
+_cached: dict[str, tuple[float, AdaptiveRate]] = {}
 _pending: dict[str, PendingStats] = {}
-_told_at: dict[str, float] = {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Permit:
-    """How many calls may go now.
-
-    Attributes:
-        count: The first so many.
-        turns: When each of the others should ask again.
-        paused: Whether the provider wants no call at all now.
-    """
-
-    count: int
-    turns: list[datetime] = field(default_factory=list)
-    paused: bool = False
+_reported_at: dict[str, float] = {}
+_leases: dict[tuple[str, RequestClass], tuple[int, float]] = {}
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """A provider's limit as it stands.
+    """The limit of a provider as it is now.
 
     Attributes:
-        per_second: Calls a second that may be made now; None means any number.
+        per_second: Calls a second that may be made; None means any number.
         maximum_per_second: The configured limit.
-        slowed: Whether the provider asked for fewer calls and has not got back to the maximum.
+        slowed: Whether the provider asked for fewer calls and is not back at the maximum.
         paused_until: The provider wants no call before; None where it did not say so.
     """
 
@@ -69,111 +72,115 @@ class Shown:
     paused_until: datetime | None
 
 
-def take(provider: str, *, wanted: int, turn: Turn) -> Permit:
-    """Ask for calls. Free while the provider is unlimited, else one call to Redis at most."""
-    now = time.time()
-    pace = _known(provider, now)
-    rate = allowed(pace, maximum=_maximum(provider))
-    pause = max(0.0, pace.paused_until - now)
+def take(provider: str, *, wanted: int, request: RequestClass) -> Grant:
+    """Ask for calls: no call to Redis without a limit, else one change of a bucket at most."""
+    rate, pause = _allowed(provider)
     if rate is None and not pause:
-        return Permit(count=wanted)
-    rate = rate or FLOOR_PER_SECOND
-    own = 0 if pause else _leases.spend((provider, turn.urgency), wanted=wanted)
-    if own == wanted:
-        return Permit(count=wanted)
-    need = wanted - own
-    spare = int(rate * LEASE_PART_SECONDS)
-    grant = _buckets.take(
-        provider, Demand(need=need, spare=spare, rate=rate, turn=turn, pause_seconds=pause)
-    )
-    if grant.count > need:
-        _leases.add((provider, turn.urgency), grant.count - need)
-    count = own + min(need, grant.count)
-    present = datetime.fromtimestamp(now, UTC)
-    seconds = turns(grant, waiting=wanted - count, rate=rate)
-    return Permit(
-        count=count,
-        turns=[present + timedelta(seconds=each) for each in seconds],
-        paused=pause > 0,
-    )
+        return Grant(count=wanted)
+    need = wanted if pause else wanted - _lease(provider, request, -wanted)
+    if not need:
+        return Grant(count=wanted)
+    grants: list[Grant] = []
+
+    def change(before: Bucket) -> Bucket:
+        after, grant = buckets.taken(
+            before,
+            request,
+            need=need,
+            spare=int((rate or 0.0) * LEASE_PART_SECONDS),
+            rate=rate or FLOOR_PER_SECOND,
+            pause_seconds=pause,
+            now=time.time(),
+        )
+        grants.append(grant)
+        return after
+
+    _buckets.update(provider, change)
+    grant = grants[-1]
+    give_back(provider, count=grant.count - need, request=request)
+    return replace(grant, count=wanted - need + min(need, grant.count))
 
 
-def give_back(provider: str, *, count: int, turn: Turn) -> None:
-    """Give back calls that were not made after all, for the next who asks in this process."""
-    pace = _known(provider, time.time())
-    if count and allowed(pace, maximum=_maximum(provider)) is not None:
-        _leases.add((provider, turn.urgency), count)
+def give_back(provider: str, *, count: int, request: RequestClass) -> None:
+    """Keep tokens of calls that are not made now, for the next request of this process."""
+    if count > 0 and _allowed(provider)[0] is not None:
+        _lease(provider, request, count)
 
 
 def report(provider: str, replies: Iterable[Reply], *, began: float) -> None:
-    """Tell what calls came to: at once where the provider asks for fewer, else once a second.
+    """Report replies: at once where the provider asks for fewer calls, else once a second.
 
     Args:
         provider: Its name.
-        replies: The answers of one chunk.
+        replies: The replies of one chunk.
         began: When its calls began, Unix seconds.
     """
     now = time.time()
-    fresh = counted(replies, began=began)
-    earlier = _pending.get(provider, PendingStats(calls=0, taken=0))
-    together = replace(fresh, calls=fresh.calls + earlier.calls, taken=fresh.taken + earlier.taken)
-    if not fresh.slower and now - _told_at.get(provider, 0.0) < TELL_SECONDS:
-        _pending[provider] = together
+    stats = counted(replies, began=began)
+    earlier = _pending.pop(provider, PendingStats(calls=0, taken=0))
+    stats = replace(stats, calls=stats.calls + earlier.calls, taken=stats.taken + earlier.taken)
+    if not stats.slower and now - _reported_at.get(provider, 0.0) < REPORT_SECONDS:
+        _pending[provider] = stats
         return
-    _pending.pop(provider, None)
-    _told_at[provider] = now
-    maximum = _maximum(provider)
+    _reported_at[provider], maximum = now, _maximum(provider)
     before: list[AdaptiveRate] = []
 
-    def change(pace: AdaptiveRate) -> AdaptiveRate:
-        before.append(pace)
-        return adapted(pace, together, maximum=maximum, now=now)
+    def change(rate: AdaptiveRate) -> AdaptiveRate:
+        before.append(rate)
+        return adapted(rate, stats, maximum=maximum, now=now)
 
-    after = _paces.update(provider, change)
-    _looked[provider] = (now, after)
-    _log_change(provider, before[-1], after)
+    after = _rates.update(provider, change)
+    _cached[provider] = (now, after)
+    if after.cut_at > before[-1].cut_at:
+        log.warning(
+            "provider asks for fewer calls",
+            provider=provider,
+            per_second=after.rate,
+            before=after.cut_from,
+            paused_seconds=round(max(0.0, after.paused_until - now), 1),
+        )
+    elif before[-1].rate is not None and after.rate is None:
+        log.info("provider takes all calls again", provider=provider)
 
 
 def shown(provider: str) -> Shown:
-    """Return a provider's limit as it stands."""
-    pace = _paces.read(provider)
-    maximum = _maximum(provider)
-    paused = pace.paused_until > time.time()
+    """Return the limit of a provider as it is now."""
+    rate, maximum = _rates.read(provider), _maximum(provider)
+    paused = rate.paused_until > time.time()
     return Shown(
-        per_second=allowed(pace, maximum=maximum),
+        per_second=allowed(rate, maximum=maximum),
         maximum_per_second=maximum,
-        slowed=pace.rate is not None,
-        paused_until=datetime.fromtimestamp(pace.paused_until, UTC) if paused else None,
+        slowed=rate.rate is not None,
+        paused_until=datetime.fromtimestamp(rate.paused_until, UTC) if paused else None,
     )
 
 
-def room(provider: str) -> int:
-    """Return how many of those who wait for their turn could go now; 0 where nobody waits."""
-    bucket, now = _buckets.read(provider)
-    pace = _paces.read(provider)
-    if pace.paused_until > time.time():
+def releasable(provider: str) -> int:
+    """Return how many waiting messages could be sent now; 0 where none waits."""
+    limit, bucket = shown(provider), _buckets.read(provider)
+    if limit.paused_until:
         return 0
-    return free_turns(bucket, rate=allowed(pace, maximum=_maximum(provider)), now=now)
+    return buckets.releasable(bucket, rate=limit.per_second, now=time.time())
 
 
-def end_lines(provider: str) -> None:
-    """Forget the turns that were given out: nobody waits for them any more."""
-    _buckets.end_lines(provider)
+def end_queues(provider: str) -> None:
+    """Forget the times that were given out: no message waits for them any more."""
+    _buckets.update(provider, lambda bucket: replace(bucket, queues={}))
 
 
 def lift(provider: str) -> None:
     """Forget what a provider asked for; its configured maximum stays."""
-    _looked.pop(provider, None)
-    _paces.update(provider, lambda _: AdaptiveRate())
+    _cached.pop(provider, None)
+    _rates.update(provider, lambda _: AdaptiveRate())
     log.warning("provider limit lifted by hand", provider=provider)
 
 
 def forget() -> None:
-    """Begin anew, for tests: what this process remembers and keeps."""
-    global _paces, _buckets, _leases
-    _paces, _buckets, _leases = shared_rates(), SharedBuckets(), Leases()
-    for memory in (_looked, _pending, _told_at):
-        memory.clear()
+    """Forget what this process keeps, as a new one would; for tests."""
+    _rates.forget()
+    _buckets.forget()
+    for kept in (_cached, _pending, _reported_at, _leases):
+        kept.clear()
 
 
 def _maximum(provider: str) -> float | None:
@@ -181,22 +188,22 @@ def _maximum(provider: str) -> float | None:
     return found
 
 
-def _known(provider: str, now: float) -> AdaptiveRate:
-    looked_at, pace = _looked.get(provider, (0.0, AdaptiveRate()))
-    if now - looked_at >= LOOK_SECONDS:
-        pace = _paces.read(provider)
-        _looked[provider] = (now, pace)
-    return pace
+def _allowed(provider: str) -> tuple[float | None, float]:
+    """Return the calls a second that may be made, and for how many seconds none."""
+    now = time.time()
+    read_at, rate = _cached.get(provider, (0.0, AdaptiveRate()))
+    if now - read_at >= READ_SECONDS:
+        rate = _rates.read(provider)
+        _cached[provider] = (now, rate)
+    return allowed(rate, maximum=_maximum(provider)), max(0.0, rate.paused_until - now)
 
 
-def _log_change(provider: str, before: AdaptiveRate, after: AdaptiveRate) -> None:
-    if after.cut_at > before.cut_at:
-        log.warning(
-            "provider asks for fewer calls",
-            provider=provider,
-            per_second=after.rate,
-            before=after.cut_from,
-            paused_seconds=round(max(0.0, after.paused_until - after.cut_at), 1),
-        )
-    elif before.rate is not None and after.rate is None:
-        log.info("provider takes all calls again", provider=provider)
+def _lease(provider: str, request: RequestClass, change: int) -> int:
+    """Add tokens to the lease of this process, or spend some; return how many were spent."""
+    now = time.monotonic()
+    with _lock:
+        left, until = _leases.get((provider, request), (0, 0.0))
+        left = left if now < until else 0
+        after = max(0, left + change)
+        _leases[provider, request] = (after, now + LEASE_SECONDS if change > 0 else until)
+    return left - after

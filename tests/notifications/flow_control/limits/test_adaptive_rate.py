@@ -22,12 +22,12 @@ NOW = 1_000_000.0
 
 
 def after_calls(per_second: int, *, seconds: int = 4, maximum: float | None = None) -> AdaptiveRate:
-    """Make the pace of a provider that took so many calls in each of the seconds before NOW."""
-    pace = AdaptiveRate()
+    """Return what is known of a provider that took so many calls each second before NOW."""
+    known = AdaptiveRate()
     for second in range(seconds):
         stats = PendingStats(calls=per_second, taken=per_second)
-        pace = adapted(pace, stats, maximum=maximum, now=NOW - seconds + second)
-    return pace
+        known = adapted(known, stats, maximum=maximum, now=NOW - seconds + second)
+    return known
 
 
 def refused(calls: int, *, slower: int, began: float = NOW, pause: float = 0.0) -> PendingStats:
@@ -45,10 +45,10 @@ def test_the_maximum_holds_from_the_beginning() -> None:
 
 
 def test_a_provider_that_asks_for_fewer_calls_gets_half_of_what_was_seen() -> None:
-    pace = after_calls(100)
-    assert 90 <= seen_per_second(pace, now=NOW) <= 110
+    known = after_calls(100)
+    assert 90 <= seen_per_second(known, now=NOW) <= 110
 
-    cut = adapted(pace, refused(10, slower=10), maximum=None, now=NOW)
+    cut = adapted(known, refused(10, slower=10), maximum=None, now=NOW)
 
     assert cut.cut_from >= 90
     assert allowed(cut, maximum=None) == cut.cut_from * CUT_TO
@@ -82,18 +82,18 @@ def test_one_call_under_a_hardly_used_limit_does_not_cut_it_to_nothing() -> None
 
 
 def test_a_few_refusals_among_many_calls_speak_of_single_recipients() -> None:
-    pace = adapted(after_calls(100), refused(100, slower=4), maximum=None, now=NOW)
+    known = adapted(after_calls(100), refused(100, slower=4), maximum=None, now=NOW)
 
-    assert pace.rate is None
+    assert known.rate is None
 
 
 def test_it_is_never_cut_below_the_floor_nor_below_a_smaller_maximum() -> None:
     for maximum, floor in ((None, FLOOR_PER_SECOND), (0.2, 0.2)):
-        pace = AdaptiveRate()
+        known = AdaptiveRate()
         for second in range(20):
             stats = refused(1, slower=1, began=NOW + second * 2)
-            pace = adapted(pace, stats, maximum=maximum, now=NOW + second * 2)
-        assert allowed(pace, maximum=maximum) == floor
+            known = adapted(known, stats, maximum=maximum, now=NOW + second * 2)
+        assert allowed(known, maximum=maximum) == floor
 
 
 def test_success_raises_it_by_the_same_each_second_however_often_it_is_told() -> None:
@@ -113,35 +113,35 @@ def test_success_raises_it_by_the_same_each_second_however_often_it_is_told() ->
 
 
 def cut_again_and_again(*, taken: int) -> AdaptiveRate:
-    """Make the pace of a provider that took a hundred a second, and then refused nearly all."""
-    pace = after_calls(100)
+    """Return what is known of a provider that took 100 a second, and then refused nearly all."""
+    known = after_calls(100)
     for second in range(0, 30, 2):
         now = NOW + second
         stats = PendingStats(calls=taken + 10, taken=taken, slower=10, began=now)
-        pace = adapted(pace, stats, maximum=None, now=now)
-    return pace
+        known = adapted(known, stats, maximum=None, now=now)
+    return known
 
 
-def rate_after(pace: AdaptiveRate, *, seconds: int) -> float:
+def rate_after(known: AdaptiveRate, *, seconds: int) -> float:
     for second in range(1, seconds + 1):
-        used = int(pace.rate or 0) + 1
-        pace = adapted(
-            pace, PendingStats(calls=used, taken=used), maximum=None, now=NOW + 30 + second
+        used = int(known.rate or 0) + 1
+        known = adapted(
+            known, PendingStats(calls=used, taken=used), maximum=None, now=NOW + 30 + second
         )
-    return pace.rate or 0
+    return known.rate or 0
 
 
 def test_a_server_that_refused_everything_for_a_while_is_back_within_seconds() -> None:
-    pace = cut_again_and_again(taken=0)
+    known = cut_again_and_again(taken=0)
 
-    assert pace.rate == FLOOR_PER_SECOND
-    assert 40 <= rate_after(pace, seconds=7) <= 60
+    assert known.rate == FLOOR_PER_SECOND
+    assert 40 <= rate_after(known, seconds=7) <= 60
 
 
 def test_a_server_that_took_some_all_the_while_is_approached_slowly() -> None:
-    pace = cut_again_and_again(taken=3)
+    known = cut_again_and_again(taken=3)
 
-    assert rate_after(pace, seconds=7) < 15
+    assert rate_after(known, seconds=7) < 15
 
 
 def test_silence_raises_nothing() -> None:
@@ -154,32 +154,32 @@ def test_silence_raises_nothing() -> None:
 
 
 def test_with_a_maximum_it_rises_up_to_that_and_is_off() -> None:
-    pace = adapted(after_calls(50, maximum=50), refused(50, slower=9), maximum=50, now=NOW)
+    known = adapted(after_calls(50, maximum=50), refused(50, slower=9), maximum=50, now=NOW)
     for second in range(1, 40):
-        assert (allowed(pace, maximum=50) or 0) <= 50
-        pace = adapted(pace, PendingStats(calls=40, taken=40), maximum=50, now=NOW + second)
+        assert (allowed(known, maximum=50) or 0) <= 50
+        known = adapted(known, PendingStats(calls=40, taken=40), maximum=50, now=NOW + second)
 
-    assert pace.rate is None
+    assert known.rate is None
 
 
 def test_without_a_maximum_it_is_off_when_twice_as_much_is_allowed_as_is_asked_for() -> None:
-    pace = adapted(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
+    known = adapted(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
     second = 0
-    while pace.rate is not None:
+    while known.rate is not None:
         second += 1
         assert second < 200
-        pace = adapted(pace, PendingStats(calls=40, taken=40), maximum=None, now=NOW + second)
+        known = adapted(known, PendingStats(calls=40, taken=40), maximum=None, now=NOW + second)
 
     assert second >= CALM_SECONDS
 
 
 def test_while_it_is_used_up_it_goes_on_rising_and_stays_on() -> None:
-    pace = adapted(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
+    known = adapted(after_calls(100), refused(100, slower=100), maximum=None, now=NOW)
     for second in range(1, 60):
-        used = int(pace.rate or 0)
-        pace = adapted(pace, PendingStats(calls=used, taken=used), maximum=None, now=NOW + second)
+        used = int(known.rate or 0)
+        known = adapted(known, PendingStats(calls=used, taken=used), maximum=None, now=NOW + second)
 
-    assert (pace.rate or 0) > 100
+    assert (known.rate or 0) > 100
 
 
 def test_a_pause_is_kept_up_to_its_bound_and_raises_nothing_meanwhile() -> None:
@@ -194,9 +194,9 @@ def test_a_pause_is_kept_up_to_its_bound_and_raises_nothing_meanwhile() -> None:
 
 
 def test_a_clock_that_was_set_back_begins_a_new_window() -> None:
-    pace = adapted(after_calls(100), PendingStats(calls=7, taken=7), maximum=None, now=NOW - 5000)
+    known = adapted(after_calls(100), PendingStats(calls=7, taken=7), maximum=None, now=NOW - 5000)
 
-    assert (pace.window_began, pace.calls) == (NOW - 5000, 7)
+    assert (known.window_began, known.calls) == (NOW - 5000, 7)
 
 
 answers = st.lists(
@@ -215,31 +215,31 @@ answers = st.lists(
 def test_whatever_comes_it_stays_between_floor_and_maximum_and_recovers(
     steps: list[tuple[float, int, float, float, float]], maximum: float | None
 ) -> None:
-    pace, now = AdaptiveRate(), NOW
+    known, now = AdaptiveRate(), NOW
     for passed, calls, part, ago, pause in steps:
         now += passed
         slower = int(calls * part)
         stats = refused(calls, slower=slower, began=now - ago, pause=pause)
-        pace = adapted(pace, stats, maximum=maximum, now=now)
-        rate = allowed(pace, maximum=maximum)
+        known = adapted(known, stats, maximum=maximum, now=now)
+        rate = allowed(known, maximum=maximum)
         if maximum is not None:
             assert rate is not None
             assert rate <= maximum
         assert rate is None or rate >= min(FLOOR_PER_SECOND, maximum or FLOOR_PER_SECOND)
-        assert pace.paused_until <= now + PAUSE_SECONDS_MAX
+        assert known.paused_until <= now + PAUSE_SECONDS_MAX
 
     # One call a second, taken each time, is all that it needs to come back.
-    now = max(now, pace.paused_until)
-    pace = replace(pace, raised_at=now)
+    now = max(now, known.paused_until)
+    known = replace(known, raised_at=now)
     for _ in range(6000):
-        if pace.rate is None:
+        if known.rate is None:
             break
         now += 1
-        pace = adapted(pace, PendingStats(calls=1, taken=1), maximum=maximum, now=now)
-    assert allowed(pace, maximum=maximum) == maximum
+        known = adapted(known, PendingStats(calls=1, taken=1), maximum=maximum, now=now)
+    assert allowed(known, maximum=maximum) == maximum
 
 
 def test_the_window_is_short() -> None:
-    pace = after_calls(100)
+    known = after_calls(100)
 
-    assert seen_per_second(pace, now=NOW + 10 * SEEN_SECONDS) < 20
+    assert seen_per_second(known, now=NOW + 10 * SEEN_SECONDS) < 20

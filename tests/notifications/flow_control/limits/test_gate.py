@@ -1,10 +1,9 @@
-"""Limits as the pipeline asks them: shared, cheap, and there without Redis."""
+"""The limits as the pipeline uses them: shared, cheap, and working without Redis."""
 
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -13,12 +12,12 @@ import redis
 
 from apps.notifications.broker.topology import Urgency
 from apps.notifications.flow_control import breakers, limits
-from apps.notifications.flow_control.limits import Turn, gate
+from apps.notifications.flow_control.limits import Grant, RequestClass, gate
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Reply
 
-TURN = Turn()
-BULK = Turn(urgency=Urgency.BULK)
+NORMAL = RequestClass()
+BULK = RequestClass(urgency=Urgency.BULK)
 TAKEN = Reply(outcome=Outcome.ACCEPTED)
 SLOWER = Reply(outcome=Outcome.RATE_LIMITED)
 
@@ -42,30 +41,27 @@ def report(name: str, *replies: Reply) -> None:
     limits.report(name, replies, began=time.time())
 
 
-def test_unlimited_and_unprovoked_everything_goes(name: str) -> None:
-    assert limits.take(name, wanted=100, turn=BULK) == limits.Permit(count=100)
+def test_without_a_limit_all_calls_may_be_made(name: str) -> None:
+    assert limits.take(name, wanted=100, request=BULK) == Grant(count=100)
 
 
-def test_under_a_maximum_the_rest_waits_for_its_turn(limited: Callable[[float], str]) -> None:
-    permit = limits.take(limited(30), wanted=100, turn=Turn(urgency=Urgency.URGENT))
-    waits = [(turn - datetime.now(UTC)).total_seconds() for turn in permit.turns]
+def test_under_a_maximum_the_rest_waits_at_the_rate(limited: Callable[[float], str]) -> None:
+    grant = limits.take(limited(30), wanted=100, request=RequestClass(urgency=Urgency.URGENT))
 
-    assert permit.count == 30
-    assert len(waits) == 70
-    assert waits == sorted(waits)
-    assert 70 / 30 - 0.5 < waits[-1] < 70 / 30 + 0.5
+    assert grant.count == 30
+    assert grant.wait_seconds == pytest.approx([place / 30 for place in range(1, 71)])
 
 
 def test_a_provider_that_asks_for_fewer_calls_is_slowed_down_and_it_is_logged(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    limits.take(name, wanted=100, turn=TURN)
+    limits.take(name, wanted=100, request=NORMAL)
     report(name, *[SLOWER] * 40, *[TAKEN] * 60)
 
     shown = limits.shown(name)
     assert shown.slowed
     assert shown.per_second == 50
-    assert limits.take(name, wanted=100, turn=Turn(urgency=Urgency.URGENT)).count == 50
+    assert limits.take(name, wanted=100, request=RequestClass(urgency=Urgency.URGENT)).count == 50
     assert "provider asks for fewer calls" in caplog.text
     assert name in caplog.text
 
@@ -85,19 +81,19 @@ def test_an_answer_that_ends_the_session_asks_for_fewer_calls(name: str) -> None
         Reply(outcome=Outcome.REJECTED),
     ],
 )
-def test_other_answers_slow_nobody_down(name: str, reply: Reply) -> None:
+def test_other_replies_do_not_lower_the_rate(name: str, reply: Reply) -> None:
     report(name, *[reply] * 20)
 
     assert limits.shown(name).per_second is None
 
 
-def test_a_provider_that_wants_no_call_is_left_alone_until_it_does(name: str) -> None:
+def test_a_provider_that_wants_no_call_is_paused(name: str) -> None:
     report(name, Reply(outcome=Outcome.RATE_LIMITED, pause_seconds=20))
 
-    permit = limits.take(name, wanted=2, turn=TURN)
+    grant = limits.take(name, wanted=2, request=NORMAL)
 
-    assert (permit.count, permit.paused) == (0, True)
-    assert min(permit.turns).timestamp() >= time.time() + 19
+    assert (grant.count, grant.paused) == (0, True)
+    assert min(grant.wait_seconds) >= 19
     assert limits.shown(name).paused_until is not None
 
 
@@ -106,29 +102,31 @@ def test_staff_can_lift_what_a_provider_asked_for(name: str) -> None:
 
     limits.lift(name)
 
-    assert limits.take(name, wanted=100, turn=TURN).count == 100
+    assert limits.take(name, wanted=100, request=NORMAL).count == 100
     assert not limits.shown(name).slowed
 
 
-def test_calls_that_were_not_made_are_there_for_the_next(limited: Callable[[float], str]) -> None:
+def test_tokens_of_calls_that_were_not_made_are_used_by_the_next_request(
+    limited: Callable[[float], str],
+) -> None:
     name = limited(10)
-    urgent = Turn(urgency=Urgency.URGENT)
-    assert limits.take(name, wanted=10, turn=urgent).count == 10
+    urgent = RequestClass(urgency=Urgency.URGENT)
+    assert limits.take(name, wanted=10, request=urgent).count == 10
 
-    limits.give_back(name, count=4, turn=urgent)
+    limits.give_back(name, count=4, request=urgent)
 
-    assert limits.take(name, wanted=10, turn=urgent).count == 4
+    assert limits.take(name, wanted=10, request=urgent).count == 4
 
 
 def cost_per_notification(name: str) -> float:
-    """Ask and tell for a chunk of a hundred as the pipeline does, and return seconds for each."""
+    """Admit and report chunks of a hundred as the pipeline does; return seconds a notification."""
     replies = [TAKEN] * 100
     best = 1.0
     for _ in range(5):
         started = time.perf_counter()
         for _ in range(20):
             breakers.admit(name, wanted=100)
-            limits.take(name, wanted=100, turn=BULK)
+            limits.take(name, wanted=100, request=BULK)
             breakers.report(name, breakers.tally(replies))
             limits.report(name, replies, began=started)
         best = min(best, (time.perf_counter() - started) / (20 * 100))
@@ -157,16 +155,16 @@ def no_redis() -> Iterator[None]:
 
 
 @pytest.mark.services
-def test_those_who_come_one_by_one_do_not_ask_redis_each_time(
+def test_single_messages_do_not_call_redis_each_time(
     limited: Callable[[float], str], caplog: pytest.LogCaptureFixture
 ) -> None:
     name = limited(1000)
-    limits.take(name, wanted=1, turn=TURN)
+    limits.take(name, wanted=1, request=NORMAL)
 
     with no_redis():
-        counts = [limits.take(name, wanted=1, turn=TURN).count for _ in range(50)]
+        counts = [limits.take(name, wanted=1, request=NORMAL).count for _ in range(50)]
 
-    # A twentieth of what flows in within a second was leased, so nobody noticed the outage.
+    # The tokens of a twentieth of a second were leased, so that the outage was not noticed.
     assert counts == [1] * 50
     assert "no Redis" not in caplog.text
 
@@ -174,15 +172,15 @@ def test_those_who_come_one_by_one_do_not_ask_redis_each_time(
 @pytest.mark.services
 def test_workers_share_the_tokens(limited: Callable[[float], str]) -> None:
     name = limited(40)
-    urgent = Turn(urgency=Urgency.URGENT)
+    urgent = RequestClass(urgency=Urgency.URGENT)
 
     with ThreadPoolExecutor(8) as pool:
-        permits = list(pool.map(lambda _: limits.take(name, wanted=20, turn=urgent), range(8)))
+        grants = list(pool.map(lambda _: limits.take(name, wanted=20, request=urgent), range(8)))
 
-    assert 40 <= sum(permit.count for permit in permits) <= 44
-    # Each of those who wait has a turn of its own, whichever worker asked.
-    turns = sorted(turn for permit in permits for turn in permit.turns)
-    assert (turns[-1] - turns[0]).total_seconds() > 2.5
+    assert 40 <= sum(grant.count for grant in grants) <= 44
+    # Each message that waits has a time of its own, whichever worker asked.
+    waits = sorted(wait for grant in grants for wait in grant.wait_seconds)
+    assert waits[-1] - waits[0] > 2.5
 
 
 @pytest.mark.services
@@ -193,7 +191,7 @@ def test_another_process_slows_down_within_half_a_second(name: str) -> None:
     gate.forget()
 
     assert limits.shown(name) == slowed
-    assert limits.take(name, wanted=100, turn=TURN).count < 100
+    assert limits.take(name, wanted=100, request=NORMAL).count < 100
 
 
 @pytest.mark.services
@@ -204,4 +202,4 @@ def test_without_redis_each_process_has_the_limit_for_itself(
     with no_redis():
         report(name, *[SLOWER] * 10)
 
-        assert limits.take(name, wanted=100, turn=TURN).count < 10
+        assert limits.take(name, wanted=100, request=NORMAL).count < 10
