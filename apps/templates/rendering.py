@@ -1,14 +1,14 @@
 """The front door for senders: pin a version, say what is missing, render, preview."""
 
-import time
-from collections import OrderedDict
+import math
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 from uuid import UUID
 
 from apps.common.languages import fallbacks
+from apps.common.ttl_cache import TtlCache
 from apps.templates.builtin import texts as builtin
 from apps.templates.composing import (
     EmailContent,
@@ -106,31 +106,31 @@ class Preview:
 class _Published:
     default_language: str
     by_language: Mapping[str, PinnedTemplate]
-    good_until: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Loaded:
-    parsed: ParsedContent
+    """A version; one that can no longer be parsed fails its own messages only."""
+
+    parsed: ParsedContent | None
     required: frozenset[str]
 
 
-_lock = Lock()
-_published: dict[str, _Published] = {}
-_loaded: OrderedDict[UUID, _Loaded | None] = OrderedDict()
-_facts: OrderedDict[UUID, tuple[TemplateFacts, float]] = OrderedDict()
+_published: TtlCache[str, _Published] = TtlCache(seconds=CACHE_SECONDS, size=PINNED_CODES_LIMIT)
+_facts: TtlCache[UUID, TemplateFacts] = TtlCache(seconds=CACHE_SECONDS, size=PARSED_VERSIONS_LIMIT)
+# What a version says never changes.
+_loaded: TtlCache[UUID, _Loaded] = TtlCache(seconds=math.inf, size=PARSED_VERSIONS_LIMIT)
 
 
 def forget(code: str | None = None) -> None:
     """Drop what this process remembers of a template; of all of them without a code."""
-    with _lock:
-        if code is None:
-            _published.clear()
-            _loaded.clear()
-        else:
-            _published.pop(code, None)
-        # Facts are few and cheap, and keyed by version: all go.
-        _facts.clear()
+    if code is None:
+        _published.clear()
+        _loaded.clear()
+    else:
+        _published.forget(code)
+    # Facts are few and cheap, and their keys are versions: all are dropped.
+    _facts.clear()
 
 
 def pin(code: str, *, language: str | None, locale: str | None) -> PinnedTemplate:
@@ -142,9 +142,7 @@ def pin(code: str, *, language: str | None, locale: str | None) -> PinnedTemplat
     Raises:
         UnknownTemplate: There is no such code.
     """
-    published = _published.get(code)
-    if published is None or published.good_until < time.monotonic():
-        published = _read_published(code)
+    published = _published.get(code) or _read_published(code)
     for wanted in (language, locale, published.default_language):
         for tag in fallbacks(wanted):
             found = published.by_language.get(tag)
@@ -154,7 +152,6 @@ def pin(code: str, *, language: str | None, locale: str | None) -> PinnedTemplat
 
 
 def _read_published(code: str) -> _Published:
-    good_until = time.monotonic() + CACHE_SECONDS
     versions = TemplateVersion.objects.filter(template__code=code, published=True)
     found = list(versions.select_related("template").defer("content"))
     if not found:
@@ -162,12 +159,8 @@ def _read_published(code: str) -> _Published:
     published = _Published(
         default_language=found[0].template.default_language,
         by_language={version.language: _pinned(version) for version in found},
-        good_until=good_until,
     )
-    with _lock:
-        if len(_published) >= PINNED_CODES_LIMIT:
-            _published.clear()
-        _published[code] = published
+    _published.put(code, published)
     return published
 
 
@@ -197,25 +190,21 @@ def load_versions(version_ids: Collection[UUID]) -> dict[UUID, TemplateFacts]:
     Returns:
         What sending depends on, at most ``CACHE_SECONDS`` old. Ids that do not exist are not in.
     """
-    now = time.monotonic()
-    with _lock:
-        known = {
-            version_id: entry[0]
-            for version_id in version_ids
-            if (entry := _facts.get(version_id)) and entry[1] >= now and version_id in _loaded
-        }
-        for version_id in known:
-            _loaded.move_to_end(version_id)
+    known = {
+        version_id: facts
+        for version_id in version_ids
+        if (facts := _facts.get(version_id)) and _loaded.get(version_id)
+    }
     wanted = [version_id for version_id in version_ids if version_id not in known]
     if not wanted:
         return known
-    unparsed = [version_id for version_id in wanted if version_id not in _loaded]
+    unparsed = [version_id for version_id in wanted if not _loaded.get(version_id)]
     versions = TemplateVersion.objects.filter(pk__in=wanted).select_related("template")
     for version in versions if unparsed else versions.defer("content"):
         facts = _facts_of(version.template)
         if version.pk in unparsed:
-            _remember(_loaded, version.pk, _load(version))
-        _remember(_facts, version.pk, (facts, now + CACHE_SECONDS))
+            _loaded.put(version.pk, _load(version))
+        _facts.put(version.pk, facts)
         known[version.pk] = facts
     return known
 
@@ -230,20 +219,11 @@ def _facts_of(template: Template) -> TemplateFacts:
     )
 
 
-def _load(version: TemplateVersion) -> _Loaded | None:
-    """Parse a version; None for one that no longer parses, which only fails its own messages."""
-    try:
+def _load(version: TemplateVersion) -> _Loaded:
+    parsed: ParsedContent | None = None
+    with suppress(TemplateSyntaxError):
         parsed = parse_stored(version.template.channel, version.content)
-    except TemplateSyntaxError:
-        return None
     return _Loaded(parsed=parsed, required=frozenset(version.required))
-
-
-def _remember(cache: OrderedDict[UUID, Any], key: UUID, value: Any) -> None:
-    with _lock:
-        cache[key] = value
-        while len(cache) > PARSED_VERSIONS_LIMIT:
-            cache.popitem(last=False)
 
 
 def render(version_id: UUID, variables: Mapping[str, Any]) -> EmailContent | PushContent:
@@ -256,7 +236,7 @@ def render(version_id: UUID, variables: Mapping[str, Any]) -> EmailContent | Pus
     if loaded is None:
         load_versions([version_id])
         loaded = _loaded.get(version_id)
-    if loaded is None:
+    if loaded is None or loaded.parsed is None:
         raise RenderError("the version does not exist or can no longer be parsed")
     missing = missing_paths(loaded.required, variables)
     if missing:
@@ -298,7 +278,7 @@ def preview(
             raise UnknownVersion(version)
         chosen = found
     loaded = _load(chosen)
-    if loaded is None:
+    if loaded.parsed is None:
         raise RenderError("the version can no longer be parsed")
     return Preview(
         content=compose(loaded.parsed, variables),

@@ -1,10 +1,10 @@
 """Which version a notification gets: the language chain and what the process remembers."""
 
-import time
 from typing import Any
 
 import pytest
 
+from apps.common.ttl_cache import TtlCache
 from apps.templates import rendering
 from apps.templates.models import Template, TemplateVersion
 from tests.templates.conftest import EMAIL, Api
@@ -74,13 +74,15 @@ def test_pinning_again_asks_no_database(django_assert_num_queries: Any) -> None:
 def test_another_process_is_noticed_after_a_few_seconds(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = 0.0
+    cache = TtlCache[str, Any](seconds=rendering.CACHE_SECONDS, size=10, clock=lambda: now)
+    monkeypatch.setattr(rendering, "_published", cache)
     api.post("", EMAIL)
     rendering.pin("welcome", language=None, locale=None)
-    now = time.monotonic()
     Template.objects.update(category="news")  # As another process would, behind our back.
 
     assert rendering.pin("welcome", language=None, locale=None).category == "general"
-    monkeypatch.setattr(time, "monotonic", lambda: now + rendering.CACHE_SECONDS + 1)
+    now = rendering.CACHE_SECONDS
     assert rendering.pin("welcome", language=None, locale=None).category == "news"
 
 
