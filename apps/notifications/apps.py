@@ -21,9 +21,9 @@ class NotificationsConfig(AppConfig):
             connection_checks,  # noqa: F401
         )
         from apps.notifications.operations.roles import seed_roles  # noqa: PLC0415 - as above.
-        from apps.notifications.privacy.erasure import erase_what_was_sent  # noqa: PLC0415 - as above.
+        from apps.notifications.privacy.erase_notifications import erase_notifications  # noqa: PLC0415 - as above.
         from apps.users import contacts  # noqa: PLC0415 - as above.
 
         contacts.send_account_mails_by(account_mails.Mailer())
-        contacts.also_erase(erase_what_was_sent)
+        contacts.also_erase(erase_notifications)
         post_migrate.connect(seed_roles, sender=self, dispatch_uid="notifications.seed_roles")

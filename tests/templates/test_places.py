@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 
 from apps.templates.engine.html_tokenizer import follow, values
 from apps.templates.engine.limits import Meter
-from apps.templates.engine.places import START, Kind, Mode, Place
+from apps.templates.engine.places import START, Mode, Place, ValueKind
 from apps.templates.engine.syntax import TemplateSyntaxError, parse
 from tests.templates.test_links import schemes_of
 
@@ -160,25 +160,25 @@ def test_what_is_in_a_conditional_comment_may_be_read_or_not() -> None:
 
 
 KINDS = [
-    ("a", "href", Kind.ADDRESS),
-    ("svg", "xlink:href", Kind.ADDRESS),
-    ("a", "hrefx", Kind.PLAIN),
-    ("a", "data-href", Kind.PLAIN),
-    ("a", "?", Kind.ADDRESS),
-    ("img", "srcset", Kind.ADDRESSES),
-    ("p", "style", Kind.CSS),
-    ("p", "onclick", Kind.SCRIPT),
-    ("meta", "content", Kind.REFRESH),
-    ("p", "content", Kind.PLAIN),
-    ("animate", "values", Kind.ADDRESS),
-    ("animatemotion", "from", Kind.ADDRESS),
-    ("p", "to", Kind.PLAIN),
+    ("a", "href", ValueKind.ADDRESS),
+    ("svg", "xlink:href", ValueKind.ADDRESS),
+    ("a", "hrefx", ValueKind.PLAIN),
+    ("a", "data-href", ValueKind.PLAIN),
+    ("a", "?", ValueKind.ADDRESS),
+    ("img", "srcset", ValueKind.ADDRESSES),
+    ("p", "style", ValueKind.CSS),
+    ("p", "onclick", ValueKind.SCRIPT),
+    ("meta", "content", ValueKind.REFRESH),
+    ("p", "content", ValueKind.PLAIN),
+    ("animate", "values", ValueKind.ADDRESS),
+    ("animatemotion", "from", ValueKind.ADDRESS),
+    ("p", "to", ValueKind.PLAIN),
 ]
 
 
 @pytest.mark.parametrize(("tag", "attribute", "kind"), KINDS)
 def test_the_name_of_an_attribute_says_what_its_value_is(
-    tag: str, attribute: str, kind: Kind
+    tag: str, attribute: str, kind: ValueKind
 ) -> None:
     assert Place(Mode.DOUBLE, tag=tag, attribute=attribute).kind is kind
 

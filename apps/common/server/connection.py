@@ -27,7 +27,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NEVER = math.inf
 
 
-class State(Enum):
+class Phase(Enum):
     """What a connection waits for."""
 
     HEAD = auto()
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._body_began = 0.0
         self._refused_as = HTTPStatus.BAD_REQUEST
         self._is_half_closed = self._is_ending = self._is_lost = self._keeps = False
-        self.state = State.HEAD
+        self.phase = Phase.HEAD
         self.deadline = NEVER
 
     # What asyncio tells.
@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
             "SERVER_NAME": here[0],
             "SERVER_PORT": str(here[1]),
         }
-        self._wait_for(State.HEAD, self._limits.head_seconds)
+        self._wait_for(Phase.HEAD, self._limits.head_seconds)
         self._uvicorn.connections.add(self)  # type: ignore[arg-type]  # it names its own classes.
         self._server.opened(self)
 
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
         if self._request is not None and self._request.head_complete:
             self._request.break_off()
             self._hand_over(self._request)
-        return self.state in {State.THREAD, State.TAKING}
+        return self.phase in {Phase.THREAD, Phase.TAKING}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything but what a thread has."""
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._writer.is_slow = False
-        if self.state is State.TAKING:
+        if self.phase is Phase.TAKING:
             self._send_on()
 
     # What the server asks for.
@@ -148,12 +148,12 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """End after what has begun; uvicorn asks for it when the process is to end."""
         self._is_ending = True
-        if self.state is State.HEAD and self._request is None:
+        if self.phase is Phase.HEAD and self._request is None:
             self._transport.close()
 
     def expire(self) -> None:
         """End what has taken too long."""
-        if self.state is State.BODY and self._request is not None:
+        if self.phase is Phase.BODY and self._request is not None:
             self._request.refuse(too_slow())
             self._hand_over(self._request)
         else:
@@ -168,8 +168,8 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._request = Request(self._limits.bodies, self._server.holding)
-        if self.state is State.HEAD:
-            self._wait_for(State.HEAD, self._limits.head_seconds)
+        if self.phase is Phase.HEAD:
+            self._wait_for(Phase.HEAD, self._limits.head_seconds)
 
     def on_url(self, url: bytes) -> None:
         """Take a part of what is asked for."""
@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
             else:
                 request.refuse(too_large(limit))
             self._hand_over(request)
-        elif request.has_body and self.state is State.HEAD:
+        elif request.has_body and self.phase is Phase.HEAD:
             self._await_body(request)
         is_next = self._current in {None, request}
         if request.expects_continue and request.has_body and not request.refusal and is_next:
@@ -219,7 +219,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
         if request.refusal is not None or request.is_read_while_it_comes:
             self._hand_over(request)
-        elif self.state is State.BODY:
+        elif self.phase is Phase.BODY:
             self.deadline = self._body_began + request.seconds
 
     def on_message_complete(self) -> None:
@@ -231,13 +231,13 @@ class Connection(asyncio.Protocol):
 
     # Reading.
 
-    def _wait_for(self, state: State, seconds: float) -> None:
-        self.state = state
+    def _wait_for(self, phase: Phase, seconds: float) -> None:
+        self.phase = phase
         self.deadline = self._loop.time() + seconds
 
     def _await_body(self, request: Request) -> None:
         self._body_began = self._loop.time()
-        self._wait_for(State.BODY, request.seconds)
+        self._wait_for(Phase.BODY, request.seconds)
 
     def _may_be_large(self, request: Request) -> bool:
         return request.environ["PATH_INFO"].rstrip("/") in self._server.large_body_paths
@@ -270,7 +270,7 @@ class Connection(asyncio.Protocol):
         if request.handed_over:
             return
         request.handed_over = True
-        if self._current is None and self.state is not State.TAKING:
+        if self._current is None and self.phase is not Phase.TAKING:
             self._begin(request)
         else:
             self._waiting.append(request)
@@ -278,7 +278,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         self._current = request
-        self._wait_for(State.THREAD, NEVER)
+        self._wait_for(Phase.THREAD, NEVER)
         self._uvicorn.total_requests += 1
         self._server.work_on(request, self._tell)
 
@@ -318,7 +318,7 @@ class Connection(asyncio.Protocol):
         if self._writer.send_on():
             self._answered()
             return
-        self._wait_for(State.TAKING, self._limits.bodies.allowance(self._writer.waiting_bytes))
+        self._wait_for(Phase.TAKING, self._limits.bodies.allowance(self._writer.waiting_bytes))
         self._transport.pause_reading()
 
     def _answered(self) -> None:
@@ -330,11 +330,11 @@ class Connection(asyncio.Protocol):
             return
         self._transport.resume_reading()
         if self._request is None:
-            self._wait_for(State.HEAD, self._limits.idle_seconds)
+            self._wait_for(Phase.HEAD, self._limits.idle_seconds)
         elif self._request.head_complete:
             self._await_body(self._request)
         else:
-            self._wait_for(State.HEAD, self._limits.head_seconds)
+            self._wait_for(Phase.HEAD, self._limits.head_seconds)
 
     def _close(self) -> None:
         self._parser = None
@@ -343,7 +343,7 @@ class Connection(asyncio.Protocol):
             return
         size = self._writer.waiting_bytes
         self._wait_for(
-            State.LINGERING, self._limits.bodies.allowance(size) if size else LINGERING_SECONDS
+            Phase.LINGERING, self._limits.bodies.allowance(size) if size else LINGERING_SECONDS
         )
         self._transport.resume_reading()
         self._transport.write_eof()

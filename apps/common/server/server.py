@@ -12,7 +12,7 @@ import structlog
 
 from apps.common.server.answers import Answer, Start, answer_of, plain
 from apps.common.server.bodies import BodyLimits, Holding
-from apps.common.server.connection import Connection, State
+from apps.common.server.connection import Connection, Phase
 from apps.common.server.pool import Pool
 from apps.common.server.requests import Request
 
@@ -112,7 +112,7 @@ class Server:
         self._connections.add(connection)
         if len(self._connections) <= self._most:
             return
-        waiting = [other for other in self._connections if other.state is State.HEAD]
+        waiting = [other for other in self._connections if other.phase is Phase.HEAD]
         ended = min(waiting or [connection], key=lambda other: other.deadline)
         # At once, since many may be opened before the loop tells that this one has ended.
         self.closed(ended)

@@ -110,7 +110,7 @@ class CostLimiter:
             return True
         name = hashlib.sha256(client.encode()).hexdigest()[:32]
         try:
-            grant = self._counter().take(
+            allowance = self._counter().take(
                 f"notifications:spent:{name}:{rate.calls}:{rate.seconds}:{lease.window}",
                 need=need,
                 want=max(need, lease.shared_left // LEASE_PART),
@@ -121,10 +121,10 @@ class CostLimiter:
             self._outage.begin(error)
             return True
         with self._lock:
-            lease.shared_left = grant.left
-            if grant.granted:
-                lease.own += grant.granted - need
-        return grant.granted > 0
+            lease.shared_left = allowance.left
+            if allowance.granted:
+                lease.own += allowance.granted - need
+        return allowance.granted > 0
 
 
 _local_counter = LocalCounter()

@@ -47,7 +47,7 @@ class Outage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Grant:
+class Allowance:
     """What a counter gave: how many, and how many are left in the window for everybody."""
 
     granted: int
@@ -57,7 +57,7 @@ class Grant:
 class Counter(Protocol):
     """Counts what is taken from a window."""
 
-    def take(self, key: str, *, need: int, want: int, limit: int, seconds: int) -> Grant:
+    def take(self, key: str, *, need: int, want: int, limit: int, seconds: int) -> Allowance:
         """Take up to ``want``, and nothing where even ``need`` does not fit.
 
         Args:
@@ -77,7 +77,7 @@ class LocalCounter:
         self._lock = threading.Lock()
         self._used: dict[str, tuple[int, float]] = {}
 
-    def take(self, key: str, *, need: int, want: int, limit: int, seconds: int) -> Grant:
+    def take(self, key: str, *, need: int, want: int, limit: int, seconds: int) -> Allowance:
         """Take from the window; see ``Counter``."""
         now = self._clock()
         with self._lock:
@@ -87,7 +87,7 @@ class LocalCounter:
             if key not in self._used and len(self._used) >= MAX_COUNTERS:
                 self._make_room(now)
             self._used[key] = (used + granted, ends)
-            return Grant(granted=granted, left=limit - used - granted)
+            return Allowance(granted=granted, left=limit - used - granted)
 
     def _make_room(self, now: float) -> None:
         for key in [key for key, (_, ends) in self._used.items() if ends <= now]:
@@ -113,7 +113,7 @@ class RedisCounter:
     def __init__(self, connect: Callable[[], "Redis"]) -> None:
         self._connect = connect
 
-    def take(self, key: str, *, need: int, want: int, limit: int, seconds: int) -> Grant:
+    def take(self, key: str, *, need: int, want: int, limit: int, seconds: int) -> Allowance:
         """Take from the window; see ``Counter``.
 
         Raises:
@@ -122,4 +122,4 @@ class RedisCounter:
         """
         answer = self._connect().eval(self.SCRIPT, 1, key, need, want, limit, seconds)
         granted, left = cast("list[int]", answer)
-        return Grant(granted=granted, left=left)
+        return Allowance(granted=granted, left=left)

@@ -29,8 +29,8 @@ from apps.notifications.api.idempotency import (
     idempotency_key,
     with_idempotency_key,
 )
+from apps.notifications.api.notification_access import VIEW_PERMISSION, find, visible_to
 from apps.notifications.api.parsing import SendRequestParser, body_as
-from apps.notifications.api.visibility import VIEW_PERMISSION, find, visible_to
 from apps.notifications.dead_letters import resend
 from apps.notifications.intake import accept
 from apps.notifications.intake.cancel import cancel

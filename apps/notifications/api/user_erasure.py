@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from apps.common.callers import Scope, caller_of
 from apps.common.rest.permissions import Access
-from apps.users import contacts, visibility
+from apps.users import account_access, contacts
 from apps.users.api.profiles import UserView
 
 DELETE_PERMISSION = "users.delete_user"
@@ -34,9 +34,9 @@ class ErasableUserView(UserView):
     def delete(self, request: Request, user_id: UUID) -> Response:
         """Erase the user."""
         caller = caller_of(request)
-        user = visibility.find_user(caller, user_id, DELETE_PERMISSION)
+        user = account_access.find_user(caller, user_id, DELETE_PERMISSION)
         superuser = getattr(request.user, "is_superuser", False)
-        visibility.refuse_staff_account(caller=caller, user=user, superuser=superuser)
+        account_access.refuse_staff_account(caller=caller, user=user, superuser=superuser)
         with transaction.atomic():
             contacts.erase(user.pk)
         return Response(status=204)

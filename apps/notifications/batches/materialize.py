@@ -28,7 +28,7 @@ from apps.notifications.broker import kept_connection, topology
 from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.broker.publisher import PUBLISH_ERRORS
 from apps.notifications.intake import accept
-from apps.notifications.intake.accept import Answer, Membership
+from apps.notifications.intake.accept import IntakeResult, Membership
 from apps.notifications.intake.requests import SendRequest
 from apps.notifications.models import Batch, BatchError, BatchState
 
@@ -175,7 +175,7 @@ def _make(batch: Batch, *, now: datetime) -> None:
     batch.save()
 
 
-def _accepted(batch: Batch, asked: Sequence[Asked]) -> list[Answer]:
+def _accepted(batch: Batch, asked: Sequence[Asked]) -> list[IntakeResult]:
     return accept.accept_all(
         [one.request for one in asked],
         caller=Caller(client=batch.client, kind=Kind(batch.kind)),
@@ -187,10 +187,10 @@ def _accepted(batch: Batch, asked: Sequence[Asked]) -> list[Answer]:
     )
 
 
-def _accepted_apart(batch: Batch, asked: Sequence[Asked]) -> list[Answer]:
+def _accepted_apart(batch: Batch, asked: Sequence[Asked]) -> list[IntakeResult]:
     """Accept those that can be, whatever happens with single ones."""
 
-    def reject(one: Asked, error: Exception) -> list[Answer]:
+    def reject(one: Asked, error: Exception) -> list[IntakeResult]:
         return [given_up(batch, one.index, error)]
 
     parts = set_apart(asked, lambda some: _accepted(batch, some), failed=reject)

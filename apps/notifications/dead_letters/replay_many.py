@@ -182,7 +182,7 @@ def _advance(replay: DeadLetterReplay, *, now: datetime, last_try: bool) -> None
     allowed = min(1 + (now - due_since) // step, SLICE_LETTERS)
     letters = list(_ahead_of(replay).order_by("pk").select_for_update()[:allowed])
 
-    def replay_them(some: Sequence[DeadLetter]) -> list[replay_one.Answer]:
+    def replay_them(some: Sequence[DeadLetter]) -> list[replay_one.ReplayResult]:
         return replay_one.replay_locked(
             some,
             by=replay.by,
@@ -231,16 +231,16 @@ def _advance(replay: DeadLetterReplay, *, now: datetime, last_try: bool) -> None
 
 def _replayed_apart(
     letters: Sequence[DeadLetter],
-    replay_them: Callable[[Sequence[DeadLetter]], list[replay_one.Answer]],
-) -> list[replay_one.Answer]:
+    replay_them: Callable[[Sequence[DeadLetter]], list[replay_one.ReplayResult]],
+) -> list[replay_one.ReplayResult]:
     """Replay those that can be, whatever happens with single ones."""
 
-    def read_and_replay(some: Sequence[DeadLetter]) -> list[replay_one.Answer]:
+    def read_and_replay(some: Sequence[DeadLetter]) -> list[replay_one.ReplayResult]:
         # Read anew: what a try before changed in memory has been rolled back.
         found = DeadLetter.objects.in_bulk([letter.pk for letter in some])
         return replay_them([found[letter.pk] for letter in some])
 
-    def refuse(letter: DeadLetter, error: Exception) -> list[replay_one.Answer]:
+    def refuse(letter: DeadLetter, error: Exception) -> list[replay_one.ReplayResult]:
         log.error("a dead letter was refused", dead_letter_id=str(letter.pk), exc_info=error)
         detail = (
             f"This dead letter could not be replayed in {FAILURES_MAX} tries: {name_of(error)}."

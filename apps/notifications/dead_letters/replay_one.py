@@ -20,7 +20,7 @@ from apps.notifications.models import (
     Notification,
 )
 
-Answer = Replayed | Problem
+ReplayResult = Replayed | Problem
 
 
 def replay(letter_id: UUID, *, by: str, note: str = "", may_have_arrived: bool = False) -> Replayed:
@@ -91,7 +91,7 @@ def replay_locked(
     note: str = "",
     replay: DeadLetterReplay | None = None,
     may_have_arrived: bool = False,
-) -> list[Answer]:
+) -> list[ReplayResult]:
     """Replay open letters that this transaction holds locked, each judged by itself.
 
     Args:
@@ -123,7 +123,7 @@ def _locked(letter_id: UUID) -> DeadLetter:
 
 def _resent(
     letters: Sequence[DeadLetter], *, by: str, now: datetime, may_have_arrived: bool
-) -> dict[UUID, Answer]:
+) -> dict[UUID, ReplayResult]:
     originals = Notification.objects.in_bulk([letter.notification_id for letter in letters])
     stored = resend.store(
         [originals[letter.notification_id] for letter in letters if letter.notification_id],
@@ -139,7 +139,7 @@ def _resent(
     }
 
 
-def _rewoken(letters: Sequence[DeadLetter], *, now: datetime) -> dict[UUID, Answer]:
+def _rewoken(letters: Sequence[DeadLetter], *, now: datetime) -> dict[UUID, ReplayResult]:
     """Make due what poison names and what waits for a message; the sweep publishes it.
 
     A schedule and a running lease have wakes of their own, which stay.
@@ -152,7 +152,7 @@ def _rewoken(letters: Sequence[DeadLetter], *, now: datetime) -> dict[UUID, Answ
     statuses = dict(rows.select_for_update().values_list("pk", "status"))
     waiting = {pk for pk, status in statuses.items() if status in CLAIMABLE}
     Notification.objects.filter(pk__in=waiting).update(wake_at=now)
-    answers: dict[UUID, Answer] = {}
+    answers: dict[UUID, ReplayResult] = {}
     for letter in letters:
         known = [pk for pk in named[letter.pk] if pk in statuses]
         answers[letter.pk] = (

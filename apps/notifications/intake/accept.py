@@ -57,7 +57,7 @@ class Membership:
     asked_at: datetime | None = None
 
 
-Answer = Accepted | Problem
+IntakeResult = Accepted | Problem
 
 
 def accept(request: SendRequest, *, caller: Caller) -> Accepted:
@@ -74,7 +74,7 @@ def accept(request: SendRequest, *, caller: Caller) -> Accepted:
 
 def accept_all(
     requests: Sequence[SendRequest], *, caller: Caller, member: Membership | None = None
-) -> list[Answer]:
+) -> list[IntakeResult]:
     """Accept requests, each judged by itself, in one transaction; answers are in their order.
 
     Args:
@@ -131,7 +131,7 @@ def _enroll(drafts: Sequence[Notification | Problem], member: Membership) -> Non
 
 def _store(
     requests: Sequence[SendRequest], drafts: Sequence[Notification | Problem], *, caller: Caller
-) -> list[Answer]:
+) -> list[IntakeResult]:
     """Store the rows and settle which of them repeat an earlier request."""
     # Calls that meet store their keys in one order: in two, PostgreSQL would end one as a deadlock.
     rows = sorted(
@@ -219,7 +219,7 @@ def _insert(rows: Sequence[Notification]) -> bool:
 
 def _settle(
     request: SendRequest, draft: Notification | Problem, stored: dict[str | None, Notification]
-) -> Answer:
+) -> IntakeResult:
     """Tell a fresh row from a repeated request, and that from a key used for something else.
 
     A repeated request gets its first answer even where it would be refused today, for instance

@@ -116,7 +116,7 @@ def _said(parsed: SendRequest | Problem, row: msgspec.Raw) -> Any:
         return bytes(row)
 
 
-def _result(index: int, answer: accept.Answer) -> dict[str, Any]:
+def _result(index: int, answer: accept.IntakeResult) -> dict[str, Any]:
     if isinstance(answer, Problem):
         errors = [asdict(error) for error in answer.errors]
         return {"index": index, "id": None, "status": "rejected", "errors": errors}

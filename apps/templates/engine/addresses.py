@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from django.conf import settings
 
-from apps.templates.engine.places import Kind
+from apps.templates.engine.places import ValueKind
 
 SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 # Browsers drop these from an address before they read its scheme (WHATWG URL, section 4.4).
@@ -41,7 +41,7 @@ def is_good(address: str) -> bool:
     return scheme is None or scheme[1].lower() in schemes()
 
 
-def decides(kind: Kind, said: str) -> bool | None:
+def decides(kind: ValueKind, said: str) -> bool | None:
     """Tell whether the beginning of a value decides that it is good, or bad, whatever follows.
 
     Args:
@@ -51,9 +51,9 @@ def decides(kind: Kind, said: str) -> bool | None:
     Returns:
         None where it decides nothing.
     """
-    if kind is Kind.PLAIN:
+    if kind is ValueKind.PLAIN:
         return True
-    if kind is not Kind.ADDRESS or not said:
+    if kind is not ValueKind.ADDRESS or not said:
         return None
     begins = IGNORED_IN_ADDRESS.sub("", html.unescape(OPEN_ENTITY.sub("", said)))
     if SCHEME.match(begins):
@@ -70,7 +70,7 @@ def is_plainly_good(written: str) -> bool:
     )
 
 
-def is_harmless(kind: Kind, written: str) -> bool:
+def is_harmless(kind: ValueKind, written: str) -> bool:
     """Tell whether a whole value is harmless, as it is written in HTML.
 
     That it may hold a variable at all is judged when the template is saved; a script is never
@@ -104,11 +104,11 @@ def _good_css(said: str) -> bool:
     return all(is_good(found["address"]) for found in CSS_ADDRESS.finditer(said))
 
 
-_JUDGES: Mapping[Kind, Callable[[str], bool]] = {
-    Kind.PLAIN: lambda _: True,
-    Kind.CSS: _good_css,
-    Kind.REFRESH: _good_refresh,
-    Kind.ADDRESSES: _good_list,
-    Kind.ADDRESS: is_good,
-    Kind.SCRIPT: lambda _: False,
+_JUDGES: Mapping[ValueKind, Callable[[str], bool]] = {
+    ValueKind.PLAIN: lambda _: True,
+    ValueKind.CSS: _good_css,
+    ValueKind.REFRESH: _good_refresh,
+    ValueKind.ADDRESSES: _good_list,
+    ValueKind.ADDRESS: is_good,
+    ValueKind.SCRIPT: lambda _: False,
 }

@@ -13,7 +13,7 @@ from apps.templates.engine.addresses import IGNORED_IN_ADDRESS, is_harmless, is_
 from apps.templates.engine.buffers import Buffer, ValueBuffer
 from apps.templates.engine.html_tokenizer import values
 from apps.templates.engine.limits import CHARACTERS_PER_UNIT
-from apps.templates.engine.places import Kind
+from apps.templates.engine.places import ValueKind
 
 # What an output may be where it is part of a name.
 NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z_-]+")
@@ -23,10 +23,10 @@ A_SPACE = "&#32;"
 NOWHERE = "#"
 # Judging a value that is not a plain https address takes some 8 microseconds.
 COST_OF_A_VALUE = 8
-LINKS = frozenset({Kind.ADDRESS, Kind.ADDRESSES, Kind.REFRESH})
+LINKS = frozenset({ValueKind.ADDRESS, ValueKind.ADDRESSES, ValueKind.REFRESH})
 
 
-def _instead(kind: Kind) -> str:
+def _instead(kind: ValueKind) -> str:
     """Return what stands for the outputs of a bad value."""
     return NOWHERE if kind in LINKS else ""
 
@@ -55,7 +55,7 @@ class AddressNode(Node):
 
     __slots__ = ("alone", "kind", "nodes", "unquoted")
 
-    def __init__(self, nodes: list[Node], *, kind: Kind, unquoted: bool) -> None:
+    def __init__(self, nodes: list[Node], *, kind: ValueKind, unquoted: bool) -> None:
         super().__init__(nodes[0].token)
         self.blank = False
         self.nodes, self.kind, self.unquoted = nodes, kind, unquoted
@@ -78,11 +78,11 @@ class AddressNode(Node):
                 node.render(context, inner)
         else:
             text = to_liquid_string(self.alone.evaluate(context), autoescape=True)
-            if self.kind is Kind.ADDRESS and is_plainly_good(text):
+            if self.kind is ValueKind.ADDRESS and is_plainly_good(text):
                 return outer.write(text)
             value.write(text)
         written = value.getvalue()
-        if self.kind is Kind.ADDRESS and is_plainly_good(written):
+        if self.kind is ValueKind.ADDRESS and is_plainly_good(written):
             return outer.take(written)
         outer.meter.charge(COST_OF_A_VALUE + len(written) // CHARACTERS_PER_UNIT)
         if not is_harmless(self.kind, written):
@@ -97,7 +97,7 @@ class AddressNode(Node):
     def _without_spaces(self, value: ValueBuffer, written: str) -> str:
         if not value.has_spaces():
             return written
-        if self.kind is Kind.ADDRESS:
+        if self.kind is ValueKind.ADDRESS:
             value.strip()
         value.change_outputs(IGNORED_IN_ADDRESS, "%20" if self.kind in LINKS else A_SPACE)
         return value.getvalue()
@@ -114,7 +114,7 @@ def disarmed(document: str) -> str:
     for start, end, kind in sorted(values(document)):
         if (
             start >= begin
-            and kind in LINKS | {Kind.CSS}
+            and kind in LINKS | {ValueKind.CSS}
             and not is_harmless(kind, document[start:end])
         ):
             pieces += [document[begin:start], _instead(kind)]
@@ -170,12 +170,12 @@ class HarmlessValueNode(_Apart):
 
     __slots__ = ("kind",)
 
-    def __init__(self, node: Node, *, kind: Kind) -> None:
+    def __init__(self, node: Node, *, kind: ValueKind) -> None:
         super().__init__(node)
         self.kind = kind
 
     def harmless(self, text: str) -> str:
         """Return a link to nowhere; of a value that is no address the text without spaces."""
-        if self.kind is Kind.PLAIN:
+        if self.kind is ValueKind.PLAIN:
             return IGNORED_IN_ADDRESS.sub(A_SPACE, text) or A_SPACE
         return _instead(self.kind)

@@ -36,7 +36,16 @@ from apps.templates.engine.guarded import (
     NameNode,
 )
 from apps.templates.engine.html_tokenizer import follow
-from apps.templates.engine.places import NAMES, OPEN, START, Event, Events, Kind, Mode, Place
+from apps.templates.engine.places import (
+    NAMES,
+    OPEN,
+    START,
+    Events,
+    HtmlEvent,
+    Mode,
+    Place,
+    ValueKind,
+)
 
 IN_A_TAG = "inside a tag an output can only stand in the quoted value of an attribute"
 UNQUOTED = "the value of an attribute with an output has to be quoted"
@@ -79,7 +88,7 @@ class _Value:
     owner: list[Node] | None
     index: int
     depth: int
-    kind: Kind = Kind.PLAIN
+    kind: ValueKind = ValueKind.PLAIN
     unquoted: bool = False
     broken: bool = False
     doubtful: list[tuple[list[Node], Node]] = field(default_factory=list)
@@ -147,7 +156,7 @@ class _Guards:
             if guarded in self._refreshes:
                 self.findings.append(Finding(output, IN_A_REFRESH))
             else:
-                guarded.kind = Kind.PLAIN
+                guarded.kind = ValueKind.PLAIN
         found: dict[int, list[Node]] = {}
         harmless = defaultdict[int, dict[int, Node]](dict)
         for value in self._broken:
@@ -172,16 +181,16 @@ class _Guards:
     def _text(self, nodes: list[Node], done: list[Node], node: ContentNode, places: Places) -> None:
         begun = 0
         for index, event in _events(self._flow.through(node, places)):
-            if event is Event.START:
+            if event is HtmlEvent.START:
                 done += _pieces(node, begun, index, literal=self._value is not None)
                 begun = index
                 self.close(_Value(owner=nodes, index=len(done), depth=self._depth))
-            elif event is Event.END:
+            elif event is HtmlEvent.END:
                 done += _pieces(node, begun, index, literal=self._value is not None)
                 begun = index
                 self._end(nodes, done)
             else:
-                if event is Event.REFRESH_END:
+                if event is HtmlEvent.REFRESH_END:
                     self._refreshes |= self._in_this_tag
                 self._in_this_tag = frozenset()
         done += _pieces(node, begun, len(node.text), literal=self._value is not None)
@@ -199,7 +208,7 @@ class _Guards:
             return
         guarded = AddressNode(done[value.index :], kind=value.kind, unquoted=value.unquoted)
         done[value.index :] = [guarded]
-        if value.kind is Kind.REFRESH:
+        if value.kind is ValueKind.REFRESH:
             self._contents.append((guarded, value.doubtful[0][1]))
             self._in_this_tag |= {guarded}
 
@@ -229,7 +238,7 @@ class _Guards:
         if any(place.mode in {Mode.UNQUOTED, Mode.BEFORE_VALUE} for place in places):
             value.unquoted = True
             self.findings.append(Finding(node, UNQUOTED))
-        elif any(place.kind is Kind.SCRIPT for place in places):
+        elif any(place.kind is ValueKind.SCRIPT for place in places):
             self.findings.append(Finding(node, IN_A_SCRIPT))
         elif any(decided(place) is False for place in places):
             self.findings.append(Finding(node, BAD_SCHEME))
@@ -296,10 +305,10 @@ class _Guards:
 
 def _is_doubtful(place: Place) -> bool:
     unquoted = place.mode in {Mode.UNQUOTED, Mode.BEFORE_VALUE}
-    return unquoted or (place.kind is not Kind.PLAIN and decided(place) is not True)
+    return unquoted or (place.kind is not ValueKind.PLAIN and decided(place) is not True)
 
 
-def _events(ways: Iterable[tuple[Places, Events]]) -> list[tuple[int, Event]]:
+def _events(ways: Iterable[tuple[Places, Events]]) -> list[tuple[int, HtmlEvent]]:
     """Put the events of all ways in order; an end comes before what begins at its index."""
     found = {event for _, events in ways for event in events}
     return sorted(found, key=lambda one: (one[0], one[1].value))

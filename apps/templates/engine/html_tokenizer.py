@@ -12,10 +12,10 @@ from apps.templates.engine.places import (
     START,
     UNKNOWN_NAME,
     VALUES,
-    Event,
-    Kind,
+    HtmlEvent,
     Mode,
     Place,
+    ValueKind,
 )
 
 _TAG_NAME = re.compile(r"[^\t\n\f\r />]*")
@@ -49,7 +49,7 @@ _END_OF_COMMENT = re.compile(r"--!?>")
 _MAY_END_COMMENT = re.compile(r"-{1,2}!?\Z")
 
 
-Noted = list[tuple[int, Event]]
+Noted = list[tuple[int, HtmlEvent]]
 
 
 _CONDITION = Place(Mode.CONDITION)
@@ -58,7 +58,7 @@ _CONDITION = Place(Mode.CONDITION)
 _SKIPPED = Place(Mode.COMMENT)
 
 
-def follow(place: Place, text: str) -> tuple[frozenset[Place], frozenset[tuple[int, Event]]]:
+def follow(place: Place, text: str) -> tuple[frozenset[Place], frozenset[tuple[int, HtmlEvent]]]:
     """Go on with a text.
 
     Returns:
@@ -66,7 +66,7 @@ def follow(place: Place, text: str) -> tuple[frozenset[Place], frozenset[tuple[i
         There are several ways where a conditional comment begins: some clients read what is in it.
     """
     ends: set[Place] = set()
-    noted: set[tuple[int, Event]] = set()
+    noted: set[tuple[int, HtmlEvent]] = set()
     parted: set[int] = set()
     # Up to where the last comment goes: another one that begins within ends there as well.
     in_comment = 0
@@ -148,10 +148,10 @@ def _in_tag(place: Place, text: str, index: int, events: Noted) -> tuple[Place, 
 
 def _tag_end(place: Place, index: int, events: Noted) -> tuple[Place, int]:
     if place.tag == "meta" or UNKNOWN_NAME in place.tag:
-        events.append((index, Event.REFRESH_END if place.refresh else Event.TAG_END))
+        events.append((index, HtmlEvent.REFRESH_END if place.refresh else HtmlEvent.TAG_END))
     if place.tag in RAW_ELEMENTS:
         if place.tag == "style":
-            events.append((index + 1, Event.START))
+            events.append((index + 1, HtmlEvent.START))
         return Place(Mode.RAW, tag=place.tag), index + 1
     return START, index + 1
 
@@ -179,7 +179,7 @@ def _before_value(place: Place, text: str, index: int, events: Noted) -> tuple[P
         return _tag_end(place._replace(mode=Mode.IN_TAG), index, events)
     quoted = {'"': Mode.DOUBLE, "'": Mode.SINGLE}.get(text[index])
     index += quoted is not None
-    events.append((index, Event.START))
+    events.append((index, HtmlEvent.START))
     return place._replace(mode=quoted or Mode.UNQUOTED, said="", safe=False), index
 
 
@@ -204,10 +204,10 @@ def _value(place: Place, text: str, index: int, events: Noted) -> tuple[Place, i
 
 def _ended(events: Noted, index: int) -> None:
     """Take note of the end of a value; one that is empty is none."""
-    if events and events[-1] == (index, Event.START):
+    if events and events[-1] == (index, HtmlEvent.START):
         events.pop()
     else:
-        events.append((index, Event.END))
+        events.append((index, HtmlEvent.END))
 
 
 def _declaration(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
@@ -318,7 +318,7 @@ _AFTER_OUTPUT = {
 }
 
 
-def values(document: str) -> Iterator[tuple[int, int, Kind]]:
+def values(document: str) -> Iterator[tuple[int, int, ValueKind]]:
     """Yield where each value of a whole document begins and ends, and what it is taken for.
 
     Some are found by clients alone that read what is in conditional comments, some by the others.
@@ -327,9 +327,9 @@ def values(document: str) -> Iterator[tuple[int, int, Kind]]:
         yield from _values(document, condition)
 
 
-def _values(document: str, condition: Place) -> Iterator[tuple[int, int, Kind]]:
+def _values(document: str, condition: Place) -> Iterator[tuple[int, int, ValueKind]]:
     place, index = START, 0
-    begun: tuple[int, Kind] | None = None
+    begun: tuple[int, ValueKind] | None = None
     while index < len(document):
         events: Noted = []
         step = _text_step if place.mode is Mode.TEXT else _STEPS[place.mode]
@@ -337,8 +337,8 @@ def _values(document: str, condition: Place) -> Iterator[tuple[int, int, Kind]]:
         if place == _CONDITION:
             place = condition
         for at, event in events:
-            if event is Event.END and begun is not None:
+            if event is HtmlEvent.END and begun is not None:
                 yield begun[0], at, begun[1]
-            begun = (at, place.kind) if event is Event.START else None
+            begun = (at, place.kind) if event is HtmlEvent.START else None
     if begun is not None:
         yield begun[0], len(document), begun[1]

@@ -87,7 +87,7 @@ NAMES = frozenset(
 OPEN = VALUES | {Mode.ATTRIBUTE_NAME, Mode.AFTER_NAME, Mode.BEFORE_VALUE}
 
 
-class Kind(IntEnum):
+class ValueKind(IntEnum):
     """What a value is taken for; of two the greater one is judged."""
 
     PLAIN = 0
@@ -99,16 +99,16 @@ class Kind(IntEnum):
 
 
 KINDS = {
-    "archive": Kind.ADDRESSES,
-    "imagesrcset": Kind.ADDRESSES,
-    "ping": Kind.ADDRESSES,
-    "srcdoc": Kind.SCRIPT,
-    "srcset": Kind.ADDRESSES,
-    "style": Kind.CSS,
+    "archive": ValueKind.ADDRESSES,
+    "imagesrcset": ValueKind.ADDRESSES,
+    "ping": ValueKind.ADDRESSES,
+    "srcdoc": ValueKind.SCRIPT,
+    "srcset": ValueKind.ADDRESSES,
+    "style": ValueKind.CSS,
 }
 
 
-class Event(IntEnum):
+class HtmlEvent(IntEnum):
     """What happens at an index of a text, in the order in which it does."""
 
     END = 1
@@ -117,7 +117,7 @@ class Event(IntEnum):
     START = 4
 
 
-Events = frozenset[tuple[int, Event]]
+Events = frozenset[tuple[int, HtmlEvent]]
 
 
 class Place(NamedTuple):
@@ -150,10 +150,10 @@ class Place(NamedTuple):
         return self.mode in VALUES or self.mode is Mode.BEFORE_VALUE or self.in_style
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ValueKind:
         """What the value is taken for."""
         if self.in_style:
-            return Kind.CSS
+            return ValueKind.CSS
         return kind_of(self.tag, self.attribute)
 
 
@@ -161,14 +161,14 @@ START = Place(Mode.TEXT)
 LOST = Place(Mode.LOST, tag=UNKNOWN_NAME, attribute=UNKNOWN_NAME, said=None)
 
 
-def kind_of(tag: str, attribute: str) -> Kind:
+def kind_of(tag: str, attribute: str) -> ValueKind:
     """Return what the value of an attribute is taken for."""
     name = attribute.rpartition(":")[2]
     animated = name in ANIMATED and tag.startswith(ANIMATIONS)
     if UNKNOWN_NAME in attribute or name in ADDRESSES or animated:
-        return Kind.ADDRESS
+        return ValueKind.ADDRESS
     if name.startswith("on"):
-        return Kind.SCRIPT
+        return ValueKind.SCRIPT
     if name == "content" and (tag == "meta" or UNKNOWN_NAME in tag):
-        return Kind.REFRESH
-    return KINDS.get(name, Kind.PLAIN)
+        return ValueKind.REFRESH
+    return KINDS.get(name, ValueKind.PLAIN)

@@ -26,7 +26,7 @@ PROPERTIES = frozenset({"size", "first", "last"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scope:
+class VariableScope:
     """Where in the tree the reader is.
 
     Attributes:
@@ -62,13 +62,13 @@ class Reader:
 
     def read(self, nodes: Iterable[Node]) -> None:
         """Read a whole template."""
-        self._nodes(nodes, Scope())
+        self._nodes(nodes, VariableScope())
 
-    def _nodes(self, nodes: Iterable[Node], scope: Scope) -> None:
+    def _nodes(self, nodes: Iterable[Node], scope: VariableScope) -> None:
         for node in nodes:
             self._node(node, scope)
 
-    def _node(self, node: Node, scope: Scope) -> None:
+    def _node(self, node: Node, scope: VariableScope) -> None:
         match node:
             case BlockNode():
                 self._nodes(node.nodes, scope)
@@ -90,7 +90,7 @@ class Reader:
                 for expression in node.expressions():
                     self._uses(expression, scope)
 
-    def _condition(self, node: IfNode | UnlessNode, scope: Scope) -> None:
+    def _condition(self, node: IfNode | UnlessNode, scope: VariableScope) -> None:
         tests = [node.condition, *(branch.expression for branch in node.alternatives)]
         within = self._testing(tests, scope)
         self._node(node.consequence, within)
@@ -99,7 +99,7 @@ class Reader:
         if node.default:
             self._node(node.default, within)
 
-    def _case(self, node: CaseNode, scope: Scope) -> None:
+    def _case(self, node: CaseNode, scope: VariableScope) -> None:
         tests: list[Expression] = [node.expression]
         for branch in node.blocks:
             tests.extend(branch.expressions())
@@ -107,7 +107,7 @@ class Reader:
         for branch in node.blocks:
             self._nodes(branch.children(None), within)  # type: ignore[arg-type] # Not looked at.
 
-    def _testing(self, tests: Iterable[Expression], scope: Scope) -> Scope:
+    def _testing(self, tests: Iterable[Expression], scope: VariableScope) -> VariableScope:
         tested: set[str] = set()
         for test in tests:
             for path in self._paths(test):
@@ -115,9 +115,9 @@ class Reader:
                 if root not in scope.inner and root not in self._assigned:
                     self.used.add(root)
                     tested.add(root)
-        return Scope(inner=scope.inner, tested=scope.tested | tested, looping=scope.looping)
+        return VariableScope(inner=scope.inner, tested=scope.tested | tested, looping=scope.looping)
 
-    def _loop(self, node: ForNode, scope: Scope) -> None:
+    def _loop(self, node: ForNode, scope: VariableScope) -> None:
         loop = node.expression
         for expression in loop.children():
             if expression is loop.iterable and isinstance(expression, RangeLiteral):
@@ -126,11 +126,11 @@ class Reader:
             else:
                 self._uses(expression, scope)
         inner = scope.inner | {str(loop.identifier), "forloop"}
-        self._node(node.block, Scope(inner=inner, tested=scope.tested, looping=True))
+        self._node(node.block, VariableScope(inner=inner, tested=scope.tested, looping=True))
         if node.default:
             self._node(node.default, scope)
 
-    def _uses(self, expression: Expression, scope: Scope) -> None:
+    def _uses(self, expression: Expression, scope: VariableScope) -> None:
         """Take note of the paths of an expression that is printed or computed with."""
         spared = _defaulted(expression)
         for path in self._paths(expression):

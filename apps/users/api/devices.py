@@ -14,12 +14,12 @@ from apps.common.callers import Scope, caller_of
 from apps.common.rest.pagination import NewestFirst
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import Problem
-from apps.users import devices, visibility
+from apps.users import account_access, devices
 from apps.users.api.serializers import EXAMPLE_USER_ID, DeviceIn, DeviceOut
 from apps.users.models import Device
 
-READ = Access(scope=Scope.USERS_READ, staff=visibility.VIEW, own=True)
-WRITE = Access(scope=Scope.USERS_WRITE, staff=visibility.CHANGE, own=True)
+READ = Access(scope=Scope.USERS_READ, staff=account_access.VIEW, own=True)
+WRITE = Access(scope=Scope.USERS_WRITE, staff=account_access.CHANGE, own=True)
 
 DEVICE: dict[str, Any] = {
     "push_token": "fcm-registration-token-of-the-phone",
@@ -54,7 +54,7 @@ class DevicesView(AccessTable, APIView):
     )
     def get(self, request: Request, user_id: UUID) -> Response:
         """Return a page of the devices, newest first."""
-        user = visibility.find_user(caller_of(request), user_id, visibility.VIEW)
+        user = account_access.find_user(caller_of(request), user_id, account_access.VIEW)
         paginator = self.pagination_class()
         page = paginator.paginate_queryset(
             Device.objects.filter(user_id=user.pk), request, view=self
@@ -79,7 +79,7 @@ class DevicesView(AccessTable, APIView):
     )
     def post(self, request: Request, user_id: UUID) -> Response:
         """Register a token."""
-        user = visibility.find_user(caller_of(request), user_id, visibility.CHANGE)
+        user = account_access.find_user(caller_of(request), user_id, account_access.CHANGE)
         body = DeviceIn(data=request.data)
         body.is_valid(raise_exception=True)
         device, created = devices.register(
@@ -105,7 +105,7 @@ class DeviceView(AccessTable, APIView):
     )
     def delete(self, request: Request, user_id: UUID, device_id: UUID) -> Response:
         """Forget a device."""
-        user = visibility.find_user(caller_of(request), user_id, visibility.CHANGE)
+        user = account_access.find_user(caller_of(request), user_id, account_access.CHANGE)
         deleted, _ = Device.objects.filter(pk=device_id, user_id=user.pk).delete()
         if not deleted:
             raise Problem(404, "There is no such device.")

@@ -11,15 +11,15 @@ from rest_framework.views import APIView
 
 from apps.common.callers import Scope, caller_of
 from apps.common.rest.permissions import Access, AccessTable
-from apps.users import preferences, visibility
+from apps.users import account_access, preferences
 from apps.users.api.preference_serializers import (
     PreferencesOut,
     PreferencesPatchIn,
     PreferencesPut,
 )
 
-READ = Access(scope=Scope.USERS_READ, staff=visibility.VIEW, own=True)
-WRITE = Access(scope=Scope.USERS_WRITE, staff=visibility.CHANGE, own=True)
+READ = Access(scope=Scope.USERS_READ, staff=account_access.VIEW, own=True)
+WRITE = Access(scope=Scope.USERS_WRITE, staff=account_access.CHANGE, own=True)
 
 PREFERENCES: dict[str, Any] = {
     "email": True,
@@ -45,7 +45,7 @@ class PreferencesView(AccessTable, APIView):
     )
     def get(self, request: Request, user_id: UUID) -> Response:
         """Return the preferences."""
-        user = visibility.find_user(caller_of(request), user_id, visibility.VIEW)
+        user = account_access.find_user(caller_of(request), user_id, account_access.VIEW)
         return Response(PreferencesOut(preferences.of_user(user)).data)
 
     @extend_schema(
@@ -58,7 +58,7 @@ class PreferencesView(AccessTable, APIView):
     )
     def put(self, request: Request, user_id: UUID) -> Response:
         """Replace the preferences; categories and quiet hours that are left out are none."""
-        user = visibility.find_user(caller_of(request), user_id, visibility.CHANGE)
+        user = account_access.find_user(caller_of(request), user_id, account_access.CHANGE)
         body = PreferencesPut(data=request.data)
         body.is_valid(raise_exception=True)
         stored = preferences.replace(user_id=user.pk, preferences=body.preferences())
@@ -78,7 +78,7 @@ class PreferencesView(AccessTable, APIView):
     )
     def patch(self, request: Request, user_id: UUID) -> Response:
         """Merge the body into the preferences."""
-        user = visibility.find_user(caller_of(request), user_id, visibility.CHANGE)
+        user = account_access.find_user(caller_of(request), user_id, account_access.CHANGE)
         body = PreferencesPatchIn(data=request.data)
         body.is_valid(raise_exception=True)
         patch = cast("preferences.PreferencesPatch", body.validated_data)

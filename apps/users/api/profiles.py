@@ -18,7 +18,7 @@ from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import invalid, pointer_to
 from apps.common.rest.query_parameters import checked_query
 from apps.common.throttling import RateLimitHeaders, count_call
-from apps.users import accounts, login_limits, visibility
+from apps.users import account_access, accounts, login_limits
 from apps.users.addresses import address_key
 from apps.users.api.serializers import (
     EXAMPLE_USER_ID,
@@ -70,7 +70,7 @@ def refuse_fields(body: Mapping[str, Any], names: tuple[str, ...]) -> None:
 
 def answer(caller: Caller, user_id: UUID, permission: str) -> dict[str, Any]:
     """Read an account again and print it for this caller."""
-    return dict(UserOut(visibility.find_user(caller, user_id, permission)).data)
+    return dict(UserOut(account_access.find_user(caller, user_id, permission)).data)
 
 
 class UsersView(AccessTable, RateLimitHeaders, APIView):
@@ -79,8 +79,8 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
     pagination_class = NewestFirst
 
     access: ClassVar[Mapping[str, Access]] = {
-        "GET": Access(scope=Scope.USERS_READ, staff=visibility.VIEW, own=True),
-        "POST": Access(scope=Scope.USERS_WRITE, staff=visibility.ADD),
+        "GET": Access(scope=Scope.USERS_READ, staff=account_access.VIEW, own=True),
+        "POST": Access(scope=Scope.USERS_WRITE, staff=account_access.ADD),
     }
     examples: ClassVar[Mapping[str, Any]] = {"POST": NEW_USER}
     problems: ClassVar[Mapping[str, tuple[int, ...]]] = {"POST": (409, 503)}
@@ -106,7 +106,7 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
         """Return a page of the accounts that the caller may see, newest first."""
         query = checked_query(request, UserFilter)
         caller = caller_of(request)
-        users: QuerySet[User] = visibility.visible_users(caller, visibility.VIEW)
+        users: QuerySet[User] = account_access.visible_users(caller, account_access.VIEW)
         if "email" in query:
             users = users.filter(email_key=address_key(query["email"]))
         if "external_id" in query:
@@ -165,7 +165,7 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
 def _shown(caller: Caller, user: User) -> User:
     """Add what the caller calls a user that it has just made."""
     external_ids = user.external_ids.filter(client=caller.client or "")
-    setattr(user, visibility.SHOWN_EXTERNAL_IDS, list(external_ids))
+    setattr(user, account_access.SHOWN_EXTERNAL_IDS, list(external_ids))
     return user
 
 
@@ -173,9 +173,9 @@ class UserView(AccessTable, RateLimitHeaders, APIView):
     """One account. ``apps.notifications.api`` adds DELETE, which also erases what was sent."""
 
     access: ClassVar[Mapping[str, Access]] = {
-        "GET": Access(scope=Scope.USERS_READ, staff=visibility.VIEW, own=True),
-        "PUT": Access(scope=Scope.USERS_WRITE, staff=visibility.CHANGE, own=True),
-        "PATCH": Access(scope=Scope.USERS_WRITE, staff=visibility.CHANGE, own=True),
+        "GET": Access(scope=Scope.USERS_READ, staff=account_access.VIEW, own=True),
+        "PUT": Access(scope=Scope.USERS_WRITE, staff=account_access.CHANGE, own=True),
+        "PATCH": Access(scope=Scope.USERS_WRITE, staff=account_access.CHANGE, own=True),
     }
     examples: ClassVar[Mapping[str, Any]] = {
         "PUT": {"name": "Ada King", "email": "ada@example.com", "locale": "en-GB"},
@@ -192,7 +192,7 @@ class UserView(AccessTable, RateLimitHeaders, APIView):
     )
     def get(self, request: Request, user_id: UUID) -> Response:
         """Return the account."""
-        return Response(answer(caller_of(request), user_id, visibility.VIEW))
+        return Response(answer(caller_of(request), user_id, account_access.VIEW))
 
     @extend_schema(
         operation_id="users_replace",
@@ -247,13 +247,13 @@ class UserView(AccessTable, RateLimitHeaders, APIView):
         partial: bool,
     ) -> Response:
         caller = caller_of(request)
-        user = visibility.find_user(caller, user_id, visibility.CHANGE)
+        user = account_access.find_user(caller, user_id, account_access.CHANGE)
         superuser = bool(getattr(request.user, "is_superuser", False))
-        visibility.refuse_staff_account(caller=caller, user=user, superuser=superuser)
+        account_access.refuse_staff_account(caller=caller, user=user, superuser=superuser)
         body = UserChangesIn(data=request.data, partial=partial)
         body.is_valid(raise_exception=True)
         changes = cast("accounts.AccountChanges", {**defaults, **body.validated_data})
-        trusted = visibility.acts_for_others(caller, visibility.CHANGE)
+        trusted = account_access.acts_for_others(caller, account_access.CHANGE)
         if caller.client is None:
             refuse_fields(body.validated_data, ("external_id",))
         if not trusted and accounts.changes_credentials(user, changes):
@@ -261,4 +261,4 @@ class UserView(AccessTable, RateLimitHeaders, APIView):
             self.limited(login_limits.count_proof(request, user=user))
         editor = accounts.Editor(client=caller.client, trusted=trusted)
         accounts.change(user=user, changes=changes, editor=editor)
-        return Response(answer(caller, user_id, visibility.CHANGE))
+        return Response(answer(caller, user_id, account_access.CHANGE))

@@ -16,7 +16,7 @@ from apps.notifications.delivery.claim import claim
 from apps.notifications.intake.cancel import cancel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, LetterState, Notification
-from apps.notifications.privacy.erasure import erase_what_was_sent
+from apps.notifications.privacy.erase_notifications import erase_notifications
 from apps.notifications.scheduler.jobs import all_jobs
 from apps.notifications.scheduler.sweep import CRASHES_MAX, sweep
 from apps.users import contacts
@@ -148,7 +148,7 @@ def test_what_is_erased_while_it_is_on_the_wire_goes_nowhere_afterwards(
 ) -> None:
     row = a_reset(alice)
     claim([row.pk], attempt=0)
-    erase_what_was_sent(alice.pk)
+    erase_notifications(alice.pk)
     contacts.erase(alice.pk)
     row.refresh_from_db()
     assert (row.status, row.recipient, row.secret_variables) == (Status.SENDING, "", None)

@@ -19,7 +19,7 @@ from apps.notifications.privacy.redaction import ERASED
 from apps.users import contacts
 
 
-def erase_what_was_sent(user_id: UUID) -> None:
+def erase_notifications(user_id: UUID) -> None:
     """Blank contents and providers' words of all of a user's notifications, and stop what waits."""
     with transaction.atomic():
         rows = Notification.objects.filter(user_id=user_id)
