@@ -4,13 +4,16 @@ from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 
-from apps.common.callers import Caller
+from apps.common.callers import Caller, Scope
+from apps.common.rest.permissions import Access
 from apps.common.rest.problems import Problem
 from apps.users.models import ExternalId, User
 
 VIEW = "users.view_user"
 ADD = "users.add_user"
 CHANGE = "users.change_user"
+READ_ACCOUNT = Access(scope=Scope.USERS_READ, staff=VIEW, own=True)
+CHANGE_ACCOUNT = Access(scope=Scope.USERS_WRITE, staff=CHANGE, own=True)
 # Where ``visible_users`` puts the external ids that the caller may see.
 SHOWN_EXTERNAL_IDS = "shown_external_ids"
 

@@ -79,16 +79,29 @@ def checked_query(request: Request, serializer: type[StrictSerializer]) -> dict[
     given = {
         name: value for name, value in request.query_params.items() if name not in OTHER_PARAMETERS
     }
-    query = serializer(data=given)
-    if not query.is_valid():
+    return validated(serializer(data=given), what="query", prefix="?")
+
+
+def validated(given: StrictSerializer, *, what: str, prefix: str) -> dict[str, Any]:
+    """Return the values of a flat set of fields.
+
+    Args:
+        given: The serializer with its data.
+        what: Where the fields are, as a person reads it.
+        prefix: What a pointer to one of them begins with.
+
+    Raises:
+        Problem: 400 with a pointer to each field that is unknown or malformed.
+    """
+    if not given.is_valid():
         raise Problem(
             400,
-            "The query is not valid.",
+            f"The {what} is not valid.",
             code="invalid",
             errors=[
-                FieldError(pointer=f"?{name}", code=detail.code, detail=str(detail))
-                for name, details in query.errors.items()
+                FieldError(pointer=f"{prefix}{name}", code=detail.code, detail=str(detail))
+                for name, details in given.errors.items()
                 for detail in details
             ],
         )
-    return dict(query.validated_data)
+    return dict(given.validated_data)

@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 
 from apps.common.callers import caller_of
 from apps.common.rest.permissions import AccessTable
-from apps.common.rest.problems import FieldError, Problem, invalid, pointer_to
-from apps.common.rest.query_parameters import checked_query
+from apps.common.rest.problems import Problem, invalid, pointer_to
+from apps.common.rest.query_parameters import checked_query, validated
 from apps.common.rest.serializers import StrictSerializer
 from apps.common.throttling import RateLimitHeaders, spend_sending
 from apps.notifications.api import batch_answers as shown
@@ -169,19 +169,7 @@ def _checked_form(fields: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         Problem: 400 at each that is unknown or malformed.
     """
-    form = UploadDefaults(data=dict(fields))
-    if not form.is_valid():
-        raise Problem(
-            400,
-            "The form is not valid.",
-            code="invalid",
-            errors=[
-                FieldError(pointer=f"/{name}", code=detail.code, detail=str(detail))
-                for name, details in form.errors.items()
-                for detail in details
-            ],
-        )
-    return dict(form.validated_data)
+    return validated(UploadDefaults(data=dict(fields)), what="form", prefix="/")
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

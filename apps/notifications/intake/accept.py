@@ -108,15 +108,20 @@ def accept_all(
         )
     else:
         for row in fresh:
-            log.info(
-                "notification accepted",
-                notification_id=str(row.pk),
-                client=row.client,
-                channel=row.channel,
-                template_code=row.template_code,
-                status=row.status,
-            )
+            log_accepted(row)
     return answers
+
+
+def log_accepted(row: Notification) -> None:
+    """Log that a notification was accepted and stored."""
+    log.info(
+        "notification accepted",
+        notification_id=str(row.pk),
+        client=row.client,
+        channel=row.channel,
+        template_code=row.template_code,
+        status=row.status,
+    )
 
 
 def _enroll(drafts: Sequence[Notification | Problem], member: Membership) -> None:

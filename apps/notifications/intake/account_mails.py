@@ -12,6 +12,7 @@ from apps.common.middleware.correlation import current_id
 from apps.common.postgresql.json_insert import insert
 from apps.notifications.broker import publisher
 from apps.notifications.broker.topology import Channel
+from apps.notifications.intake.accept import log_accepted
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.notifications.privacy.redaction import redacted
@@ -36,14 +37,7 @@ class Mailer:
             with transaction.atomic():
                 insert([row])
             publisher.hand_over([row])
-        log.info(
-            "notification accepted",
-            notification_id=str(row.pk),
-            client=row.client,
-            channel=row.channel,
-            template_code=row.template_code,
-            status=row.status,
-        )
+        log_accepted(row)
 
     def pretend(self, mail: AccountMail) -> None:
         """Insert the row of a mail, take it back, and commit.

@@ -10,16 +10,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.common.callers import Scope, caller_of
+from apps.common.callers import caller_of
 from apps.common.rest.pagination import NewestFirst
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import Problem
 from apps.users import account_access, devices
+from apps.users.account_access import CHANGE_ACCOUNT, READ_ACCOUNT
 from apps.users.api.serializers import EXAMPLE_USER_ID, DeviceIn, DeviceOut
 from apps.users.models import Device
-
-READ = Access(scope=Scope.USERS_READ, staff=account_access.VIEW, own=True)
-WRITE = Access(scope=Scope.USERS_WRITE, staff=account_access.CHANGE, own=True)
 
 DEVICE: dict[str, Any] = {
     "push_token": "fcm-registration-token-of-the-phone",
@@ -41,7 +39,10 @@ class DevicesView(AccessTable, APIView):
 
     pagination_class = NewestFirst
 
-    access: ClassVar[Mapping[str, Access]] = {"GET": READ, "POST": WRITE}
+    access: ClassVar[Mapping[str, Access]] = {
+        "GET": READ_ACCOUNT,
+        "POST": CHANGE_ACCOUNT,
+    }
     examples: ClassVar[Mapping[str, Any]] = {"POST": DEVICE}
     problems: ClassVar[Mapping[str, tuple[int, ...]]] = {"POST": (409,)}
 
@@ -94,7 +95,7 @@ class DevicesView(AccessTable, APIView):
 class DeviceView(AccessTable, APIView):
     """One device of a user."""
 
-    access: ClassVar[Mapping[str, Access]] = {"DELETE": WRITE}
+    access: ClassVar[Mapping[str, Access]] = {"DELETE": CHANGE_ACCOUNT}
 
     @extend_schema(
         operation_id="users_devices_delete",

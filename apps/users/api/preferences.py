@@ -9,17 +9,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.common.callers import Scope, caller_of
+from apps.common.callers import caller_of
 from apps.common.rest.permissions import Access, AccessTable
 from apps.users import account_access, preferences
+from apps.users.account_access import CHANGE_ACCOUNT, READ_ACCOUNT
 from apps.users.api.preference_serializers import (
     PreferencesOut,
     PreferencesPatchIn,
     PreferencesPut,
 )
-
-READ = Access(scope=Scope.USERS_READ, staff=account_access.VIEW, own=True)
-WRITE = Access(scope=Scope.USERS_WRITE, staff=account_access.CHANGE, own=True)
 
 PREFERENCES: dict[str, Any] = {
     "email": True,
@@ -33,7 +31,11 @@ PREFERENCES_PATCH: dict[str, Any] = {"categories": {"newsletter": {"email": Fals
 class PreferencesView(AccessTable, APIView):
     """What a user wants to hear about."""
 
-    access: ClassVar[Mapping[str, Access]] = {"GET": READ, "PUT": WRITE, "PATCH": WRITE}
+    access: ClassVar[Mapping[str, Access]] = {
+        "GET": READ_ACCOUNT,
+        "PUT": CHANGE_ACCOUNT,
+        "PATCH": CHANGE_ACCOUNT,
+    }
     examples: ClassVar[Mapping[str, Any]] = {"PUT": PREFERENCES, "PATCH": PREFERENCES_PATCH}
 
     @extend_schema(

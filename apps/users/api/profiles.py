@@ -79,7 +79,7 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
     pagination_class = NewestFirst
 
     access: ClassVar[Mapping[str, Access]] = {
-        "GET": Access(scope=Scope.USERS_READ, staff=account_access.VIEW, own=True),
+        "GET": account_access.READ_ACCOUNT,
         "POST": Access(scope=Scope.USERS_WRITE, staff=account_access.ADD),
     }
     examples: ClassVar[Mapping[str, Any]] = {"POST": NEW_USER}
@@ -173,9 +173,9 @@ class UserView(AccessTable, RateLimitHeaders, APIView):
     """One account. ``apps.notifications.api`` adds DELETE, which also erases what was sent."""
 
     access: ClassVar[Mapping[str, Access]] = {
-        "GET": Access(scope=Scope.USERS_READ, staff=account_access.VIEW, own=True),
-        "PUT": Access(scope=Scope.USERS_WRITE, staff=account_access.CHANGE, own=True),
-        "PATCH": Access(scope=Scope.USERS_WRITE, staff=account_access.CHANGE, own=True),
+        "GET": account_access.READ_ACCOUNT,
+        "PUT": account_access.CHANGE_ACCOUNT,
+        "PATCH": account_access.CHANGE_ACCOUNT,
     }
     examples: ClassVar[Mapping[str, Any]] = {
         "PUT": {"name": "Ada King", "email": "ada@example.com", "locale": "en-GB"},
