@@ -47,7 +47,7 @@ class Consumer(celery_consumer.Consumer):
         ]
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Reject an undecodable message, so that it is dead-lettered; Celery would acknowledge it."""
+        """Dead-letter an undecodable message by rejecting it; Celery would acknowledge it."""
         log.error("message cannot be decoded", error=type(exc).__name__)
         message.reject_log_error(logger, self.connection_errors)  # type: ignore[attr-defined] # Not in the stubs.
 
