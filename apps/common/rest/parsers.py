@@ -42,7 +42,7 @@ def read_bounded(stream: IO[bytes], context: Mapping[str, Any]) -> bytes:
 def places(value: Any, steps: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Yield each scalar and each key of a decoded document, with the path to it.
 
-    Returns:
+    Yields:
         Pairs of a path (keys and list indexes) and the scalar or key.
     """
     if isinstance(value, dict):
