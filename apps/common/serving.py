@@ -15,7 +15,7 @@ from apps.common.shared_socket import BACKLOG, SharedSocket
 
 # Limit of open files of a process: its connections and its other files.
 FILES = 8192
-# Shutdown waits so long for requests in progress. Uploads take the longest.
+# Shutdown waits up to this long for requests in progress. Uploads take the longest.
 END_SECONDS = 25
 
 

@@ -19,8 +19,9 @@ PAGE_POLICY = (
 class SecurityHeadersMiddleware:
     """Add the security headers that are missing; a view may set its own policy.
 
-    HSTS is set here because Django's ``SecurityMiddleware`` sends it over TLS only. TLS ends at the
-    proxy in front, which passes the header on. Browsers ignore it without TLS (RFC 6797, 8.1).
+    It runs outside of Django's ``SecurityMiddleware``, which sends HSTS over TLS only. Here TLS
+    ends at the proxy in front, which passes the header on. Browsers ignore the header without TLS
+    (RFC 6797, 8.1).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
