@@ -52,7 +52,7 @@ def insert(rows: Sequence[models.Model]) -> None:
 
     The primary keys must be set. PostgreSQL receives the rows as one JSON parameter. An INSERT by
     Django has one parameter for each value and is compiled each time. For four rows this takes a
-    fifth of the work in this process and the same work in the database. Other databases use
+    fifth of the work in this process and as much in the database. Other databases use
     ``bulk_create``.
 
     Args:
