@@ -1,4 +1,4 @@
-"""The composition root: settings, the Celery application, URLs and the WSGI entry."""
+"""The composition root: settings, the Celery application, URLs and the WSGI entry point."""
 
 from notifications_project.celery import app
 

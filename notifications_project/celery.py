@@ -1,4 +1,4 @@
-"""The Celery application, and the consumer that loses nothing at the broker."""
+"""The Celery application, and a consumer that loses no message at the broker."""
 
 import logging
 import os
@@ -15,28 +15,29 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifications_project.settings"
 
 app = Celery("notifications_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-# Without this, threads other than this one publish to an unconfigured application: silent loss.
+# Without this, other threads publish to an unconfigured application and messages are lost silently.
 app.set_default()
 
 log = structlog.get_logger(__name__)
 logger = logging.getLogger(__name__)
 
-# Celery waits 2, 4, 6 … 30 s between connection attempts; a broker that is back should be used.
+# Celery's default waits are 2, 4, 6 … 30 s; shorter waits use a recovered broker sooner.
 RECONNECT_STEP_SECONDS = 0.5
 RECONNECT_MAX_SECONDS = 3.0
 
 
-# A child that ends waits until its parent has read its last result. A parent that is shutting down
-# reads no more, so a busy worker took 30 s to stop (300 tries of 0.1 s), which is all that the
-# stack gives it. The result carries nothing: the rows are recorded, and a message that was not
-# acknowledged comes again and finds nothing to do. There is no option, so the constant is set.
+# A child process that ends waits until its parent has read its last result. A parent that is
+# shutting down reads no more results, so a busy worker took 30 s to stop (300 tries of 0.1 s),
+# which is the whole stop timeout of the stack. The result is not needed: the rows are recorded, and
+# a message that was not acknowledged is redelivered and has nothing left to do. There is no option
+# for this, so the constant is changed.
 billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
 
 
 class Consumer(celery_consumer.Consumer):
-    """Celery's consumer, with undecodable messages kept and reconnection quick."""
+    """Celery's consumer with fast reconnection; it dead-letters messages that it cannot decode."""
 
-    class Blueprint(celery_consumer.Consumer.Blueprint):  # type: ignore[misc,valid-type] # Untyped there.
+    class Blueprint(celery_consumer.Consumer.Blueprint):  # type: ignore[misc,valid-type] # The library is untyped.
         """Celery's steps without native delayed delivery, which would declare 28 queues."""
 
         default_steps: ClassVar[list[str | type[bootsteps.Step]]] = [
@@ -46,12 +47,12 @@ class Consumer(celery_consumer.Consumer):
         ]
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Send an undecodable message to the dead-letter exchange; Celery would acknowledge it."""
+        """Dead-letter an undecodable message by rejecting it; Celery would acknowledge it."""
         log.error("message cannot be decoded", error=type(exc).__name__)
         message.reject_log_error(logger, self.connection_errors)  # type: ignore[attr-defined] # Not in the stubs.
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Connect, trying again every few seconds for as long as it takes."""
+        """Connect to the broker; retry every few seconds without a limit."""
 
         def on_error(error: Exception, interval: float) -> None:
             log.warning("broker is away", error=type(error).__name__, next_try_seconds=interval)
@@ -68,10 +69,10 @@ class Consumer(celery_consumer.Consumer):
 
 @signals.setup_logging.connect
 def _keep_our_logging(**_: Any) -> None:
-    """Have a receiver, so that Celery leaves the logging of Django's settings alone."""
+    """Do nothing. With a receiver, Celery does not change the logging of Django's settings."""
 
 
 @signals.task_prerun.connect
 def _replace_dead_connections(**_: Any) -> None:
-    """Drop connections that died between tasks, so that the next query opens a new one."""
+    """Close connections that broke between tasks, so that the next query opens a new one."""
     close_old_connections()

@@ -1,4 +1,4 @@
-"""What each web process serves."""
+"""The server of each web process."""
 
 from django.conf import settings
 from django.urls import reverse

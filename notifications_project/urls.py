@@ -1,4 +1,4 @@
-"""Every path of the project."""
+"""All URL patterns of the project."""
 
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
@@ -24,15 +24,15 @@ session_patterns = [
     path("logout/", LogoutView.as_view(next_page="start"), name="logout"),
 ]
 
-# Read in this order, because paths of the pipeline hold codes of templates, and looked through in
-# the other: most calls are for the pipeline.
+# Imported in this order, because routes of ``apps.notifications`` use path converters of
+# ``apps.templates``. Matched in reverse order, because most requests are for notifications.
 api_patterns = [
     path("", include("apps.users.api.urls")),
     path("", include("apps.templates.api.urls")),
     path("", include("apps.notifications.api.urls")),
 ]
 
-# The pages of the documentation have no form for what OPTIONS would say.
+# The documentation pages do not support OPTIONS.
 PAGES = ["get", "head"]
 
 urlpatterns = [
@@ -47,7 +47,7 @@ urlpatterns = [
             path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
             path(
                 "api/docs/",
-                # Its script is a request of its own, so that the page needs none written into it.
+                # This view serves its script as a separate file, so the page has no inline script.
                 SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=PAGES),
                 name="docs",
             ),
@@ -63,7 +63,7 @@ urlpatterns = [
     path("", welcome.front_page, name="front-page"),
     path("account/", include("apps.users.urls")),
     path("sandbox/", include("apps.notifications.embedded.sandbox_urls")),
-    # The browsable API's own log in and log out lead to those of the admin.
+    # The log-in and log-out links of the browsable API lead to those of the admin.
     path("api/auth/", include((session_patterns, "rest_framework"))),
     path("admin/login/", limited(admin.site.login)),
     path("admin/providers/", admin.site.admin_view(providers.page), name="providers"),

@@ -8,7 +8,7 @@ SERVER = "notifications_project.server:server"
 
 
 def main() -> None:
-    """Read the options, and serve until a signal ends it."""
+    """Parse the command line and serve until a signal stops the process."""
     parser = argparse.ArgumentParser(prog="python -m notifications_project.web")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)

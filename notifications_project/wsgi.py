@@ -1,4 +1,4 @@
-"""The WSGI entry of the web process; in the embedded mode that process is everything."""
+"""The WSGI entry point of the web process; in embedded mode it also runs the workers."""
 
 import multiprocessing
 import os
@@ -12,19 +12,20 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifications_project.settings"
 
 application = get_wsgi_application()
 
-# After the application is set up, because these read its models.
-from apps.common import logs  # noqa: E402 - as the comment says.
-from apps.common.process_exit import at_end  # noqa: E402 - as the comment says.
-from apps.notifications.embedded import runtime  # noqa: E402 - as the comment says.
-from apps.notifications.operations.heartbeat import HeartbeatThread  # noqa: E402 - as above.
+# These imports need the models, so they follow the set-up of the application.
+from apps.common import logs  # noqa: E402 - see the comment above.
+from apps.common.process_exit import at_end  # noqa: E402 - see the comment above.
+from apps.notifications.embedded import runtime  # noqa: E402 - see the comment above.
+from apps.notifications.operations.heartbeat import HeartbeatThread  # noqa: E402 - see above.
 
 PARENT_POLL_SECONDS = 0.25
 
 
 def _end_with_parent() -> None:
-    """End when the server that started this process is gone, as after a kill -9.
+    """Exit when the parent process has died, for example after a kill -9.
 
-    An orphan would keep the port, and in the embedded mode deliver beside the next start.
+    An orphan would keep the port. In embedded mode it would also deliver concurrently with the next
+    server.
     """
     parent = os.getppid()
     while os.getppid() == parent:

@@ -1,1 +1,1 @@
-"""What every app needs and no app owns. Knows no other app."""
+"""Code that all apps share. This package does not import any other app."""

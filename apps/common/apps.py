@@ -1,4 +1,4 @@
-"""The Django application of the shared parts."""
+"""The Django application of the shared code."""
 
 from django.apps import AppConfig
 from django.core.cache import close_caches
@@ -12,11 +12,11 @@ class CommonConfig(AppConfig):
     name = "apps.common"
 
     def ready(self) -> None:
-        """Leave out what Django does at the end of each request.
+        """Disconnect the clean-up handlers that Django runs at the end of each request.
 
-        Connections to database and Redis are kept for good, so there is nothing to close; one that
-        broke is replaced at the start of the next request. Looking at all of them again was a
-        twentieth of a request.
+        Connections to the database and to Redis are kept open, so there is nothing to close. A
+        broken connection is replaced at the start of the next request. Checking all of them again
+        took a twentieth of the time of a request.
         """
         request_finished.disconnect(close_old_connections)
         request_finished.disconnect(close_caches)

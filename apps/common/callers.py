@@ -1,4 +1,4 @@
-"""Who is calling, as one value that every view and rule can read."""
+"""The authenticated caller of a request, as one value for all views and permission rules."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 
 class Scope(StrEnum):
-    """What an API key may be allowed to do."""
+    """The permissions that an API key can have."""
 
     NOTIFICATIONS_SEND = "notifications:send"
     NOTIFICATIONS_READ = "notifications:read"
@@ -23,13 +23,13 @@ class Scope(StrEnum):
 
 
 class Kind(StrEnum):
-    """Whether a key, and all that is sent with it, is real or a rehearsal in the sandbox."""
+    """Whether a key sends real notifications or test notifications in the sandbox."""
 
     LIVE = "live"
     TEST = "test"
 
 
-# The client of what the system sends by itself. No key is made for it.
+# The client of notifications that the system itself sends. It has no API key.
 SYSTEM_CLIENT = "system"
 
 
@@ -38,14 +38,14 @@ class Caller:
     """One authenticated caller.
 
     Attributes:
-        client: The client application whose notifications these are; ``staff:<user id>``
-            for staff, None for an end user, who may not send.
+        client: The client application that owns the notifications; ``staff:<user id>`` for
+            staff; None for an end user, who may not send.
         kind: Live or test; staff and end users are live.
-        scopes: What an API key allows; empty for people.
+        scopes: The scopes of an API key; empty for end users and staff.
         user_id: The account of an end user or of staff; None for an API key.
-        reads_from: From when on a person reads what was sent to them; None: nothing, because
-            they have not shown yet that their address is theirs.
-        is_staff: Staff act by their Django permissions.
+        reads_from: An end user may read the notifications that were sent to them since this
+            time. None: they may read none, because their address is not confirmed yet.
+        is_staff: Whether the caller is staff. Django permissions decide what staff may do.
         permissions: The Django permissions of staff, such as ``users.view_user``.
     """
 
@@ -64,18 +64,19 @@ class Caller:
 
     @property
     def is_end_user(self) -> bool:
-        """Whether the caller is a person without staff rights, who sees only what is theirs."""
+        """Whether the caller is a user without staff rights, who sees only their own data."""
         return self.user_id is not None and not self.is_staff
 
     @property
     def sees_all_clients(self) -> bool:
-        """Whether resources of every client are visible: operators and staff."""
+        """Whether the caller sees the resources of every client; true for operators and staff."""
         return self.is_staff or Scope.OPERATIONS in self.scopes
 
 
 def caller_of(request: Request) -> Caller:
-    """Return the caller that authentication put on the request.
+    """Return the caller that authentication has set on the request.
 
-    Only for views behind ``apps.common.rest.permissions.Authenticated`` or ``HasAccess``.
+    Use it only in views that have the permission class
+    ``apps.common.rest.permissions.Authenticated`` or ``HasAccess``.
     """
     return cast("Caller", request.auth)

@@ -1,4 +1,4 @@
-"""Run a step again, on a new connection, while the database does not answer it."""
+"""Retry a database step on a new connection while the database does not answer."""
 
 import time
 from collections.abc import Callable
@@ -13,9 +13,9 @@ FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 1.0
 SHORT_PATIENCE_SECONDS = 10.0
 
-# These are about the values of a statement, so they come again however often it is repeated. All
-# others pass: the server restarts, a session was ended, a lock was waited for too long, two
-# transactions met in a deadlock, the disk is full, a migration has not been applied yet.
+# The values of a statement cause these errors, so a retry fails again. All other errors are
+# temporary: the server restarts, a session was terminated, a lock wait timed out, two transactions
+# were in a deadlock, the disk is full, a migration has not been applied yet.
 ABOUT_THE_VALUES = (DataError, IntegrityError)
 
 Outcome = TypeVar("Outcome")
@@ -29,18 +29,18 @@ def run_until_answered(
     sleep: Callable[[float], object] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
-    """Run a step, and again after each error that passes, until it succeeds.
+    """Run a step and retry it after each temporary error until it succeeds.
 
-    Inside a transaction of the caller nothing is repeated, because the whole transaction has
+    Nothing is retried inside a transaction of the caller, because the whole transaction has
     failed.
 
     Args:
-        step: What to do. It is told whether an earlier try failed: a connection that broke during
-            a commit leaves open whether that try is in the database.
-        what: Names the step in the log.
-        patience_seconds: How long to try. The last try begins before this is over.
+        step: The function to run. Its argument is True if an earlier try has failed: when a
+            connection breaks during a commit, it is unknown whether that try was committed.
+        what: The name of the step in the log.
+        patience_seconds: How long to retry. No try starts after this time.
         sleep: Waits between two tries.
-        clock: Monotonic seconds.
+        clock: Returns monotonic seconds.
 
     Raises:
         django.db.Error: The values are refused, or the database did not answer in time.
@@ -69,11 +69,11 @@ def run_until_answered(
 
 
 def run_if_answered(words: str, step: Callable[[], object]) -> None:
-    """Do what may be left undone in the end: then the log tells it.
+    """Run an optional step. If the database does not answer in time, log a warning and return.
 
     Args:
-        words: What is left undone, for the log.
-        step: What to do; repeated it must change nothing.
+        words: The log message that says what was not done.
+        step: The function to run. It must be idempotent.
     """
     try:
         run_until_answered(lambda _: step(), what=words, patience_seconds=SHORT_PATIENCE_SECONDS)

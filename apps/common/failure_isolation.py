@@ -1,4 +1,4 @@
-"""Process many rows so that a row that fails does not stop the others."""
+"""Process many rows so that one failing row does not stop the others."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -6,12 +6,13 @@ from typing import TypeVar
 
 from django.db import DataError, Error, IntegrityError, InternalError, transaction
 
-# These can come from one row: a value that does not fit, a rule that is broken, a damaged page.
-# Every other error of the database meets all rows alike, so that nothing is won by dividing them.
+# One row can cause these errors: a value that does not fit, a violated constraint, a damaged page.
+# Every other database error affects all rows, so it does not help to split the batch.
 OF_ONE_ROW = (DataError, IntegrityError, InternalError)
 
-# What fails is put off for this long, doubled each time, and given up after so many times: two
-# hours in all, so that a release with a fault can be replaced before anything is given up.
+# Exponential backoff of a failing row: the wait doubles after each failure, and the row is given up
+# after FAILURES_MAX failures. That is two hours in total, so that a faulty release can be replaced
+# before any row is given up.
 FIRST_WAIT = timedelta(minutes=1)
 LAST_WAIT = timedelta(hours=1)
 FAILURES_MAX = 8
@@ -21,7 +22,7 @@ Result = TypeVar("Result")
 
 
 def name_of(error: Exception) -> str:
-    """Name an error for people, without what it says, which may hold values."""
+    """Return the class name of an error, without its message, which may contain values."""
     kind = type(error)
     if kind.__module__ == "builtins":
         return kind.__qualname__
@@ -29,13 +30,13 @@ def name_of(error: Exception) -> str:
 
 
 def meets_all(error: Exception) -> bool:
-    """Tell whether an error is about the database as a whole and not about one row."""
+    """Return whether an error concerns the whole database and not a single row."""
     return isinstance(error, Error) and not isinstance(error, OF_ONE_ROW)
 
 
 def wait_after(failures: int, *, first: timedelta = FIRST_WAIT) -> timedelta:
-    """Say how long to leave alone what has failed so many times, from 1."""
-    doublings = min(failures - 1, 20)  # More would not fit into a timedelta.
+    """Return how long to wait before the next try after ``failures`` failures, at least 1."""
+    doublings = min(failures - 1, 20)  # A larger number would overflow a timedelta.
     return min(first * (1 << doublings), LAST_WAIT)
 
 
@@ -45,20 +46,21 @@ def set_apart(
     *,
     failed: Callable[[Row, Exception], Result],
 ) -> list[Result]:
-    """Do a step for all rows together; where it fails, for each half of them, down to single rows.
+    """Run a step for all rows together. If it fails, run it for each half, down to single rows.
 
-    Each try has a savepoint of its own. One bad row among a thousand costs twenty of them.
+    Each try has its own savepoint. One bad row in a thousand costs twenty savepoints.
 
     Args:
-        rows: What to do it for.
-        step: Is given some of the rows, in their order. It must change nothing but the database.
-        failed: Is given a row for which the step failed, outside the savepoint, and its error.
+        rows: The rows to process.
+        step: Receives some of the rows, in order. It must change nothing but the database.
+        failed: Receives a row for which the step failed, and its error. It is called outside the
+            savepoint.
 
     Returns:
-        What ``step`` and ``failed`` returned.
+        The results of ``step`` and ``failed``.
 
     Raises:
-        django.db.Error: The database is away, or has another trouble that meets all rows.
+        django.db.Error: The database is unavailable or has another error that affects all rows.
     """
     if not rows:
         return []

@@ -1,4 +1,4 @@
-"""Probes of what the process depends on, each timed and each unable to raise."""
+"""Health probes for the dependencies of the process. A probe is timed and never raises."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class Health(StrEnum):
-    """How a dependency does. Only ``unavailable`` makes the process unfit for requests."""
+    """State of a dependency. Only ``unavailable`` means that the process cannot serve requests."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -24,10 +24,10 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """The outcome of one probe.
+    """The result of one probe.
 
     Attributes:
-        latency_ms: How long the probe took.
+        latency_ms: How long the probe took, in milliseconds.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """One question about a dependency.
+    """A check of one dependency.
 
     Attributes:
-        ask: Returns words that describe a good state, or raises.
-        required: Without it no request can be answered.
+        ask: Returns a text that describes the healthy state, or raises.
+        required: Whether no request can be served without the dependency.
     """
 
     name: str
@@ -50,20 +50,20 @@ class Probe:
     required: bool = False
 
     def run(self) -> Row:
-        """Ask, and turn whatever happens into a row."""
+        """Run the check and turn its result or its exception into a row."""
         started = time.perf_counter()
         status, detail = Health.OK, ""
         try:
             detail = self.ask()
-        except Exception as error:  # noqa: BLE001 - every failure of a dependency is an answer here.
+        except Exception as error:  # noqa: BLE001 - every failure of a dependency is a result here.
             status = Health.UNAVAILABLE if self.required else Health.DEGRADED
             detail = str(error) if isinstance(error, ProbeFailed) else type(error).__name__
         milliseconds = (time.perf_counter() - started) * 1000
         return Row(name=self.name, status=status, detail=detail, latency_ms=round(milliseconds, 1))
 
 
-class ProbeFailed(Exception):  # noqa: N818 - a state that a probe found, said in its message.
-    """A probe reached its dependency and did not like what it saw."""
+class ProbeFailed(Exception):  # noqa: N818 - its message describes the state of the dependency.
+    """A probe reached its dependency and found it in a bad state."""
 
 
 def ask_database() -> str:
@@ -75,7 +75,11 @@ def ask_database() -> str:
 
 
 def ask_migrations() -> str:
-    """Compare the migrations in the code with those in the database."""
+    """Compare the migrations in the code with those in the database.
+
+    Raises:
+        ProbeFailed: Some migrations have not been applied.
+    """
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
@@ -84,7 +88,11 @@ def ask_migrations() -> str:
 
 
 def ask_cache() -> str:
-    """Write and read one key."""
+    """Write and read one key.
+
+    Raises:
+        ProbeFailed: The value that was read is not the one that was written.
+    """
     cache.set("health", "ok", 10)
     if cache.get("health") != "ok":
         raise ProbeFailed("what was written could not be read")
@@ -92,7 +100,7 @@ def ask_cache() -> str:
 
 
 def ask_broker() -> str:
-    """Open a connection, or use one that is open."""
+    """Open a connection to the broker, or use an open one."""
     with current_app.connection_for_write() as broker:
         broker.ensure_connection(max_retries=1, interval_start=0)
         return str(broker.transport_cls)
@@ -107,6 +115,6 @@ PROBES = (
 
 
 def overall(rows: list[Row]) -> Health:
-    """Return the worst of the rows."""
+    """Return the worst status of the rows."""
     order = list(Health)
     return max((row.status for row in rows), key=order.index, default=Health.OK)

@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7, which sort by time and so index well."""
+"""Identifiers: UUIDv7, which are ordered by time and therefore efficient in indexes."""
 
 import hashlib
 from datetime import datetime
@@ -8,12 +8,12 @@ from uuid_utils.compat import uuid7
 
 
 def new_id() -> UUID:
-    """Make a UUIDv7 (RFC 9562) of the present moment."""
+    """Create a UUIDv7 (RFC 9562) with the current time."""
     return uuid7()
 
 
 def first_id_at(moment: datetime) -> UUID:
-    """Return the smallest UUIDv7 of a millisecond, so that a time can bound a range of ids.
+    """Return the smallest UUIDv7 of a millisecond, to use a time as the bound of an id range.
 
     RFC 9562 §5.7: 48 bits of Unix milliseconds, then version, variant and random bits.
     """
@@ -22,13 +22,13 @@ def first_id_at(moment: datetime) -> UUID:
 
 
 def derived_id(parent: UUID, name: str) -> UUID:
-    """Make the UUIDv7 of a part of something: the parent's time, and a hash in place of chance.
+    """Derive a UUIDv7 from a parent id and a name: the parent's time and a hash as random bits.
 
-    The same part always gets the same id, so that making it twice makes one.
+    The result is deterministic, so creating the same object twice gives the same id.
 
     Args:
         parent: A UUIDv7.
-        name: Tells the parts of one parent apart.
+        name: A name that is unique among the derived ids of one parent.
     """
     chance = int.from_bytes(hashlib.sha256(parent.bytes + name.encode()).digest()[:10])
     high, low = chance >> 62 & 0xFFF, chance & ((1 << 62) - 1)

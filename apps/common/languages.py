@@ -1,9 +1,9 @@
-"""Language tags (BCP 47): their canonical spelling, and the chain in which one is looked for."""
+"""Language tags (BCP 47): their canonical spelling and their fallback chain."""
 
 import re
 from collections.abc import Iterator
 
-MAX_LENGTH = 35  # What RFC 5646, 4.4.1 asks every application to hold.
+MAX_LENGTH = 35  # The length that every application must support (RFC 5646, 4.4.1).
 REGION_LETTERS = 2
 SCRIPT_LETTERS = 4
 
@@ -20,12 +20,12 @@ TAG = re.compile(
 )
 
 
-# What begins an extension or private use (RFC 5646, 2.2.6).
+# The single letter or digit that begins an extension or private use (RFC 5646, 2.2.6).
 SINGLETON = re.compile(r"-[a-z0-9]-", re.IGNORECASE | re.ASCII)
 
 
 def canonical_tag(tag: str) -> str | None:
-    """Spell a tag as RFC 5646, 2.1.1 recommends, such as ``pt-BR``; None where it is malformed."""
+    """Return a tag as RFC 5646, 2.1.1 recommends, such as ``pt-BR``; None if it is malformed."""
     if len(tag) > MAX_LENGTH or not TAG.fullmatch(tag):
         return None
     first, *rest = tag.lower().split("-")
@@ -42,10 +42,10 @@ def canonical_tag(tag: str) -> str | None:
 
 
 def canonical(tag: str) -> str:
-    """Spell the tag of a language to write in; extensions and private use name no such language.
+    """Return the canonical tag of a content language, without extensions and private use.
 
     Raises:
-        ValueError: The text is not a language tag, or has more than a language in it.
+        ValueError: The text is not a language tag, or it has an extension or private use.
     """
     found = canonical_tag(tag)
     if found is None or SINGLETON.search(tag):
@@ -57,8 +57,8 @@ def canonical(tag: str) -> str:
 def fallbacks(tag: str | None) -> Iterator[str]:
     """Yield a tag and its shorter forms (RFC 4647, section 3.4): ``pt-BR``, then ``pt``.
 
-    Extensions are left out at once. Nothing is yielded for a tag that is missing or malformed:
-    a stored locale that is not understood must not stop a message.
+    Extensions are removed first. Nothing is yielded for a missing or malformed tag: an invalid
+    stored locale must not stop a message.
     """
     if not tag:
         return

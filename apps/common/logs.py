@@ -1,4 +1,4 @@
-"""Structured logs: every line of every library, as JSON or for the eye, with the bound context."""
+"""Structured logs: every line of every library, as JSON or as text, with the bound context."""
 
 import logging
 import threading
@@ -19,17 +19,17 @@ SHARED_PROCESSORS: list[Any] = [
     structlog.processors.StackInfoRenderer(),
 ]
 
-# No line waits longer than this, and one that warns does not wait at all.
+# The longest time that a line stays in the buffer. A warning or an error is written at once.
 GATHERING_SECONDS = 0.05
 
 
 class BufferingHandler(logging.StreamHandler[Any]):
-    """Writes each line at once, until it is told to write the lines of a moment together.
+    """Write each line at once, or in short batches after ``gather`` was called.
 
-    A line alone costs its process a call of the system and whoever reads the log another one; in a
-    web process that was a tenth of a request. What gathers is lost with a process that is killed,
-    so only the processes that answer and deliver do this: what they say of a notification is also
-    in its row.
+    An unbuffered line costs one system call in the writing process and one in the process that
+    reads the log; in a web process that was a tenth of the time of a request. Buffered lines are
+    lost when the process is killed. So only the web and delivery processes buffer: what they log
+    about a notification is also stored in its row.
     """
 
     def __init__(self) -> None:
@@ -39,13 +39,13 @@ class BufferingHandler(logging.StreamHandler[Any]):
         self._gathering = False
 
     def gather(self) -> None:
-        """Write the lines of each moment together from now on."""
+        """Write lines in batches from now on."""
         if not self._gathering:
             self._gathering = True
             threading.Thread(target=self._write_on, name="log-writer", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write or keep a line."""
+        """Write a line or add it to the buffer."""
         if not self._gathering:
             super().emit(record)
             return
@@ -55,11 +55,11 @@ class BufferingHandler(logging.StreamHandler[Any]):
                 self.flush()
             elif not self._something.is_set():
                 self._something.set()
-        except Exception:  # noqa: BLE001 - a line that cannot be written must not end the work.
+        except Exception:  # noqa: BLE001 - a line that cannot be written must not stop the caller.
             self.handleError(record)
 
     def flush(self) -> None:
-        """Write what has gathered."""
+        """Write the buffered lines."""
         self.acquire()
         try:
             gathered, self._gathered = self._gathered, []
@@ -74,40 +74,40 @@ class BufferingHandler(logging.StreamHandler[Any]):
             self._something.wait()
             time.sleep(GATHERING_SECONDS)
             self._something.clear()
-            # A full disk or a reader that is gone costs these lines, and must not end this thread.
+            # On a full disk or a closed pipe these lines are lost, but this thread must continue.
             with suppress(OSError, ValueError):
                 self.flush()
 
 
 def gather() -> None:
-    """Have this process write the lines of each moment together."""
+    """Make this process write its log lines in batches."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, BufferingHandler):
             handler.gather()
 
 
 def flush() -> None:
-    """Write what has gathered, as at the end of a process."""
+    """Write the buffered lines, for example before the process ends."""
     for handler in logging.getLogger().handlers:
         handler.flush()
 
 
 def _as_json(line: Any, **_: Any) -> str:
-    """Write a line with the compiled encoder; what JSON does not know by its ``str``."""
+    """Encode a line with msgspec; use ``str`` for types that JSON does not have."""
     return msgspec.json.encode(line, enc_hook=str).decode()
 
 
 def _leave_out_what_no_line_shows() -> None:
-    """Spare each record the look for its place in the code, its thread and its process.
+    """Stop ``logging`` from collecting the source line, thread and process of each record.
 
-    As ``logging`` describes it under "Optimization".
+    The documentation of ``logging`` describes this under "Optimization".
     """
-    logging._srcfile = None  # noqa: SLF001 - as documented there.
+    logging._srcfile = None  # noqa: SLF001 - documented there.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def logging_config(*, level: str, format_name: str) -> dict[str, Any]:
-    """Return a ``dictConfig`` and set structlog up to feed it.
+    """Configure structlog and return the ``dictConfig`` that formats its lines.
 
     Args:
         level: The lowest level that is written, such as ``INFO``.
@@ -156,14 +156,14 @@ def logging_config(*, level: str, format_name: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Refusals are answers, not incidents: the access log of the server has them.
+            # Refused requests are not incidents; the access log of the server shows them.
             "django.request": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
             "amqp": {"level": "WARNING"},
-            # It warns that memory:// names no host, at each connection.
+            # It warns at each connection that memory:// has no host.
             "kombu.connection": {"level": "ERROR"},
         },
     }

@@ -1,4 +1,4 @@
-"""Keeps personal data and secrets out of log lines, whichever library writes them."""
+"""Remove personal data and secrets from the log lines of all libraries."""
 
 import re
 import sys
@@ -8,15 +8,16 @@ from typing import Any
 import structlog
 
 WITHHELD = "***"
-# What a database adds to its error: the values of the row that it refused. In a repr the line end
-# is written out.
+# The lines that a database adds to its error message, with the values of the refused row. In a
+# repr the line feed is the two characters "\n".
 ROW_VALUES = re.compile(r"(?:\n|\\n)\s*(?:DETAIL|CONTEXT|HINT|LINE \d+):.*", re.DOTALL)
-# An e-mail address, or a run of characters as long as a device token, a JSON Web Token or a link's.
+# An e-mail address, or a run of characters as long as a device token, a JSON Web Token or the token
+# of a link.
 LONG_RUN = 100
 PERSONAL_DATA = re.compile(r"[^\s<>()\[\],;:\"'=]{1,64}@[^\s<>()\[\],;:\"']+|[\w:%+/=.-]{100,}")
 API_KEY = re.compile(r"(nk_(?:live|test)_[a-z0-9]{8})_[A-Za-z0-9]{10,}")
 QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
-# What quotes in the words of an error may hold: names of columns, classes and modules.
+# Quoted text that may stay in an error message: names of columns, classes and modules.
 NAME = re.compile(r"['\"][a-z_][a-z_.]{0,62}['\"]")
 ERROR_MAX_CHARACTERS = 500
 
@@ -29,9 +30,9 @@ _exceptions = structlog.tracebacks.ExceptionDictTransformer(
 
 
 def masked(text: str) -> str:
-    """Replace what looks like an address, a token or a key, and cut what a database adds."""
-    # Nearly all texts are short and innocent: these looks cost a tenth of the expressions, and
-    # written out a quarter of what a generator of them would.
+    """Mask e-mail addresses, tokens and API keys, and cut the row values of database errors."""
+    # Nearly all texts are short and have nothing to mask. These checks cost a tenth of the regular
+    # expressions. Written out, they cost a quarter of the same checks in a generator.
     if len(text) < LONG_RUN and "@" not in text and "nk_" not in text and "DETAIL" not in text:
         return text
     text = ROW_VALUES.sub("", text)
@@ -39,13 +40,13 @@ def masked(text: str) -> str:
 
 
 def masked_address(address: str) -> str:
-    """Show enough of an e-mail address to tell it from another: ``a***@example.com``."""
+    """Mask an e-mail address so that it is still recognizable: ``a***@example.com``."""
     local, at, domain = address.rpartition("@")
     return f"{local[:1]}{WITHHELD}{at}{domain}" if at else WITHHELD
 
 
 def masked_error(text: str) -> str:
-    """Mask the words of an exception: its first line, without the values that it quotes."""
+    """Return the first line of an exception message, with quoted values masked."""
     first, *_ = ROW_VALUES.sub("", text.strip()).split("\n", maxsplit=1)
 
     def unless_a_name(found: re.Match[str]) -> str:
@@ -55,7 +56,7 @@ def masked_error(text: str) -> str:
 
 
 def mask(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
-    """Mask every text of a line, and tell its exception without values (a structlog processor)."""
+    """Mask all texts of a line and the values in its exception (a structlog processor)."""
     exc_info = event_dict.pop("exc_info", None)
     stack = event_dict.pop("stack", None)
     for name, value in event_dict.items():
@@ -69,7 +70,7 @@ def mask(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
 
 
 def as_text(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
-    """Write the exceptions of ``mask`` out for the eye."""
+    """Format the exceptions of ``mask`` as readable text (a structlog processor)."""
     told = event_dict.pop("exception", None)
     if told is not None:
         event_dict["exception"] = "\n".join(

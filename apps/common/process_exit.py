@@ -1,4 +1,4 @@
-"""What a process does last, when it is asked to end."""
+"""Functions that run when a process shuts down."""
 
 import atexit
 import multiprocessing
@@ -12,18 +12,18 @@ log = structlog.get_logger(__name__)
 
 Work = Callable[[], object]
 
-# By process: a forked one has what its parent registered, and must not do it.
+# Keyed by process id: a forked process inherits the functions of its parent and must not run them.
 _works: dict[int, list[Work]] = {}
 
 
 def at_end(work: Work) -> None:
-    """Have something done when this process ends by itself or by a signal that it obeys.
+    """Register a function to run when this process ends normally or by a handled signal.
 
-    What is registered last is done first. Stopping the stack right after 20,000 bulk rows left
-    3,100 and 5,600 of them to the sweep, a minute later than the others, when it was registered
-    with ``atexit`` alone: a process that ``multiprocessing`` has forked ends by ``os._exit`` after
-    its own finalizers, and a web process by the signal itself, which is why the server calls
-    ``end``.
+    The functions run in reverse order of registration. ``atexit`` alone is not enough: when the
+    stack was stopped right after 20,000 bulk rows, 3,100 and 5,600 of them were left for the sweep
+    and were sent a minute later than the others. A process that ``multiprocessing`` has forked ends
+    with ``os._exit`` after its own finalizers. A web process is ended by the signal itself, so the
+    server calls ``end``.
     """
     if os.getpid() not in _works:
         _works[os.getpid()] = []
@@ -35,7 +35,7 @@ def at_end(work: Work) -> None:
 
 
 def end() -> None:
-    """Do it now, and not again later."""
+    """Run the registered functions now. They do not run again later."""
     works = _works.get(os.getpid(), [])
     while works:
         work = works.pop()

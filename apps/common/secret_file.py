@@ -1,4 +1,4 @@
-"""A file of secrets that are made once and kept, mode 0600, such as ``var/demo.env``."""
+"""A file of generated secrets with mode 0600, such as ``var/demo.env``."""
 
 import os
 import secrets
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def read(path: Path) -> dict[str, str]:
-    """Read the file; empty when there is none."""
+    """Read the file; return an empty dict if there is none."""
     if not path.exists():
         return {}
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -16,7 +16,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def keep(path: Path, values: Mapping[str, str]) -> None:
-    """Add or replace values. The file is written beside and moved, so it is never half there."""
+    """Add or replace values. The file is replaced atomically: a temporary file is renamed."""
     merged = {**read(path), **values}
     path.parent.mkdir(mode=0o700, exist_ok=True)
     beside = path.with_name(f"{path.name}.{os.getpid()}")
@@ -27,7 +27,7 @@ def keep(path: Path, values: Mapping[str, str]) -> None:
 
 
 def secret(path: Path, name: str) -> str:
-    """Return a secret of the file, made now if it is not there."""
+    """Return a secret from the file; generate and store it if it is missing."""
     found = read(path).get(name)
     if not found:
         found = secrets.token_urlsafe(48)

@@ -1,6 +1,6 @@
-"""Starts web processes.
+"""Start the web processes.
 
-Nothing of Django is imported here, so that the process which watches the others stays small.
+This module does not import Django, so that the supervisor process needs little memory.
 """
 
 import resource
@@ -13,37 +13,37 @@ from uvicorn.supervisors import Multiprocess
 
 from apps.common.shared_socket import BACKLOG, SharedSocket
 
-# Open files of a process: its connections, and what it needs besides.
+# Limit of open files of a process: its connections and its other files.
 FILES = 8192
-# What has begun is answered before the end: the slowest answers are those to uploads.
+# Shutdown waits up to this long for requests in progress. Uploads take the longest.
 END_SECONDS = 25
 
 
 def files_to_ask_for(soft: int, hard: int) -> int | None:
-    """Decide on the limit of open files, where it is too low.
+    """Return the limit of open files to set, or None if the current limit is high enough.
 
-    Each connection is a file, and systems begin with 1,024 or less. It is not raised to the hard
-    limit itself, which may be "no limit" and is then refused by some systems.
+    Each connection is an open file, and the default of many systems is 1,024 or less. The limit is
+    not raised to the hard limit, which may be "no limit": some systems refuse that value.
 
     Args:
-        soft: The limit that holds.
-        hard: What it may be raised to.
+        soft: The current (soft) limit.
+        hard: The hard limit, the maximum of the soft limit.
     """
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     return wanted if soft != resource.RLIM_INFINITY and soft < wanted else None
 
 
 def serve(server: str, *, host: str = "127.0.0.1", port: int, processes: int) -> None:
-    """Serve until a signal ends it; processes that die are started again.
+    """Serve until a signal stops it. Processes that die are restarted.
 
     Args:
-        server: What to serve, as module and name.
-        host: The address to listen at.
-        port: The port.
-        processes: How many; a single one is this one.
+        server: The ASGI application, as ``module:name``.
+        host: The address to listen on.
+        port: The port to listen on.
+        processes: The number of processes; with 1 the current process serves.
 
     Raises:
-        OSError: The address is taken or not of this machine.
+        OSError: The address is in use or is not an address of this machine.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files := files_to_ask_for(soft, hard):
@@ -58,12 +58,12 @@ def serve(server: str, *, host: str = "127.0.0.1", port: int, processes: int) ->
         "proxy_headers": False,
         "server_header": False,
         "access_log": False,
-        # The settings of Django decide how a line of the log looks.
+        # The Django settings define the log format.
         "log_config": None,
         "log_level": "warning",
     }
     if processes == 1:
-        # When all is answered uvicorn raises the signal once more, as if it had not been obeyed.
+        # After shutdown uvicorn raises the signal again. Exit with status 0 on it.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         uvicorn.run(server, host=host, port=port, backlog=BACKLOG, **options)
         return

@@ -1,4 +1,4 @@
-"""A listening socket from which several processes take an equal share of connections."""
+"""A listening socket that spreads connections evenly over several processes."""
 
 import fcntl
 import os
@@ -10,34 +10,35 @@ from mmap import mmap
 from multiprocessing.reduction import DupFd
 from typing import Any, Self
 
-# Connections that wait to be taken from the system.
+# The size of the listen queue: connections that no process has accepted yet.
 BACKLOG = 4096
-# Processes that can share, far more than a machine has processors.
+# The maximum number of processes, far more than the processors of a machine.
 PROCESSES = 256
-# Seconds that a process leaves a connection to the one that has fewer of them. It waits for this
-# once when the other one hangs or has died, and then not again until that one takes a connection.
+# Seconds that a process waits so that a process with fewer connections can accept the next one. If
+# that process hangs or has died, this wait happens once until it accepts a connection again.
 PATIENCE = 0.05
-# Numbers kept for a process: connections that it has taken, and of them those that have ended.
+# Counters for each process: connections accepted, and how many of them are closed.
 ROW = 2
 UNUSED = (0, -(2**40))
 
 
 class SharedSocket(socket.socket):
-    """A socket on which several processes listen, each for one connection at a time.
+    """A listening socket for several processes. Each accepts one connection at a time.
 
-    The process with the fewest connections takes the next one. The event loop takes as many at once
-    as may wait: with a usual socket the first process took all 16, and both made 0.76 of the calls.
-    Of 16 that were taken one at a time by whichever process came first, one had 8 to 13.
-    Uvicorn is told that one may wait, and this socket lets ``BACKLOG`` wait nevertheless.
+    The process with the fewest connections accepts the next one. The event loop accepts up to
+    ``backlog`` connections in one step. With a normal socket the first process accepted all 16, and
+    both processes together reached 0.76 of the throughput. When connections were accepted one at a
+    time, without counting, one process got 8 to 13 of 16. So uvicorn is configured with a backlog
+    of 1, and this socket still listens with ``BACKLOG``.
     """
 
     def __init__(self, *args: int, numbers: int, **options: int) -> None:
-        """Make a socket.
+        """Create a socket.
 
         Args:
-            args: As of any socket.
-            numbers: The descriptor of the file of numbers.
-            options: As of any socket.
+            args: Passed to ``socket.socket``.
+            numbers: The file descriptor of the shared counters.
+            options: Passed to ``socket.socket``.
         """
         super().__init__(*args, **options)
         self._numbers = numbers
@@ -45,10 +46,10 @@ class SharedSocket(socket.socket):
 
     @classmethod
     def bound(cls, host: str, port: int) -> Self:
-        """Make one.
+        """Create a socket and bind it to an address.
 
         Raises:
-            OSError: The address is taken or not of this machine.
+            OSError: The address is in use or is not an address of this machine.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         made = cls(family, numbers=_file_of_numbers())
@@ -58,20 +59,20 @@ class SharedSocket(socket.socket):
 
     @classmethod
     def received(cls, listening: Any, numbers: Any) -> Self:
-        """Make it in a process that was started."""
+        """Recreate the socket in a child process."""
         made = cls(fileno=listening.detach(), numbers=numbers.detach())
         made._shares = Shares(made._numbers)
         return made
 
     def listen(self, backlog: int = BACKLOG, /) -> None:
-        """Listen, whatever number is named."""
+        """Listen with ``BACKLOG``; the argument is ignored."""
         super().listen(BACKLOG)
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Take the next connection.
+        """Accept the next connection.
 
         Raises:
-            BlockingIOError: None waits, or it is left to another process.
+            BlockingIOError: No connection waits, or another process shall accept it.
         """
         if self._shares is None:
             return super().accept()
@@ -81,26 +82,26 @@ class SharedSocket(socket.socket):
         return _CountedSocket(taken, self._shares), address
 
     def __reduce__(self) -> Any:
-        """Hand it to a process that is started."""
+        """Pickle the socket for a child process."""
         return type(self).received, (DupFd(self.fileno()), DupFd(self._numbers))
 
 
 class Shares:
-    """How many connections each process has, in memory that they share.
+    """Connection counters of all processes, in shared memory.
 
-    A process holds the lock of its row, which the system takes back when the process ends, however
-    it ends; so one that is started in its place finds a free row.
+    Each process holds a file lock on its row. The operating system releases the lock when the
+    process ends, also after a crash. So the process that replaces it finds a free row.
     """
 
     def __init__(self, numbers: int) -> None:
-        """Take a free row.
+        """Lock a free row for this process.
 
         Args:
-            numbers: The descriptor of the file of numbers. It has to stay open: locks of a process
-                end with the first of its descriptors of that file.
+            numbers: The file descriptor of the shared counters. It must stay open: a process loses
+                its locks when it closes any of its descriptors of that file.
 
         Raises:
-            RuntimeError: There are more than ``PROCESSES``.
+            RuntimeError: There are more than ``PROCESSES`` processes.
         """
         self._numbers = memoryview(mmap(numbers, 0)).cast("q")
         self._own = self._free_row(numbers)
@@ -109,7 +110,7 @@ class Shares:
         self._until = 0.0
 
     def another_is_next(self, *, clock: Any = time.monotonic) -> bool:
-        """Tell whether a process with fewer connections than this one shall take the next one."""
+        """Return whether a process with fewer connections shall accept the next one."""
         least = min(self._rows(), key=self._open)
         if self._open(least) >= self._open(self._own):
             return False
@@ -119,18 +120,18 @@ class Shares:
         return bool(clock() < self._until)
 
     def count_taken(self) -> None:
-        """Count a connection of this process."""
+        """Count an accepted connection of this process."""
         self._numbers[self._own] += 1
 
     def count_ended(self) -> None:
-        """Count the end of one."""
+        """Count a closed connection of this process."""
         self._numbers[self._own + 1] += 1
 
     def _open(self, row: int) -> int:
         return self._numbers[row] - self._numbers[row + 1]
 
     def _rows(self) -> Iterator[int]:
-        """Give the rows that have been used, which are the first ones."""
+        """Yield the rows that have been used; they are the first ones."""
         for row in range(0, len(self._numbers), ROW):
             if self._numbers[row + 1] == UNUSED[1]:
                 return
@@ -155,14 +156,14 @@ class _CountedSocket(socket.socket):
         shares.count_taken()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection and count it as closed."""
         if self.fileno() >= 0:
             self._shares.count_ended()
         super().close()
 
 
 def _file_of_numbers() -> int:
-    """Make a file without a name, which lives as long as a process has it open."""
+    """Create an unnamed file, which exists as long as a process has it open."""
     with tempfile.TemporaryFile() as file:
         row = b"".join(number.to_bytes(8, "little", signed=True) for number in UNUSED)
         file.write(row * PROCESSES)

@@ -1,4 +1,4 @@
-"""A bounded in-process memory of a few seconds, for look-ups that every request makes."""
+"""A bounded in-process cache with a TTL of a few seconds, for look-ups of every request."""
 
 import threading
 import time
@@ -10,13 +10,13 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-# What ends within this part of the while is worth reading again beside something else.
+# An entry that expires within this part of the TTL is refreshed together with another read.
 SOON_SHARE = 0.2
 
 
 @dataclass(slots=True)
 class _Entry(Generic[Value]):
-    """A value, until when it is remembered, and whether anybody has asked for it since."""
+    """A cached value, its expiry time, and whether it has been read since it was stored."""
 
     value: Value
     until: float
@@ -24,12 +24,12 @@ class _Entry(Generic[Value]):
 
 
 class TtlCache(Generic[Key, Value]):
-    """Remembers values for a while. Another process's change is seen when the while is over.
+    """A cache with a TTL. A change by another process is visible when the TTL has expired.
 
     Args:
-        seconds: For how long a value is remembered.
-        size: How many are remembered at most.
-        clock: Seconds that never go back.
+        seconds: The TTL of a value.
+        size: The maximum number of values.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class TtlCache(Generic[Key, Value]):
         self._size = size
         self._clock = clock
         self._lock = threading.Lock()
-        # In the order in which they end, because every value is remembered for as long.
+        # In the order of expiry, because all values have the same TTL.
         self._entries: dict[Key, _Entry[Value]] = {}
 
     def get(self, key: Key) -> Value | None:
-        """Return what is remembered; None for nothing."""
+        """Return the cached value; None if there is none or it has expired."""
         entry = self._entries.get(key)
         if entry is None or entry.until <= self._clock():
             return None
@@ -51,13 +51,13 @@ class TtlCache(Generic[Key, Value]):
         return entry.value
 
     def ending(self, limit: int) -> list[Key]:
-        """Return what somebody has asked for and is about to be forgotten, or just was.
+        """Return keys that were read and have expired or will expire soon.
 
-        Who has to read something anyway reads these as well, and saves a read for each. What has
-        ended and nobody asked for is dropped.
+        A caller that has to query the database anyway reads these keys in the same query, which
+        saves one query for each. Expired entries that were not read are removed.
 
         Args:
-            limit: How many at most.
+            limit: The maximum number of keys.
         """
         now = self._clock()
         soon = now + self._seconds * SOON_SHARE
@@ -73,7 +73,7 @@ class TtlCache(Generic[Key, Value]):
         return found
 
     def put(self, key: Key, value: Value) -> None:
-        """Remember a value; where memory is full, forget the oldest tenth."""
+        """Store a value. If the cache is full, remove the oldest tenth."""
         with self._lock:
             if len(self._entries) >= self._size:
                 for oldest in list(self._entries)[: max(1, self._size // 10)]:
@@ -82,11 +82,11 @@ class TtlCache(Generic[Key, Value]):
             self._entries[key] = _Entry(value, self._clock() + self._seconds)
 
     def forget(self, key: Key) -> None:
-        """Forget one value."""
+        """Remove one value."""
         with self._lock:
             self._entries.pop(key, None)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all values."""
         with self._lock:
             self._entries.clear()

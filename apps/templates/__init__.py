@@ -1,1 +1,1 @@
-"""What is said: templates, their immutable versions and languages, and sandboxed rendering."""
+"""Message templates: immutable versions in several languages, and sandboxed rendering."""

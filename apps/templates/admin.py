@@ -1,4 +1,4 @@
-"""Templates in the Django admin: editing one writes a new version; versions are for reading."""
+"""Templates in the Django admin. Editing one creates a new version; versions are read-only."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from apps.templates.catalog import same_words
 from apps.templates.content import FIELDS, CheckedContent, check
 from apps.templates.models import Channel, Template, TemplateVersion
 
-# Django's classes take no type arguments at run time.
+# Django's classes accept no type arguments at run time.
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Template]
     _Inline = admin.TabularInline[TemplateVersion, Template]
@@ -32,7 +32,7 @@ WIDE = forms.TextInput(attrs={"size": 100})
 
 
 class TemplateForm(_ModelForm):
-    """A template with the words of one language."""
+    """A template with its content in one language."""
 
     language = forms.CharField(
         max_length=35, help_text="Saving other words makes a new version of this language."
@@ -43,7 +43,7 @@ class TemplateForm(_ModelForm):
     html = forms.CharField(required=False, strip=False, widget=TALL, help_text="HTML or MJML.")
     image = forms.CharField(required=False, widget=WIDE)
     link = forms.CharField(required=False, widget=WIDE)
-    data = forms.JSONField(  # type: ignore[assignment] # The metaclass moves fields out.
+    data = forms.JSONField(  # type: ignore[assignment] # The metaclass removes fields from the class.
         required=False, help_text="An object of strings."
     )
 
@@ -65,21 +65,21 @@ class TemplateForm(_ModelForm):
         super().__init__(*args, **kwargs)
 
     def clean_code(self) -> str:
-        """Refuse the codes of the texts that nobody edits."""
+        """Refuse the codes of built-in texts, which cannot be edited."""
         code: str = self.cleaned_data["code"]
         if builtin.is_reserved(code):
             raise forms.ValidationError(builtin.RESERVED)
         return code
 
     def clean_language(self) -> str:
-        """Spell the language canonically."""
+        """Return the canonical language tag; refuse a malformed one."""
         try:
             return canonical(self.cleaned_data["language"])
         except ValueError as error:
             raise forms.ValidationError(str(error)) from None
 
     def clean(self) -> dict[str, Any]:
-        """Check the content as the API does, and show each error, with its line, at its field."""
+        """Check the content like the API, and show each error, with its line, at its field."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         channel = cleaned.get("channel") or self.instance.channel
         if channel not in Channel.values:
@@ -94,12 +94,12 @@ class TemplateForm(_ModelForm):
 
 
 def _given(value: Any) -> Any:
-    # Browsers end lines with CR LF (HTML, section 4.10.5.1); the words have LF.
+    # Browsers send line ends as CR LF (HTML, section 4.10.5.1); content is stored with LF.
     return value.replace("\r\n", "\n") or None if isinstance(value, str) else value or None
 
 
 class VersionInline(_Inline):
-    """The history, for reading."""
+    """The versions of a template, read-only."""
 
     model = TemplateVersion
     fields = ("number", "language", "published", "created_by", "created_at")
@@ -111,13 +111,13 @@ class VersionInline(_Inline):
     show_change_link = True
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Versions are immutable."""
+        """Do not allow changes. Versions are immutable."""
         return False
 
 
 @admin.register(Template)
 class TemplateAdmin(_TemplateAdmin):
-    """Lists, searches and edits templates."""
+    """List, search and edit templates."""
 
     form = TemplateForm
     list_display = ("code", "name", "channel", "default_language", "category", "updated_at")
@@ -130,30 +130,30 @@ class TemplateAdmin(_TemplateAdmin):
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What was sent must stay readable."""
+        """Do not allow deletion. Sent content must stay readable."""
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """A code and a channel are for good."""
+        """Return the read-only fields; code and channel of a template cannot be changed."""
         return ("code", "channel") if obj else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Show the fields of the channel alone, once there is one."""
+        """Return the fieldsets; an existing template has only the fields of its channel."""
         if obj is None or not self.has_change_permission(request, obj):
             return self.fieldsets if obj is None else self.fieldsets[:1]
         names = [*FIELDS[obj.channel], *(["data"] if obj.channel == Channel.PUSH else [])]
         return (self.fieldsets[0], ("Words", {"fields": ("language", *names)}))
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override] # ``change`` stays among the keywords.
-        """Make a form for the language that ``?language=`` names, or for the default."""
+        """Return a form for the language in ``?language=``, or for the default language."""
         kwargs["fields"] = None
         form: Any = super().get_form(request, obj, **kwargs)
-        # The class was made for this request alone.
+        # The class was created for this request only.
         form.wanted_language = request.GET.get("language")
         return form
 
     def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
-        """Write through ``versions``, like everybody else."""
+        """Save through ``versions``, like all other code."""
         author = f"staff:{request.user.pk}"
         language = form.cleaned_data["language"]
         if not change:
@@ -184,7 +184,7 @@ class TemplateAdmin(_TemplateAdmin):
 
 @admin.register(TemplateVersion)
 class TemplateVersionAdmin(_VersionAdmin):
-    """Shows versions and publishes them; nothing here can be edited."""
+    """Show and publish versions; they cannot be edited."""
 
     list_display = ("template", "language", "number", "published", "created_by", "created_at")
     list_filter = ("published", "language")
@@ -193,24 +193,24 @@ class TemplateVersionAdmin(_VersionAdmin):
     actions = ("publish",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Versions are made by editing their template."""
+        """Do not allow adding. Editing a template creates a version."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Versions are immutable."""
+        """Do not allow changes. Versions are immutable."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What was sent must stay readable."""
+        """Do not allow deletion. Sent content must stay readable."""
         return False
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
-        """Publishing changes the template."""
+        """Return whether the user may change templates, which publishing requires."""
         return request.user.has_perm("message_templates.change_template")
 
     @admin.action(description="Publish the selected versions", permissions=["publish"])
     def publish(self, request: HttpRequest, queryset: QuerySet[TemplateVersion]) -> None:
-        """Send these versions from now on."""
+        """Publish the selected versions, so that they are sent from now on."""
         for version in queryset.select_related("template").order_by("pk"):
             versions.publish(
                 code=version.template.code, language=version.language, number=version.number

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class TemplatesConfig(AppConfig):
-    """Registers the app; its label keeps clear of the many other things called templates."""
+    """Registers the app; its label avoids a conflict with other uses of the name templates."""
 
     name = "apps.templates"
     label = "message_templates"

@@ -1,8 +1,9 @@
-"""Templates as files, to keep them under version control and to move them between installations.
+"""Import and export templates as files, for version control and for other installations.
 
-``<folder>/<code>/template.json`` holds what a template is, ``<folder>/<code>/<language>/`` what
-it says: ``subject.liquid``, ``body.liquid``, ``html.liquid`` for an e-mail; ``title.liquid``,
-``body.liquid``, ``image.liquid``, ``link.liquid`` and ``data.json`` for a push message.
+``<folder>/<code>/template.json`` contains the properties of a template.
+``<folder>/<code>/<language>/`` contains its content: ``subject.liquid``, ``body.liquid`` and
+``html.liquid`` for an e-mail; ``title.liquid``, ``body.liquid``, ``image.liquid``, ``link.liquid``
+and ``data.json`` for a push message.
 """
 
 import json
@@ -35,7 +36,7 @@ class CatalogError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What became of one language of one template."""
+    """The import result of one language of one template."""
 
     code: str
     language: str
@@ -43,7 +44,7 @@ class Imported:
     action: Action
 
     def __str__(self) -> str:
-        """Write a line for the command's output."""
+        """Return a line for the output of the command."""
         return f"{self.code} {self.language} v{self.version} {self.action}"
 
 
@@ -56,7 +57,10 @@ class _Entry:
 
 
 def export_templates(folder: Path) -> list[str]:
-    """Write what is published, and return the codes. Files of other templates are left alone."""
+    """Write the published versions to files and return the codes of their templates.
+
+    Files of other templates are not changed.
+    """
     published = TemplateVersion.objects.filter(published=True).select_related("template")
     codes: list[str] = []
     for version in published.order_by("template__code", "language"):
@@ -92,7 +96,8 @@ def _write_content(home: Path, channel: str, content: Mapping[str, Any]) -> None
         if name not in content:
             path.unlink(missing_ok=True)
             continue
-        # Editors end a file with a line feed; a line of a header cannot have one.
+        # Text files end with a line feed, but a header line cannot contain one. The import strips
+        # it.
         text = content[name] + "\n" if rule.one_line else content[name]
         path.write_text(text, encoding="utf-8", newline="")
     if data := content.get("data"):
@@ -102,10 +107,10 @@ def _write_content(home: Path, channel: str, content: Mapping[str, Any]) -> None
 
 
 def import_templates(folder: Path) -> list[Imported]:
-    """Make and update templates from files: all of them, or none.
+    """Create and update templates from files, either all of them or none.
 
-    A language whose content is the published one already gets no new version, so a second
-    import of the same files changes nothing.
+    A language whose content is already published gets no new version, so a second import of the
+    same files changes nothing.
 
     Raises:
         CatalogError: A file is missing, malformed or not a valid template.
@@ -217,7 +222,7 @@ def _import_language(code: str, language: str, content: CheckedContent) -> Impor
     version = versions.write(
         code=code, content=content, language=language, author=AUTHOR, changes={}
     )
-    assert version is not None  # It was found or made in this transaction.
+    assert version is not None  # The template was found or created in this transaction.
     return _imported(version, "created" if published is None else "updated")
 
 
@@ -231,5 +236,5 @@ def _imported(version: TemplateVersion, action: Action) -> Imported:
 
 
 def same_words(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two contents were written alike, whatever MJML was compiled to."""
+    """Return whether two contents have the same sources, ignoring the HTML compiled from MJML."""
     return {**one, COMPILED_HTML: None} == {**other, COMPILED_HTML: None}

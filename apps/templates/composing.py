@@ -1,4 +1,4 @@
-"""From parsed fields and variables to the content of one message."""
+"""Render the content of one message from parsed fields and variables."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,18 +13,18 @@ from apps.templates.engine.limits import Meter
 from apps.templates.engine.syntax import Parsed
 from apps.templates.models import Channel
 
-# CR and LF would begin another header; the other control characters have no place in one line.
+# CR and LF would start another header; other control characters are not allowed in one line.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 LINE_LENGTH_LIMIT = 998  # RFC 5322, section 2.1.1.
 ADDRESS_LENGTH_LIMIT = 2_048
 
 
 class RenderError(Exception):
-    """This version cannot be rendered with these variables, now or later.
+    """This version cannot be rendered with these variables; a retry does not help.
 
     Attributes:
-        detail: What is wrong, without the variables' values.
-        place: The field, such as ``html``; empty where it is none in particular.
+        detail: The error, without the values of variables.
+        place: The field, such as ``html``; empty if the error is not in one field.
     """
 
     def __init__(self, detail: str, *, place: str = "") -> None:
@@ -35,7 +35,7 @@ class RenderError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EmailContent:
-    """What an e-mail says. The subject is one line."""
+    """The content of an e-mail. The subject is one line."""
 
     subject: str
     text: str
@@ -44,7 +44,7 @@ class EmailContent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PushContent:
-    """What a push message says. The title is one line; image and link are http(s) addresses."""
+    """The content of a push message. The title is one line; image and link are http(s) URLs."""
 
     title: str
     body: str
@@ -54,10 +54,10 @@ class PushContent:
 
 
 def missing_paths(required: Iterable[str], variables: Mapping[str, Any]) -> list[str]:
-    """Return what is required and not given, sorted.
+    """Return the required variables that are not given, sorted.
 
-    A variable that is missing as a whole is named by its first name; one that is given without
-    the part that the template uses by its path, such as ``order.total``. Null is not a value.
+    If a whole variable is missing, its root name is returned. If only a part of it is missing, its
+    path is returned, such as ``order.total``. Null counts as missing.
     """
     missing = set()
     for path in required:
@@ -74,10 +74,10 @@ def missing_paths(required: Iterable[str], variables: Mapping[str, Any]) -> list
 
 
 def compose(parsed: ParsedContent, variables: Mapping[str, Any]) -> EmailContent | PushContent:
-    """Render every field of a message, all from one allowance of work.
+    """Render all fields of a message under one common work limit.
 
     Raises:
-        RenderError: A limit was passed, a filter does not fit its value, or an address is none.
+        RenderError: A limit was exceeded, a filter does not fit its value, or a URL is invalid.
     """
     composer = _Composer(parsed, variables)
     if parsed.channel == Channel.EMAIL:
@@ -110,8 +110,8 @@ class _Composer:
             return parsed.render(self.variables, self.meter)
         except LiquidError as error:
             raise RenderError(str(error.message), place=place) from None
-        except Exception as error:  # noqa: BLE001 - it must not stop its neighbours in a chunk.
-            # Values of unforeseen types meet the library's code here; a repetition is no help.
+        except Exception as error:  # noqa: BLE001 - it must not stop other messages of the chunk.
+            # The library fails on values of unexpected types; a retry does not help.
             detail = f"cannot be rendered ({type(error).__name__})"
             raise RenderError(detail, place=place) from None
 
@@ -134,7 +134,7 @@ class _Composer:
 
 
 def is_web_address(text: str) -> bool:
-    """Tell whether a text is an absolute http or https address that a client can open."""
+    """Return whether a text is an absolute http or https URL that a client can open."""
     if len(text) > ADDRESS_LENGTH_LIMIT or CONTROL_CHARACTERS.search(text) or " " in text:
         return False
     try:

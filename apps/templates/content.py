@@ -1,4 +1,4 @@
-"""What the fields of each channel may hold: checked when saved, parsed for rendering."""
+"""The content fields of each channel: check them before saving, parse them for rendering."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from apps.templates.models import Channel
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 DATA_KEYS_LIMIT = 50
 DATA_KEY_LENGTH = 100
-# Keys that are ours, and those that FCM keeps to itself (reference of Message.data).
+# Our own keys, and those that FCM reserves (reference of Message.data).
 RESERVED_DATA_KEYS = frozenset({"notification_id", "correlation_id", "from", "message_type"})
 RESERVED_DATA_PREFIXES = ("google", "gcm")
 
@@ -24,9 +24,11 @@ class Field:
     """The rules of one field.
 
     Attributes:
-        length: Characters that its source may have.
-        one_line: Goes into a header or a title: no line breaks, no control characters.
-        html: Values are escaped for HTML.
+        length: Maximum number of characters of the source.
+        required: Whether the field must be given.
+        one_line: Whether the field is used in a header or a title, so that line breaks and control
+            characters are refused.
+        html: Whether values are escaped for HTML.
     """
 
     length: int
@@ -49,18 +51,18 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
     },
 }
 DATA_VALUE = Field(length=4_000)
-# Where the HTML compiled from MJML is kept, beside the source in ``html``.
+# The key of the HTML compiled from MJML; the source stays in ``html``.
 COMPILED_HTML = "html_compiled"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedContent:
-    """Content that may be saved.
+    """Valid content that can be saved.
 
     Attributes:
-        stored: What the version keeps.
-        required: Dotted paths of variables.
-        used: Names of variables.
+        stored: The content to store in the version.
+        required: The required variables, as dotted paths.
+        used: The names of all variables that are used.
     """
 
     stored: dict[str, Any]
@@ -81,12 +83,12 @@ def check(channel: str, given: Mapping[str, Any]) -> CheckedContent:
     """Check the content fields of a request, a form or a file.
 
     Args:
-        channel: The template's.
-        given: Field by field; None counts as not given.
+        channel: The channel of the template.
+        given: The content by field name; None counts as not given.
 
     Raises:
-        Problem: 400 with every field that is wrong; ``template_syntax`` details begin with
-            line and column, counted from 1.
+        Problem: 400 with all errors of all fields; ``template_syntax`` details begin with line and
+            column, counted from 1.
     """
     checker = _Checker(channel)
     checker.check(given)
@@ -146,13 +148,14 @@ class _Checker:
             if rule.html and is_mjml(source):
                 compiled = compile_mjml(source)
                 parsed = parse(compiled, html=True)
-                # What counts is the HTML; the author knows the lines of the source.
+                # The HTML decides. If the source has errors too, report its line numbers, which
+                # the author knows.
                 refused = refused if parsed.refused and refused else parsed.refused
                 self.stored[COMPILED_HTML] = compiled
             for problem in refused:
                 self._refuse(str(problem), "template_syntax", *steps)
             self.parsed.append(parsed)
-            # All fields of a message share one allowance.
+            # All fields of a message share one work limit.
             if sum(one.cost for one in self.parsed) > WORK_LIMIT:
                 detail = "Together with the fields before, this is more work than a message may do."
                 self._refuse(detail, "template_costly", *steps)
@@ -188,7 +191,7 @@ class _Checker:
 
 
 def sources(content: Mapping[str, Any], channel: str) -> Iterator[tuple[str, str, bool]]:
-    """Yield name, source and whether it is HTML of each stored field that is rendered."""
+    """Yield name, source and whether it is HTML, for each stored field that is rendered."""
     for name, rule in FIELDS[channel].items():
         stored = COMPILED_HTML if name == "html" and COMPILED_HTML in content else name
         if stored in content:
@@ -199,7 +202,7 @@ def parse_stored(channel: str, content: Mapping[str, Any]) -> ParsedContent:
     """Parse the content of a saved version.
 
     Raises:
-        TemplateSyntaxError: It was saved under other rules and no longer passes.
+        TemplateSyntaxError: The version was saved under older rules and is no longer valid.
     """
     return ParsedContent(
         channel=channel,

@@ -1,8 +1,8 @@
-"""MJML to HTML at saving time, with the Liquid inside it kept whole.
+"""Compile MJML to HTML when a template is saved, without changing the Liquid inside it.
 
-The compiler takes a tree and knows nothing of Liquid, so each tag and output travels through it
-as a word of letters. It runs in a process of its own: on a tree nested some thousand deep it
-overflows its stack and takes its process with it.
+The compiler does not support Liquid, so each tag and output is replaced by a placeholder word. The
+compiler runs in a separate process: on a tree that is some thousand levels deep its stack overflows
+and its process crashes.
 """
 
 import re
@@ -16,7 +16,7 @@ LIQUID = re.compile(
     r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL
 )
 ELEMENT = re.compile(r"<(?P<closing>/?)(?P<name>mj[a-z-]*)|(?P<end>/?>)")
-# Elements whose children are elements: a tag between these must travel as an element, too.
+# Elements that may only have elements as children; a placeholder there must be an element, too.
 STRUCTURAL = frozenset(
     {
         "mj-body",
@@ -47,7 +47,7 @@ class MjmlError(Exception):
     """The source does not compile.
 
     Attributes:
-        index: Where in the source, as far as the compiler says.
+        index: The index in the source, if the compiler reports a position; else None.
     """
 
     def __init__(self, message: str, *, index: int | None = None) -> None:
@@ -57,11 +57,13 @@ class MjmlError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Disguised:
-    """A source whose Liquid is hidden behind words.
+    """A source whose Liquid is replaced by placeholders.
 
     Attributes:
-        words: The pieces of Liquid by the number that their word ends in.
-        shifts: Pairs of an index into ``text`` and the same place in the source.
+        text: The source with placeholders.
+        mark: The prefix of all placeholders.
+        words: The pieces of Liquid; the number at the end of a placeholder is the index.
+        shifts: Pairs of an index into ``text`` and the corresponding index into the source.
     """
 
     text: str
@@ -70,22 +72,22 @@ class Disguised:
     shifts: list[tuple[int, int]]
 
     def source_index(self, byte_index: int) -> int:
-        """Translate the compiler's place, counted in bytes, to one in the source."""
+        """Convert a byte index of the compiler to a character index in the source."""
         index = len(self.text.encode()[:byte_index].decode(errors="ignore"))
         begins, source = max((pair for pair in self.shifts if pair[0] <= index), default=(0, 0))
         return source + index - begins
 
 
 def is_mjml(source: str) -> bool:
-    """Tell whether a source is MJML, by its first element."""
+    """Return whether the first element of a source is ``mjml``."""
     return MJML_START.match(source) is not None
 
 
 def compile_mjml(source: str) -> str:
-    """Compile to HTML that still has the Liquid of the source. Files are never included.
+    """Compile MJML to HTML that still contains the Liquid of the source. Includes are refused.
 
     Raises:
-        MjmlError: The source is not MJML, or includes something.
+        MjmlError: The source is not valid MJML, has an include, or takes too long to compile.
     """
     disguised = disguise(source)
     command = [sys.executable, "-c", COMPILER]
@@ -118,8 +120,8 @@ def _refusal(answer: str, disguised: Disguised) -> MjmlError:
 
 
 def disguise(source: str) -> Disguised:
-    """Put a word in the place of each piece of Liquid."""
-    # Unforeseeable, so that no source can contain one already.
+    """Replace each piece of Liquid by a placeholder."""
+    # Random, so that a source cannot contain it.
     mark = f"lq{secrets.token_hex(6)}x"
     words: list[str] = []
     pieces: list[str] = []
@@ -141,7 +143,7 @@ def disguise(source: str) -> Disguised:
 
 
 class _Tree:
-    """Knows which MJML element the text that was followed so far ends in."""
+    """Tracks the MJML element in which the text that was read so far ends."""
 
     def __init__(self) -> None:
         self._open: list[str] = []
@@ -167,6 +169,6 @@ class _Tree:
 
 
 def reveal(compiled: str, disguised: Disguised) -> str:
-    """Put the Liquid back."""
+    """Replace the placeholders by the original Liquid."""
     word = re.compile(disguised.mark + r"(\d{6})")
     return word.sub(lambda found: disguised.words[int(found[1])], compiled)

@@ -1,4 +1,4 @@
-"""Templates and their immutable versions, of which one per language is published."""
+"""Templates and their immutable versions; one version per language is published."""
 
 from typing import ClassVar
 
@@ -11,19 +11,19 @@ from apps.common.languages import MAX_LENGTH as LANGUAGE_MAX_LENGTH
 CODE_MAX_LENGTH = 100
 NAME_MAX_LENGTH = 200
 CATEGORY_MAX_LENGTH = 100
-# Mail that nobody has sorted still needs a name that a recipient can opt out of.
+# Messages without a category need one, too, so that a recipient can opt out of it.
 DEFAULT_CATEGORY = "general"
 
 
 class Channel(models.TextChoices):
-    """The medium that a template is written for; the API calls it ``notification_type``."""
+    """The channel of a template; the API calls it ``notification_type``."""
 
     EMAIL = "email"
     PUSH = "push"
 
 
 class Template(models.Model):
-    """One message as its senders know it: by its code."""
+    """One message template; clients refer to it by its code."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     code = models.CharField(max_length=CODE_MAX_LENGTH, unique=True)
@@ -45,18 +45,18 @@ class Template(models.Model):
         ordering: ClassVar = ["code"]
 
     def __str__(self) -> str:
-        """Show the code."""
+        """Return the code."""
         return self.code
 
 
 class TemplateVersion(models.Model):
-    """What a template says in one language, for good: only ``published`` ever changes.
+    """The immutable content of a template in one language; only ``published`` changes.
 
     Attributes:
         content: The fields of the channel as they were given; MJML also has its compiled HTML.
-        required: The variables that a notification must bring, as dotted paths.
-        used: The names of all variables that occur.
-        created_by: The client or the person who wrote it; empty for a file import.
+        required: The variables that a notification must have, as dotted paths.
+        used: The names of all variables in the content.
+        created_by: The author: a client, ``staff:<user id>``, or ``import`` for a file import.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -77,7 +77,7 @@ class TemplateVersion(models.Model):
             models.UniqueConstraint(
                 fields=["template", "language", "number"], name="templates_version_number"
             ),
-            # Read by rendering.pin: the one version of each language that is sent.
+            # The one version of each language that is sent; its reader is rendering.pin.
             models.UniqueConstraint(
                 fields=["template", "language"],
                 condition=Q(published=True),
@@ -86,5 +86,5 @@ class TemplateVersion(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Show language and number; the template's code would be a query."""
+        """Return language and number; the template's code would need a query."""
         return f"{self.language} v{self.number}"

@@ -1,4 +1,4 @@
-"""The front door for senders: pin a version, say what is missing, render, preview."""
+"""The interface for senders: pin a version, list missing variables, render, preview."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -21,7 +21,8 @@ from apps.templates.content import ParsedContent, parse_stored
 from apps.templates.engine.syntax import TemplateSyntaxError
 from apps.templates.models import Template, TemplateVersion
 
-# How long another process's publishing may go unnoticed. This process notices its own at once.
+# TTL of the caches: after this time a version that another process has published is used. The
+# process that publishes a version uses it at once.
 CACHE_SECONDS = 3.0
 PINNED_CODES_LIMIT = 10_000
 PARSED_VERSIONS_LIMIT = 1_000
@@ -45,21 +46,21 @@ __all__ = [
 ]
 
 
-class UnknownTemplate(Exception):  # noqa: N818 - named for what happened, not as a fault of ours.
+class UnknownTemplate(Exception):  # noqa: N818 - the name says what happened; it is no program error.
     """There is no template with this code."""
 
 
-class UnknownVersion(Exception):  # noqa: N818 - as UnknownTemplate.
+class UnknownVersion(Exception):  # noqa: N818 - see UnknownTemplate.
     """The template has no such version in this language."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PinnedTemplate:
-    """The version that a notification will say, whatever is published later.
+    """The version that a notification uses, even if another one is published later.
 
     Attributes:
         channel: ``email`` or ``push``.
-        number: The version, counted per template and language.
+        number: The version number, counted per template and language.
         required: The variables that must be given, as dotted paths.
     """
 
@@ -76,7 +77,7 @@ class PinnedTemplate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TemplateFacts:
-    """What sending depends on and what may change while a notification waits."""
+    """The properties of a template that sending needs, and that can change before sending."""
 
     code: str
     channel: str
@@ -87,11 +88,11 @@ class TemplateFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preview:
-    """What would be sent.
+    """The content that would be sent.
 
     Attributes:
-        missing: Required variables that were not given; they are rendered as nothing.
-        unused: Given variables that no part of the content uses.
+        missing: Required variables that were not given; they are rendered as empty text.
+        unused: Given variables that the content does not use.
     """
 
     content: EmailContent | PushContent
@@ -123,24 +124,24 @@ _loaded: TtlCache[UUID, _Loaded] = TtlCache(seconds=math.inf, size=PARSED_VERSIO
 
 
 def forget(code: str | None = None) -> None:
-    """Drop what this process remembers of a template; of all of them without a code."""
+    """Remove a template from the caches of this process; without a code, remove all templates."""
     if code is None:
         _published.clear()
         _loaded.clear()
     else:
         _published.forget(code)
-    # Facts are few and cheap, and their keys are versions: all are dropped.
+    # This cache is keyed by version and cheap to refill, so clear all of it.
     _facts.clear()
 
 
 def pin(code: str, *, language: str | None, locale: str | None) -> PinnedTemplate:
     """Choose the published version for a recipient.
 
-    The requested language is looked for first, then the recipient's locale, then the template's
-    default, which is always published; each with its fallback, such as ``pt-BR`` and ``pt``.
+    The requested language is tried first, then the recipient's locale, then the template's default
+    language, which is always published; each with its fallbacks, such as ``pt-BR`` and ``pt``.
 
     Raises:
-        UnknownTemplate: There is no such code.
+        UnknownTemplate: There is no template with this code.
     """
     published = _published.get(code) or _read_published(code)
     for wanted in (language, locale, published.default_language):
@@ -185,10 +186,10 @@ def missing_variables(pinned: PinnedTemplate, variables: Mapping[str, Any]) -> l
 
 
 def load_versions(version_ids: Collection[UUID]) -> dict[UUID, TemplateFacts]:
-    """Make versions ready for ``render``, with one query for those that are not yet.
+    """Load and parse versions for ``render``, with one query for those that are not cached.
 
     Returns:
-        What sending depends on, at most ``CACHE_SECONDS`` old. Ids that do not exist are not in.
+        The properties by version id, at most ``CACHE_SECONDS`` old. Unknown ids are omitted.
     """
     known = {
         version_id: facts
@@ -227,10 +228,10 @@ def _load(version: TemplateVersion) -> _Loaded:
 
 
 def render(version_id: UUID, variables: Mapping[str, Any]) -> EmailContent | PushContent:
-    """Render a version. Reads the database only if ``load_versions`` has not.
+    """Render a version. Query the database only if ``load_versions`` has not loaded it.
 
     Raises:
-        RenderError: A required variable is missing, a limit was passed, or a value does not fit.
+        RenderError: A required variable is missing, a limit was exceeded, or a value does not fit.
     """
     loaded = _loaded.get(version_id)
     if loaded is None:
@@ -253,19 +254,19 @@ def preview(
     locale: str | None = None,
     version: int | None = None,
 ) -> Preview:
-    """Render what would be sent, with the code that sends; missing variables are left empty.
+    """Render a preview with the same code as sending; missing variables are empty.
 
     Args:
-        code: The template's.
-        variables: As a notification would bring them.
+        code: The code of the template.
+        variables: The variables of the notification.
         language: The requested language.
-        locale: The recipient's.
-        version: Another version than the published one, of the language that is chosen.
+        locale: The recipient's locale.
+        version: The number of another version than the published one, in the chosen language.
 
     Raises:
-        UnknownTemplate: There is no such code.
-        UnknownVersion: That language has no such version.
-        RenderError: A limit was passed, or a value does not fit.
+        UnknownTemplate: There is no template with this code.
+        UnknownVersion: The chosen language has no such version.
+        RenderError: A limit was exceeded, or a value does not fit.
     """
     pinned = pin(code, language=language, locale=locale)
     versions = TemplateVersion.objects.select_related("template")

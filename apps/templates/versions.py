@@ -1,4 +1,4 @@
-"""Writing: new templates, new versions, publishing. Nothing that was said is ever changed."""
+"""Create templates and versions, and publish versions. Existing content is never changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from apps.templates.models import Template, TemplateVersion
 
 @dataclass(frozen=True, kw_only=True)
 class NewTemplate:
-    """All that makes a template besides what it says."""
+    """The properties of a new template, without its content."""
 
     code: str
     channel: str
@@ -27,7 +27,7 @@ class NewTemplate:
 
 
 def create(*, template: NewTemplate, content: CheckedContent, author: str) -> TemplateVersion:
-    """Make a template with version 1 of its default language, published.
+    """Create a template and publish version 1 in its default language.
 
     Raises:
         Problem: 409 when the code is taken, 400 when it is reserved.
@@ -65,17 +65,17 @@ def write(
     author: str,
     changes: Mapping[str, Any],
 ) -> TemplateVersion | None:
-    """Make a new version of one language and publish it.
+    """Create a new version of one language and publish it.
 
     Args:
-        code: The template's.
-        content: What it says from now on.
-        language: By default the template's default.
-        author: Who writes.
+        code: The code of the template.
+        content: The new content.
+        language: The language; by default the template's default language.
+        author: The author: a client or ``staff:<user id>``.
         changes: New values of the template's own fields, such as ``name``.
 
     Returns:
-        The version; None where there is no such template.
+        The version; None if there is no such template.
     """
     with transaction.atomic():
         template = _locked(code)
@@ -106,10 +106,10 @@ def change(*, code: str, changes: Mapping[str, Any]) -> None:
 
 
 def publish(*, code: str, language: str | None, number: int) -> TemplateVersion | None:
-    """Send an earlier or later version from now on. What is pinned already stays as it is.
+    """Publish another version. Notifications that are already pinned keep their version.
 
     Returns:
-        The version; None where there is none of that number in that language.
+        The version; None if the language has no version with that number.
     """
     with transaction.atomic():
         template = _locked(code)
@@ -130,7 +130,7 @@ def publish(*, code: str, language: str | None, number: int) -> TemplateVersion 
 
 
 def _locked(code: str) -> Template | None:
-    # Two writers of one template queue up here, so that each gets a number of its own.
+    # Concurrent writers of one template wait for this lock, so that each gets its own number.
     return Template.objects.select_for_update().filter(code=code).first()
 
 
@@ -153,6 +153,6 @@ def _add_version(
 
 
 def _forget(code: str) -> None:
-    """Drop the cached pins now, and again when other threads can see what was written."""
+    """Clear the cache now, and again after the commit, when other threads can read the change."""
     rendering.forget(code)
     transaction.on_commit(lambda: rendering.forget(code))

@@ -1,4 +1,4 @@
-"""Who is told: accounts, login, API keys, devices, preferences and suppression.
+"""Recipients: accounts, login, API keys, devices, preferences and suppression.
 
-The pipeline meets this app at ``contacts`` only.
+The delivery pipeline uses this app through ``contacts`` only.
 """

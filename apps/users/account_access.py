@@ -1,4 +1,4 @@
-"""Whose account a caller may see and change. Somebody else's is not there: 404."""
+"""Which accounts a caller may see and change. All others are answered with 404."""
 
 from uuid import UUID
 
@@ -14,20 +14,20 @@ ADD = "users.add_user"
 CHANGE = "users.change_user"
 READ_ACCOUNT = Access(scope=Scope.USERS_READ, staff=VIEW, own=True)
 CHANGE_ACCOUNT = Access(scope=Scope.USERS_WRITE, staff=CHANGE, own=True)
-# Where ``visible_users`` puts the external ids that the caller may see.
+# The attribute in which ``visible_users`` stores the external ids that the caller may see.
 SHOWN_EXTERNAL_IDS = "shown_external_ids"
 
 
 def acts_for_others(caller: Caller, permission: str) -> bool:
-    """Tell whether the caller administers accounts: a client application, or staff with the right.
+    """Return whether the caller manages accounts: a client application, or staff with permission.
 
-    The scope of a key was checked by the view's access table.
+    The view's access table has already checked the scope of an API key.
     """
     return caller.is_key or (caller.is_staff and permission in caller.permissions)
 
 
 def visible_users(caller: Caller, permission: str) -> QuerySet[User]:
-    """Return the accounts that the caller may meet, each with the caller's own external ids."""
+    """Return the accounts that the caller may see, each with the caller's own external ids."""
     external_ids = ExternalId.objects.order_by("pk")
     if not caller.sees_all_clients:
         external_ids = external_ids.filter(client=caller.client or "")
@@ -43,7 +43,7 @@ def find_user(caller: Caller, user_id: UUID, permission: str) -> User:
     """Return one account.
 
     Raises:
-        Problem: 404 when there is none, or none that the caller may meet.
+        Problem: 404 if there is no such account, or the caller may not see it.
     """
     user = visible_users(caller, permission).filter(pk=user_id).first()
     if user is None:
@@ -52,17 +52,17 @@ def find_user(caller: Caller, user_id: UUID, permission: str) -> User:
 
 
 def refuse_staff_account(*, caller: Caller, user: User, superuser: bool) -> None:
-    """Keep accounts of staff out of the hands of keys and of other staff.
+    """Refuse changes of a staff account by API keys and by other staff.
 
-    Whoever sets the password or the address of an administrator becomes one.
+    A caller that can set the password or the address of an administrator could act as one.
 
     Args:
-        caller: Who wants to change or erase the account.
+        caller: The caller that wants to change or erase the account.
         user: The account.
-        superuser: The caller is a superuser, who may.
+        superuser: Whether the caller is a superuser, who may change staff accounts.
 
     Raises:
-        Problem: 403.
+        Problem: 403 if the change is not allowed.
     """
     privileged = user.is_staff or user.is_superuser
     if privileged and caller.user_id != user.pk and not superuser:

@@ -1,4 +1,4 @@
-"""Accounts: made and changed, with what the database alone can decide answered as a conflict."""
+"""Create and change accounts. A violated unique constraint becomes a 409 conflict."""
 
 from dataclasses import dataclass
 from typing import TypedDict
@@ -18,7 +18,7 @@ from apps.users.models.device import Platform
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewAccount:
-    """What an account is made from; see ``apps.users.models.User``."""
+    """The data of a new account; see ``apps.users.models.User``."""
 
     name: str
     email: str
@@ -33,7 +33,7 @@ class NewAccount:
 
 
 class AccountChanges(TypedDict, total=False):
-    """What a change may carry; what is absent stays."""
+    """The fields that a change may set; absent fields are not changed."""
 
     name: str
     email: str
@@ -50,12 +50,13 @@ class AccountChanges(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Editor:
-    """On whose word an account is made or changed.
+    """The caller that creates or changes an account.
 
     Attributes:
-        client: The client application, to which an external id belongs; None for people.
-        trusted: A client application or staff, whose word an address is taken on. Others
-            confirm it by a link, and name their current password to change credentials.
+        client: The client application, which owns the external id; None for end users.
+        trusted: Whether the caller is a client application or staff. Its e-mail addresses need no
+            confirmation. Other callers confirm an address by a link, and must give their current
+            password to change credentials.
     """
 
     client: str | None
@@ -63,10 +64,10 @@ class Editor:
 
 
 def create(*, new: NewAccount, editor: Editor) -> User:
-    """Make an account, with its device and external id where given.
+    """Create an account, with its device and external id if given.
 
-    An unconfirmed account with the address gives way to a trusted caller's, and to anybody's once
-    its link has run out.
+    An unconfirmed account with the same address is deleted first, if the caller is trusted or if
+    the confirmation link of that account has expired.
 
     Raises:
         Problem: 400 for a weak password, 409 for an address or external id that is taken, 503
@@ -87,7 +88,7 @@ def create(*, new: NewAccount, editor: Editor) -> User:
     if new.password is not None:
         passwords.refuse_weak(new.password, user=user)
         if unconfirmed.is_taken(new.email, proven=editor.trusted):
-            # Said before a core spends a tenth of a second on the hash.
+            # Check this before a core spends a tenth of a second on the hash.
             raise address_taken()
     passwords.set_hash(user, new.password, trusted=editor.trusted)
     with conflicts_answered():
@@ -105,13 +106,13 @@ def create(*, new: NewAccount, editor: Editor) -> User:
 def change(*, user: User, changes: AccountChanges, editor: Editor) -> None:
     """Change an account.
 
-    An address on the word of a trusted caller confirms an account; whatever was set on it before
-    is void then, for it may be a stranger's.
+    An address from a trusted caller confirms an unconfirmed account. All data that was set on it
+    before is cleared, because it may come from someone who does not own the address.
 
     Args:
-        user: The account as it was read; only what ``changes`` names is written.
+        user: The account as it was read; only the fields in ``changes`` are written.
         changes: The new values.
-        editor: On whose word.
+        editor: The caller.
 
     Raises:
         Problem: 400 for a weak password or a current password that is missing or wrong, 409 for
@@ -124,7 +125,7 @@ def change(*, user: User, changes: AccountChanges, editor: Editor) -> None:
         passwords.set_hash(user, changes["password"], trusted=editor.trusted)
     with conflicts_answered():
         row = User.objects.select_for_update().filter(pk=user.pk, erased_at=None).first()
-        if row is None:  # Erased since the request found them.
+        if row is None:  # Erased since the request has read the account.
             raise Problem(404, "There is no such user.")
         row_id = row.pk
         if editor.trusted and "email" in changes and not row.email_confirmed:
@@ -148,7 +149,7 @@ def change(*, user: User, changes: AccountChanges, editor: Editor) -> None:
 
 
 def changes_credentials(user: User, changes: AccountChanges) -> bool:
-    """Tell whether the change touches what the person logs in with."""
+    """Return whether the change affects the address or the password."""
     new_email = changes.get("email", user.email)
     return "password" in changes or new_email != user.email
 
@@ -170,7 +171,7 @@ def _change_email(row: User, email: str, editor: Editor) -> None:
     if confirmed or (same_mailbox and row.email_confirmed):
         unconfirmed.give_way(email, proven=editor.trusted, to=row)
         row.email, row.pending_email = email, ""
-        # The first time counts: from then on the person reads what was sent to them.
+        # Keep the first time: the user may read notifications that were sent since then.
         row.email_confirmed_at = row.email_confirmed_at or timezone.now()
         return
     if not same_mailbox:

@@ -1,4 +1,4 @@
-"""E-mail addresses: what is accepted, and when two spellings are the same mailbox."""
+"""E-mail addresses: validation, and a key that is the same for all spellings of a mailbox."""
 
 import hashlib
 
@@ -7,13 +7,13 @@ from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
 MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets.
 
-# The library's own way to allow reserved names (RFC 6761), such as localhost and .local: they
-# are what rehearsals and closed networks are addressed with.
+# The library's documented way to allow reserved names (RFC 6761), such as localhost and .local.
+# Tests and closed networks use them.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def _parse(address: str) -> ValidatedEmail:
-    # A local part outside ASCII needs SMTPUTF8 at every hop, which providers do not promise.
+    # A non-ASCII local part needs SMTPUTF8 at every hop, which providers do not guarantee.
     return validate_email(
         address,
         check_deliverability=False,
@@ -25,7 +25,7 @@ def _parse(address: str) -> ValidatedEmail:
 
 
 def problem_with(address: str) -> str | None:
-    """Return a sentence about what is wrong with the syntax; None for a good address."""
+    """Return a sentence that describes the syntax error; None for a valid address."""
     try:
         _parse(address)
     except EmailNotValidError as error:
@@ -34,20 +34,21 @@ def problem_with(address: str) -> str | None:
 
 
 def address_key(address: str) -> str:
-    """Return what two spellings of one mailbox have in common: lower case, the domain in ASCII.
+    """Return the key of a mailbox, the same for all spellings: lower case, the domain in ASCII.
 
-    Takes anything, so that a look-up with a malformed address finds nothing instead of failing.
+    Any text is accepted, so that a look-up with a malformed address finds nothing instead of
+    failing.
     """
     return deliverable(address).lower()
 
 
 def address_hash(address: str) -> str:
-    """Return the SHA-256 of the key, which tells an address again without holding it."""
+    """Return the SHA-256 of the key, to recognize an address without storing it."""
     return hashlib.sha256(address_key(address).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def deliverable(address: str) -> str:
-    """Return the address as it goes to the wire: as entered, an international domain in IDNA."""
+    """Return the address as it is sent to the provider: an international domain is IDNA-encoded."""
     address = address.strip()
     if address.isascii():
         return address

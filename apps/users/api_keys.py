@@ -1,4 +1,4 @@
-"""API keys: made, rotated, and recognised on every request without a query on most."""
+"""API keys: create, rotate and verify them. Most requests are verified without a query."""
 
 import hashlib
 import re
@@ -22,13 +22,13 @@ from apps.users.models.external_id import CLIENT_MAX_LENGTH
 PREFIX_ALPHABET = string.ascii_lowercase + string.digits
 SECRET_ALPHABET = string.ascii_letters + string.digits
 PREFIX_LENGTH = 8
-SECRET_LENGTH = 43  # Of 62 letters: 256 bits, which no amount of guessing finds.
+SECRET_LENGTH = 43  # From 62 characters: 256 bits, which cannot be guessed.
 KEY = re.compile(r"(nk_(?:live|test)_[a-z0-9]{8})_[A-Za-z0-9]{43}", re.ASCII)
 
-# A key that was revoked in another process is refused after this long at the latest.
+# TTL of the cache of keys: a key that another process has revoked is refused after this time.
 REMEMBERED_SECONDS = 5.0
 LAST_USED_INTERVAL = timedelta(minutes=1)
-# After a rotation the old key goes on for this long, so that every process can change over.
+# After a rotation the old key is valid for this long, so that all client processes can switch.
 ROTATION_OVERLAP = timedelta(days=1)
 STAFF_CLIENT_PREFIX = "staff:"
 
@@ -47,17 +47,18 @@ def create(
     scopes: Iterable[Scope] | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key and return it with its plain text, which is not kept.
+    """Create a key and return it with its plain text, which is not stored.
 
     Args:
-        name: What people call the key.
-        client: The client application that it belongs to; by default the key's name.
+        name: The display name of the key.
+        client: The client application that owns the key; by default the key's name.
         kind: Live or test.
-        scopes: What it may do; by default everything.
-        expires_at: From when on it is refused.
+        scopes: The permissions of the key; by default all.
+        expires_at: The key is refused from this time on; None: never.
 
     Raises:
-        ValueError: The name or client is empty, too long or reserved, or no scope is left.
+        ValueError: The name or client is empty or too long, the client is reserved, or there is no
+            scope.
     """
     client = (client or name).strip()
     reserved = reservation_of(client)
@@ -67,7 +68,7 @@ def create(
 
 
 def reservation_of(client: str) -> str | None:
-    """Return a sentence about whom a client's name is kept for; None for a free one."""
+    """Return a sentence that says why a client name is reserved; None if it is not reserved."""
     if client.startswith(STAFF_CLIENT_PREFIX):
         return f"Names beginning with {STAFF_CLIENT_PREFIX!r} belong to members of staff."
     if client.casefold() == SYSTEM_CLIENT:
@@ -109,20 +110,20 @@ def _made(
 
 
 def rotate(*, key_id: UUID, overlap: timedelta = ROTATION_OVERLAP) -> tuple[ApiKey, str]:
-    """Make a successor for the same client and let the old key run out after the overlap.
+    """Create a successor for the same client; the old key expires after the overlap.
 
     Raises:
         ApiKey.DoesNotExist: There is no such key.
     """
     with transaction.atomic():
         old = ApiKey.objects.select_for_update().get(pk=key_id)
-        # Not by ``create``: a client that had its name before it was reserved keeps it.
+        # Not with ``create``: a client keeps a name that was reserved later.
         successor = _made(
             name=old.name,
             client=old.client,
             kind=Kind(old.kind),
             scopes=[Scope(scope) for scope in old.scopes],
-            # A key with an end had it for a reason; the successor lives as long.
+            # If the old key has an expiry time, the successor gets the same lifetime.
             expires_at=timezone.now() + (old.expires_at - old.created_at)
             if old.expires_at
             else None,
@@ -132,7 +133,7 @@ def rotate(*, key_id: UUID, overlap: timedelta = ROTATION_OVERLAP) -> tuple[ApiK
 
 
 def revoke(*, key_id: UUID, at: datetime | None = None) -> None:
-    """Refuse a key from now or from a later moment on. An end that was set earlier stays."""
+    """Expire a key now or at a later time. An earlier expiry time is not changed."""
     end = at or timezone.now()
     still_good = Q(expires_at=None) | Q(expires_at__gt=end)
     ApiKey.objects.filter(still_good, pk=key_id).update(expires_at=end)
@@ -140,7 +141,7 @@ def revoke(*, key_id: UUID, at: datetime | None = None) -> None:
 
 
 def verify(key: str) -> Caller | None:
-    """Return who presents this key; None where it is malformed, unknown or expired."""
+    """Return the caller of a key; None if the key is malformed, unknown or expired."""
     parts = KEY.fullmatch(key)
     if parts is None:
         return None
@@ -169,7 +170,7 @@ def _caller_of(api_key: ApiKey) -> Caller:
 
 
 def _note_use(api_key: ApiKey, now: datetime) -> None:
-    """Write the time of use, at most once a minute for each key."""
+    """Store the time of use, at most once a minute for each key."""
     cutoff = now - LAST_USED_INTERVAL
     if api_key.last_used_at is not None and api_key.last_used_at > cutoff:
         return

@@ -13,5 +13,5 @@ class UsersConfig(AppConfig):
     verbose_name = "Users and API keys"
 
     def ready(self) -> None:
-        """Tell the OpenAPI generator how the credentials are written."""
+        """Register the OpenAPI descriptions of the credentials."""
         import_module("apps.users.openapi")

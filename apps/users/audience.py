@@ -1,4 +1,4 @@
-"""Many users at once, in the order of their ids, so that a walk can stop and go on."""
+"""The users of a broadcast, read in batches by id, so that reading can stop and resume."""
 
 from uuid import UUID
 
@@ -19,11 +19,11 @@ def members(
     """Return the next users of an audience.
 
     Args:
-        after: The last user of the step before.
-        upto: Users made later than this id are not meant.
-        limit: How many at most.
-        channel: How they will be told.
-        category: Only those who take this category by the channel; None for everybody.
+        after: The last user of the previous batch; None for the first batch.
+        upto: Users that were created later than this id are excluded.
+        limit: The maximum number of users.
+        channel: The channel of the notifications.
+        category: Only users who have this category enabled for the channel; None for all users.
     """
     users = _audience(upto=upto, channel=channel, category=category)
     if after is not None:

@@ -1,7 +1,7 @@
-"""Who is calling: a client application by its key, a person by a token, staff by their session.
+"""Authentication: client applications by API key, users by token, staff by session.
 
-Each class puts a ``Caller`` on ``request.auth`` and names its challenge, so that a refusal is a
-401 (RFC 9110, 11.6.1).
+Each class sets a ``Caller`` as ``request.auth`` and returns a challenge, so that a refusal is a 401
+(RFC 9110, 11.6.1).
 """
 
 from django.contrib.auth.models import AnonymousUser
@@ -18,7 +18,7 @@ CHALLENGE = 'Api-Key realm="api", Bearer realm="api"'
 
 
 def caller_for(user: User) -> Caller:
-    """Describe a person; of staff with the permissions that Django gives them."""
+    """Return the caller for a user; for staff with their Django permissions."""
     if not user.is_staff:
         return Caller(client=None, user_id=user.pk, reads_from=user.reads_from)
     return Caller(
@@ -31,7 +31,7 @@ def caller_for(user: User) -> Caller:
 
 
 def _credential(request: Request, scheme: str) -> str | None:
-    """Return what follows the scheme in the Authorization header; None for another scheme."""
+    """Return the credential of the Authorization header; None if it has another scheme."""
     given, _, credential = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     return credential.strip() if given.lower() == scheme else None
 
@@ -46,7 +46,7 @@ class ApiKeyAuthentication(_Challenging):
     """``Authorization: Api-Key <key>`` or ``X-API-Key: <key>``."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, Caller] | None:
-        """Recognise the key.
+        """Verify the key.
 
         Raises:
             AuthenticationFailed: It is unknown or expired, or two different keys are given.
@@ -67,10 +67,10 @@ class TokenAuthentication(_Challenging):
     """``Authorization: Bearer <access token>`` from login."""
 
     def authenticate(self, request: Request) -> tuple[User, Caller] | None:
-        """Recognise the token.
+        """Verify the token.
 
         Raises:
-            AuthenticationFailed: It is no access token of a user who may log in.
+            AuthenticationFailed: It is not a valid access token of a user who may log in.
         """
         raw = _credential(request, "bearer")
         if raw is None:
@@ -83,17 +83,17 @@ class TokenAuthentication(_Challenging):
 
 
 class StaffSessionAuthentication(SessionAuthentication):
-    """The session of Django's admin, with its protection against forged requests."""
+    """The session of Django's admin, with its CSRF protection."""
 
     def authenticate(self, request: Request) -> tuple[User, Caller] | None:
-        """Recognise a logged-in member of staff; other sessions count for nothing here."""
+        """Return a logged-in staff user; sessions of other users are ignored."""
         found = super().authenticate(request)
         if found is None:
             return None
         user = found[0]
         if not isinstance(user, User) or not user.is_staff or user.erased_at is not None:
             return None
-        if not second_factor.passed(request._request):  # noqa: SLF001 - as the parent class does.
+        if not second_factor.passed(request._request):  # noqa: SLF001 - like the parent class.
             return None
         return user, caller_for(user)
 

@@ -1,4 +1,4 @@
-"""The link by which a person shows that an address is theirs."""
+"""The link in a mail that confirms that an address belongs to the user."""
 
 from urllib.parse import urlencode
 from uuid import UUID
@@ -20,12 +20,12 @@ LINK_LIFETIME_SECONDS = int(unconfirmed.LIFETIME.total_seconds())
 
 
 def make_token(*, user: User, address: str) -> str:
-    """Sign who claims which address."""
+    """Return a signed token with the user and the address."""
     return signing.dumps([user.pk.hex, address], salt=SALT)
 
 
 def send(*, user: User, address: str) -> None:
-    """Mail the link to the address, as part of the transaction at hand."""
+    """Send the link to the address, as part of the current transaction."""
     query = urlencode({"token": make_token(user=user, address=address)})
     link = f"{settings.PUBLIC_URL}{reverse('confirm-email')}?{query}"
     mailer().send(
@@ -47,10 +47,10 @@ def _refusal() -> Problem:
 
 
 def read_token(token: str) -> tuple[UUID, str]:
-    """Return who claims which address.
+    """Return the user id and the address of a token.
 
     Raises:
-        Problem: 400 at ``/token`` for a token that is not ours or too old.
+        Problem: 400 at ``/token`` for a token that is invalid or expired.
     """
     try:
         user_id, address = signing.loads(token, salt=SALT, max_age=LINK_LIFETIME_SECONDS)
@@ -60,13 +60,14 @@ def read_token(token: str) -> tuple[UUID, str]:
 
 
 def confirm(token: str) -> User:
-    """Take the address into use. Confirming twice is no error.
+    """Confirm the address of a token. Confirming twice is not an error.
 
-    An unconfirmed account that holds the address gives way: whoever has the link has the mailbox.
+    If another, unconfirmed account has the address, it is deleted: the link proves that the user
+    owns the mailbox.
 
     Raises:
-        Problem: 400 at ``/token`` for a token that is no good, or whose address the account does
-            not claim any more; 409 where another account has got the address since.
+        Problem: 400 at ``/token`` for an invalid token, or if the account no longer has the
+            address of the token; 409 if another account has the address now.
     """
     user_id, address = read_token(token)
     with conflicts_answered():

@@ -1,4 +1,4 @@
-"""A refused write as a 409: which constraint it has broken, in the words of either database."""
+"""Convert violated unique constraints to 409 problems, for PostgreSQL and SQLite."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +9,12 @@ from apps.common.rest.problems import FieldError, Problem
 
 
 def breaks(error: IntegrityError, *, constraint: str, columns: str) -> bool:
-    """Tell whether the error is about this very constraint.
+    """Return whether the error is a violation of this constraint.
 
     Args:
-        error: What the database said.
-        constraint: Its name, by which PostgreSQL calls it.
-        columns: Its columns as SQLite lists them, such as ``users_user.email``.
+        error: The error of the database.
+        constraint: The name of the constraint, which PostgreSQL reports.
+        columns: The columns of the constraint, as SQLite reports them: ``users_user.email``.
     """
     diagnosis = getattr(error.__cause__, "diag", None)
     if diagnosis is not None:
@@ -28,18 +28,21 @@ def _conflict(pointer: str, code: str, detail: str) -> Problem:
 
 
 def address_taken() -> Problem:
-    """Make the 409 for an address that another account has."""
+    """Return a 409 problem for an address that another account has."""
     return _conflict("/email", "duplicate_email", "Another account has this e-mail address.")
 
 
 @contextmanager
 def conflicts_answered() -> Iterator[None]:
-    """Run a transaction; answer the loss of a race for an address or an external id with a 409."""
+    """Run a transaction; raise a 409 problem if the address or the external id is taken.
+
+    This also covers a concurrent request that takes it first.
+    """
     try:
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        # Either constraint of the address may be the first that is looked at.
+        # The database may check either constraint of the address first.
         if any(
             breaks(error, constraint=f"users_user_{column}", columns=f"users_user.{column}")
             for column in ("email", "email_key")

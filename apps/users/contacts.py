@@ -1,4 +1,4 @@
-"""The front door of this app for the pipeline: whom to address, how, and whether they want it."""
+"""The interface of this app for the delivery pipeline: contacts, preferences and suppression."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceContact:
-    """One device that takes messages."""
+    """One active device that receives push messages."""
 
     id: UUID
     token: str
@@ -48,14 +48,16 @@ class DeviceContact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contact:
-    """What is needed to judge and address one user.
+    """The data of one user that the pipeline needs to decide on and to address a notification.
 
     Attributes:
-        email: As it goes to the wire; None where there is no confirmed address.
+        email: The address as it is sent to the provider; None if there is no confirmed address.
         locale: A BCP 47 tag in its canonical spelling.
-        timezone: A zone of the IANA database.
-        devices: The active ones, the oldest first; none where the address is not confirmed.
-        suppressed: The address is on the suppression list.
+        timezone: A time zone of the IANA database.
+        devices: The active devices, oldest first; empty if the address is not confirmed or the
+            devices were not loaded.
+        suppressed: Whether the address is on the suppression list; False if that was not loaded.
+        preferences: The preferences of the user.
     """
 
     user_id: UUID
@@ -68,24 +70,27 @@ class Contact:
     preferences: preferences.Preferences
 
     def allows(self, channel: str, category: str) -> bool:
-        """Tell whether the person takes this category by this channel."""
+        """Return whether the user accepts this category on this channel."""
         return self.preferences.allows(channel, category)
 
     def quiet_until(self, now: datetime) -> datetime | None:
-        """Return when the quiet hours around ``now`` end, in UTC; None when there are none."""
+        """Return when the quiet hours that include ``now`` end, in UTC; None outside of them."""
         quiet = self.preferences.quiet_hours
         return quiet.until(now, self.timezone) if quiet else None
 
 
 def load_contacts(user_ids: Collection[UUID], *, channel: str | None = None) -> dict[UUID, Contact]:
-    """Load the users of a chunk in four queries, whatever its size. Erased ones are left out.
+    """Load the users of a chunk with four queries, independent of its size.
 
     Args:
-        user_ids: Whom.
-        channel: With ``email`` devices are not loaded, with ``push`` the suppression list is not
-            asked: three queries.
+        user_ids: The users to load. Erased users are omitted.
+        channel: With ``email`` the devices are not loaded, and with ``push`` the suppression list
+            is not queried; each saves one query.
+
+    Returns:
+        The contacts by user id.
     """
-    # Values and not models: a hundred users with two prefetched relations cost a worker 15 ms.
+    # Values instead of models: as models, 100 users with two prefetched relations took 15 ms.
     users = User.objects.filter(pk__in=set(user_ids), erased_at=None).values_list(
         "pk",
         "name",
@@ -103,7 +108,7 @@ def load_contacts(user_ids: Collection[UUID], *, channel: str | None = None) -> 
     if not found:
         return {}
     categories = preferences.categories_of(found)
-    # Whoever typed in a stranger's address reads nothing that is meant for its owner.
+    # A user who entered somebody else's address must not receive the notifications of its owner.
     confirmed = [user.pk for user in found.values() if user.email_confirmed_at is not None]
     active = _active_devices(confirmed) if channel != "email" else {}
     asked = found.values() if channel != "push" else ()
@@ -132,7 +137,7 @@ def load_contacts(user_ids: Collection[UUID], *, channel: str | None = None) -> 
 
 
 def _active_devices(user_ids: Collection[UUID]) -> dict[UUID, list[DeviceContact]]:
-    """Read the devices that take messages, by user, the oldest first."""
+    """Return the active devices by user, oldest first."""
     devices: dict[UUID, list[DeviceContact]] = {}
     rows = Device.objects.filter(user_id__in=user_ids, retired_at=None).order_by("pk")
     for pk, user_id, token, platform in rows.values_list("pk", "user_id", "token", "platform"):
@@ -141,12 +146,12 @@ def _active_devices(user_ids: Collection[UUID]) -> dict[UUID, list[DeviceContact
 
 
 def audience_size(*, upto: UUID, channel: str, category: str | None) -> int:
-    """Count everybody, or with a category those who take it by the channel.
+    """Count all users, or only those who accept a category on the channel.
 
     Args:
-        upto: Users made later than this id are not meant.
-        channel: How they will be told.
-        category: Narrows the audience; None for everybody.
+        upto: Users that were created later than this id are excluded.
+        channel: The channel of the notifications.
+        category: Only users who have this category enabled for the channel; None for all users.
     """
     return audience.size(upto=upto, channel=channel, category=category)
 
@@ -154,54 +159,63 @@ def audience_size(*, upto: UUID, channel: str, category: str | None) -> int:
 def audience_members(
     *, after: UUID | None, upto: UUID, limit: int, channel: str, category: str | None
 ) -> list[UUID]:
-    """Return up to ``limit`` of them by rising id, from the one behind ``after``."""
+    """Return up to ``limit`` users in ascending order of id, starting after ``after``.
+
+    The other arguments are those of ``audience_size``.
+    """
     return audience.members(after=after, upto=upto, limit=limit, channel=channel, category=category)
 
 
 def addresses_of(user_id: UUID) -> set[str]:
-    """Return every address and token of a person, as it goes to the wire, for erasure."""
+    """Return all addresses and device tokens of a user, as they are sent to providers.
+
+    An erasure needs them.
+    """
     emails = User.objects.filter(pk=user_id).values_list("email", "pending_email")
     found = {deliverable(address) for both in emails for address in both if address}
     return found | set(Device.objects.filter(user_id=user_id).values_list("token", flat=True))
 
 
 def suppressed(emails: Collection[str]) -> set[str]:
-    """Return those of the addresses that are on the suppression list, in one query."""
+    """Return the addresses that are on the suppression list, with one query."""
     hashes = suppressions.suppressed_hashes(emails) if emails else set()
     return {email for email in emails if address_hash(email) in hashes}
 
 
 def suppress(*, email: str, reason: str) -> None:
-    """Never write to this address again. Idempotent."""
+    """Add an address to the suppression list. Idempotent."""
     suppressions.suppress_all({email: reason})
 
 
 def suppress_all(reasons: Mapping[str, str]) -> None:
-    """Never write to these addresses again: each with its reason. Idempotent."""
+    """Add addresses, each with its reason, to the suppression list. Idempotent."""
     suppressions.suppress_all(reasons)
 
 
 def suppress_hash(hashed: str, *, user_id: UUID, reason: str) -> None:
-    """Never write to an address again of which only the hash is known. Idempotent.
+    """Add an address to the suppression list if only its hash is known. Idempotent.
 
     Args:
-        hashed: Its ``address_hash``.
-        user_id: Whose it was; while it still is, the list shows the address to people.
-        reason: Why, such as ``hard_bounce``.
+        hashed: The ``address_hash`` of the address.
+        user_id: The user who had the address. If the user still has it, the list shows it to staff.
+        reason: The reason, such as ``hard_bounce``.
     """
     suppressions.suppress_hash(hashed, candidates=addresses_of(user_id), reason=reason)
 
 
 def retire_devices(reasons: Mapping[UUID, str]) -> None:
-    """Stop using devices whose tokens are dead: their ids with the provider's reason.
+    """Retire devices whose tokens are no longer valid.
 
-    Registering the token again brings the device back.
+    Registering the token again reactivates the device.
+
+    Args:
+        reasons: The provider's reason by device id.
     """
     devices.retire(reasons)
 
 
 def erase(user_id: UUID) -> None:
-    """Erase what is known about a person, inside the caller's transaction. Idempotent.
+    """Erase all data of a user, inside the caller's transaction. Idempotent.
 
     Raises:
         RuntimeError: There is no transaction.
@@ -210,7 +224,7 @@ def erase(user_id: UUID) -> None:
 
 
 def set_channel(*, user_id: UUID, channel: str, category: str | None, enabled: bool) -> None:
-    """Turn a channel on or off for a person, altogether or for one category.
+    """Turn a channel on or off for a user, in general or for one category.
 
     Raises:
         ValueError: There is no such channel.

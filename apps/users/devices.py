@@ -1,4 +1,4 @@
-"""Devices: a token moves with its owner, comes back to life, and leaves."""
+"""Register and retire devices. A token can move to another user and can be reactivated."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -12,20 +12,20 @@ from apps.users import unconfirmed
 from apps.users.models import Device
 from apps.users.models.device import Platform
 
-# A push goes to every device, so their number bounds what one notification costs.
+# A push notification is sent to every device of a user, so this limits the cost of one.
 MAX_ACTIVE_DEVICES = 50
 
 
 def register(*, user_id: UUID, token: str, platform: Platform | None = None) -> tuple[Device, bool]:
-    """Make the token this user's; return the device and whether it is new to them.
+    """Register a token for a user; return the device and whether it is new for this user.
 
-    A token of another user leaves them, with a new id here, so that what was sent to them never
-    names this user's device. A retired one is used again.
+    If another user has the token, it is removed there and gets a new id here, so that notifications
+    to the other user never refer to this user's device. A retired device becomes active again.
 
     Args:
-        user_id: The user who holds the device now.
+        user_id: The user who has the device now.
         token: The provider's registration token.
-        platform: What it runs; None keeps what is known, which is Android at first.
+        platform: The platform; None keeps the stored one, which is Android by default.
 
     Raises:
         Problem: 409 when the user has too many active devices, or has not confirmed their address.
@@ -50,10 +50,13 @@ def register(*, user_id: UUID, token: str, platform: Platform | None = None) -> 
 
 
 def retire(reasons: Mapping[UUID, str]) -> None:
-    """Stop using devices whose tokens are dead, and keep the rows with the reason and time.
+    """Retire devices whose tokens are no longer valid; store the reason and the time in their rows.
 
-    One statement that locks them in the order of their ids, so that two with the same devices wait
-    for each other in one direction only.
+    One statement locks the rows in the order of their ids, so that two concurrent calls with the
+    same devices cannot deadlock.
+
+    Args:
+        reasons: The provider's reason by device id.
     """
     active = Device.objects.filter(pk__in=list(reasons), retired_at=None)
     locked = active.order_by("pk").select_for_update().values("pk")

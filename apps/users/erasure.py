@@ -1,4 +1,4 @@
-"""Erasing a person: the row stays, empty, for the counts that belong to its id."""
+"""Erase a user: the row is cleared but kept, because counts refer to its id."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -12,35 +12,36 @@ from apps.users.locales import forget_locale
 from apps.users.models import Suppression, User
 from apps.users.staff import second_factor
 
-# What other apps keep about a person; each is called inside the transaction of an erasure.
+# Functions that erase the data of a user in other apps; called inside the erasure's transaction.
 _elsewhere: list[Callable[[UUID], None]] = []
 
 
 def also_erase(act: Callable[[UUID], None]) -> None:
-    """Have something else erased along with each person, before the account is.
+    """Register a function that is called for each erased user, before the account is erased.
 
-    An app says so once, when it is ready.
+    An app registers its function once, in ``AppConfig.ready``.
 
     Args:
-        act: Is given the id of the user; must be idempotent.
+        act: Receives the id of the user; must be idempotent.
     """
     if act not in _elsewhere:
         _elsewhere.append(act)
 
 
 def erase_elsewhere(user_id: UUID) -> None:
-    """Erase what other apps keep about a person."""
+    """Erase the data of a user in other apps."""
     for act in _elsewhere:
         act(user_id)
 
 
 def erase(user_id: UUID) -> None:
-    """Erase personal data, devices, preferences, tokens, and what was sent. Idempotent.
+    """Erase personal data, devices, preferences, tokens and sent notifications. Idempotent.
 
-    A suppression of the address stays, as a hash: the mailbox refused us, whoever owns it next.
+    A suppression of the address is kept as a hash, because the mailbox refused our mail. This also
+    applies to the next owner of the address.
 
     Raises:
-        RuntimeError: There is no transaction, so that it could be done by half.
+        RuntimeError: There is no transaction, so the erasure could be incomplete.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("erase() must run inside a transaction")
@@ -62,7 +63,7 @@ def erase(user_id: UUID) -> None:
 
 
 def forget_possessions(user: User) -> None:
-    """Delete what hangs on an account: devices, preferences, external ids, tokens, codes."""
+    """Delete the related data of a user: devices, preferences, external ids, tokens, codes."""
     user_id = user.pk
     user.devices.all().delete()
     user.category_preferences.all().delete()
@@ -73,7 +74,7 @@ def forget_possessions(user: User) -> None:
 
 
 def blank(user: User) -> None:
-    """Empty the profile of an unsaved row, let nobody log in, and end every session."""
+    """Clear the profile, disable login and end all sessions. The caller saves the row."""
     empty = User(pk=user.pk)
     empty.set_unusable_password()
     for field in ("name", "pending_email", "locale", "timezone", "email_enabled", "push_enabled"):

@@ -1,11 +1,11 @@
-"""Browsers that have logged in to an account before, told by a signed cookie.
+"""Recognize browsers that have logged in to an account before, by a signed cookie.
 
-Whoever knows an address can spend the account's limit of logins, from anywhere, and so keep its
-owner out. A browser that has shown the password before is counted by itself instead, and stays able
-to log in. (OWASP, "Slow Down Online Guessing Attacks with Device Cookies".)
+Anyone who knows an address can use up the login limit of its account and so lock out its owner. A
+browser that has sent the correct password before has a separate limit, so it can still log in.
+(OWASP, "Slow Down Online Guessing Attacks with Device Cookies".)
 
-The cookie opens nothing: it only says where a try is counted. It holds, for each account, the
-session version that it was made in, so that a new password makes it void.
+The cookie gives no access; it only selects the counter of a login attempt. For each account it
+contains the session version at the time of the login, so that a new password invalidates it.
 """
 
 import secrets
@@ -22,17 +22,17 @@ from apps.users.models import User
 
 COOKIE = "known_browser"
 SALT = "users.known-browser"
-# Each login begins it anew; who comes less often than this counts with everybody once.
+# Each login renews it. After a longer pause the next login uses the common limits.
 LIFETIME = timedelta(days=180)
-# A machine that more people share than this remembers the latest.
+# If more users share a browser, only the latest accounts are kept.
 ACCOUNTS_MAX = 5
-# 128 bits: nobody guesses where another browser is counted.
+# 128 bits, so that the counter key of another browser cannot be guessed.
 MARK_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Login:
-    """An account that the browser has logged in to, and the mark by which it is counted there."""
+    """An account that the browser has logged in to, and the browser's counter key for it."""
 
     user: str
     session_version: int
@@ -40,14 +40,14 @@ class _Login:
 
 
 def mark_of(request: HttpRequest | Request, *, account: str) -> str | None:
-    """Return what the browser is counted by at the login of an account.
+    """Return the counter key of the browser for login attempts at an account.
 
     Args:
-        request: A try to log in.
-        account: The key of the address that it names.
+        request: A login attempt.
+        account: The key of the address in the attempt.
 
     Returns:
-        None for a browser that has not logged in to this account in its present session version.
+        None if the browser has not logged in to this account in its current session version.
     """
     logins = {login.user: login for login in _logins(request)}
     if not logins:
@@ -61,7 +61,7 @@ def mark_of(request: HttpRequest | Request, *, account: str) -> str | None:
 
 
 def remember(request: HttpRequest | Request, response: HttpResponse, user: User) -> None:
-    """Let the browser know that it has logged in, with everything that is demanded of this user."""
+    """Set the cookie after a complete login, with the second factor if the user needs one."""
     logins = _logins(request)
     mark = next((login.mark for login in logins if login.user == user.pk.hex), None)
     latest = _Login(user.pk.hex, user.session_version, mark or secrets.token_urlsafe(MARK_BYTES))
@@ -73,13 +73,13 @@ def remember(request: HttpRequest | Request, response: HttpResponse, user: User)
         max_age=LIFETIME,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
-        # The forms of the login are pages of this site; no other site has a use for it.
+        # Only the login forms of this site need the cookie.
         samesite="Strict",
     )
 
 
 def _logins(request: HttpRequest | Request) -> list[_Login]:
-    """Read the cookie; one that is not ours, or too old, says nothing."""
+    """Read the cookie; ignore one that is invalid or expired."""
     try:
         kept = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=LIFETIME)
     except signing.BadSignature:

@@ -1,4 +1,4 @@
-"""Which users there are and what they read, for the request path: from memory where possible."""
+"""The locales of existing users for the request path, cached in the process."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -8,18 +8,18 @@ from django.db import connection
 from apps.common.ttl_cache import TtlCache
 from apps.users.models import User
 
-# Another process's change of a locale is seen after this long at the latest. Users that are not
-# there are not remembered: they may be made at any moment.
+# TTL of the cache: a change by another process is visible after this time. Missing users are not
+# cached, because they can be created at any moment.
 REMEMBERED_SECONDS = 5.0
-# So many are read along with one that is not remembered.
+# Maximum number of expiring entries that are refreshed by the query for a missing one.
 ALONG_MAX = 100
-ONE = f'SELECT locale FROM "{User._meta.db_table}" WHERE id = %s AND erased_at IS NULL'  # noqa: S608 - a name of ours.
+ONE = f'SELECT locale FROM "{User._meta.db_table}" WHERE id = %s AND erased_at IS NULL'  # noqa: S608 - our own name.
 
 _recent: TtlCache[UUID, str] = TtlCache(seconds=REMEMBERED_SECONDS, size=50_000)
 
 
 def known_locale(user_id: UUID) -> str | None:
-    """Return the user's locale; None where there is no such user."""
+    """Return the user's locale; None if there is no such user."""
     remembered = _recent.get(user_id)
     if remembered is not None:
         return remembered
@@ -27,7 +27,7 @@ def known_locale(user_id: UUID) -> str | None:
 
 
 def known_locales(user_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """Return the locales of those users that there are, with at most one query."""
+    """Return the locales of the users that exist, with at most one query."""
     locales: dict[UUID, str] = {}
     unknown: set[UUID] = set()
     for user_id in user_ids:
@@ -50,7 +50,10 @@ def _read_all(user_ids: Iterable[UUID]) -> Iterable[tuple[UUID, str]]:
 
 
 def _read_one(user_id: UUID) -> list[tuple[UUID, str]]:
-    """Read one, as every single request does: a third of what it costs to compile the query."""
+    """Read one locale with prepared SQL: a third of the cost of compiling an ORM query.
+
+    Every request with a single recipient does this.
+    """
     key = User._meta.pk.get_db_prep_value(user_id, connection)
     with connection.cursor() as cursor:
         cursor.execute(ONE, [key])
@@ -58,5 +61,5 @@ def _read_one(user_id: UUID) -> list[tuple[UUID, str]]:
 
 
 def forget_locale(user_id: UUID) -> None:
-    """Forget a user whose locale has changed, or who is gone."""
+    """Remove a user from the cache after a change of the locale or a deletion."""
     _recent.forget(user_id)

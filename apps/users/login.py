@@ -1,4 +1,4 @@
-"""Login: a wrong password and an unknown address cannot be told apart, by answer or by time."""
+"""Login. The response and its time are the same for a wrong password and an unknown address."""
 
 from django.contrib.auth.models import update_last_login
 
@@ -12,22 +12,22 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
 
 
 def refused(detail: str, *, code: str) -> Problem:
-    """Make the 401 of login and refresh."""
+    """Return the 401 problem of login and refresh."""
     return Problem(401, detail, code=code, headers=CHALLENGE)
 
 
 def log_in(*, email: str, password: str, code: str | None = None) -> tuple[User, tokens.Tokens]:
-    """Return the user and new tokens.
+    """Check the credentials; return the user and new tokens.
 
     Args:
         email: The address, in any spelling.
         password: The password.
-        code: The second factor, of staff of whom it is demanded.
+        code: The second factor, for staff who need one.
 
     Raises:
-        Problem: 401 for an unknown address, a wrong password and a user who may not log in
-            alike, and for a second factor that is missing or wrong; 503 when too many passwords
-            are being checked.
+        Problem: The same 401 for an unknown address, a wrong password and a user who may not log
+            in; 401 for a missing or wrong second factor; 503 when too many passwords are being
+            checked.
     """
     user = User.objects.filter(email_key=address_key(email)).first()
     correct = passwords.matches(user, password)
@@ -42,7 +42,7 @@ def log_in(*, email: str, password: str, code: str | None = None) -> tuple[User,
 
 
 def _check_second_factor(user: User, code: str | None) -> None:
-    """Hold staff to their second factor here as well, or a token would lead around it."""
+    """Check the second factor of staff, so that a token does not bypass it."""
     if not second_factor.has_enrolled(user):
         detail = "Staff need a second factor here: set it up on the pages of the admin first."
         raise refused(detail, code="second_factor_required")

@@ -1,8 +1,8 @@
-"""The limit on tries to log in, which no password is hashed beyond.
+"""The rate limit on login attempts. It is checked before a password is hashed.
 
-A browser that has logged in to the account before is counted by itself, everybody else by their
-address and by the account. Whoever has shown the password or a token already is counted apart from
-both, so that those who only know the address cannot keep them out either.
+A browser that has logged in to the account before has its own counter. All others are counted by
+their IP address and by the account. A user who has already given the password or a token is counted
+separately from both, so that someone who only knows the e-mail address cannot lock them out.
 """
 
 from django.http import HttpRequest
@@ -16,17 +16,17 @@ GROUP = "login"
 
 
 def count_login(request: HttpRequest | Request, *, account: str) -> list[RateState]:
-    """Count a try to log in.
+    """Count a login attempt.
 
     Args:
-        request: The try.
-        account: The key of the address that it names.
+        request: The login attempt.
+        account: The key of the e-mail address in the attempt.
 
     Returns:
-        Where the caller stands in each limit that it was counted against.
+        The state of each limit that counted the attempt.
 
     Raises:
-        Problem: 429 when it is one too many.
+        Problem: 429 when the attempt exceeds a limit.
     """
     mark = known_browsers.mark_of(request, account=account)
     if mark is not None:
@@ -38,10 +38,10 @@ def count_login(request: HttpRequest | Request, *, account: str) -> list[RateSta
 
 
 def count_proof(request: HttpRequest | Request, *, user: User) -> RateState:
-    """Count a try to show one's password or code again, by somebody who is logged in or half so.
+    """Count a check of the password or code of a user who is logged in, at least by password.
 
     Raises:
-        Problem: 429 when it is one too many.
+        Problem: 429 when the attempt exceeds the limit.
     """
     mark = known_browsers.mark_of(request, account=user.email_key or "")
     return count_call(request, group=GROUP, apart=mark or f"of user {user.pk.hex}")

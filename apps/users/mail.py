@@ -1,6 +1,7 @@
-"""The mails about an account itself, as this app asks for them; the pipeline fills the port.
+"""The interface (port) through which this app sends mails about accounts.
 
-This app knows no pipeline, so ``apps.notifications`` gives it a mailer when the process starts.
+This app does not depend on the delivery pipeline. ``apps.notifications`` registers a mailer when
+the process starts.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from uuid import UUID
 
 
 class AccountText(StrEnum):
-    """Which text a mail has."""
+    """The text of a mail."""
 
     RESET_PASSWORD = "reset-password"  # noqa: S105 - the name of a text.
     CONFIRM_EMAIL = "confirm-email"
@@ -22,14 +23,15 @@ class AccountMail:
     """One mail about an account.
 
     Attributes:
-        text: What it says.
-        user_id: Whose account it is about; erasing them erases what is left of the mail.
-        recipient: Where it goes, as it goes to the wire; it need not be the account's address.
-        name: What the person is called.
-        locale: Their language, as a BCP 47 tag.
-        timezone: Their zone of the IANA database, in which the end of the link is told.
-        link: The page to open. It is a secret: whoever has it may act for the person.
-        expires_at: When the link ends, UTC; the mail is not sent after it.
+        text: The text of the mail.
+        user_id: The account; erasing the user also erases the stored mail.
+        recipient: The e-mail address to send to, in deliverable form; it may differ from the
+            account's address.
+        name: The name of the user.
+        locale: The language of the user, as a BCP 47 tag.
+        timezone: The user's time zone (IANA), in which the mail shows when the link expires.
+        link: The page to open. The link is a secret: anyone who has it can act for the user.
+        expires_at: When the link expires, in UTC; the mail is not sent after that.
     """
 
     text: AccountText
@@ -43,20 +45,20 @@ class AccountMail:
 
 
 class AccountMailer(Protocol):
-    """Takes mails about accounts; what it has taken survives this process."""
+    """A mailer for mails about accounts. It stores accepted mails durably."""
 
     def send(self, mail: AccountMail) -> None:
-        """Store a mail in the transaction at hand, and have it sent once that is committed.
+        """Store a mail in the current transaction and send it after the commit.
 
         Raises:
-            django.db.Error: It is not stored.
+            django.db.Error: The mail was not stored.
         """
 
     def pretend(self, mail: AccountMail) -> None:
-        """Do the work of ``send`` and leave nothing, so that its time tells nothing either.
+        """Do the work of ``send`` without storing a mail, so that both take the same time.
 
         Raises:
-            django.db.Error: The database is away, as for ``send``.
+            django.db.Error: The database is unavailable, as for ``send``.
         """
 
 
@@ -64,15 +66,15 @@ _filled: list[AccountMailer] = []
 
 
 def fill(mailer: AccountMailer) -> None:
-    """Name who sends the mails of this process, once it starts."""
+    """Register the mailer of this process, at its start."""
     _filled[:] = [mailer]
 
 
 def mailer() -> AccountMailer:
-    """Return who sends.
+    """Return the registered mailer.
 
     Raises:
-        RuntimeError: Nobody was named: the pipeline is not among the installed applications.
+        RuntimeError: There is no mailer: the pipeline is not an installed application.
     """
     if not _filled:
         raise RuntimeError("nobody sends the mails about accounts")

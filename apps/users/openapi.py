@@ -1,4 +1,4 @@
-"""How the credentials are written, for the OpenAPI document."""
+"""The security schemes of the OpenAPI document."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from apps.users.authentication import (
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # The library's hook is untyped.
-    """The two spellings of an API key; either of them is enough."""
+    """The two headers for an API key; either of them is sufficient."""
 
     target_class = ApiKeyAuthentication
     name = ["ApiKey", "ApiKeyHeader"]
@@ -30,7 +30,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         ]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
-        """Ask for one of them, not for both."""
+        """Require one of the two headers, not both."""
         return [{name: []} for name in self.name]
 
 

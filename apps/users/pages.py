@@ -1,4 +1,4 @@
-"""The pages that the mailed links open. Opening one changes nothing: mail scanners do that too."""
+"""The pages of the links in mails. A GET changes nothing, because mail scanners open links too."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from apps.common.throttling import count_call
 from apps.users import confirmations, password_resets
 from apps.users.passwords import MAX_LENGTH
 
-# These pages have a form and a style, and no script.
+# These pages have a form and inline styles, but no scripts.
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -20,12 +20,12 @@ PAGE_POLICY = (
 
 
 def words_of(problem: Problem) -> list[str]:
-    """Return what a problem says, for people."""
+    """Return the messages of a problem, to show them on a page."""
     return [error.detail for error in problem.errors] or [str(problem.detail)]
 
 
 class _LinkPage(View):
-    """Shows a form with one button; the POST does it.
+    """A page with a form and one button; the POST executes the action.
 
     Subclasses set ``template_name`` and ``done``, and implement ``act``.
     """
@@ -34,10 +34,10 @@ class _LinkPage(View):
     done: str
 
     def act(self, request: HttpRequest, token: str) -> None:
-        """Do what the link is for.
+        """Execute the action of the link.
 
         Raises:
-            Problem: It cannot be done.
+            Problem: The action is not possible.
         """
         raise NotImplementedError
 
@@ -46,7 +46,7 @@ class _LinkPage(View):
         return self._page(request, token=request.GET.get("token", ""))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Act, and say what came of it."""
+        """Execute the action and show its result."""
         token = request.POST.get("token", "")
         try:
             count_call(request, group="confirmation")
@@ -63,33 +63,33 @@ class _LinkPage(View):
         page = render(request, self.template_name, {"password_length": MAX_LENGTH, **context})
         page["Cache-Control"] = "no-store"
         page["Content-Security-Policy"] = PAGE_POLICY
-        # The address of this page holds the token.
+        # The URL of this page contains the token.
         page["Referrer-Policy"] = "no-referrer"
         return page
 
 
 class ConfirmEmailPage(_LinkPage):
-    """Confirms an address."""
+    """The page that confirms an e-mail address."""
 
     template_name = "users/confirm_email.html"
     done = "Thank you: your e-mail address is confirmed."
 
     def act(self, request: HttpRequest, token: str) -> None:
-        """Take the address into use."""
+        """Confirm the address."""
         confirmations.confirm(token)
 
 
 class ResetPasswordPage(_LinkPage):
-    """Sets a new password."""
+    """The page that sets a new password."""
 
     template_name = "users/reset_password.html"
     done = "Your new password is set. You can log in with it now."
 
     def act(self, request: HttpRequest, token: str) -> None:
-        """Set the password of the form."""
+        """Set the password that was entered in the form."""
         password = request.POST.get("password", "")[: MAX_LENGTH + 1]
         if CONTROL_CHARACTER.search(password):
-            # The login refuses them, so such a password would open nothing.
+            # The login refuses them, so such a password could never be used.
             detail = "Control characters are not allowed."
             raise invalid("/password", "control_character", detail)
         password_resets.confirm(token=token, password=password)

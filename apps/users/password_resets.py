@@ -1,4 +1,4 @@
-"""The way back into an account whose password is lost: a link to its confirmed address."""
+"""Reset a forgotten password by a link that is sent to the confirmed address."""
 
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -16,21 +16,21 @@ from apps.users.addresses import address_key, deliverable
 from apps.users.mail import AccountMail, AccountText, mailer
 from apps.users.models import User
 
-# Stands in for the owner of an address that nobody has. Nothing is ever sent to it.
+# The recipient of the pretended mail for an unknown address. Nothing is ever sent to it.
 NOBODY = "nobody@example.invalid"
 
 
 def make_token(user: User) -> str:
-    """Make the token of a link. It is good until the password or the address changes."""
+    """Return the token of a link. A change of the password or the address invalidates it."""
     return f"{user.pk.hex}.{default_token_generator.make_token(user)}"
 
 
 def request(email: str) -> None:
-    """Mail a link to the owner of a confirmed address.
+    """Send a link to a confirmed address.
 
-    Nothing tells whether there is one: for nobody the same statements are run and committed, and
-    the row is taken back in between. An insert and its commit take milliseconds, which whoever
-    asks could measure.
+    The caller cannot find out whether there is an account: for an unknown address the same
+    statements are executed and committed, and the row is rolled back in between. An insert and its
+    commit take milliseconds, which a caller could measure.
     """
     user = User.objects.filter(
         email_key=address_key(email), is_active=True, email_confirmed_at__isnull=False
@@ -60,10 +60,10 @@ def _refusal() -> Problem:
 
 
 def owner_of(token: str) -> User:
-    """Return whose link this is.
+    """Return the user of a token.
 
     Raises:
-        Problem: 400 at ``/token`` for a token that is no good.
+        Problem: 400 at ``/token`` for an invalid token.
     """
     user_id, _, rest = token.partition(".")
     try:
@@ -76,11 +76,11 @@ def owner_of(token: str) -> User:
 
 
 def confirm(*, token: str, password: str) -> User:
-    """Set the new password. Every token that was issued before is refused from now on.
+    """Set the new password and invalidate all login tokens that were issued before.
 
     Raises:
-        Problem: 400 for a token that is no good or a weak password, 503 when too many passwords
-            are being hashed.
+        Problem: 400 for an invalid token or a weak password, 503 when too many passwords are being
+            hashed.
     """
     user = owner_of(token)
     before = user.password
@@ -88,7 +88,7 @@ def confirm(*, token: str, password: str) -> User:
     passwords.set_hash(user, password, trusted=False)
     with transaction.atomic():
         row = User.objects.select_for_update().get(pk=user.pk)
-        if row.password != before:  # The link was used while this password was hashed.
+        if row.password != before:  # The password was changed while the new one was hashed.
             raise _refusal()
         row.password = user.password
         row.session_version += 1

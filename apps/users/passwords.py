@@ -1,4 +1,4 @@
-"""Passwords: strong enough, hashed a few at a time, and compared in equal time for everybody."""
+"""Passwords: validation, limited concurrent hashing, and comparison in constant time."""
 
 import threading
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from django.core.exceptions import ValidationError
 from apps.common.rest.problems import FieldError, Problem
 from apps.users.models import User
 
-MAX_LENGTH = 256  # A longer one only costs time to hash.
-# Argon2 takes a core and 100 MB for a tenth of a second. More at once would take the threads
-# that answer everything else.
+MAX_LENGTH = 256  # A longer password only takes more time to hash.
+# Argon2 uses one core and 100 MB for a tenth of a second. More concurrent hashes would occupy the
+# threads of all other requests.
 AT_ONCE = 2
 STRANGERS_WAITING = 4
 STRANGER_WAIT_SECONDS = 5.0
@@ -44,15 +44,15 @@ def _slot(*, trusted: bool) -> Iterator[None]:
 
 
 def refuse_weak(password: str, *, user: User, pointer: str = "/password") -> None:
-    """Hold a new password against ``AUTH_PASSWORD_VALIDATORS``.
+    """Check a new password with ``AUTH_PASSWORD_VALIDATORS``.
 
     Args:
         password: The new password.
-        user: Whom it is for; it must not resemble their address. May be unsaved.
-        pointer: Where the password stands in the request.
+        user: The user; the password must not be similar to the address. May be unsaved.
+        pointer: JSON pointer to the password in the request.
 
     Raises:
-        Problem: 400 with every rule that it breaks.
+        Problem: 400 with all rules that the password violates.
     """
     try:
         validate_password(password, user)
@@ -69,12 +69,13 @@ def refuse_weak(password: str, *, user: User, pointer: str = "/password") -> Non
 
 
 def set_hash(user: User, password: str | None, *, trusted: bool) -> None:
-    """Put the hash of a password on the unsaved row; None: nobody can log in.
+    """Set the hash of a password on a row without saving it.
 
     Args:
         user: The account.
-        password: The new password.
-        trusted: A client application or staff asks, who may wait longer than a stranger.
+        password: The new password; None disables login.
+        trusted: Whether the caller is a client application or staff. Trusted calls wait longer for
+            a free hashing slot than others, and their queue has no limit.
 
     Raises:
         Problem: 503 when too many passwords are being hashed.
@@ -87,14 +88,16 @@ def set_hash(user: User, password: str | None, *, trusted: bool) -> None:
 
 
 def matches(user: User | None, password: str) -> bool:
-    """Compare a password, in the same time for an unknown user and one without a password.
+    """Return whether the password is correct.
+
+    The comparison takes the same time for an unknown user and for a user without a password.
 
     Raises:
         Problem: 503 when too many passwords are being hashed.
     """
     with _slot(trusted=False):
         if user is None:
-            # Django hashes once for a password that cannot be right.
+            # With an unusable password Django still computes one hash.
             check_password(password, UNUSABLE_PASSWORD_PREFIX)
             return False
         return user.check_password(password)

@@ -1,4 +1,4 @@
-"""What a person wants to hear about: by channel, by category, and not at night."""
+"""Notification preferences of a user: by channel, by category, and quiet hours."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -18,25 +18,25 @@ MAX_CATEGORIES = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Channels:
-    """One switch for each channel."""
+    """An on/off switch for each channel."""
 
     email: bool = True
     push: bool = True
 
     def allows(self, channel: str) -> bool:
-        """Tell whether a channel is on. A channel without a switch cannot be turned off."""
+        """Return whether a channel is on. A channel without a switch is always on."""
         return bool(getattr(self, channel)) if channel in CHANNELS else True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuietHours:
-    """From when to when, on the person's own clock; over midnight when the end is earlier."""
+    """Start and end in the user's time zone; past midnight if the end is earlier."""
 
     start: time
     end: time
 
     def until(self, now: datetime, zone: str) -> datetime | None:
-        """Return when the quiet hours that ``now`` falls into end, in UTC; None outside of them."""
+        """Return when the quiet hours that include ``now`` end, in UTC; None outside of them."""
         local = now.astimezone(ZoneInfo(zone))
         clock = local.time().replace(tzinfo=None)
         over_midnight = self.end < self.start
@@ -48,13 +48,13 @@ class QuietHours:
             return None
         day = local.date() + timedelta(days=1 if over_midnight and clock >= self.start else 0)
         end = datetime.combine(day, self.end, tzinfo=local.tzinfo).astimezone(UTC)
-        # Where clocks are set back, the first passing of the end may lie behind us.
+        # When clocks are set back, the end time occurs twice; the first may already be in the past.
         return end if end > now else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preferences:
-    """All of them. A category can only narrow down what the account's own switches let through."""
+    """All preferences. A category can only restrict the switches of the account."""
 
     email: bool = True
     push: bool = True
@@ -62,14 +62,14 @@ class Preferences:
     quiet_hours: QuietHours | None = None
 
     def allows(self, channel: str, category: str) -> bool:
-        """Tell whether the person takes this category by this channel."""
+        """Return whether the user accepts this category on this channel."""
         general = Channels(email=self.email, push=self.push)
         narrower = self.categories.get(category)
         return general.allows(channel) and (narrower is None or narrower.allows(channel))
 
 
 class PreferencesPatch(TypedDict, total=False):
-    """What a PATCH may carry; what is absent stays. A category of None is forgotten."""
+    """The fields of a PATCH. Absent fields are not changed. A category of None is removed."""
 
     email: bool
     push: bool
@@ -78,7 +78,7 @@ class PreferencesPatch(TypedDict, total=False):
 
 
 def of_user(user: User) -> Preferences:
-    """Read a user's preferences; one query."""
+    """Return a user's preferences, with one query."""
     return composed(
         email=user.email_enabled,
         push=user.push_enabled,
@@ -89,7 +89,7 @@ def of_user(user: User) -> Preferences:
 
 
 def categories_of(user_ids: Collection[UUID]) -> dict[UUID, dict[str, Channels]]:
-    """Read the switches of categories by user, those who have none left out; one query."""
+    """Return the category switches by user, with one query. Users without any are omitted."""
     found: dict[UUID, dict[str, Channels]] = {}
     rows = CategoryPreference.objects.filter(user_id__in=user_ids)
     for user_id, category, email, push in rows.values_list("user_id", "category", "email", "push"):
@@ -105,7 +105,7 @@ def composed(
     quiet_to: time | None,
     categories: Mapping[str, Channels],
 ) -> Preferences:
-    """Put preferences together from the columns of an account and its categories."""
+    """Build preferences from the columns of an account and its categories."""
     quiet = None
     if quiet_from is not None and quiet_to is not None:
         quiet = QuietHours(start=quiet_from, end=quiet_to)
@@ -115,7 +115,7 @@ def composed(
 
 
 def replace(*, user_id: UUID, preferences: Preferences) -> Preferences:
-    """Store these and nothing else.
+    """Replace all preferences of a user.
 
     Raises:
         Problem: 400 for too many categories, 404 where there is no such user.
@@ -126,7 +126,7 @@ def replace(*, user_id: UUID, preferences: Preferences) -> Preferences:
 
 
 def merge(*, user_id: UUID, patch: PreferencesPatch) -> Preferences:
-    """Change what the patch names and return the whole.
+    """Change the preferences that are in the patch; return all preferences.
 
     Raises:
         Problem: 400 for too many categories, 404 where there is no such user.
@@ -154,7 +154,7 @@ def merge(*, user_id: UUID, patch: PreferencesPatch) -> Preferences:
 
 
 def set_channel(*, user_id: UUID, channel: str, category: str | None, enabled: bool) -> None:
-    """Turn a channel on or off, altogether or for one category. An erased user is left alone.
+    """Turn a channel on or off, in general or for one category. An erased user is not changed.
 
     Raises:
         ValueError: There is no such channel.
@@ -178,7 +178,7 @@ def set_channel(*, user_id: UUID, channel: str, category: str | None, enabled: b
 
 def _locked(user_id: UUID) -> User:
     user = User.objects.select_for_update().filter(pk=user_id, erased_at=None).first()
-    if user is None:  # Erased since the request found them.
+    if user is None:  # Erased since the request has read the account.
         raise Problem(404, "There is no such user.")
     return user
 

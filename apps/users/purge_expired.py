@@ -1,4 +1,4 @@
-"""What runs out by itself and would stay: refresh tokens, sessions, unconfirmed accounts."""
+"""Purge expired refresh tokens, expired sessions and unconfirmed accounts."""
 
 import time
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from apps.users import unconfirmed
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 3600.0
-# In one step; what is left goes with the next.
+# Maximum number of rows per step; the next step deletes the rest.
 STEP_ROWS = 1000
 
 
 class PurgeExpired:
-    """A job of the scheduler, with something to do once an hour."""
+    """A job of the scheduler that purges expired rows once an hour."""
 
     def __init__(self) -> None:
         self._next = 0.0
 
     def __call__(self) -> bool:
-        """Forget a step's worth of what has run out; always leaves time for others."""
+        """Purge one step if it is due. Return False, so that other jobs can run."""
         if time.monotonic() < self._next:
             return False
         if purge_expired() < STEP_ROWS:
@@ -36,10 +36,10 @@ class PurgeExpired:
 
 
 def purge_expired() -> int:
-    """Delete expired refresh tokens and sessions, and accounts that nobody has confirmed in time.
+    """Delete expired refresh tokens and sessions, and accounts that were not confirmed in time.
 
     Returns:
-        How many, of the kind that had more; as many as ``STEP_ROWS`` means that there may be more.
+        The largest number of deleted rows of one kind; ``STEP_ROWS`` means that there may be more.
     """
     now = timezone.now()
     return max(
@@ -50,7 +50,7 @@ def purge_expired() -> int:
 
 
 def _delete_some(old: QuerySet[Any]) -> int:
-    """Delete a step's worth; a row that cannot be deleted stops no other, and is left for later."""
+    """Delete up to ``STEP_ROWS`` rows. A row that cannot be deleted is skipped until later."""
     ids = list(old.values_list("pk", flat=True)[:STEP_ROWS])
 
     def delete(some: Sequence[Any]) -> int:
@@ -58,7 +58,7 @@ def _delete_some(old: QuerySet[Any]) -> int:
         return len(some)
 
     def keep(pk: Any, error: Exception) -> int:
-        # A session's key is a secret, so it is not named.
+        # The key of a session is a secret, so it is not logged.
         log.error("an expired row could not be deleted", kind=old.model.__name__, exc_info=error)
         return 0
 
@@ -66,9 +66,10 @@ def _delete_some(old: QuerySet[Any]) -> int:
 
 
 def _delete_unconfirmed() -> int:
-    """Delete a step's worth of accounts, each with what was sent to it in a transaction of its own.
+    """Delete up to ``STEP_ROWS`` accounts with their notifications.
 
-    One at a time: a thousand in one transaction would keep others from writing for seconds.
+    Each account has its own transaction: one transaction for a thousand accounts would block other
+    writers for seconds.
     """
     run_out = unconfirmed.accounts().filter(created_at__lt=unconfirmed.run_out_before())
     ids = list(run_out.order_by("created_at").values_list("pk", flat=True)[:STEP_ROWS])

@@ -1,4 +1,4 @@
-"""The suppression list: addresses that are never written to again, by any client."""
+"""The suppression list: addresses that get no more mail from any client."""
 
 from collections.abc import Collection, Mapping
 
@@ -7,10 +7,13 @@ from apps.users.models import Suppression
 
 
 def suppress_all(reasons: Mapping[str, str]) -> None:
-    """Put addresses on the list, each with its reason. A second reason changes nothing.
+    """Add addresses to the list, each with its reason. Existing entries are not changed.
 
-    One statement, in the order of the hashes: two of them with the same addresses wait for each
-    other in one direction only.
+    One statement inserts them in the order of the hashes, so that two concurrent calls with the
+    same addresses cannot deadlock.
+
+    Args:
+        reasons: The reason by address.
     """
     rows = [
         Suppression(
@@ -24,14 +27,14 @@ def suppress_all(reasons: Mapping[str, str]) -> None:
 
 
 def suppress_hash(hashed: str, *, candidates: Collection[str], reason: str) -> None:
-    """Put an address on the list of which the hash is known; shown where it is a candidate."""
+    """Add an address by its hash; store the address itself if it is one of the candidates."""
     shown = next((email for email in candidates if address_hash(email) == hashed), "")
     row = Suppression(address_hash=hashed, address=shown[:254], reason=reason[:64])
     Suppression.objects.bulk_create([row], ignore_conflicts=True)
 
 
 def suppressed_hashes(emails: Collection[str]) -> set[str]:
-    """Return the hashes of those addresses that are on the list, in one query."""
+    """Return the hashes of the addresses that are on the list, with one query."""
     hashes = {address_hash(email) for email in emails}
     return set(
         Suppression.objects.filter(address_hash__in=hashes).values_list("address_hash", flat=True)

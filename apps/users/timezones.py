@@ -12,5 +12,5 @@ def _names() -> frozenset[str]:
 
 
 def is_timezone(name: str) -> bool:
-    """Tell whether this is the name of a zone, such as ``Africa/Lagos``."""
+    """Return whether this is the name of a time zone, such as ``Africa/Lagos``."""
     return name in _names()

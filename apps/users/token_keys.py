@@ -1,7 +1,7 @@
-"""Tokens are signed with the secret key, and verified with the older keys as well.
+"""Sign tokens with the secret key, and verify them with older keys too.
 
-The library knows one key; Django's own signatures (sessions, links) know
-``SECRET_KEY_FALLBACKS`` by themselves.
+The JWT library supports one key only. Django's own signatures (sessions, links) support
+``SECRET_KEY_FALLBACKS`` already.
 """
 
 from functools import lru_cache
@@ -12,22 +12,22 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.settings import api_settings
 
-# More than an installation has keys at a time.
+# Cache size; more than the number of keys that an installation has at a time.
 KEYS_REMEMBERED = 16
 
 
 class RotatingBackend(TokenBackend):
-    """Signs with ``SECRET_KEY``; takes what it or one of ``SECRET_KEY_FALLBACKS`` has signed."""
+    """Sign with ``SECRET_KEY``; also accept signatures of ``SECRET_KEY_FALLBACKS``."""
 
     def encode(self, payload: dict[str, Any]) -> str:
-        """Write a signed token."""
+        """Return a signed token."""
         return str(_with_key(settings.SECRET_KEY).encode(payload))
 
-    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - the library's.
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - the library's signature.
         """Return the claims of a token.
 
         Raises:
-            TokenBackendError: No key fits, or it has expired.
+            TokenBackendError: No key matches the signature, or the token has expired.
         """
         refusal: TokenBackendError | None = None
         for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):

@@ -1,9 +1,9 @@
-"""JSON Web Tokens: a short access token and a refresh token that is used once.
+"""JSON Web Tokens: a short-lived access token and a refresh token that can be used once.
 
-The refresh tokens that follow one login are a family. One that is shown a second time was copied:
-either of the two who have it may be the thief, so the whole family is revoked (RFC 9700, 4.14.2).
-There is no time of grace in which a second use would pass: a thief who is quick would pass as well,
-and a client that has lost an answer logs in again.
+All refresh tokens that come from one login are a family. A second use of a token means that it was
+copied. Either user of it may be the attacker, so the whole family is revoked (RFC 9700, 4.14.2).
+There is no grace period for a second use: a fast attacker could use it as well. A client that has
+lost a response must log in again.
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,12 @@ from apps.users.token_keys import rotating_backend
 
 log = structlog.get_logger(__name__)
 
-# The id of a refresh token is that of the first of its family, and after this an own one.
+# The id of a refresh token is the id of the first token of its family, this separator and its own
+# id.
 FAMILY_SEPARATOR = "-"
 REVOKED = "revoked"
-# A call that is being answered may still issue a token when its family is revoked.
+# A concurrent request may still issue a token while its family is revoked. The revocation mark is
+# kept for this long after the lifetime of a token.
 LONGEST_CALL = timedelta(days=1)
 
 USER_CLAIM = "user_id"
@@ -36,12 +38,12 @@ VERSION_CLAIM = "session_version"
 SECOND_FACTOR_CLAIM = "second_factor"
 
 
-class TokenRefused(Exception):  # noqa: N818 - it is an answer to a question, not a fault.
-    """The token is not ours, has expired, was used or revoked, or its user may not log in."""
+class TokenRefused(Exception):  # noqa: N818 - it is a normal result, not a program error.
+    """The token is invalid, expired, used or revoked, or its user may not log in."""
 
 
 class AccessToken(LibraryAccessToken):
-    """The token that opens the API; see ``token_keys`` for its key."""
+    """The token for API requests; see ``token_keys`` for its key."""
 
     def get_token_backend(self) -> Any:
         """Return what signs and verifies."""
@@ -49,7 +51,7 @@ class AccessToken(LibraryAccessToken):
 
 
 class RefreshToken(LibraryRefreshToken):
-    """The token that is given for new ones."""
+    """The token to get new tokens."""
 
     access_token_class = AccessToken
 
@@ -59,15 +61,15 @@ class RefreshToken(LibraryRefreshToken):
 
 
 class _ReadableRefreshToken(RefreshToken):
-    """A refresh token that can be read after its use; ``rotate`` asks whether it was used."""
+    """A refresh token that can be read after its use; ``rotate`` checks whether it was used."""
 
     def check_blacklist(self) -> None:
-        """Let it through."""
+        """Do not check the blacklist."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tokens:
-    """What a login gives. ``expires_in`` are the seconds of the access token."""
+    """The tokens of a login. ``expires_in`` is the lifetime of the access token in seconds."""
 
     access: str
     refresh: str
@@ -75,12 +77,12 @@ class Tokens:
 
 
 def issue(user: User, *, second_factor_passed: bool = False, family: str | None = None) -> Tokens:
-    """Make the tokens of a user who has shown who they are.
+    """Issue tokens for an authenticated user.
 
     Args:
         user: The user.
-        second_factor_passed: By two factors, not by one.
-        family: That of the refresh token which these replace; None at a login.
+        second_factor_passed: Whether the user was authenticated with a second factor.
+        family: The family of the refresh token that these tokens replace; None at a login.
     """
     refresh = RefreshToken()
     if family is not None:
@@ -88,7 +90,7 @@ def issue(user: User, *, second_factor_passed: bool = False, family: str | None 
     refresh[USER_CLAIM] = str(user.pk)
     refresh[VERSION_CLAIM] = user.session_version
     refresh[SECOND_FACTOR_CLAIM] = second_factor_passed
-    # The table keeps the id for revocation; the token itself would let its reader log in.
+    # Store only the id, which revocation needs. Anyone who can read a stored token could use it.
     OutstandingToken.objects.create(
         user=user,
         jti=refresh["jti"],
@@ -111,15 +113,15 @@ def _user_id(token: AccessToken | RefreshToken) -> UUID:
 
 
 def _user(token: AccessToken | RefreshToken) -> User:
-    """Return the user who may act by this token.
+    """Return the user of this token.
 
     Raises:
-        TokenRefused: Nobody may.
+        TokenRefused: The token is not valid any more, or its user may not log in.
     """
     user = User.objects.filter(pk=_user_id(token), is_active=True, erased_at=None).first()
     if user is None or token.get(VERSION_CLAIM) != user.session_version:
         raise TokenRefused
-    # Of staff who have enrolled since, an older token counts for as little as a password alone.
+    # If staff have enrolled after the login, a token without the second factor is not sufficient.
     if not token.get(SECOND_FACTOR_CLAIM) and second_factor.demanded_of(user):
         raise TokenRefused
     return user
@@ -129,7 +131,7 @@ def user_of_access(raw: str) -> User:
     """Return the user of an access token.
 
     Raises:
-        TokenRefused: It is no good access token.
+        TokenRefused: It is not a valid access token.
     """
     return _user(_decoded(AccessToken, raw))
 
@@ -138,32 +140,32 @@ def _decoded(kind: type[Any], raw: str) -> Any:
     try:
         return kind(raw)
     except (TokenError, ValueError, KeyError, TypeError, AttributeError):
-        # The library lets a few malformed payloads through to its own attribute look-ups.
+        # For a few malformed payloads the library raises errors of its own attribute look-ups.
         raise TokenRefused from None
 
 
 def refresh_subject(raw: str) -> UUID:
-    """Return whose refresh token this is, for the limit on the account.
+    """Return the user id of a refresh token, for the rate limit of the account.
 
     Raises:
-        TokenRefused: It is no good refresh token.
+        TokenRefused: It is not a valid refresh token.
     """
     return _user_id(_decoded(_ReadableRefreshToken, raw))
 
 
 def rotate(raw: str) -> tuple[User, Tokens]:
-    """Take a refresh token and give new ones.
+    """Exchange a refresh token for new tokens.
 
     Raises:
-        TokenRefused: It is no good refresh token, or was used before, be it at this very moment by
-            another call. Its family is revoked then.
+        TokenRefused: It is not a valid refresh token, or it was already used, also by a concurrent
+            call. After a second use its family is revoked.
     """
     refresh = _decoded(_ReadableRefreshToken, raw)
     user = _user(refresh)
     family = _family_of(refresh)
     if _is_revoked(family):
         raise TokenRefused
-    # Of two calls the unique row lets one be the first, whichever process they are in.
+    # The unique row ensures that only one of two concurrent calls is first, in any process.
     _, first = refresh.blacklist()
     if not first:
         _revoke_family(family, user)
@@ -174,16 +176,16 @@ def rotate(raw: str) -> tuple[User, Tokens]:
 
 
 def revoke(raw: str) -> None:
-    """Revoke a refresh token and those that have followed it.
+    """Revoke a refresh token and its whole family.
 
-    One that is no good is no error: it already opens nothing. RFC 7009, 2.2, wants it so.
+    An invalid token is not an error, because it gives no access anyway (RFC 7009, 2.2).
     """
     try:
         refresh = _decoded(_ReadableRefreshToken, raw)
         user = User.objects.filter(pk=_user_id(refresh)).first()
     except TokenRefused:
         return
-    # Processes of the version before, which may run beside this one, know single tokens only.
+    # Processes of the previous version may run concurrently; they only check single tokens.
     refresh.blacklist()
     if user is not None:
         _revoke_family(_family_of(refresh), user)
@@ -199,10 +201,10 @@ def _is_revoked(family: str) -> bool:
 
 
 def _revoke_family(family: str, user: User) -> None:
-    """Revoke all of a family, those too that another call is about to issue.
+    """Revoke all tokens of a family, including those that a concurrent call is about to issue.
 
-    The mark is a row of the library's own table, which outlives every token of the family and
-    leaves with them.
+    The revocation mark is a row in the library's own table. It expires after all tokens of the
+    family and is purged like them.
     """
     now = timezone.now()
     mark, _ = OutstandingToken.objects.get_or_create(

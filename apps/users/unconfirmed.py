@@ -1,7 +1,7 @@
-"""Accounts whose address nobody has confirmed: a stranger has typed it in, perhaps not the owner.
+"""Accounts with an unconfirmed address, which may belong to somebody else.
 
-Such an account keeps nobody out for long. It gives way to whoever has shown that the address is
-theirs, and is gone when the link in the mail has run out.
+Such an account does not block the address for long. It is deleted when another user has proven that
+the address is theirs, or when the link in the mail has expired.
 """
 
 from datetime import datetime, timedelta
@@ -16,39 +16,43 @@ from apps.users import erasure
 from apps.users.addresses import address_key
 from apps.users.models import User
 
-# How long the link works, and the account waits for it. A link that is asked for again does not
-# prolong it, or somebody could hold a stranger's address for ever.
+# The lifetime of the link and of the unconfirmed account. Requesting a new link does not extend it;
+# otherwise a user could block somebody else's address forever.
 LIFETIME = timedelta(days=3)
 
 
 def accounts() -> QuerySet[User]:
-    """Return the accounts that give way. Those of staff do not: somebody has given them rights."""
+    """Return the unconfirmed accounts that may be deleted. Staff accounts are excluded.
+
+    Staff accounts were given their rights on purpose.
+    """
     return User.objects.filter(
         email_confirmed_at=None, email__isnull=False, is_staff=False, is_superuser=False
     )
 
 
 def run_out_before() -> datetime:
-    """Return when the accounts were made whose links run out now."""
+    """Return the cut-off time: links of accounts that were created before it have expired."""
     return timezone.now() - LIFETIME
 
 
 def has_run_out(user: User) -> bool:
-    """Tell whether the time to confirm the address is over."""
+    """Return whether the time to confirm the address has expired."""
     return not user.email_confirmed and user.created_at < run_out_before()
 
 
 def link_ends_at(user: User) -> datetime:
-    """Return until when a link that is mailed now works."""
+    """Return when a link that is sent now expires."""
     return (timezone.now() if user.email_confirmed else user.created_at) + LIFETIME
 
 
 def is_taken(email: str, *, proven: bool) -> bool:
-    """Tell whether an account has this address, in any spelling, that does not give way.
+    """Return whether an account has this address, in any spelling, and may not be deleted for it.
 
     Args:
         email: The address.
-        proven: A client application or staff says whose it is, or its link will show it.
+        proven: Whether a client application or staff has given the address for the new owner, or
+            its link proves or will prove the owner.
     """
     holder = User.objects.filter(email_key=address_key(email)).first()
     if holder is None:
@@ -57,14 +61,15 @@ def is_taken(email: str, *, proven: bool) -> bool:
 
 
 def give_way(email: str, *, proven: bool, to: User) -> None:
-    """Delete the unconfirmed account that holds an address, inside the caller's transaction.
+    """Delete another unconfirmed account that has an address, inside the caller's transaction.
 
-    What cannot give way is left alone; the database then refuses the second account.
+    An account that may not be deleted is not changed; the database then refuses the second account
+    with the address.
 
     Args:
         email: The address.
         proven: As in ``is_taken``.
-        to: Who gets the address, and is not deleted.
+        to: The user who gets the address; this account is not deleted.
     """
     holders = accounts().filter(email_key=address_key(email)).exclude(pk=to.pk)
     if not proven:
@@ -75,13 +80,13 @@ def give_way(email: str, *, proven: bool, to: User) -> None:
 
 
 def delete(user_id: UUID) -> bool:
-    """Delete an unconfirmed account with all that hangs on it, and erase what was sent to it.
+    """Delete an unconfirmed account with its related data, and erase its notifications.
 
     Returns:
-        False, and nothing is changed, where the account was confirmed or is gone.
+        False if the account was confirmed or does not exist; then nothing is changed.
     """
     with transaction.atomic():
-        # In the order of an erasure, so that neither waits for the other.
+        # Use the same order as an erasure, so that the two cannot deadlock.
         erasure.erase_elsewhere(user_id)
         user = accounts().select_for_update().filter(pk=user_id).first()
         if user is None:
@@ -93,20 +98,20 @@ def delete(user_id: UUID) -> bool:
 
 
 def void(user: User) -> None:
-    """Take back what was set before the address was known to be theirs, on the row and beside it.
+    """Clear all data that was set on an account before its address was confirmed.
 
-    Name, password, language, preferences, devices and external ids are those of whoever typed the
-    address in. Every session ends. The caller has locked the row and saves it.
+    Name, password, language, preferences, devices and external ids come from the user who entered
+    the address. All sessions end. The caller must lock the row before and save it afterwards.
     """
     erasure.forget_possessions(user)
     erasure.blank(user)
 
 
 def refuse_device(user_id: UUID) -> None:
-    """Keep unconfirmed accounts from registering devices: a token would leave its owner for them.
+    """Refuse devices for unconfirmed accounts, because a token would be removed from its owner.
 
     Raises:
-        Problem: 409.
+        Problem: 409 if the account is not confirmed.
     """
     if User.objects.filter(pk=user_id, email_confirmed_at=None).exists():
         detail = "The e-mail address of this account has to be confirmed first."

@@ -1,4 +1,4 @@
-"""Routes of the pages for people, below ``/account/``."""
+"""Routes of the HTML pages below ``/account/``."""
 
 from django.contrib.auth.views import LogoutView
 from django.urls import path
@@ -11,7 +11,8 @@ urlpatterns = either_slash(
     [
         path("confirm-email", ConfirmEmailPage.as_view(), name="confirm-email"),
         path("reset-password", ResetPasswordPage.as_view(), name="reset-password"),
-        # The admin's own lets out only whom it has let in, and some wait for their second factor.
+        # The log-out of the admin needs full authentication; this one also works before the second
+        # factor.
         path("log-out", LogoutView.as_view(next_page="admin:login"), name="log-out"),
         path("second-factor", SecondFactorPage.as_view(), name="second-factor"),
         path("second-factor/enrol", EnrolPage.as_view(), name="enrol-second-factor"),

@@ -1,6 +1,6 @@
-"""Django settings, one module a topic. The mode is the environment: there is no other switch."""
+"""Django settings, one module for each topic. Only environment variables select the mode."""
 
-from notifications_project.settings.api import *  # noqa: F403 - composition is this file's purpose.
+from notifications_project.settings.api import *  # noqa: F403 - this file combines the modules.
 from notifications_project.settings.core import *  # noqa: F403
 from notifications_project.settings.delivery import *  # noqa: F403
 from notifications_project.settings.logs import *  # noqa: F403

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-# As in pyproject.toml, which no container has.
+# The same as in pyproject.toml, which the container images do not include.
 VERSION = "1.0.0"
 
 REQUEST_BODY_MAX_BYTES = 256 * 1024
 BULK_BODY_MAX_BYTES = 8 * 1024 * 1024
-# Django's own limit must let the largest endpoint through; the parser holds the others to theirs.
+# Django's own limit must allow the largest body; the parser enforces the limit of each endpoint.
 DATA_UPLOAD_MAX_MEMORY_SIZE = BULK_BODY_MAX_BYTES
 
 REST_FRAMEWORK: dict[str, Any] = {
@@ -43,7 +43,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    # Enumerations stand where they are used: their generated names would say nothing.
+    # Enumerations stay inline where they are used, because generated names would not be meaningful.
     "POSTPROCESSING_HOOKS": [],
     "PREPROCESSING_HOOKS": ["apps.common.rest.openapi.drop_second_spellings"],
     "SWAGGER_UI_DIST": "SIDECAR",

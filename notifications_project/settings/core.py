@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from notifications_project.settings import environment
 from notifications_project.settings.environment import BASE_DIR
 
-# Lets classes such as ModelForm and ModelAdmin name their model, as the type checker wants.
+# Makes classes such as ModelForm and ModelAdmin generic, as the type checker requires.
 django_stubs_ext.monkeypatch()
 
 DEBUG = environment.DEBUG
@@ -21,13 +21,13 @@ VAR_DIR = BASE_DIR / "var"
 
 @contextmanager
 def kept_files(place: Path = VAR_DIR) -> Iterator[None]:
-    """Use what is kept under ``var/``; where that fails, say what and where in one line.
+    """Convert errors on files under ``var/`` to a one-line configuration error with the path.
 
     Args:
-        place: What is used, where the error itself does not tell.
+        place: The path to report if the error itself has none.
 
     Raises:
-        ImproperlyConfigured: A file or folder cannot be made, read or written.
+        ImproperlyConfigured: A file or directory cannot be created, read or written.
     """
     try:
         yield
@@ -66,7 +66,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.common.rest.problems.ProblemMiddleware",
     "apps.common.server.refusals.RefusalMiddleware",
-    # Refuses hosts that are not ALLOWED_HOSTS, and says how long each answer is.
+    # Refuses hosts that are not in ALLOWED_HOSTS, and sets Content-Length.
     "apps.common.middleware.hosts.ServedHostMiddleware",
     "apps.common.rest.query_parameters.OneValueMiddleware",
     "apps.common.middleware.sessions.SessionMiddleware",
@@ -80,7 +80,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "notifications_project.urls"
 WSGI_APPLICATION = "notifications_project.wsgi.application"
 
-# A path answers as asked for, with or without its trailing slash: see apps.common.rest.routes.
+# Paths are routed with and without a trailing slash: see apps.common.rest.routes.
 APPEND_SLASH = False
 
 TEMPLATES = [
@@ -99,7 +99,7 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "static/"
-# Files are served from the packages as they are: nothing has to be collected, so there is no
+# Static files are served directly from the packages. No collectstatic is needed, so there is no
 # STATIC_ROOT.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

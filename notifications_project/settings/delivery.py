@@ -5,7 +5,7 @@ from notifications_project.settings import environment
 EMAIL_PROVIDERS = environment.EMAIL_PROVIDERS
 PUSH_PROVIDERS = environment.PUSH_PROVIDERS
 DEFAULT_FROM_EMAIL = environment.DEFAULT_FROM_EMAIL
-# A variable in a mail makes no link of another scheme.
+# Variables in a mail can create links with these schemes only.
 LINK_SCHEMES = environment.LINK_SCHEMES
 
 SMTP_HOST = environment.SMTP_HOST
@@ -22,7 +22,7 @@ SENDGRID_API_URL = environment.SENDGRID_API_URL
 FCM_SERVICE_ACCOUNT_FILE = environment.FCM_SERVICE_ACCOUNT_FILE
 FCM_API_URL = environment.FCM_API_URL
 
-# A provider that is not named here has no fixed limit, and slows down only when it asks for that.
+# A provider without a value here has no fixed rate limit; only its own throttling slows it down.
 PROVIDER_MAX_PER_SECOND: dict[str, float | None] = {
     "smtp": environment.SMTP_MAX_PER_SECOND,
     "sendgrid": environment.SENDGRID_MAX_PER_SECOND,
@@ -32,7 +32,8 @@ PROVIDER_MAX_PER_SECOND: dict[str, float | None] = {
 RETRY_MAX_ATTEMPTS = environment.RETRY_MAX_ATTEMPTS
 RETRY_BASE_SECONDS = environment.RETRY_BASE_SECONDS
 RETRY_MAX_SECONDS = environment.RETRY_MAX_SECONDS
-# Seconds before each repetition of a mail whose outcome is unknown; the last wait is kept.
+# Seconds before each retry of a mail whose outcome is unknown. The last value is repeated if the
+# list is shorter than the number of retries.
 UNKNOWN_OUTCOME_WAITS = tuple(
     environment.UNKNOWN_OUTCOME_WAITS_SECONDS[
         min(number, len(environment.UNKNOWN_OUTCOME_WAITS_SECONDS) - 1)

@@ -1,8 +1,8 @@
-"""Every environment variable that the project reads, read once, each into a typed value.
+"""All environment variables of the project, read once and converted to typed values.
 
-A value that is not understood stops the process and names the variable. A secret may
-also be given as ``NAME_FILE``, the path of a file that holds it (Docker and Kubernetes
-secrets). The table in ``.env.example`` is checked against this module by a test.
+An invalid value stops the process with an error that names the variable. A secret may also be given
+as ``NAME_FILE``, the path of a file that contains it (Docker and Kubernetes secrets). A test checks
+the table in ``.env.example`` against this module.
 """
 
 import math
@@ -21,14 +21,14 @@ from apps.notifications.providers.time_limits import SMTP_REPLY_MAX_SECONDS
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
-# Receipts, replays and idempotency keys need a notification for at least this long. The most is
-# a century, so that every limit is a date.
+# Provider events, replays and idempotency keys need a notification for at least this long. The
+# maximum is a century, so that every cut-off is a valid date.
 RETENTION_MIN_DAYS = 30
 RETENTION_MAX_DAYS = 36_500
 
 # RFC 3986, section 3.1.
 SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*")
-# Addresses of these are programs, or whole documents.
+# URLs with these schemes contain scripts or whole documents.
 SCRIPT_SCHEMES = frozenset({"data", "javascript", "vbscript"})
 
 SMTP_DEFAULT_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
@@ -36,13 +36,13 @@ SMTP_DEFAULT_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """So many calls in so many seconds, written like ``10/m`` or ``60000/m``."""
+    """A number of calls in a window of seconds, written like ``10/m`` or ``60000/m``."""
 
     calls: int
     seconds: int
 
     def __str__(self) -> str:
-        """Write it out."""
+        """Return the rate as calls and seconds, such as ``10/60s``."""
         return f"{self.calls}/{self.seconds}s"
 
 
@@ -50,7 +50,7 @@ RATE_PERIODS_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_rate(text: str) -> Rate:
-    """Read ``10/m``; the period is one of s, m, h, d.
+    """Parse a rate such as ``10/m``; the period is one of s, m, h, d.
 
     Raises:
         ValueError: The text is not a positive count, a slash and a period.
@@ -62,9 +62,9 @@ def parse_rate(text: str) -> Rate:
     return Rate(calls=int(calls), seconds=RATE_PERIODS_SECONDS[period])
 
 
-# A file of a secret ends with a line feed, which is no part of the secret.
+# A secret file ends with a line feed, which is not part of the secret.
 env = FileAwareEnv(strip_whitespace=True)
-# A variable that is set already wins over the file.
+# A variable that is already set has priority over the file.
 env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")), recurse=False)
 
 
@@ -77,7 +77,7 @@ def _rate(name: str, default: str) -> Rate:
 
 
 def _per_second(name: str) -> float | None:
-    """Read a limit in calls a second; unset or empty means none."""
+    """Read a limit in calls per second; unset or empty means no limit."""
     text = env.str(name, "")
     if not text:
         return None
@@ -92,7 +92,7 @@ def _per_second(name: str) -> float | None:
 
 
 def _time_limit(name: str, default: float, *, most: float) -> float:
-    """Read a time limit in seconds, from 1 to the most."""
+    """Read a time limit in seconds, from 1 to ``most``."""
     text = env.str(name, "") or str(default)
     try:
         limit = float(text)
@@ -108,7 +108,7 @@ def _time_limit(name: str, default: float, *, most: float) -> float:
 
 
 def _seconds(name: str, default: list[float]) -> tuple[float, ...]:
-    """Read waits, separated by commas; each is at least a second."""
+    """Read comma-separated wait times in seconds; each is at least 1."""
     text = env.str(name, "")
     try:
         waits = [float(part) for part in text.split(",")] if text else default
@@ -144,18 +144,18 @@ def _networks(name: str) -> list[str]:
 
 
 def _older_keys(name: str) -> list[str]:
-    """Read keys, separated by commas. An empty one would verify what anybody can sign."""
+    """Read comma-separated keys. An empty key is refused, because anyone could sign with it."""
     text = env.str(name, "")
     keys = [part.strip() for part in text.split(",")] if text else []
     if not all(keys) or len(set(keys)) < len(keys):
-        # Without the value, which is secret.
+        # The message does not contain the value, which is secret.
         message = f'Environment variable "{name}": must list keys, none of them empty or twice.'
         raise ImproperlyConfigured(message)
     return keys
 
 
 def _link_schemes(name: str) -> frozenset[str]:
-    """Read the schemes that mails may link to; none of them may run a script."""
+    """Read the URL schemes of links in mails; schemes that can run a script are refused."""
     text = env.str(name, "http,https,mailto,tel")
     schemes = [part.strip().lower() for part in text.split(",")]
     bad = [one for one in schemes if not SCHEME.fullmatch(one) or one in SCRIPT_SCHEMES]
@@ -168,7 +168,7 @@ def _link_schemes(name: str) -> frozenset[str]:
     return frozenset(schemes)
 
 
-# Servers. Their absence is the embedded mode: SQLite, an in-memory broker, an in-process cache.
+# Servers. Without them: SQLite, an in-memory broker (the embedded mode), an in-process cache.
 DATABASE_URL: str = env.str("DATABASE_URL", "")
 BROKER_URL: str = env.str("BROKER_URL", "")
 REDIS_URL: str = env.str("REDIS_URL", "")
@@ -221,11 +221,11 @@ SMTP_REPLY_TIMEOUT_SECONDS: float = _time_limit(
 SENDGRID_API_KEY: str = env.str("SENDGRID_API_KEY", "")
 SENDGRID_API_URL: str = env.str("SENDGRID_API_URL", "https://api.sendgrid.com").rstrip("/")
 
-# FCM_SERVICE_ACCOUNT_FILE is itself a path, so it is read as it stands.
+# FCM_SERVICE_ACCOUNT_FILE is itself a path, so its value is not replaced by the file's content.
 FCM_SERVICE_ACCOUNT_FILE: str = env.str("FCM_SERVICE_ACCOUNT_FILE", "")
 FCM_API_URL: str = env.str("FCM_API_URL", "https://fcm.googleapis.com").rstrip("/")
 
-# Calls a second that a provider is given at most, by all workers together.
+# Maximum number of calls per second to a provider, for all workers together.
 SMTP_MAX_PER_SECOND: float | None = _per_second("SMTP_MAX_PER_SECOND")
 SENDGRID_MAX_PER_SECOND: float | None = _per_second("SENDGRID_MAX_PER_SECOND")
 FCM_MAX_PER_SECOND: float | None = _per_second("FCM_MAX_PER_SECOND")
@@ -234,7 +234,7 @@ RETRY_MAX_ATTEMPTS: int = env.int("RETRY_MAX_ATTEMPTS", 12, validate=validate.Ra
 RETRY_BASE_SECONDS: float = env.float("RETRY_BASE_SECONDS", 5.0, validate=validate.Range(min=0.1))
 RETRY_MAX_SECONDS: float = env.float("RETRY_MAX_SECONDS", 600.0, validate=validate.Range(min=1))
 
-# Repetitions of a mail that may have arrived, and how long each of them waits.
+# Retries of a mail whose outcome is unknown (it may have arrived), and the wait before each retry.
 UNKNOWN_OUTCOME_RETRIES: int = env.int(
     "UNKNOWN_OUTCOME_RETRIES", 2, validate=validate.Range(min=0, max=20)
 )
@@ -247,11 +247,11 @@ RETENTION_DAYS: int = env.int(
     "RETENTION_DAYS", 90, validate=validate.Range(min=RETENTION_MIN_DAYS, max=RETENTION_MAX_DAYS)
 )
 
-# How many processes there are. `make stack` and Compose start them; here they are only counted.
+# Numbers of processes, only to calculate connections. `make stack` and Compose start the processes.
 WEB_PROCESSES: int = env.int("WEB_PROCESSES", 2, validate=validate.Range(min=1))
 EMAIL_WORKERS: int = env.int("EMAIL_WORKERS", 1, validate=validate.Range(min=0))
 PUSH_WORKERS: int = env.int("PUSH_WORKERS", 1, validate=validate.Range(min=0))
 
-# Limits on callers.
+# Rate limits of callers.
 RATE_LIMIT_NOTIFICATIONS: Rate = _rate("RATE_LIMIT_NOTIFICATIONS", "60000/m")
 RATE_LIMIT_LOGIN: Rate = _rate("RATE_LIMIT_LOGIN", "10/m")

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, or a readable line in the console format."""
+"""Logs: one JSON object per line, or readable text in the console format."""
 
 from apps.common.logs import logging_config
 from notifications_project.settings import environment

@@ -1,4 +1,4 @@
-"""How many processes and threads there are, for the arithmetic of connections."""
+"""The numbers of processes and threads, from which the number of connections is calculated."""
 
 from notifications_project.settings import environment
 
@@ -6,8 +6,8 @@ WEB_PROCESSES = environment.WEB_PROCESSES
 EMAIL_WORKERS = environment.EMAIL_WORKERS
 PUSH_WORKERS = environment.PUSH_WORKERS
 
-# Threads of a web process that answer requests. One alone would let a slow request hold up
-# /health/live; each keeps a database connection.
+# Threads of a web process that process requests. With a single thread a slow request would block
+# /health/live. Each thread keeps a database connection.
 WEB_THREADS = 8
-# Further ones for uploads, which are read as they come: each may wait for its client.
+# Additional threads for uploads. They read a body while it is received, so they may wait for it.
 WEB_LARGE_BODY_THREADS = 2

@@ -11,8 +11,8 @@ from notifications_project.settings.core import VAR_DIR, kept_files
 
 DEMO_ENV_FILE = VAR_DIR / "demo.env"
 
-# Without any server this is the embedded mode on loopback: a missing secret is made once and
-# kept in var/demo.env. With a server it must be given, so that every process shares it.
+# Without any server this is the embedded mode on loopback: a missing secret is generated once and
+# stored in var/demo.env. With a server it must be set, so that all processes use the same one.
 SECRET_KEY = environment.SECRET_KEY
 ALLOWED_HOSTS = environment.ALLOWED_HOSTS
 if environment.HAS_SERVER:
@@ -25,7 +25,8 @@ else:
         SECRET_KEY = SECRET_KEY or secret_file.secret(DEMO_ENV_FILE, "SECRET_KEY")
     ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
 
-# What these have signed is still taken (sessions, tokens, links in mails); they sign nothing new.
+# Older keys: their signatures are still accepted (sessions, tokens, links in mails), but they are
+# not used for new ones.
 SECRET_KEY_FALLBACKS = environment.SECRET_KEY_FALLBACKS
 if SECRET_KEY in SECRET_KEY_FALLBACKS:
     _message = (
@@ -40,16 +41,17 @@ CSRF_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
-# Sessions are those of staff: a working day, and not beyond the browser's own.
+# Only staff have sessions. A session lasts a working day and ends when the browser is closed.
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_TRUSTED_ORIGINS = [environment.PUBLIC_URL]
-# TLS ends at the proxy in front, which redirects; Django would have to trust a header for it.
+# TLS ends at the proxy in front, which redirects to HTTPS. Django would have to trust a header to
+# detect HTTPS.
 SECURE_SSL_REDIRECT = False
 SILENCED_SYSTEM_CHECKS = ["security.W008"]
 if not environment.REDIS_URL:
-    # django-ratelimit refuses an in-process cache because several processes would each count
-    # for themselves. Without Redis there is one web process, so its count is the whole count.
+    # django-ratelimit refuses an in-process cache, because several processes would count
+    # separately. Without Redis there is one web process, so its count is complete.
     SILENCED_SYSTEM_CHECKS += ["django_ratelimit.E003", "django_ratelimit.W001"]
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
@@ -74,7 +76,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# The keys are those above, see apps.users.token_keys.
+# The signing keys are SECRET_KEY and SECRET_KEY_FALLBACKS: see apps.users.token_keys.
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
@@ -90,8 +92,8 @@ RATE_LIMIT_NOTIFICATIONS = environment.RATE_LIMIT_NOTIFICATIONS
 METRICS_TOKEN = environment.METRICS_TOKEN
 ADMIN_SECOND_FACTOR = environment.ADMIN_SECOND_FACTOR
 
-# django-ratelimit counts in the shared cache. When Redis is away it must neither crash nor let
-# everybody in: apps.common.throttling then counts in the process instead.
+# django-ratelimit counts in the shared cache. When Redis is unavailable it must neither crash nor
+# allow all calls: apps.common.throttling then counts in the process.
 RATELIMIT_FAIL_OPEN = False
 RATELIMIT_USE_CACHE = "default"
 RATELIMIT_IP_META_KEY = "apps.common.throttling.client_address"

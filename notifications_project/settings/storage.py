@@ -1,4 +1,4 @@
-"""The database and the cache, with a time limit on every wait."""
+"""The database and the cache; every wait has a timeout."""
 
 import os
 from typing import Any
@@ -10,7 +10,7 @@ from notifications_project.settings.core import VAR_DIR, kept_files
 
 DATABASE_CONNECT_TIMEOUT_SECONDS = 5
 DATABASE_STATEMENT_TIMEOUT_MS = 15_000
-# A dead peer is noticed after this long even while a statement waits for its answer.
+# A dead server is detected after this time, even while a statement waits for its result.
 DATABASE_TCP_USER_TIMEOUT_MS = 20_000
 SQLITE_BUSY_TIMEOUT_SECONDS = 20
 REDIS_TIMEOUT_SECONDS = 0.5
@@ -19,16 +19,17 @@ REDIS_TIMEOUT_SECONDS = 0.5
 def _database() -> dict[str, Any]:
     url = environment.DATABASE_URL or f"sqlite:///{VAR_DIR / 'db.sqlite3'}"
     config: dict[str, Any] = dict(dj_database_url.parse(url))
-    # Connections are kept; the check before the first use in a request or task replaces dead ones.
+    # Connections are persistent; a check before the first use in a request or task replaces broken
+    # ones.
     config["CONN_MAX_AGE"] = None
     config["CONN_HEALTH_CHECKS"] = True
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"] == "django.db.backends.sqlite3":
-        # A database in memory has one connection; the tests want several writers. Two runs of the
-        # tests at once do not share it.
+        # An in-memory database has one connection, but the tests need several writers. The process
+        # id in the name separates concurrent test runs.
         config["TEST"] = {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")}
-        # Immediate transactions take the write lock at once, so that two writers queue up
-        # instead of failing when both try to upgrade a read lock.
+        # Immediate transactions take the write lock at the start, so that two writers wait for
+        # each other instead of failing when both try to upgrade a read lock.
         options.update(
             transaction_mode="IMMEDIATE",
             timeout=SQLITE_BUSY_TIMEOUT_SECONDS,
@@ -72,7 +73,7 @@ else:
         "default": {
             "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
             "LOCATION": "notifications",
-            # The default of 300 would throw the counters of rate limits out.
+            # The default of 300 entries would evict the counters of rate limits.
             "OPTIONS": {"MAX_ENTRIES": 20_000},
         }
     }

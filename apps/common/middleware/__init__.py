@@ -1,1 +1,1 @@
-"""What every request passes on its way to a view."""
+"""The middleware of all requests."""

@@ -1,4 +1,4 @@
-"""One id follows a request through the answer, the queue, the logs and out to the provider."""
+"""The correlation id of a request: in the response, the queue, the logs and provider calls."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ _current: ContextVar[str] = ContextVar("correlation_id", default="")
 
 
 def current_id() -> str:
-    """Return the correlation id of the work at hand; empty outside of any."""
+    """Return the correlation id of the current request or task; empty outside of both."""
     return _current.get()
 
 
 @contextmanager
 def correlated(correlation_id: str, **context: str) -> Iterator[None]:
-    """Bind an id, and whatever else the log lines should carry, for the length of a block."""
+    """Bind a correlation id and further log context inside a ``with`` block."""
     token = _current.set(correlation_id)
     try:
         with structlog.contextvars.bound_contextvars(correlation_id=correlation_id, **context):
@@ -34,12 +34,12 @@ def correlated(correlation_id: str, **context: str) -> Iterator[None]:
 
 
 def incoming_id(request: HttpRequest) -> str:
-    """Take the caller's id where it is 1 to 128 printable ASCII characters, else make one.
+    """Return the caller's id if it is 1 to 128 printable ASCII characters, else a new one.
 
-    ``X-Correlation-ID`` wins over ``X-Request-ID``, and both over W3C ``traceparent``, whose
-    trace id is taken.
+    ``X-Correlation-ID`` has priority over ``X-Request-ID``, and both have priority over W3C
+    ``traceparent``, of which the trace id is used.
     """
-    # Not ``request.headers``, which is made of all of them on every request that reads it.
+    # Not ``request.headers``, which would parse all headers of each request.
     for header in ("HTTP_X_CORRELATION_ID", "HTTP_X_REQUEST_ID"):
         given: str = request.META.get(header, "")
         if ACCEPTED_ID.fullmatch(given):
@@ -49,13 +49,13 @@ def incoming_id(request: HttpRequest) -> str:
 
 
 class CorrelationMiddleware:
-    """Outermost middleware: gives each request its id and returns it on every answer."""
+    """Outermost middleware: sets the correlation id of each request and returns it in a header."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer the request with its id bound to the context."""
+        """Process the request with its correlation id bound to the context."""
         correlation_id = incoming_id(request)
         with correlated(correlation_id):
             response = self.get_response(request)

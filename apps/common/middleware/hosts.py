@@ -1,4 +1,4 @@
-"""Refuses a ``Host`` that is not served, and says so to the caller and, seldom, in the log."""
+"""Refuse requests with a ``Host`` that is not served; log this at most once a minute."""
 
 import math
 import threading
@@ -13,14 +13,15 @@ from apps.common.rest.problems import problem_response
 
 log = structlog.get_logger(__name__)
 
-# Scanners ask for hosts all day; a host that was forgotten in ALLOWED_HOSTS is seen in one line.
+# Scanners send wrong hosts all day. One line a minute is enough to find a host that is missing in
+# ALLOWED_HOSTS.
 LOG_INTERVAL_SECONDS = 60.0
-# A name has at most 253 characters (RFC 1035, 2.3.4); whatever is longer is none.
+# A host name has at most 253 characters (RFC 1035, 2.3.4); a longer text is not a host name.
 SHOWN_CHARACTERS = 253
 
 
 class ServedHostMiddleware(CommonMiddleware):
-    """Django's middleware, with a problem where it would raise ``DisallowedHost``."""
+    """Django's ``CommonMiddleware`` that returns a problem instead of ``DisallowedHost``."""
 
     def __init__(self, get_response: object) -> None:
         super().__init__(get_response)  # type: ignore[arg-type] # As wide as Django's own.
@@ -28,7 +29,7 @@ class ServedHostMiddleware(CommonMiddleware):
         self._logged_at = -math.inf
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override] # The stubs know redirects only.
-        """Let served hosts on, which are those of ``settings.ALLOWED_HOSTS``."""
+        """Accept the hosts of ``settings.ALLOWED_HOSTS`` and refuse all others."""
         try:
             return super().process_request(request)
         except DisallowedHost:
@@ -41,7 +42,7 @@ class ServedHostMiddleware(CommonMiddleware):
             )
 
     def _log(self, host: str) -> None:
-        """Write one line a minute; strangers choose the text, so it is cut and escaped."""
+        """Log at most one line a minute. Callers choose the host text, so cut and escape it."""
         now = time.monotonic()
         with self._lock:
             if now - self._logged_at < LOG_INTERVAL_SECONDS:

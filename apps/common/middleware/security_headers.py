@@ -1,14 +1,14 @@
-"""What every answer tells browsers to refuse, errors and static files included."""
+"""Security headers on every response, including errors and static files."""
 
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-# Data is never a page: whoever makes a browser show it as one finds nothing that loads or runs.
+# Data is not a page: if a browser displays it as one, nothing may load or run.
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
-# The admin, the browsable API and the documentation bring their scripts as files of this server.
-# Their libraries write styles into the page; Redoc makes its search worker from a blob.
+# The admin, the browsable API and the documentation load their scripts as files from this server.
+# Their libraries add inline styles; Redoc creates its search worker from a blob.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; "
@@ -17,17 +17,18 @@ PAGE_POLICY = (
 
 
 class SecurityHeadersMiddleware:
-    """Adds what is missing; a page with a policy of its own keeps it.
+    """Add the security headers that are missing; a view may set its own policy.
 
-    Outside of Django's ``SecurityMiddleware``, which sends HSTS over TLS only: here TLS ends at the
-    proxy in front, which passes the header on (RFC 6797, 8.1, has browsers ignore it without TLS).
+    It runs outside of Django's ``SecurityMiddleware``, which sends HSTS over TLS only. Here TLS
+    ends at the proxy in front, which passes the header on. Browsers ignore the header without TLS
+    (RFC 6797, 8.1).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer, with the headers."""
+        """Process the request and add the headers to the response."""
         response = self.get_response(request)
         page = response.get("Content-Type", "").startswith("text/html")
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)

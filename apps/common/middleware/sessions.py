@@ -1,4 +1,4 @@
-"""Django's middleware for people at a browser, which programs with a key are spared."""
+"""Django's session middleware for browser users, skipped for API calls with an API key."""
 
 from typing import Any, cast
 
@@ -12,20 +12,20 @@ API = "/api/v1/"
 
 
 class _ForPeople:
-    """Mixin: a call of the API with a key has no session, and nothing that hangs on one."""
+    """Mixin: skip a middleware for API calls with a key, which have no session."""
 
     get_response: Any
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer; with a key, as if this were not there."""
-        # Behind this mixin stands the middleware that it is mixed into.
+        """Process the request; skip this middleware if the request has an API key."""
+        # The next class in the MRO is the middleware that this mixin extends.
         usual = cast("Any", super())
         answer: HttpResponse = (self.get_response if has_key(request) else usual.__call__)(request)
         return answer
 
 
 def has_key(request: HttpRequest) -> bool:
-    """Tell whether a call of the API carries an API key, a good one or not."""
+    """Return whether an API request has an API key, valid or not."""
     meta = request.META
     scheme = meta.get("HTTP_AUTHORIZATION", "")[:8]
     return request.path_info.startswith(API) and (
@@ -34,16 +34,16 @@ def has_key(request: HttpRequest) -> bool:
 
 
 class SessionMiddleware(_ForPeople, sessions.SessionMiddleware):
-    """Brings the session."""
+    """Load the session of a request without an API key."""
 
 
 class AuthenticationMiddleware(_ForPeople, auth.AuthenticationMiddleware):
-    """Brings the user of the session."""
+    """Set the user of the session."""
 
 
-class OTPMiddleware(_ForPeople, otp.OTPMiddleware):  # type: ignore[misc] # Untyped there.
-    """Says whether the session has passed the second factor; it asks when somebody looks."""
+class OTPMiddleware(_ForPeople, otp.OTPMiddleware):  # type: ignore[misc] # The library is untyped.
+    """Set whether the session has passed the second factor; evaluated lazily."""
 
 
 class MessageMiddleware(_ForPeople, messages.MessageMiddleware):
-    """Brings the admin's messages."""
+    """Load the messages of the admin."""

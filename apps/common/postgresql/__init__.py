@@ -1,1 +1,1 @@
-"""Django's backend for PostgreSQL, with a cheaper look at whether a kept connection still lives."""
+"""Django's PostgreSQL backend with a cheaper check of persistent connections."""

@@ -1,4 +1,4 @@
-"""The database backend that settings name by this package."""
+"""The database backend; the setting ``ENGINE`` names its package."""
 
 import select
 
@@ -6,16 +6,16 @@ from django.db.backends.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection that asks its socket before it asks the server.
+    """A connection that checks its socket before it sends a statement to the server.
 
-    A kept connection is checked before its first use in every request and task. Django's check is
-    a statement, and so a round trip for each. A server that ended the connection has said so, or
-    closed it: then the socket has something to read. While it has nothing, the connection is as
-    good as a check would find it.
+    Django checks a persistent connection before its first use in every request and task. Its check
+    is a statement, which costs a round trip each time. If the server has ended the connection, it
+    has sent a message or closed the socket, so the socket is readable. If the socket is not
+    readable, a statement would also find the connection usable.
     """
 
     def is_usable(self) -> bool:
-        """Tell whether the connection can be used; a statement only where there is doubt."""
+        """Return whether the connection can be used; send a statement only if it is in doubt."""
         if self._socket_is_quiet():
             return True
         return super().is_usable()

@@ -1,4 +1,4 @@
-"""Insert new rows in bulk, in a fraction of what ``bulk_create`` costs."""
+"""Insert new rows in bulk at a fraction of the cost of ``bulk_create``."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from django.db import connections, models, router
 
-# How a column's value is written in JSON so that PostgreSQL reads it back; the encoder writes the
-# rest as PostgreSQL takes it: UUIDs, times with their zone, numbers, texts, null.
+# Field types whose values are converted to JSON so that PostgreSQL can read them. The encoder
+# writes all others as PostgreSQL accepts them: UUIDs, times with their zone, numbers, texts, null.
 CONVERTED: dict[str, Callable[[bytes], str]] = {"BinaryField": lambda value: f"\\x{value.hex()}"}
 UNDERSTOOD = frozenset(
     {
@@ -32,13 +32,13 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """How the rows of one model are written.
+    """How to insert the rows of one model.
 
     Attributes:
-        statement: Takes one parameter: the rows as a JSON list.
-        columns: Their names, in the order of the values.
-        values: Reads a row's values.
-        converted: The places whose values are converted, and how.
+        statement: The INSERT; its one parameter is the rows as a JSON list.
+        columns: The column names, in the order of the values.
+        values: Returns the values of a row.
+        converted: The positions of values to convert, each with its function.
     """
 
     statement: str
@@ -48,15 +48,19 @@ class _Plan:
 
 
 def insert(rows: Sequence[models.Model]) -> None:
-    """Insert new rows of one model, whose keys are set, by one statement: all of them or none.
+    """Insert new rows of one model with one statement, either all of them or none.
 
-    PostgreSQL gets them as one JSON parameter, where an INSERT of Django has one for each value
-    and is compiled anew each time; for four rows at once that is a fifth of the work on this side
-    and as much on the other. Other databases get what ``bulk_create`` makes.
+    The primary keys must be set. PostgreSQL receives the rows as one JSON parameter. An INSERT by
+    Django has one parameter for each value and is compiled each time. For four rows this takes a
+    fifth of the work in this process and as much in the database. Other databases use
+    ``bulk_create``.
+
+    Args:
+        rows: New rows, all of the same model.
 
     Raises:
-        IntegrityError: A constraint refuses a row.
-        TypeError: The model has a field of a kind that this module does not know.
+        IntegrityError: A row violates a constraint.
+        TypeError: The model has a field type that this module does not support.
     """
     if not rows:
         return
@@ -64,7 +68,7 @@ def insert(rows: Sequence[models.Model]) -> None:
     using = router.db_for_write(model)
     connection = connections[using]
     if connection.vendor != "postgresql":
-        model._base_manager.using(using).bulk_create(rows)  # noqa: SLF001 - public since long.
+        model._base_manager.using(using).bulk_create(rows)  # noqa: SLF001 - documented by Django.
         return
     plan = _plan_of(model)
     with connection.cursor() as cursor:
@@ -92,7 +96,7 @@ def _plan_of(model: type[models.Model]) -> _Plan:
     listed = ", ".join(f'"{column}"' for column in columns)
     source = f'json_populate_recordset(NULL::"{meta.db_table}", %s)'
     return _Plan(
-        statement=f'INSERT INTO "{meta.db_table}" ({listed}) SELECT {listed} FROM {source}',  # noqa: S608 - names of ours.
+        statement=f'INSERT INTO "{meta.db_table}" ({listed}) SELECT {listed} FROM {source}',  # noqa: S608 - only our own names.
         columns=columns,
         values=attrgetter(*(field.attname for field in meta.local_concrete_fields)),
         converted=tuple(

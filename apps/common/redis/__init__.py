@@ -1,1 +1,1 @@
-"""Values that all processes share in Redis."""
+"""Values in Redis that all processes share."""

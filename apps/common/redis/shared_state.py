@@ -1,4 +1,4 @@
-"""Small values that all processes share: in Redis, or in this process where there is none."""
+"""Small values that all processes share in Redis; in-process if there is no Redis."""
 
 import json
 import random
@@ -16,7 +16,8 @@ from redis.exceptions import WatchError
 from apps.common.throttling.counters import REDIS_AWAY, Outage
 
 TRIES = 50
-# Those who meet at one value step apart by up to this long a try, or they meet again.
+# Jitter: after a conflict each process waits a random time up to this long times the number of the
+# try, so that the same processes do not conflict again.
 STEP_APART_SECONDS = 0.001
 
 Value = TypeVar("Value")
@@ -24,13 +25,13 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, kw_only=True)
 class StateType(Generic[Value]):
-    """One kind of shared value, each a frozen dataclass of plain fields.
+    """One type of shared value. The values are frozen dataclasses with plain fields.
 
     Attributes:
-        prefix: What its keys in Redis begin with.
-        read: Makes a value of its fields; without any, the one that nobody has written yet.
-        forgotten_seconds: What nobody has written for this long begins anew,
-        lasting: unless it is one of those that stay until they are written again.
+        prefix: The prefix of its keys in Redis.
+        read: Creates a value from a dict of its fields; an empty dict gives the initial value.
+        forgotten_seconds: The TTL in seconds after the last write; then the value is reset.
+        lasting: Returns whether a value has no TTL and is kept until the next write.
     """
 
     prefix: str
@@ -39,11 +40,11 @@ class StateType(Generic[Value]):
     lasting: Callable[[Value], bool] = lambda _: False
 
     def expiry(self, value: Value) -> int | None:
-        """Return the seconds that a value is kept for; None for good."""
+        """Return the TTL of a value in seconds; None if it does not expire."""
         return None if self.lasting(value) else self.forgotten_seconds
 
     def parsed(self, text: Any) -> Value:
-        """Read a value as kept; one of another version of the code begins anew."""
+        """Parse a stored value; reset one that another version of the code has written."""
         try:
             return self.read(json.loads(text) if text else {})
         except (ValueError, TypeError, KeyError):
@@ -51,17 +52,17 @@ class StateType(Generic[Value]):
 
 
 class Values(Protocol[Value]):
-    """Keeps the values of one kind by name."""
+    """A store for the values of one type, by name."""
 
     def read(self, name: str) -> Value:
         """Return a value."""
 
     def update(self, name: str, change: Callable[[Value], Value]) -> Value:
-        """Apply a change so that no other's is lost, and return the value afterwards."""
+        """Apply a change without losing concurrent changes, and return the new value."""
 
 
 class LocalValues(Generic[Value]):
-    """Keeps values in this process."""
+    """A store in this process."""
 
     def __init__(self, kind: StateType[Value]) -> None:
         self._kind = kind
@@ -74,14 +75,14 @@ class LocalValues(Generic[Value]):
         return self._kind.read({}) if found is None else found
 
     def update(self, name: str, change: Callable[[Value], Value]) -> Value:
-        """Apply a change under the lock."""
+        """Apply a change under the lock and return the new value."""
         with self._lock:
             changed = self._values[name] = change(self.read(name))
         return changed
 
 
 class RedisValues(Generic[Value]):
-    """Keeps values in Redis; a change that meets another one is applied again."""
+    """A store in Redis. A change that conflicts with a concurrent one is retried."""
 
     def __init__(self, redis: "Redis", kind: StateType[Value]) -> None:
         self._redis = redis
@@ -96,16 +97,16 @@ class RedisValues(Generic[Value]):
         return self._kind.parsed(self._redis.get(self._kind.prefix + name))
 
     def update(self, name: str, change: Callable[[Value], Value]) -> Value:
-        """Apply a change.
+        """Apply a change and return the new value.
 
         Raises:
-            RedisError: Redis does not answer, or others were faster every time.
+            RedisError: Redis does not answer, or every try conflicted with a concurrent change.
         """
         key = self._kind.prefix + name
         with self._redis.pipeline() as pipe:
             for tries in range(TRIES):
                 try:
-                    pipe.watch(key)  # type: ignore[no-untyped-call] # Untyped there.
+                    pipe.watch(key)  # type: ignore[no-untyped-call] # The library is untyped.
                     before = self._kind.parsed(pipe.get(key))
                     after: Any = change(before)
                     if after != before:
@@ -115,16 +116,16 @@ class RedisValues(Generic[Value]):
                 except WatchError:
                     time.sleep(random.uniform(0, STEP_APART_SECONDS * (tries + 1)))  # noqa: S311 - no secret.
                     continue
-                return after  # type: ignore[no-any-return] # A Value, in asdict's words a dataclass.
+                return after  # type: ignore[no-any-return] # A Value; Any because asdict needs a dataclass.
         raise WatchError(name)
 
 
 class SharedState(Generic[Value]):
-    """Keeps values in Redis where there is one and it answers, else in this process.
+    """A store in Redis; in this process if Redis is not configured or does not answer.
 
     Args:
-        kind: What is kept.
-        consequence: What it means that Redis does not answer, for the log.
+        kind: The type of the values.
+        consequence: The effect of a Redis outage, for the log.
     """
 
     def __init__(self, kind: StateType[Value], *, consequence: str) -> None:
@@ -142,7 +143,7 @@ class SharedState(Generic[Value]):
         return self._ask(lambda values: values.read(name))
 
     def update(self, name: str, change: Callable[[Value], Value]) -> Value:
-        """Apply a change so that no other's is lost, and return the value afterwards."""
+        """Apply a change without losing concurrent changes, and return the new value."""
         return self._ask(lambda values: values.update(name, change))
 
     def _ask(self, question: Callable[[Values[Value]], Value]) -> Value:

@@ -1,1 +1,1 @@
-"""What every endpoint of the API shares: problems, parsers, permissions, paging, the document."""
+"""Code that all API endpoints share: problems, parsers, permissions, paging, OpenAPI document."""

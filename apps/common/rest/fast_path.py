@@ -1,4 +1,4 @@
-"""A shorter way to the answer of the call that programs make most."""
+"""A fast path for the most frequent API call of client applications."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,15 +17,16 @@ _constant: dict[type, dict[str, str]] = {}
 
 
 class FastPost(ABC):
-    """Mixin for API views: a program's POST is answered without the framework's own objects.
+    """Mixin for API views: handle a POST with an API key without the objects of the REST framework.
 
-    The same authentication, access table, parser and problems, in the same order; only the
-    request, the answer and the negotiation between formats of the REST framework are left out, a
-    fifth of what a call costs. Whatever is not plainly a program's, such as a browser, a person's
-    token or another media type, takes the usual way, and so does every refusal.
+    The fast path uses the same authentication, access table, parser and problems, in the same
+    order. It skips only the request, the response and the content negotiation of the REST
+    framework, which are a fifth of the cost of a call. All other requests use the normal path, for
+    example those of a browser, with the token of a user or with another media type. Errors use the
+    normal path too.
 
-    Subclasses write ``post_fast``. The first of their authentication classes recognises keys and
-    needs no more than Django's request.
+    Subclasses implement ``post_fast``. Their first authentication class must recognize API keys
+    and must need only Django's request.
     """
 
     access: ClassVar[Mapping[str, Access]]
@@ -36,21 +37,21 @@ class FastPost(ABC):
     def post_fast(
         self, request: HttpRequest, caller: Caller, body: Any
     ) -> tuple[int, Any, Mapping[str, str]]:
-        """Return the status, the document and further headers of the answer.
+        """Return the status, the document and the additional headers of the response.
 
         Raises:
-            Problem: As the view's ``post``.
+            Problem: In the same cases as the view's ``post``.
         """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Answer, by the shorter way where the call allows it."""
+        """Handle the request, on the fast path if possible."""
         framework = cast("Any", super())
         if not _is_brief(request):
             usual: HttpResponse = framework.dispatch(request, *args, **kwargs)
             return usual
         try:
             return self._answer(request)
-        except Exception as error:  # noqa: BLE001 - as the framework's own dispatch does.
+        except Exception as error:  # noqa: BLE001 - like the framework's own dispatch.
             return self._refuse(request, error, *args, **kwargs)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
@@ -68,7 +69,7 @@ class FastPost(ABC):
         )
 
     def _constant_headers(self) -> dict[str, str]:
-        """Return what every answer of this view says; the framework works it out each time."""
+        """Return the constant headers of this view from a cache; DRF computes them each time."""
         kind = type(self)
         if kind not in _constant:
             _constant[kind] = dict(cast("Any", self).default_response_headers)
@@ -88,7 +89,7 @@ class FastPost(ABC):
 
 
 def _is_brief(request: HttpRequest) -> bool:
-    """Tell whether a program sends JSON with a key and takes JSON."""
+    """Return whether the request is a JSON POST with an API key that accepts JSON."""
     meta = request.META
     return (
         request.method == "POST"

@@ -1,4 +1,4 @@
-"""How an answer is written: the first renderer for programs, and whatever a browser asks for."""
+"""Content negotiation: JSON without further checks for programs, any format for browsers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,12 +11,12 @@ ANYTHING = frozenset({"", "*/*", "application/json"})
 
 
 class ContentNegotiation(DefaultContentNegotiation):
-    """Takes the short way where the caller takes anything, or JSON alone, as programs do."""
+    """Skip the negotiation if the caller accepts any type or only JSON, as programs do."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """Choose the renderer and the media type of the answer."""
+        """Return the renderer and the media type of the response."""
         accepts = request.META.get("HTTP_ACCEPT", "")
         first: Any = next(iter(renderers))
         plain = first.media_type == "application/json" and not request.META.get("QUERY_STRING")

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document: bodies from compiled classes, the problems of every operation."""
+"""The OpenAPI 3.1 document: bodies from msgspec classes, and the problems of every operation."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from drf_spectacular.openapi import AutoSchema
 
 from apps.common.rest.problems import CONTENT_TYPE, DEFAULT_CODES, DETAILS
 
-# The parts of an example problem that its status decides.
+# The parts of an example problem that depend on its status.
 EXAMPLE_ERRORS: dict[int, list[dict[str, str]]] = {
     400: [
         {
@@ -70,7 +70,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 
 def body_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """Describe a JSON request body by the class that decodes it."""
+    """Return the OpenAPI content of a JSON request body, from the class that decodes it."""
     (schema,), components = msgspec.json.schema_components(
         [struct], ref_template="#/components/schemas/{name}"
     )
@@ -78,7 +78,7 @@ def body_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _inlined(schema: Any, components: Mapping[str, Any]) -> Any:
-    """Replace references by what they refer to; the classes are small and not recursive."""
+    """Replace references by their targets; the classes are small and not recursive."""
     if isinstance(schema, dict):
         if "$ref" in schema:
             return _inlined(components[schema["$ref"].rpartition("/")[2]], components)
@@ -89,7 +89,7 @@ def _inlined(schema: Any, components: Mapping[str, Any]) -> Any:
 
 
 def problem_example(status: int, path: str) -> dict[str, Any]:
-    """Make the example of a problem."""
+    """Return an example problem for a status and a path."""
     return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -103,10 +103,10 @@ def problem_example(status: int, path: str) -> dict[str, Any]:
 
 
 class Schema(AutoSchema):
-    """Adds to every operation the problems that it may answer with."""
+    """Add to every operation the problem responses that it may return."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
-        """Describe one operation."""
+        """Return the description of one operation."""
         operation = super().get_operation(*args, **kwargs)
         if operation is not None:
             for status in sorted(self._problem_statuses(operation)):
@@ -139,7 +139,7 @@ class Schema(AutoSchema):
 
 
 def drop_second_spellings(endpoints: list[Any], **_: Any) -> list[Any]:
-    """Keep the first spelling of each path: every path also answers with its other slash."""
+    """Keep one spelling of each path; each path is routed with and without a trailing slash."""
     kept: dict[tuple[str, str], Any] = {}
     for endpoint in endpoints:
         path, _regex, method, _callback = endpoint

@@ -1,4 +1,4 @@
-"""Cursor pages: ``next``, ``previous`` and ``results``, and never a COUNT."""
+"""Cursor pagination: ``next``, ``previous`` and ``results``, without a COUNT query."""
 
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ EXAMPLE_LINK = "https://notifications.example.com/api/v1/notifications/?cursor=c
 
 
 class NewestFirst(CursorPagination):
-    """Pages over UUIDv7 ids, newest first. The id is unique, so a page boundary never repeats."""
+    """Pages ordered by UUIDv7 id, newest first. Ids are unique, so pages do not overlap."""
 
     ordering = "-id"
     page_size = 50
@@ -22,14 +22,14 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "page_size"
 
     def decode_cursor(self, request: Request) -> Any:
-        """Read the cursor; a tampered one is the caller's error, not ours.
+        """Read the cursor. A modified cursor is an error of the caller, not of the server.
 
         Raises:
             Problem: 400 at ``?cursor``.
         """
         try:
             cursor = super().decode_cursor(request)
-            # Ids are unique, so every link of ours names one, but for the way back from the end.
+            # Each of our cursors has an id, except the reverse cursor from the end of the list.
             if cursor is not None and not (cursor.position is None and cursor.reverse):
                 UUID(str(cursor.position))
         except (NotFound, ValueError):
@@ -45,7 +45,7 @@ class NewestFirst(CursorPagination):
         given = request.query_params.get(self.page_size_query_param or "")
         if given is None:
             return self.page_size
-        # Python refuses to read a number of thousands of digits, so the length is looked at first.
+        # Python refuses to parse numbers with thousands of digits, so check the length first.
         short = given.isascii() and given.isdecimal() and len(given) <= PAGE_SIZE_MAX_DIGITS
         if not short or not 1 <= int(given) <= self.max_page_size:
             detail = f"Expected a number from 1 to {self.max_page_size}."
@@ -53,7 +53,7 @@ class NewestFirst(CursorPagination):
         return int(given)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Describe a page in OpenAPI 3.1, where a link that may be null says so in its type."""
+        """Describe a page in OpenAPI 3.1, where the type of a nullable link includes null."""
         link = {"type": ["string", "null"], "format": "uri"}
         return {
             "type": "object",

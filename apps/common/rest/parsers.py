@@ -1,4 +1,4 @@
-"""The JSON parser of every endpoint: bounded in size and depth, strict about characters."""
+"""The JSON parser of all endpoints: limits size and depth, and refuses control characters."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,13 @@ from rest_framework.parsers import BaseParser
 from apps.common.rest.problems import Problem, invalid, pointer_to
 
 MAX_DEPTH = 32
-# Tab, line feed and carriage return belong to texts; the other control characters do not.
+# Tab, line feed and carriage return are allowed in texts; other control characters are not.
 CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-# In a raw body a control character can only stand escaped, so a body without these is clean.
+# Valid JSON contains control characters only in escaped form (and DEL), so a body without a match
+# of this pattern has none.
 ESCAPED_CONTROL = re.compile(rb"\\u00(?:[01][0-9a-fA-F]|7[fF])|\\[bf]|\x7f")
 
-# A JSON string, escapes included; one that never ends runs to the end of the body.
+# A JSON string with its escapes; an unterminated string extends to the end of the body.
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|$)', re.DOTALL)
 BRACKETS = re.compile(rb"[{}\[\]]")
 
@@ -26,7 +27,7 @@ def read_bounded(stream: IO[bytes], context: Mapping[str, Any]) -> bytes:
     """Read a body within the view's ``max_body_bytes``.
 
     Raises:
-        Problem: 413 when the body is longer, as announced or as found.
+        Problem: 413 when the announced length or the body itself is longer.
     """
     limit = getattr(context.get("view"), "max_body_bytes", settings.REQUEST_BODY_MAX_BYTES)
     request = context.get("request")
@@ -39,7 +40,11 @@ def read_bounded(stream: IO[bytes], context: Mapping[str, Any]) -> bytes:
 
 
 def places(value: Any, steps: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield every scalar, and every key, of a decoded document with the steps to it."""
+    """Yield each scalar and each key of a decoded document, with the path to it.
+
+    Yields:
+        Pairs of a path (keys and list indexes) and the scalar or key.
+    """
     if isinstance(value, dict):
         for key, inner in value.items():
             yield (*steps, key), key
@@ -52,7 +57,11 @@ def places(value: Any, steps: tuple[str | int, ...] = ()) -> Iterator[tuple[tupl
 
 
 def refuse_depth(raw: bytes) -> None:
-    """Refuse nesting beyond ``MAX_DEPTH`` before anything recurses into it."""
+    """Refuse nesting deeper than ``MAX_DEPTH`` before any recursive code reads the body.
+
+    Raises:
+        Problem: 400 when the body is nested too deep.
+    """
     if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return
     depth = 0
@@ -73,13 +82,14 @@ def decode(raw: bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
     refuse_depth(raw)
     try:
         value = msgspec.json.decode(raw) if decoder is None else decoder.decode(raw)
-        # A row that a decoder leaves for later is only now decoded, and may be malformed itself.
+        # The decoder may leave parts of the body raw. They are decoded only here and may be
+        # malformed.
         if ESCAPED_CONTROL.search(raw):
             _refuse_control_characters(msgspec.json.decode(raw))
     except msgspec.ValidationError as error:
         if decoder is not None:
             raise
-        # Without a class to hold it against, only a number can be wrong: too large for a float.
+        # Without a target class the only possible error is a number that is too large for a float.
         message = f"The body holds a number out of range: {error}"
         raise ParseError(message, code="malformed_json") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

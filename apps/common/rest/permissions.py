@@ -1,4 +1,4 @@
-"""Who may do what: each view carries a table from method to the access that it asks for."""
+"""Permissions: each view has a table that maps an HTTP method to the required access."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from apps.common.callers import Caller, Scope
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What one method of a view asks of its caller.
+    """The access that one method of a view requires.
 
     Attributes:
-        scope: The scope that an API key needs; None refuses keys.
-        staff: The Django permission that staff need; None refuses staff.
-        own: End users (and staff without the permission) pass; the view then shows them only
-            what is theirs, and answers 404 for the rest.
-        anyone: No credential is needed.
+        scope: The scope that an API key needs; None refuses API keys.
+        staff: The Django permission that staff need; None refuses staff, unless ``own`` is set.
+        own: Whether end users, and staff without the permission, are allowed. The view then shows
+            them only their own data and returns 404 for everything else.
+        anyone: Whether no credential is needed.
     """
 
     scope: Scope | None = None
@@ -28,7 +28,7 @@ class Access:
     anyone: bool = False
 
     def allows(self, caller: Caller | None) -> bool:
-        """Tell whether this caller may go on to the view."""
+        """Return whether this caller may call the view."""
         if self.anyone:
             return True
         if caller is None:
@@ -41,18 +41,18 @@ class Access:
 
 
 class Authenticated(BasePermission):
-    """Any caller with a good credential."""
+    """Allow any caller with a valid credential."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Tell whether the request carries a caller."""
+        """Return whether the request has an authenticated caller."""
         return isinstance(request.auth, Caller)
 
 
 class HasAccess(BasePermission):
-    """The caller meets the ``access`` table of the view. A method without a row is a 405."""
+    """Check the caller against the view's ``access`` table. A method without an entry gets 405."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Look the method up in the view's table."""
+        """Return whether the view's table allows the caller to use the method."""
         table: Mapping[str, Access] = view.access
         method = "GET" if request.method in {"HEAD", "OPTIONS"} else request.method
         access = table.get(method or "")
@@ -62,7 +62,7 @@ class HasAccess(BasePermission):
 
 
 class AccessTable:
-    """Mixin for views: declare ``access`` and the permission check follows."""
+    """Mixin for views: check the caller against the ``access`` table that the view declares."""
 
-    permission_classes: Any = (HasAccess,)  # As wide as the views' own declaration.
+    permission_classes: Any = (HasAccess,)  # Any, because DRF's own declaration is as wide.
     access: ClassVar[Mapping[str, Access]]

@@ -1,4 +1,4 @@
-"""Every refusal and failure as RFC 9457 ``application/problem+json``."""
+"""All error responses as RFC 9457 ``application/problem+json``."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
 # A restart of the database takes a few seconds.
 DATABASE_RETRY_SECONDS = 5
-# RFC 6901: the two characters that a JSON pointer escapes.
+# RFC 6901: the two characters that are escaped in a JSON pointer.
 POINTER_ESCAPES = str.maketrans({"~": "~0", "/": "~1"})
 
 DEFAULT_CODES = {
@@ -43,12 +43,12 @@ DEFAULT_CODES = {
 
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
-    """One thing that is wrong in the request, and where.
+    """One error in the request and its location.
 
     Attributes:
-        pointer: RFC 6901 JSON pointer into the body, such as ``/variables/name``; the name of
-            a query parameter after ``?`` for those.
-        code: A word that programs can compare.
+        pointer: RFC 6901 JSON pointer into the body, such as ``/variables/name``. For a query
+            parameter: ``?`` and its name.
+        code: A constant word for programs.
         detail: A sentence for people.
     """
 
@@ -58,14 +58,14 @@ class FieldError:
 
 
 class Problem(exceptions.APIException):
-    """Raise to answer with a problem.
+    """An exception that becomes a problem response.
 
     Args:
         status: HTTP status.
         detail: A sentence for people, without personal data.
-        code: A word for programs; by default the status's own.
-        errors: The places where the request is wrong.
-        headers: Further answer headers, such as ``Retry-After``.
+        code: A word for programs; by default the code of the status in ``DEFAULT_CODES``.
+        errors: The errors in the request and their locations.
+        headers: Additional response headers, such as ``Retry-After``.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Problem(exceptions.APIException):
 
 
 def invalid(pointer: str, code: str, detail: str) -> Problem:
-    """Make the 400 for one wrong place in the request."""
+    """Return a 400 problem for one invalid part of the request."""
     return Problem(
         400,
         "The request is not valid.",
@@ -95,7 +95,7 @@ def invalid(pointer: str, code: str, detail: str) -> Problem:
 
 
 def impossible(pointer: str, code: str, detail: str) -> Problem:
-    """Make the 422 for a well-formed request that cannot be carried out."""
+    """Return a 422 problem for a well-formed request that cannot be executed."""
     return Problem(
         422,
         detail,
@@ -105,7 +105,7 @@ def impossible(pointer: str, code: str, detail: str) -> Problem:
 
 
 def pointer_to(*steps: str | int) -> str:
-    """Join steps into an RFC 6901 JSON pointer."""
+    """Join keys and indexes into an RFC 6901 JSON pointer."""
     return "".join(f"/{str(step).translate(POINTER_ESCAPES)}" for step in steps)
 
 
@@ -138,7 +138,7 @@ def problem_response(
     code: str | None = None,
     errors: Iterable[FieldError] = (),
 ) -> HttpResponse:
-    """Answer with a problem outside of the REST framework."""
+    """Return a problem response outside of the REST framework."""
     body = problem_body(
         status=status,
         detail=detail,
@@ -150,7 +150,7 @@ def problem_response(
 
 
 def field_errors(detail: Any, *steps: str | int) -> Iterator[FieldError]:
-    """Flatten the nested detail of a REST framework ``ValidationError`` into pointers."""
+    """Flatten the nested detail of a REST framework ``ValidationError`` into field errors."""
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             inner = steps if key == "non_field_errors" else (*steps, key)
@@ -165,7 +165,7 @@ def field_errors(detail: Any, *steps: str | int) -> Iterator[FieldError]:
         )
 
 
-def _as_problem(error: Exception) -> Problem | None:  # noqa: PLR0911 - one line for each kind.
+def _as_problem(error: Exception) -> Problem | None:  # noqa: PLR0911 - one return for each type.
     match error:
         case Problem():
             return error
@@ -202,11 +202,11 @@ def _as_problem(error: Exception) -> Problem | None:  # noqa: PLR0911 - one line
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Turn whatever a REST framework view raises into a problem (``EXCEPTION_HANDLER``)."""
+    """Convert any exception of a REST framework view to a problem (``EXCEPTION_HANDLER``)."""
     problem = _as_problem(error)
     request = context["request"]
     if isinstance(error, OperationalError | InterfaceError):
-        # Away, or busy with others: nothing was stored, and the same call may be made again.
+        # The database is unavailable or overloaded. Nothing was stored, so the caller may retry.
         log.warning("no answer from the database", path=request.path, error=type(error).__name__)
         headers = {"Retry-After": str(DATABASE_RETRY_SECONDS)}
         problem = Problem(503, "The database does not answer; try again soon.", headers=headers)
@@ -222,7 +222,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         instance=request.path,
         errors=problem.errors,
     )
-    # The browsable API and the pages of the documentation write HTML, which must say so.
+    # The browsable API and the documentation pages return HTML with an HTML content type.
     renderer = getattr(request, "accepted_renderer", None)
     shown_as_page = renderer is not None and renderer.format in {"api", "html"}
     return Response(
@@ -234,7 +234,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
 
 
 class ProblemMiddleware:
-    """Answers in problem+json where Django itself refuses, unless a browser asked for a page."""
+    """Replace Django's own error pages by problem+json, unless a browser requests a page."""
 
     KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 
@@ -242,8 +242,8 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer, replacing Django's error pages."""
-        # PostgreSQL cannot store or compare a NUL byte, so no path or query may carry one.
+        """Process the request and replace Django's error pages."""
+        # PostgreSQL cannot store or compare a NUL byte, so no path or query may contain one.
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             return problem_response(request, 400, "The address contains a NUL byte.")
         response = self.get_response(request)
@@ -273,5 +273,5 @@ DETAILS = {
 
 
 def wants_page(request: HttpRequest) -> bool:
-    """Tell whether the caller is a browser, which names text/html in its Accept header."""
+    """Return whether the caller is a browser, whose Accept header contains text/html."""
     return "text/html" in request.headers.get("Accept", "")

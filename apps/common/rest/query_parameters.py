@@ -1,4 +1,4 @@
-"""Query parameters, validated like bodies: strict, and with a pointer to what is wrong."""
+"""Query parameters, validated as strictly as bodies, with a pointer to each error."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,24 +9,24 @@ from rest_framework.request import Request
 from apps.common.rest.problems import FieldError, Problem, problem_response
 from apps.common.rest.serializers import StrictSerializer
 
-# Paging and the browsable API have parameters of their own.
+# Pagination and the browsable API have their own parameters.
 OTHER_PARAMETERS = frozenset({"cursor", "page_size", "format"})
 
-# The admin is Django's, and some of its filters take several values.
+# The admin belongs to Django, and some of its filters accept several values.
 NOT_OURS = "/admin/"
 
 
 class OneValueQuery(QueryDict):
-    """A query whose parameters have one value each: no parameter of this system is a list.
+    """A query in which each parameter may have one value only; no parameter is a list here.
 
-    Django would take the last value and drop the others, which the caller also meant.
+    Django would use the last value and silently drop the others.
     """
 
     def __getitem__(self, name: str) -> Any:
         """Return the value.
 
         Raises:
-            Problem: 400 where there are several.
+            Problem: 400 if there are several values.
         """
         if len(self.getlist(name)) > 1:
             detail = "This parameter takes one value and is given more than once."
@@ -36,17 +36,17 @@ class OneValueQuery(QueryDict):
 
 
 class OneValueMiddleware:
-    """Lets no view read a query parameter that is given twice.
+    """Refuse a repeated query parameter when a view reads it.
 
-    It is refused where it is read, so that whoever may not call the view hears of that first.
+    The check runs on reading, so that a caller without permission gets the permission error first.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer, with such a query in place of Django's."""
-        # Most calls have no query or one parameter, and are spared the reading.
+        """Process the request with a ``OneValueQuery`` if a parameter is repeated."""
+        # Most calls have no query or one parameter, so their query is not parsed here.
         several = "&" in request.META.get("QUERY_STRING", "")
         if several and not request.path_info.startswith(NOT_OURS):
             given = request.GET
@@ -54,11 +54,11 @@ class OneValueMiddleware:
                 query = OneValueQuery(mutable=True)
                 for name, values in given.lists():
                     query.setlist(name, values)
-                request.GET = query  # type: ignore[assignment] # Nobody changes it all the same.
+                request.GET = query  # type: ignore[assignment] # Mutable, but no code changes it.
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer for pages; the views of the API turn a problem into an answer themselves."""
+        """Convert a problem of a page view to a response; API views do this themselves."""
         if not isinstance(error, Problem):
             return None
         return problem_response(
@@ -74,7 +74,7 @@ def checked_query(request: Request, serializer: type[StrictSerializer]) -> dict[
     """Validate the query parameters.
 
     Raises:
-        Problem: 400 at ``?name`` for each that is unknown or malformed.
+        Problem: 400 with an error at ``?name`` for each unknown or malformed parameter.
     """
     given = {
         name: value for name, value in request.query_params.items() if name not in OTHER_PARAMETERS

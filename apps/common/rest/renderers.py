@@ -1,4 +1,4 @@
-"""How answers are written: compact JSON for programs, the browsable API for people."""
+"""Response renderers: compact JSON for programs, the browsable API for people."""
 
 import json
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from rest_framework.utils.encoders import JSONEncoder
 
 
 def _encode_other(value: Any) -> Any:
-    """Encode what JSON does not know, the way the REST framework does."""
+    """Encode types that JSON does not have, in the same way as the REST framework."""
     if isinstance(value, UUID):
         return str(value)
     return JSONEncoder().default(value)
 
 
 class JSONRenderer(renderers.BaseRenderer):
-    """Writes ``application/json`` with a compiled encoder."""
+    """Render ``application/json`` with msgspec."""
 
     media_type = "application/json"
     format = "json"
@@ -33,21 +33,21 @@ class JSONRenderer(renderers.BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Return the body; an empty one for an answer without data."""
+        """Return the body; empty for a response without data."""
         if data is None:
             return b""
         return self.encoder.encode(data)
 
 
 class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
-    """The browsable API: a JSON form on each endpoint, filled with the view's own example."""
+    """The browsable API, with a JSON form that contains the view's example."""
 
     def get_default_renderer(self, view: Any) -> renderers.BaseRenderer:
-        """Show answers as indented JSON."""
+        """Show responses as indented JSON."""
         return renderers.JSONRenderer()
 
     def get_raw_data_form(self, data: Any, view: Any, method: str, request: Any) -> Any:
-        """Prefill the form with ``view.examples[method]`` where the view gives one."""
+        """Prefill the form with ``view.examples[method]`` if the view has one."""
         form = super().get_raw_data_form(data, view, method, request)
         example = getattr(view, "examples", {}).get(method)
         if form is not None and example is not None and "_content" in form.fields:

@@ -1,4 +1,4 @@
-"""Paths that answer with and without their trailing slash, without a redirect."""
+"""Routes that accept a path with and without a trailing slash, without a redirect."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,11 @@ from django.urls.resolvers import RoutePattern
 
 
 def either_slash(patterns: Iterable[URLPattern]) -> list[URLPattern]:
-    """Add to each ``path()`` its other spelling, nameless, so that reversing finds the first."""
+    """Add to each ``path()`` its other spelling, without a name, so that reversing finds the first.
+
+    Raises:
+        TypeError: A pattern is not a ``path()``.
+    """
     spelled = list(patterns)
     for pattern in list(spelled):
         if not isinstance(pattern.pattern, RoutePattern):

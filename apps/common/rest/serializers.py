@@ -1,4 +1,4 @@
-"""Serializers that take a JSON value as what it is: no coercion, no unknown fields."""
+"""Strict serializers: no type coercion and no unknown fields."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -7,12 +7,12 @@ from rest_framework import serializers
 
 
 class StrictCharField(serializers.CharField):
-    """A string; numbers and booleans are not taken for one."""
+    """A string; numbers and booleans are refused."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"not_a_string": "Expected a string."}
 
     def to_internal_value(self, data: Any) -> str:
-        """Refuse what is not a string."""
+        """Return the string; refuse other types."""
         if not isinstance(data, str):
             self.fail("not_a_string")
         return super().to_internal_value(data)
@@ -28,35 +28,35 @@ class StrictBooleanField(serializers.BooleanField):
     default_error_messages: ClassVar[dict[str, Any]] = {"not_a_boolean": "Expected true or false."}
 
     def to_internal_value(self, data: Any) -> bool:
-        """Refuse what is not a boolean."""
+        """Return the boolean; refuse other types."""
         if not isinstance(data, bool):
             self.fail("not_a_boolean")
         return data
 
 
 class StrictIntegerField(serializers.IntegerField):
-    """A whole number, not its text and not a boolean."""
+    """An integer; strings and booleans are refused."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
         "not_an_integer": "Expected a whole number."
     }
 
     def to_internal_value(self, data: Any) -> int:
-        """Refuse what is not an integer."""
+        """Return the integer; refuse other types."""
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("not_an_integer")
         return super().to_internal_value(data)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Base of every request body: a field that it does not know is an error at that field."""
+    """Base class of all request bodies; an unknown field is an error at that field."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
         "unknown_field": "This field is not known here."
     }
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse unknown fields besides what the declared ones find."""
+        """Refuse unknown fields, then validate the declared ones."""
         if isinstance(data, Mapping):
             unknown = [name for name in data if name not in self.fields]
             if unknown:

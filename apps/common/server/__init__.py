@@ -1,4 +1,4 @@
-"""Between the network and Django: a request is whole before a thread works on it."""
+"""The HTTP server in front of Django: a thread gets a request only when it is complete."""
 
 from apps.common.server.bodies import BodyLimits
 from apps.common.server.connection import Connection

@@ -1,4 +1,4 @@
-"""What a WSGI application answers, as it goes over the wire."""
+"""The response of a WSGI application, as it is sent to the client."""
 
 import os
 import tempfile
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, Any
 
-# An answer up to this size is kept in memory for a client that is slow to take it, a longer one in
-# a file.
+# A response up to this size is kept in memory while a slow client receives it. A streamed response
+# that is longer is kept in a file.
 IN_MEMORY_BYTES = 1024 * 1024
 WITHOUT_BODY = frozenset({"204", "304"})
 
@@ -16,7 +16,7 @@ Headers = list[tuple[str, str]]
 
 
 class Start:
-    """The ``start_response`` of WSGI: keeps what it is called with."""
+    """The ``start_response`` of WSGI; it stores its arguments."""
 
     def __init__(self) -> None:
         self.status = "500 Internal Server Error"
@@ -25,7 +25,7 @@ class Start:
     def __call__(
         self, status: str, headers: Headers, exc_info: Any = None
     ) -> Callable[[bytes], object]:
-        """Keep status and headers."""
+        """Store status and headers."""
         self.status = status
         self.headers = headers
         return _write
@@ -36,26 +36,26 @@ def _write(data: bytes) -> object:
 
 
 class FileAnswer:
-    """The ``wsgi.file_wrapper`` of WSGI: a file that the application answers with."""
+    """The ``wsgi.file_wrapper`` of WSGI: a file that is the body of a response."""
 
     def __init__(self, file: IO[bytes], block_size: int = 64 * 1024) -> None:
         self.file = file
         self._block_size = block_size
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield its blocks."""
+        """Yield the blocks of the file."""
         while block := self.file.read(self._block_size):
             yield block
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file."""
         self.file.close()
 
     def duplicate(self) -> IO[bytes] | None:
-        """Open it once more, since the application closes its own.
+        """Duplicate the file descriptor, because the application closes its own.
 
         Returns:
-            None for what is no file, such as a part of one.
+            The duplicate; None for an object without a descriptor, such as a part of a file.
         """
         try:
             return os.fdopen(os.dup(self.file.fileno()), "rb")
@@ -65,13 +65,13 @@ class FileAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer that is whole.
+    """A complete response.
 
     Attributes:
-        head: The status and the headers, but for those of the connection.
-        body: What of the body is in memory.
-        file: The rest of it.
-        close: Whether the application ends the connection.
+        head: The status line and the headers, without those about the connection.
+        body: The body, if it is in memory.
+        file: The body, if it is in a file.
+        close: Whether the application requests that the connection is closed.
     """
 
     head: bytes
@@ -81,7 +81,10 @@ class Answer:
 
 
 def answer_of(method: str, start: Start, body: Iterable[bytes]) -> Answer:
-    """Return an answer, which may be made only while its body is read."""
+    """Read the body of a response and return the complete response.
+
+    The application may set status and headers only while its body is read.
+    """
     if method == "HEAD" or start.status[:3] in WITHOUT_BODY:
         return _answer(start, length=None)
     if isinstance(body, FileAnswer) and (file := body.duplicate()) is not None:
@@ -96,8 +99,8 @@ def answer_of(method: str, start: Start, body: Iterable[bytes]) -> Answer:
 
 
 def _from_file(start: Start, pieces: list[bytes], rest: Iterator[bytes]) -> Answer:
-    # It has no name, so that nothing is left of it when this process is killed.
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it.
+    # The file has no name, so that it disappears when this process is killed.
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the writer closes it after sending.
     try:
         file.writelines(pieces)
         file.writelines(rest)
@@ -119,7 +122,8 @@ def _answer(
         if small == "connection":
             close = value.lower() == "close"
         elif small == "content-length":
-            # What is sent has the last word: a wrong length would cut this answer or the next.
+            # Use the length of the body that is sent. A wrong length would corrupt this response
+            # or the next one.
             if length is None and start.status[:3] != "204":
                 lines.append(f"{name}: {value}")
         else:
@@ -131,7 +135,7 @@ def _answer(
 
 
 def plain(status: HTTPStatus) -> Answer:
-    """Return the answer where the application cannot be asked for one."""
+    """Return an error response for cases in which the application cannot create one."""
     said = f'{{"type": "about:blank", "title": "{status.phrase}", "status": {status.value}}}'
     start = Start()
     start(f"{status.value} {status.phrase}", [("Content-Type", "application/problem+json")])

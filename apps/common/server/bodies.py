@@ -1,4 +1,4 @@
-"""The bodies of requests: how long they may take, how much of them is kept, how they are read."""
+"""Request bodies: their time limits, their memory limits and how threads read them."""
 
 import io
 import threading
@@ -12,26 +12,26 @@ from apps.common.rest.problems import Problem
 
 KIB = 1024
 MIB = 1024 * KIB
-# Beside the one that is read, so that a thread seldom waits.
+# Buffer of a body that a thread reads while it is received, so that the thread seldom waits.
 BUFFER_BYTES = 64 * KIB
 RETRY_SECONDS = 5
-# What has not been read of a body would be taken for the next request on this connection.
+# The unread rest of a body would be parsed as the next request of the connection, so close it.
 CLOSE = {"Connection": "close"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class BodyLimits:
-    """How long a body may take, and how much of bodies is kept in memory.
+    """Time and memory limits of request bodies.
 
     Attributes:
-        seconds: What every body is given.
-        bytes_per_second: What has come earns further time at this rate, so that a large body over
-            a slow line is taken, and one that trickles is not.
-        small_bytes: A body that announces up to this size is always read.
-        whole_bytes: A body up to this size is whole before a thread works on it. Of a larger one
-            a thread reads what comes while it works.
-        longest_bytes: The most that is read of a larger one whose length was not announced.
-        held_bytes: So much is held at once for all bodies that are not small.
+        seconds: The time limit of every body, in seconds.
+        bytes_per_second: Received bytes extend the time limit at this rate, so that a large body
+            over a slow line is accepted and a body that arrives too slowly is refused.
+        small_bytes: A body with a ``Content-Length`` up to this size is always read.
+        whole_bytes: A body up to this size is received completely before a thread gets the
+            request. A larger one is read by the thread while it is received.
+        longest_bytes: The maximum size of such a larger body.
+        held_bytes: The memory for all bodies that are not small, in bytes.
     """
 
     seconds: float = 10
@@ -42,22 +42,22 @@ class BodyLimits:
     held_bytes: int = 64 * MIB
 
     def allowance(self, received: int) -> float:
-        """Return the seconds that a body is given of which so many bytes have come."""
+        """Return the time limit in seconds of a body of which ``received`` bytes have arrived."""
         return self.seconds + received / self.bytes_per_second
 
 
 class Holding:
-    """The memory that the bodies of a process take; used on the event loop alone."""
+    """The memory that the bodies of a process use. Only the event loop uses this class."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = 0
 
     def take(self, size: int) -> None:
-        """Take so many bytes more.
+        """Reserve ``size`` bytes.
 
         Raises:
-            Problem: 503 where that is more than all bodies may take.
+            Problem: 503 if the bodies would exceed the limit.
         """
         if self._held + size > self._limit:
             headers = {"Retry-After": str(RETRY_SECONDS), **CLOSE}
@@ -66,36 +66,36 @@ class Holding:
         self._held += size
 
     def give_back(self, size: int) -> None:
-        """Take so many bytes less."""
+        """Release ``size`` bytes."""
         self._held -= size
 
 
 def too_slow() -> Problem:
-    """Make the 408 for a body that does not come in time."""
+    """Return a 408 problem for a body that is not received in time."""
     return Problem(408, "The body did not come in time.", headers=CLOSE)
 
 
 def broken_off() -> Problem:
-    """Make the 400 for a body that is not what was announced."""
+    """Return a 400 problem for an incomplete or malformed body."""
     detail = "The body broke off, or its chunks are malformed or carry trailers."
     return Problem(400, detail, code="incomplete_body", headers=CLOSE)
 
 
 def too_large(limit: int) -> Problem:
-    """Make the 413 for a body that is larger than what is read."""
+    """Return a 413 problem for a body that is larger than ``limit`` bytes."""
     return Problem(413, f"The body is larger than {limit} bytes.", headers=CLOSE)
 
 
 class Coming(io.RawIOBase):
-    """A body that a thread reads while it comes. Reading waits for the client, within a time.
+    """A body that a thread reads while it is received. A read waits for the client up to a limit.
 
-    Only the waiting counts: an application that takes long over what it read costs the client none
-    of its time.
+    Only the waiting time counts against the limit. The time that the application needs to process
+    the data does not count.
 
     Args:
-        begun: What has come already.
-        limits: The time.
-        wanted: Is called, from the thread that reads, when all that came has been read.
+        begun: The pieces that have been received already.
+        limits: The time limits.
+        wanted: Called in the reading thread when it has read everything that was received.
     """
 
     def __init__(
@@ -111,11 +111,11 @@ class Coming(io.RawIOBase):
         self._problem: Problem | None = None
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True (part of the ``io`` interface)."""
         return True
 
     def feed(self, piece: bytes) -> int:
-        """Add what has come, on the event loop; return how many bytes are not read yet."""
+        """Add a received piece (on the event loop); return the number of unread bytes."""
         with self._condition:
             self._pieces.append(piece)
             self._received += len(piece)
@@ -124,18 +124,18 @@ class Coming(io.RawIOBase):
             return self._unread
 
     def end(self, problem: Problem | None = None) -> None:
-        """Say that no more comes: it has ended, or for a problem that whoever reads it gets."""
+        """Mark the end of the body. With a problem, the reader gets that problem at the end."""
         with self._condition:
             self._ended = True
             self._problem = problem
             self._condition.notify()
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer with what has come; wait where nothing has.
+        """Fill the buffer with received data; wait if there is none.
 
         Raises:
-            Problem: 408 where the next piece does not come in time, 400 where the body breaks off,
-                413 where it is longer than any may be.
+            Problem: 408 if the next piece is not received in time, 400 if the body is incomplete,
+                413 if it is longer than ``BodyLimits.longest_bytes``.
         """
         with self._condition:
             if not self._pieces and not self._ended:

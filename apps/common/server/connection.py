@@ -1,4 +1,4 @@
-"""One connection: reads requests on the event loop, and writes what a thread answers."""
+"""One client connection: reads requests on the event loop and writes the responses of threads."""
 
 import asyncio
 import math
@@ -28,24 +28,24 @@ NEVER = math.inf
 
 
 class Phase(Enum):
-    """What a connection waits for."""
+    """What a connection waits for: a request head, a body, a thread or the client."""
 
     HEAD = auto()
     BODY = auto()
     THREAD = auto()
-    # The client takes the answer.
+    # The client is receiving the response.
     TAKING = auto()
-    # The answer is out, and the client has not said all: it is read and thrown away. Closed at
-    # once the connection would be reset, and the client might lose the answer.
+    # The response is sent. Further data from the client is read and discarded: if the connection
+    # were closed at once, it would be reset and the client might lose the response.
     LINGERING = auto()
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection, made by uvicorn.
+    """A client connection, created by uvicorn.
 
-    The parser (llhttp, by httptools) calls the methods ``on_…`` with the parts of a request. A
-    thread is given the request when it is whole. What a client sends before it has its answer
-    waits for its turn.
+    The parser (llhttp, from httptools) calls the methods ``on_…`` with the parts of a request. A
+    thread gets the request when it is complete. Requests that the client sends before it has
+    received its response are queued.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._transport: Any = None
         self._writer: Writer
         self._addresses: dict[str, str] = {}
-        # That which comes, that which a thread has, and those that wait for one.
+        # The request being received, the one in a thread, and those in the queue for a thread.
         self._request: Request | None = None
         self._current: Request | None = None
         self._waiting: deque[Request] = deque()
@@ -74,15 +74,15 @@ class Connection(asyncio.Protocol):
         self.phase = Phase.HEAD
         self.deadline = NEVER
 
-    # What asyncio tells.
+    # Callbacks of asyncio.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Set up the connection and wait for the first request."""
         self._transport = transport
         self._writer = Writer(transport)
         client, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if client is None:
-            # It is gone already.
+            # The client has already disconnected.
             self.abort()
             return
         self._addresses = {
@@ -91,18 +91,18 @@ class Connection(asyncio.Protocol):
             "SERVER_PORT": str(here[1]),
         }
         self._wait_for(Phase.HEAD, self._limits.head_seconds)
-        self._uvicorn.connections.add(self)  # type: ignore[arg-type]  # it names its own classes.
+        self._uvicorn.connections.add(self)  # type: ignore[arg-type]  # typed for uvicorn's classes.
         self._server.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Pass received data to the parser."""
         if self._parser is None:
             return
         before = self._request
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # To nothing that is spoken here: it is answered like any request, and is the last one.
+            # No other protocol is supported. Answer it as a normal request, the last one here.
             self._parser = None
         except httptools.HttpParserError:
             self._malformed()
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
             self._bound_the_head(before, len(data))
 
     def eof_received(self) -> bool:
-        """End, unless an answer is owed: a client that has said all may still read it."""
+        """Close the connection unless a response is pending; a half-closed client can read it."""
         self._parser = None
         self._is_half_closed = True
         if self._request is not None and self._request.head_complete:
@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
         return self.phase in {Phase.THREAD, Phase.TAKING}
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything but what a thread has."""
+        """Release everything except the request that a thread is working on."""
         self._is_lost = True
         self.deadline = NEVER
         self._parser = None
@@ -134,25 +134,25 @@ class Connection(asyncio.Protocol):
         self._writer.close()
 
     def pause_writing(self) -> None:
-        """Wait for the client to take what was written."""
+        """Stop writing: the write buffer is full."""
         self._writer.is_slow = True
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Continue writing: the client has received enough of the write buffer."""
         self._writer.is_slow = False
         if self.phase is Phase.TAKING:
             self._send_on()
 
-    # What the server asks for.
+    # Calls by the server.
 
     def shutdown(self) -> None:
-        """End after what has begun; uvicorn asks for it when the process is to end."""
+        """Close after the requests in progress; uvicorn calls this when the process shuts down."""
         self._is_ending = True
         if self.phase is Phase.HEAD and self._request is None:
             self._transport.close()
 
     def expire(self) -> None:
-        """End what has taken too long."""
+        """Refuse the request or close the connection after a timeout."""
         if self.phase is Phase.BODY and self._request is not None:
             self._request.refuse(too_slow())
             self._hand_over(self._request)
@@ -160,32 +160,32 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def abort(self) -> None:
-        """End at once; what is written and not taken yet is thrown away."""
+        """Close at once and discard the write buffer."""
         self._transport.abort()
 
-    # What the parser tells.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Create a request."""
         self._request = Request(self._limits.bodies, self._server.holding)
         if self.phase is Phase.HEAD:
             self._wait_for(Phase.HEAD, self._limits.head_seconds)
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of what is asked for."""
+        """Add a part of the request target."""
         if self._request is not None:
             self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a line of the head, or of the trailers."""
+        """Add a header line or a trailer line."""
         if self._request is not None:
             self._request.add_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Decide how the body is read.
+        """Decide how to read the body.
 
         Raises:
-            ValueError: The head cannot be used.
+            ValueError: The head is too large or its target is invalid.
         """
         request = self._request
         if request is None:
@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(CONTINUE)
 
     def on_body(self, piece: bytes) -> None:
-        """Take a piece of the body."""
+        """Add a piece of the body."""
         request = self._request
         if request is None:
             return
@@ -223,7 +223,7 @@ class Connection(asyncio.Protocol):
             self.deadline = self._body_began + request.seconds
 
     def on_message_complete(self) -> None:
-        """Hand a whole request over."""
+        """Hand the complete request over to a thread."""
         request, self._request = self._request, None
         if request is not None:
             request.end()
@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
         return request.environ["PATH_INFO"].rstrip("/") in self._server.large_body_paths
 
     def _want_more(self) -> None:
-        """Read on; called from the thread that reads a body while it comes."""
+        """Resume reading; called by the thread that reads a body while it is received."""
         self._loop.call_soon_threadsafe(self._transport.resume_reading)
 
     def _bound_the_head(self, before: Request | None, size: int) -> None:
@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
             self._keeps = False
             self._write(plain(self._refused_as))
 
-    # Answering.
+    # Responding.
 
     def _hand_over(self, request: Request) -> None:
         if request.handed_over:
@@ -283,11 +283,11 @@ class Connection(asyncio.Protocol):
         self._server.work_on(request, self._tell)
 
     def _tell(self, answer: Answer) -> None:
-        """Take the answer; called from a thread."""
+        """Pass the response to the event loop; called by a thread."""
         try:
             self._loop.call_soon_threadsafe(self._answer, answer)
         except RuntimeError:
-            # The loop has ended: the process does not wait for this answer.
+            # The event loop has ended: the process shuts down without this response.
             log.warning("an answer came after the end")
 
     def _answer(self, answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""The head of a request as WSGI hands it to an application (PEP 3333)."""
+"""The head of a request as a WSGI environ (PEP 3333)."""
 
 import sys
 from functools import lru_cache
@@ -9,9 +9,9 @@ import httptools
 
 from apps.common.server.answers import FileAnswer
 
-# Stands for a value that is not ASCII: a control character, which no reader of a header takes.
+# Replaces a value that is not ASCII. It is a control character, which no header parser accepts.
 UNREADABLE = "\x7f"
-# The headers whose lines are joined by something else than a comma (RFC 9110, 5.3; RFC 6265, 5.4).
+# Headers whose lines are joined by another separator than a comma (RFC 9110, 5.3; RFC 6265, 5.4).
 SEPARATORS = {"HTTP_COOKIE": "; "}
 
 CONSTANT: dict[str, Any] = {
@@ -28,11 +28,11 @@ CONSTANT: dict[str, Any] = {
 
 @lru_cache(maxsize=1024)
 def key_of(name: bytes) -> str | None:
-    """Return the key of a header; None for one to leave out.
+    """Return the environ key of a header; None for a header to drop.
 
-    A name with an underscore is left out, as nginx does: ``X_Forwarded_For`` would have the key of
-    ``X-Forwarded-For``, which proxies set, but which they let through when it is written so. What
-    tells how the body comes is left out as well, because the body has come.
+    A name with an underscore is dropped, as nginx does: ``X_Forwarded_For`` would have the same key
+    as ``X-Forwarded-For``. Proxies set the latter but pass the former on unchanged. The headers of
+    body length and transfer encoding are dropped too, because the body has been read here.
     """
     text = name.decode("latin-1").lower()
     if "_" in text or text in {"content-length", "transfer-encoding"}:
@@ -42,10 +42,10 @@ def key_of(name: bytes) -> str | None:
 
 
 def add(environ: dict[str, Any], name: bytes, value: bytes) -> None:
-    """Add a line of the head to the environ.
+    """Add a header line to the environ.
 
-    A value that is not ASCII stands as ``UNREADABLE``: whether it was meant as Latin-1 or as UTF-8
-    is unknown, so that, for example, an idempotency key of other characters is refused.
+    A value that is not ASCII is replaced by ``UNREADABLE``, because its encoding (Latin-1 or UTF-8)
+    is unknown. So, for example, an idempotency key with other characters is refused.
     """
     key = key_of(name)
     if key is None:
@@ -55,10 +55,10 @@ def add(environ: dict[str, Any], name: bytes, value: bytes) -> None:
 
 
 def set_target(environ: dict[str, Any], target: bytes) -> None:
-    """Set path, query and host from what is asked for.
+    """Set path, query and host in the environ from the request target.
 
     Raises:
-        ValueError: It is no path and no address (RFC 9112, 3.2).
+        ValueError: The target is neither a path nor a URL (RFC 9112, 3.2).
     """
     if target == b"*":
         environ["PATH_INFO"], environ["QUERY_STRING"] = "*", ""
@@ -67,10 +67,10 @@ def set_target(environ: dict[str, Any], target: bytes) -> None:
         url = httptools.parse_url(target)
     except httptools.HttpParserInvalidURLError as error:
         raise ValueError(target) from error
-    # WSGI hands bytes over as Latin-1.
+    # WSGI represents bytes as Latin-1 text.
     environ["PATH_INFO"] = unquote_to_bytes(url.path or b"/").decode("latin-1")
     environ["QUERY_STRING"] = (url.query or b"").decode("latin-1")
     if url.host:
-        # Of an absolute address the host counts, and not the header (RFC 9112, 3.2.2).
+        # The host of an absolute URL has priority over the Host header (RFC 9112, 3.2.2).
         host = url.host.decode("latin-1")
         environ["HTTP_HOST"] = f"{host}:{url.port}" if url.port else host

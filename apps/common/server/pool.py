@@ -1,4 +1,4 @@
-"""Threads that work for the event loop."""
+"""A thread pool for the event loop."""
 
 import threading
 from collections.abc import Callable
@@ -12,15 +12,15 @@ Work = Callable[[], object]
 
 
 class Pool:
-    """A fixed number of threads; what none is free for waits for its turn.
+    """A fixed number of threads with a queue of jobs.
 
-    Not the standard library's ``ThreadPoolExecutor``: its futures can be waited for by threads,
-    for which each of them makes a lock. Nobody waits for what is done here: it tells the loop
-    itself what came out.
+    This is not the standard library's ``ThreadPoolExecutor``: each of its futures creates a lock so
+    that a thread can wait for it. No thread waits for a job here; the job itself passes its result
+    to the event loop.
 
     Args:
-        threads: How many work at once.
-        name: What they are called.
+        threads: The number of threads.
+        name: The prefix of the thread names.
     """
 
     def __init__(self, threads: int, name: str) -> None:
@@ -33,11 +33,11 @@ class Pool:
             thread.start()
 
     def run(self, work: Work) -> None:
-        """Have something done."""
+        """Add a job to the queue."""
         self._queue.put(work)
 
     def close(self) -> None:
-        """End the threads when all has been done that they were given; wait for that."""
+        """Stop the threads after all queued jobs, and wait until they have stopped."""
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
@@ -49,5 +49,5 @@ class Pool:
                 work()
             except BaseException:
                 log.exception("a thread of the server failed")
-            # It holds the request, which must not live until the next one comes.
+            # The job references its request, which must be freed before the next job arrives.
             del work

@@ -1,4 +1,4 @@
-"""Requests that the server layer refuses are answered by the application, as all others are."""
+"""Requests that the server layer refuses still get their response from the application."""
 
 from collections.abc import Callable
 
@@ -6,22 +6,22 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.common.rest.problems import Problem, problem_response
 
-# In the environ of a request that is refused: the problem to answer with.
+# The environ key of a refused request; its value is the problem to return.
 REFUSAL = "notifications.refusal"
 
 
 class RefusalMiddleware:
-    """Answers what was refused before the application was called.
+    """Respond to requests that the server layer refused before it called the application.
 
-    Inside of the middlewares that every answer passes: a refusal has a correlation id, the headers
-    of security and a line in the log like any other.
+    It runs inside the general middleware, so that a refusal has a correlation id, security headers
+    and a log line like any other response.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer the request, or the refusal of it."""
+        """Return the refusal if there is one, else process the request."""
         refusal: Problem | None = request.META.get(REFUSAL)
         if refusal is None:
             return self.get_response(request)

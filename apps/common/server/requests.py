@@ -1,4 +1,4 @@
-"""A request while it comes."""
+"""A request while it is received."""
 
 import io
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from apps.common.server.refusals import REFUSAL
 
 
 class Request:
-    """One request, from its first byte until a thread has answered it. Used on the event loop.
+    """One request, from its first byte until its response. Used on the event loop.
 
     Attributes:
-        environ: What the application is given, complete with ``ready``.
-        refusal: Why it is refused; its body is not kept then.
-        handed_over: Whether it waits for a thread, or a thread works on it.
-        keep_alive: Whether the connection may serve another one after it.
-        complete: Whether all of it has come.
+        environ: The WSGI environ; complete after ``ready``.
+        refusal: The problem to return instead of a response; the body is then discarded.
+        handed_over: Whether the request is in the queue for a thread or in a thread.
+        keep_alive: Whether the connection may serve another request after it.
+        complete: Whether the whole request has been received.
     """
 
     __slots__ = (
@@ -65,23 +65,23 @@ class Request:
 
     @property
     def has_body(self) -> bool:
-        """Whether a body was announced."""
+        """Whether the head announces a body."""
         return self._chunked or bool(self.length)
 
     @property
     def is_read_while_it_comes(self) -> bool:
-        """Whether a thread reads it while it comes."""
+        """Whether a thread reads the body while it is received."""
         return self._coming is not None
 
     @property
     def seconds(self) -> float:
-        """What its body is given, from the end of its head on."""
+        """The time limit of the body in seconds, from the end of the head."""
         return self._limits.allowance(self._received)
 
     def add_header(self, name: bytes, value: bytes) -> None:
-        """Take a line of the head."""
+        """Add a header line; refuse a trailer."""
         if self.head_complete:
-            # Nothing here reads a trailer, and some proxies take one for a header.
+            # Trailers are not used here, and some proxies treat them as headers.
             self.refuse(broken_off())
             return
         self.head_bytes += len(name) + len(value)
@@ -95,10 +95,10 @@ class Request:
         heads.add(self.environ, name, value)
 
     def end_head(self, method: bytes, version: str) -> None:
-        """Say that the head has come.
+        """Mark the head as complete.
 
         Raises:
-            ValueError: What is asked for is no path and no address.
+            ValueError: The request target is neither a path nor a URL.
         """
         heads.set_target(self.environ, self.target)
         self.environ["REQUEST_METHOD"] = method.decode("ascii")
@@ -106,15 +106,15 @@ class Request:
         self.head_complete = True
 
     def add_body(self, piece: bytes, *, large: bool, wanted: Callable[[], object]) -> int:
-        """Take a piece of the body.
+        """Add a piece of the body.
 
         Args:
-            piece: What has come.
-            large: Whether the body may be larger than what is read whole.
-            wanted: Is called from a thread that reads while it comes, when it wants more.
+            piece: The received bytes.
+            large: Whether the body may be larger than ``BodyLimits.whole_bytes``.
+            wanted: Called by a thread that reads the body while it is received, when it needs more.
 
         Returns:
-            How many bytes a thread that reads while it comes has not read yet.
+            The number of received bytes that such a thread has not read yet; else 0.
         """
         if self.refusal is not None:
             return 0
@@ -140,39 +140,40 @@ class Request:
         return 0
 
     def read_while_it_comes(self, wanted: Callable[[], object]) -> None:
-        """Hand the body over while it comes."""
+        """Let a thread read the body while it is received."""
         self._coming = Coming(self._pieces, self._limits, wanted)
         self._pieces = []
         self.give_back()
 
     def end(self) -> None:
-        """Say that all of it has come."""
+        """Mark the request as completely received."""
         self.complete = True
         if self._coming is not None:
             self._coming.end()
 
     def break_off(self) -> None:
-        """Say that no more of it comes."""
+        """Mark the request as incomplete: no more of it will be received."""
         if self._coming is not None:
             self._coming.end(broken_off())
         elif not self.complete and self.refusal is None:
             self.refuse(broken_off())
 
     def refuse(self, problem: Problem) -> None:
-        """Have it answered by a refusal; what came of its body is let go."""
-        # Its frames hold this request, which would live until the next collection of garbage.
+        """Refuse the request with a problem and discard its body."""
+        # The traceback frames reference this request and would keep it until the next garbage
+        # collection.
         problem.__context__ = problem.__traceback__ = None
         self.refusal = problem
         self._pieces = []
         self.give_back()
 
     def give_back(self) -> None:
-        """Take no memory for its body any more."""
+        """Release the memory that is reserved for the body."""
         self._holding.give_back(self._held)
         self._held = 0
 
     def ready(self) -> dict[str, Any]:
-        """Return the environ for the application."""
+        """Complete the WSGI environ and return it."""
         environ = self.environ
         length, stream = 0, io.BytesIO()
         if self.refusal is not None:

@@ -1,4 +1,4 @@
-"""Serves a WSGI application whose threads see whole requests alone."""
+"""An HTTP server for a WSGI application whose threads get complete requests only."""
 
 import asyncio
 import resource
@@ -19,9 +19,9 @@ from apps.common.server.requests import Request
 log = structlog.get_logger(__name__)
 
 KIB = 1024
-# How often it is looked for what has taken too long.
+# The interval of the timeout check.
 LOOK_SECONDS = 0.25
-# Beside the connections: files, the connections to the servers behind.
+# Open files besides client connections: files, and connections to the database, Redis and broker.
 OTHER_FILES = 200
 
 Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
@@ -29,15 +29,15 @@ Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long the parts of a request may take, and how many connections there are.
+    """Time and size limits of requests, and the limit on connections.
 
     Attributes:
-        head_seconds: For a head, from its first byte, or from the connection on.
-        idle_seconds: For the next request on a connection; longer than the 60 s for which proxies
-            keep one, so that they are the ones who close it.
-        head_bytes: The longest head.
-        connections: So many are open at once.
-        bodies: What bodies are given. An answer is given as long to be taken.
+        head_seconds: The time limit of a head, from its first byte or from the connection.
+        idle_seconds: The time limit until the next request on a connection. It is longer than the
+            60 s after which proxies close an idle connection, so that the proxy closes it first.
+        head_bytes: The maximum size of a head.
+        connections: The maximum number of open connections.
+        bodies: The limits of bodies. A response has the same time limit.
     """
 
     head_seconds: float = 10
@@ -48,20 +48,20 @@ class Limits:
 
 
 class Server:
-    """The application as uvicorn is given it, beside ``http=Connection``.
+    """The ASGI application that uvicorn runs, together with ``http=Connection``.
 
-    Heads and bodies are read on the event loop, where one that waits costs no thread; a request
-    that is whole is worked on by one of a few threads. Under a usual WSGI server each request
-    takes a thread before its body has come: 27 connections with seven bytes of a body stopped two
-    processes of eight threads for as long as they liked.
+    Heads and bodies are read on the event loop, so a waiting request uses no thread. A complete
+    request is processed by one of a few threads. A usual WSGI server assigns a thread before the
+    body is received: 27 connections that sent seven bytes of a body each blocked two processes with
+    eight threads for as long as the clients kept them open.
 
     Args:
         application: A WSGI application.
-        threads: How many requests it works on at once.
-        large_body_threads: How many more it works on whose bodies are still coming.
-        large_body_paths: Where bodies may be larger than what is read whole.
-        limits: The times and the sizes.
-        at_end: Is called when all is answered and the process is about to end.
+        threads: The number of threads, which is the number of concurrent requests.
+        large_body_threads: Additional threads for requests whose body is still being received.
+        large_body_paths: Paths that accept bodies larger than ``BodyLimits.whole_bytes``.
+        limits: The time and size limits.
+        at_end: Called after all responses, when the process is about to end.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Server:
             self._most = min(self._most, max(files - OTHER_FILES, 1))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Begin and end with the process (the lifespan of ASGI).
+        """Start and stop with the process (the ASGI lifespan protocol).
 
         Raises:
             RuntimeError: uvicorn was started without ``http=Connection``.
@@ -105,25 +105,26 @@ class Server:
         await send({"type": "lifespan.shutdown.complete"})
 
     def opened(self, connection: Connection) -> None:
-        """Count a connection; one too many ends the one whose time for a request is up first.
+        """Add a connection. Over the limit, close the connection that would time out first.
 
-        So strangers who open connections and send nothing push each other out.
+        Only connections that wait for a request head are closed. So clients that open connections
+        and send nothing replace each other, not the active ones.
         """
         self._connections.add(connection)
         if len(self._connections) <= self._most:
             return
         waiting = [other for other in self._connections if other.phase is Phase.HEAD]
         ended = min(waiting or [connection], key=lambda other: other.deadline)
-        # At once, since many may be opened before the loop tells that this one has ended.
+        # Remove it now: many others may be opened before the event loop reports it as closed.
         self.closed(ended)
         ended.abort()
 
     def closed(self, connection: Connection) -> None:
-        """Count a connection no more."""
+        """Remove a connection."""
         self._connections.discard(connection)
 
     def work_on(self, request: Request, tell: Callable[[Answer], object]) -> None:
-        """Have a request answered by a thread, which tells the answer."""
+        """Process a request in a thread, which calls ``tell`` with the response."""
         pool = self._large_body_pool if request.is_read_while_it_comes else self._pool
         pool.run(partial(self._work, request, tell))
 
@@ -146,7 +147,7 @@ class Server:
             log.exception("the application failed", path=environ["PATH_INFO"])
             answer = plain(HTTPStatus.INTERNAL_SERVER_ERROR)
         tell(answer)
-        # After the answer: the client does not wait for what Django does then.
+        # After the response is passed on, so that the client does not wait for Django's clean-up.
         if hasattr(body, "close"):
             body.close()
         environ["wsgi.input"].close()

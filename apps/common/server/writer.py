@@ -1,4 +1,4 @@
-"""Writes answers to a client, at the pace at which it takes them."""
+"""Write responses to a client at the speed at which it receives them."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ BLOCK_BYTES = 64 * 1024
 
 
 class Writer:
-    """What a connection writes, one answer at a time.
+    """The writing side of a connection, for one response at a time.
 
     Attributes:
-        is_slow: Whether the client has yet to take what was written before.
+        is_slow: Whether the write buffer is full because the client has not received it yet.
     """
 
     def __init__(self, transport: asyncio.BaseTransport) -> None:
@@ -23,16 +23,16 @@ class Writer:
 
     @property
     def waiting_bytes(self) -> int:
-        """What was written and not taken."""
+        """The size of the write buffer in bytes, which the client has not received yet."""
         return int(self._transport.get_write_buffer_size())
 
     def begin(self, answer: Answer, headers: Iterable[bytes]) -> None:
-        """Write an answer up to its file, with further headers."""
+        """Write a response without its file, with additional headers."""
         self._transport.write(b"\r\n".join([answer.head, *headers, b"", answer.body]))
         self._file = answer.file
 
     def send_on(self) -> bool:
-        """Write what the client may take; tell whether all has been written and taken."""
+        """Write until the buffer is full; return whether the response is completely written."""
         while self._file is not None and not self.is_slow:
             if block := self._file.read(BLOCK_BYTES):
                 self._transport.write(block)
@@ -41,7 +41,7 @@ class Writer:
         return not self.is_slow
 
     def close(self) -> None:
-        """Write nothing of the file any more."""
+        """Close the file and write no more of it."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -1,4 +1,4 @@
-"""Limits on callers: calls to the login endpoints, and notifications by their number."""
+"""Rate limits for callers: on calls of the login endpoints and on the number of notifications."""
 
 from apps.common.throttling.addresses import client_address, is_on_loopback, parse_networks
 from apps.common.throttling.calls import count_call

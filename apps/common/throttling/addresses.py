@@ -1,4 +1,4 @@
-"""Whose call it is: the address of the caller, seen through the proxies that are trusted."""
+"""The address of the caller, behind trusted proxies."""
 
 import ipaddress
 import re
@@ -7,11 +7,11 @@ from functools import lru_cache
 from django.conf import settings
 from django.http import HttpRequest
 
-UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - a name for "no address"; nothing listens on it.
+UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - means "no address"; nothing listens on it.
 
-# What a proxy adds to a request that it passes on; ``X-Forwarded-`` may be followed by anything.
+# Prefixes of the headers that proxies add to a forwarded request, such as all ``X-Forwarded-…``.
 FORWARDING_HEADERS = ("HTTP_X_FORWARDED", "HTTP_X_REAL_IP", "HTTP_FORWARDED")
-# RFC 7239, 4: the address is a token, or quoted where it has a colon.
+# RFC 7239, 4: the address is a token, or a quoted string if it has a colon.
 FORWARDED_FOR = re.compile(r'(?:^|[;,])\s*for\s*=\s*"?([^;,"]*)', re.IGNORECASE)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -19,7 +19,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def parse_networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
-    """Read addresses and CIDR networks.
+    """Parse addresses and CIDR networks.
 
     Raises:
         ValueError: An entry is neither; the message names it.
@@ -44,9 +44,9 @@ def _parse_address(text: str) -> Address | None:
 def client_address(request: HttpRequest) -> str:
     """Return the address of the caller.
 
-    It is ``REMOTE_ADDR``; only where that is one of ``settings.TRUSTED_PROXIES`` the right-most
-    entry of ``X-Forwarded-For`` that is not such a proxy, since everything to the left of it
-    may be made up.
+    This is ``REMOTE_ADDR``. If that is one of ``settings.TRUSTED_PROXIES``, it is the right-most
+    entry of ``X-Forwarded-For`` that is not such a proxy, because the caller can forge all entries
+    to the left of it.
     """
     trusted = _trusted_networks(tuple(settings.TRUSTED_PROXIES))
     address = _parse_address(request.META.get("REMOTE_ADDR", ""))
@@ -62,11 +62,11 @@ def client_address(request: HttpRequest) -> str:
 
 
 def is_on_loopback(request: HttpRequest) -> bool:
-    """Tell whether the caller is on this machine.
+    """Return whether the caller is on this machine.
 
-    Behind a proxy on the same machine every call comes from loopback. So one that any proxy has
-    passed on counts only where that proxy is one of ``settings.TRUSTED_PROXIES``, and whatever
-    it says about the way of the call names loopback or such proxies, with loopback at its begin.
+    Behind a proxy on the same machine every request comes from loopback. So a forwarded request
+    counts as local only if the proxy is one of ``settings.TRUSTED_PROXIES``, all addresses in its
+    forwarding headers are loopback or such proxies, and the first of them is loopback.
     """
     sender = _parse_address(request.META.get("REMOTE_ADDR", ""))
     if sender is None:
@@ -85,11 +85,11 @@ def is_on_loopback(request: HttpRequest) -> bool:
 
 
 def _hops_named(request: HttpRequest) -> list[str]:
-    """Return every address that a forwarding header names; the first is the caller's."""
+    """Return all addresses in the forwarding headers; the first is the caller's."""
     hops: list[str] = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     if "HTTP_X_REAL_IP" in request.META:
         hops.append(request.META["HTTP_X_REAL_IP"])
     if "HTTP_FORWARDED" in request.META:
-        # A header without a name of the caller names somebody unknown.
+        # A header without "for" means an unknown caller.
         hops += FORWARDED_FOR.findall(request.META["HTTP_FORWARDED"]) or [""]
     return hops

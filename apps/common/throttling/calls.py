@@ -1,7 +1,7 @@
-"""The limit on login, registration, refresh and reset: by address and by account.
+"""The rate limit on login, registration, refresh and reset, by address and by account.
 
-django-ratelimit counts in the cache. Where Redis is away an in-process count takes over, so
-that login never opens fully.
+django-ratelimit counts in the cache. While Redis is unavailable each process counts in memory, so
+that login always has a limit.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ from apps.common.throttling.rates import Rate, RateState
 
 
 class CallLimiter:
-    """Counts calls with django-ratelimit, or in the process while its cache is away."""
+    """Count calls with django-ratelimit, or in this process while its cache is unavailable."""
 
     def __init__(self) -> None:
         self._outage = Outage(consequence="call limits are counted in the process: no cache")
@@ -30,7 +30,7 @@ class CallLimiter:
         """Count one call of ``subject``.
 
         Raises:
-            Problem: 429 when it is one too many.
+            Problem: 429 when the call exceeds the limit.
         """
         usage = None if self._outage.lasts() else self._shared(request, group, subject, rate)
         if usage is None:
@@ -60,7 +60,7 @@ class CallLimiter:
         except REDIS_AWAY as error:
             self._outage.begin(error)
             return None
-        # django-ratelimit says "limited, for -1 seconds" when its cache gave no number.
+        # django-ratelimit returns "limited, for -1 seconds" when its cache returned no number.
         if usage is not None and usage["time_left"] < 0:
             self._outage.begin(None)
             return None
@@ -89,13 +89,13 @@ _calls = CallLimiter()
 def count_call(
     request: HttpRequest, *, group: str, account: str | None = None, apart: str | None = None
 ) -> RateState:
-    """Count a call by its address, by the account that it is about, or apart from both.
+    """Count a call by address, by account or by a separate key.
 
     Args:
-        request: The call.
-        group: ``login``, ``registration``, ``refresh`` or ``reset``; each counts by itself.
-        account: What names the account, the same for every spelling of it.
-        apart: What a caller is counted by alone, and nobody else can name.
+        request: The request; its address is the key if no other key is given.
+        group: ``login``, ``registration``, ``refresh`` or ``reset``; each has its own counter.
+        account: The normalized key of the account, the same for every spelling of its name.
+        apart: A separate key that no other caller can know.
 
     Raises:
         Problem: 429 with ``Retry-After`` when ``settings.RATE_LIMIT_LOGIN`` is exceeded.
@@ -110,7 +110,7 @@ def count_call(
 
 
 def _network_of(request: HttpRequest) -> str:
-    """Return the address to count by: of IPv6 the /64, which is what one household is given."""
+    """Return the address to count by: for IPv6 the /64 network, the usual size for one customer."""
     address = ipaddress.ip_address(client_address(request))
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network(f"{address}/64", strict=False))

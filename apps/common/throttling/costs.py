@@ -1,6 +1,6 @@
-"""The limit on sending: a client's notifications by their number.
+"""The rate limit on sending: the number of notifications of a client.
 
-Where Redis is away it admits, because a refused notification is worse than an exceeded limit.
+While Redis is unavailable all are admitted: a refused notification is worse than an exceeded limit.
 """
 
 import hashlib
@@ -24,13 +24,19 @@ from apps.common.throttling.counters import (
 )
 from apps.common.throttling.rates import Rate, RateState
 
-# A lease is this part of what is left in the window: large while there is much, exact at the end.
+# A lease is 1/LEASE_PART of the rest of the window: large while much is left, exact at the end.
 LEASE_PART = 100
 
 
 @dataclass
 class _Lease:
-    """What this process has taken from a client's window and not yet spent."""
+    """The part of a client's window that this process has reserved and not spent yet.
+
+    Attributes:
+        window: The number of the window.
+        shared_left: What was left in the shared counter after the last lease.
+        own: What is left of the lease.
+    """
 
     window: int
     shared_left: int
@@ -38,16 +44,16 @@ class _Lease:
 
 
 class CostLimiter:
-    """One counter for each client and window, leased in slices so that most calls stay here.
+    """One counter for each client and window. Processes lease parts of it to save calls of Redis.
 
-    What a process leased and did not spend is lost to the others: at most a hundredth of the
-    limit for each process, and less towards the end of a window.
+    Other processes cannot use the unspent part of a lease: at most a hundredth of the limit for
+    each process, and less towards the end of a window.
 
     Args:
-        policy: The name in the headers.
-        rate: Returns the limit; asked each time.
-        counter: Returns where it is counted; asked each time.
-        clock: Unix time.
+        policy: The name of the limit in the headers.
+        rate: Returns the limit; called each time.
+        counter: Returns the shared counter; called each time.
+        clock: Returns Unix time in seconds.
     """
 
     def __init__(
@@ -67,10 +73,10 @@ class CostLimiter:
         self._leases: dict[tuple[str, int, int], _Lease] = {}
 
     def spend(self, *, client: str, cost: int) -> RateState:
-        """Take ``cost`` from the client's window.
+        """Take ``cost`` notifications from the client's window.
 
         Raises:
-            Problem: 429 with ``Retry-After`` when it does not fit; nothing is taken then.
+            Problem: 429 with ``Retry-After`` when the cost does not fit; then nothing is taken.
         """
         rate = self._rate()
         now = self._clock()
@@ -144,14 +150,18 @@ _sending = CostLimiter(
 
 
 def spend_sending(*, caller: Caller, cost: int) -> RateState:
-    """Take the recipients of one call from the client's ``settings.RATE_LIMIT_NOTIFICATIONS``.
+    """Count the recipients of one call against ``settings.RATE_LIMIT_NOTIFICATIONS``.
 
-    Test keys have a window of their own, so that a test costs no live notification.
+    Test keys have a separate window, so that tests do not use the limit of live notifications.
+
+    Args:
+        caller: The caller; its client and kind are the key of the counter.
+        cost: The number of recipients.
 
     Raises:
-        Problem: 429 with ``Retry-After`` when they do not fit; nothing is taken then.
+        Problem: 429 with ``Retry-After`` when they do not fit; then nothing is taken.
     """
     client = caller.client or ""
-    # No name of a client has a line feed.
+    # A client name never contains a line feed, so the keys cannot collide.
     counted = client if caller.kind is Kind.LIVE else f"{client}\n{caller.kind}"
     return _sending.spend(client=counted, cost=cost)

@@ -1,4 +1,4 @@
-"""Counters of what is taken from a window: in Redis for all processes, or in this one."""
+"""Counters of a rate limit window: shared in Redis, or local to this process."""
 
 import math
 import threading
@@ -14,18 +14,18 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
-# Whatever the libraries raise when Redis is away.
+# The errors that the libraries raise when Redis is unavailable.
 REDIS_AWAY = (RedisError, ConnectionInterrupted, OSError)
-# After a failure Redis is left alone for this long, so that its time limit is not paid each call.
+# After a failure Redis is not called for this long, so that not every call waits for the timeout.
 REDIS_REST_SECONDS = 5.0
-# An outage is worth one log line in this time.
+# An outage is logged at most once in this time.
 LOG_INTERVAL_SECONDS = 60.0
-# The in-process counters are bounded, whatever names strangers make up.
+# Limits the memory of the in-process counters: callers can invent any number of keys.
 MAX_COUNTERS = 20_000
 
 
 class Outage:
-    """Remembers that Redis did not answer: it is left alone for a while and logged seldom."""
+    """A circuit breaker for Redis: after a failure Redis is not called for a short time."""
 
     def __init__(self, *, consequence: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._consequence = consequence
@@ -34,11 +34,11 @@ class Outage:
         self._logged_at = -math.inf
 
     def lasts(self) -> bool:
-        """Tell whether Redis is still being left alone."""
+        """Return whether calls of Redis are still suspended."""
         return self._clock() < self._until
 
     def begin(self, error: Exception | None) -> None:
-        """Note a failure."""
+        """Record a failure; log it at most once in ``LOG_INTERVAL_SECONDS``."""
         now = self._clock()
         self._until = now + REDIS_REST_SECONDS
         if now - self._logged_at >= LOG_INTERVAL_SECONDS:
@@ -48,29 +48,34 @@ class Outage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Allowance:
-    """What a counter gave: how many, and how many are left in the window for everybody."""
+    """The result of ``Counter.take``.
+
+    Attributes:
+        granted: How many were taken.
+        left: How many are left in the window for all processes.
+    """
 
     granted: int
     left: int
 
 
 class Counter(Protocol):
-    """Counts what is taken from a window."""
+    """A counter of what was taken from a window."""
 
     def take(self, key: str, *, need: int, want: int, limit: int, seconds: int) -> Allowance:
-        """Take up to ``want``, and nothing where even ``need`` does not fit.
+        """Take up to ``want``; take nothing if ``need`` does not fit.
 
         Args:
-            key: The caller, the limit and the window.
-            need: The least that is of use.
-            want: The most that is taken.
-            limit: How many the window holds.
-            seconds: For how long the counter must be kept.
+            key: Identifies the caller, the limit and the window.
+            need: The smallest useful amount.
+            want: The largest amount to take.
+            limit: The size of the window.
+            seconds: How long the counter must be kept.
         """
 
 
 class LocalCounter:
-    """Counts in this process."""
+    """A counter in this process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -97,7 +102,7 @@ class LocalCounter:
 
 
 class RedisCounter:
-    """Counts in Redis, for every process together, in one atomic step."""
+    """A counter in Redis for all processes; each call is one atomic script."""
 
     SCRIPT = """
     local used = tonumber(redis.call('GET', KEYS[1]) or '0')

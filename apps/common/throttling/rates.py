@@ -1,4 +1,4 @@
-"""A limit, where a caller stands in it, and how the answer says so."""
+"""A rate limit, the state of a caller under it, and the response headers that report it."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -10,26 +10,26 @@ from apps.common.rest.problems import Problem
 
 
 class Rate(Protocol):
-    """So many calls in so many seconds."""
+    """A number of calls in a window of seconds."""
 
     @property
     def calls(self) -> int:
-        """How many calls fit into one window."""
+        """The maximum number of calls in one window."""
 
     @property
     def seconds(self) -> int:
-        """The length of a window."""
+        """The length of a window in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RateState:
-    """Where a caller stands in the present window.
+    """The state of a caller in the current window.
 
     Attributes:
         policy: The name of the limit.
-        calls: How many the window allows.
-        seconds: How long the window is.
-        remaining: How many are left.
+        calls: The maximum number of calls in the window.
+        seconds: The length of the window in seconds.
+        remaining: How many calls are left.
         reset: Seconds until the window ends, at least 1.
     """
 
@@ -40,35 +40,36 @@ class RateState:
     reset: int
 
     def headers(self) -> dict[str, str]:
-        """Return the fields of draft-ietf-httpapi-ratelimit-headers."""
+        """Return the headers of draft-ietf-httpapi-ratelimit-headers."""
         return {
             "RateLimit-Policy": f'"{self.policy}";q={self.calls};w={self.seconds}',
             "RateLimit": f'"{self.policy}";r={self.remaining};t={self.reset}',
         }
 
     def refusal(self, detail: str) -> Problem:
-        """Make the 429 that says when to come back (``Retry-After`` in seconds)."""
+        """Return a 429 problem with ``Retry-After`` in seconds."""
         headers = {"Retry-After": str(self.reset), **self.headers()}
         return Problem(429, detail, headers=headers)
 
 
 class RateLimitHeaders:
-    """Mixin for views: whatever the answer is, it carries the limit that was counted.
+    """Mixin for views: add the rate limit headers to every response, including errors.
 
-    Subclasses call ``self.limited(state)`` with each state; the one nearest its end is shown.
+    Subclasses call ``self.limited(state)`` with each state; the one with the fewest remaining calls
+    is shown.
     """
 
     rate_state: RateState | None = None
 
     def limited(self, state: RateState) -> None:
-        """Remember a limit that this call was counted against."""
+        """Record the state of a limit that counted this call."""
         if self.rate_state is None or state.remaining < self.rate_state.remaining:
             self.rate_state = state
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
-        """Put the headers on the answer, except where a refusal brought its own."""
+        """Add the headers to the response, unless a refusal has already set them."""
         parent = cast("Any", super())
         final: Response = parent.finalize_response(request, response, *args, **kwargs)
         if "RateLimit" not in final:
@@ -77,5 +78,5 @@ class RateLimitHeaders:
         return final
 
     def limit_headers(self) -> dict[str, str]:
-        """Return the headers that say where the caller stands; none where nothing was counted."""
+        """Return the rate limit headers; empty if no limit counted this call."""
         return {} if self.rate_state is None else self.rate_state.headers()

@@ -1,1 +1,1 @@
-"""The HTTP interface of templates."""
+"""The HTTP API of templates."""

@@ -1,4 +1,4 @@
-"""Templates, versions and previews as the answers show them."""
+"""Response bodies for templates, versions and previews."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from apps.templates.rendering import EmailContent, Preview
 
 
 def content_answer(version: TemplateVersion, channel: str) -> dict[str, Any]:
-    """Show the fields as they were written; MJML stays MJML."""
+    """Return the content fields as the author wrote them; MJML is not compiled."""
     content = version.content
     if channel == Channel.EMAIL:
         return {
@@ -26,7 +26,7 @@ def content_answer(version: TemplateVersion, channel: str) -> dict[str, Any]:
 
 
 def version_answer(version: TemplateVersion, channel: str) -> dict[str, Any]:
-    """Show one version."""
+    """Return the representation of one version."""
     return {
         "id": version.pk,
         "version": version.number,
@@ -42,7 +42,10 @@ def version_answer(version: TemplateVersion, channel: str) -> dict[str, Any]:
 def template_answer(
     template: Template, version: TemplateVersion, languages: Iterable[str]
 ) -> dict[str, Any]:
-    """Show a template with one of its versions; ``id`` and times are the template's."""
+    """Return the representation of a template with one of its versions.
+
+    ``id`` and the times are those of the template.
+    """
     return {
         "id": template.pk,
         "code": template.code,
@@ -65,7 +68,7 @@ def template_answer(
 
 
 def preview_answer(code: str, preview: Preview) -> dict[str, Any]:
-    """Show what would be sent."""
+    """Return the representation of a preview."""
     content = preview.content
     shown: dict[str, Any]
     if isinstance(content, EmailContent):

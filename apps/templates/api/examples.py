@@ -1,4 +1,4 @@
-"""The bodies that the OpenAPI document and the browsable API show."""
+"""Example bodies for the OpenAPI document and the browsable API."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ PREVIEW: dict[str, Any] = {
     "variables": {"name": "Ada", "link": "https://example.com/confirm"},
     "language": "en",
 }
-# The first version of a template, as it is shown wherever versions are.
+# The first version of a template, as responses with versions show it.
 VERSION: dict[str, Any] = {
     "id": "0198f0c1-11aa-7c3e-8f20-5a4e6b7c8d90",
     "version": 1,

@@ -1,4 +1,4 @@
-"""Query parameters, validated like bodies."""
+"""Query parameters of the template endpoints, validated like bodies."""
 
 import re
 
@@ -11,7 +11,7 @@ from apps.templates.models import CATEGORY_MAX_LENGTH, Channel
 
 
 def language_asked(request: Request) -> str | None:
-    """Read ``?language=`` in its canonical spelling.
+    """Read ``?language=`` as a canonical language tag.
 
     Raises:
         Problem: 400 when it is not a language tag.
@@ -29,7 +29,7 @@ def version_asked(request: Request) -> int | None:
     """Read ``?version=``.
 
     Raises:
-        Problem: 400 when it is not the number of any version.
+        Problem: 400 when it is not a valid version number.
     """
     given = request.query_params.get("version")
     if given is None:

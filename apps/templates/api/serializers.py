@@ -1,4 +1,4 @@
-"""Parse requests about templates and print their answers."""
+"""Serializers for the requests and responses of the template endpoints."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,15 +16,15 @@ from apps.templates.models import (
 )
 
 CATEGORY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z"
-# In the order in which the answer shows them.
+# In the order of the response.
 CONTENT_FIELDS = ("subject", "title", "body", "html", "image", "link", "data")
 
 
 class LanguageField(StrictCharField):
-    """A language tag, kept in its canonical spelling."""
+    """A language tag, stored in its canonical spelling."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Spell the tag canonically.
+        """Return the canonical tag.
 
         Raises:
             ValidationError: The text is not a language tag.
@@ -36,17 +36,17 @@ class LanguageField(StrictCharField):
 
 
 class ChoiceField(serializers.ChoiceField):
-    """One of a few words, given as a string."""
+    """One of several fixed values, given as a string."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Refuse what is not a string, such as a number or a list."""
+        """Return the value; refuse other types, such as a number or a list."""
         if not isinstance(data, str):
             self.fail("invalid_choice", input=data)
         return str(super().to_internal_value(data))
 
 
 class SourceField(StrictCharField):
-    """A Liquid source: blank space at its ends belongs to it. Its rules are the channel's."""
+    """A Liquid source. Its outer white space is kept. The rules depend on the channel."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -55,13 +55,13 @@ class SourceField(StrictCharField):
 
 
 class DataField(serializers.DictField):
-    """String to Liquid source."""
+    """An object that maps strings to Liquid sources."""
 
     child = SourceField()
 
 
 class ContentSerializer(StrictSerializer):
-    """The content fields of both channels; which of them belong is checked with the channel."""
+    """The content fields of both channels; which ones are allowed is checked with the channel."""
 
     subject = SourceField(help_text="E-mail: one line.")
     title = SourceField(help_text="Push: one line.")
@@ -69,7 +69,7 @@ class ContentSerializer(StrictSerializer):
     html = SourceField(help_text="E-mail: HTML or MJML. Values are escaped.")
     image = SourceField(help_text="Push: an http(s) address.")
     link = SourceField(help_text="Push: an http(s) address that a tap opens.")
-    data = DataField(  # type: ignore[assignment] # The metaclass moves fields out of the class.
+    data = DataField(  # type: ignore[assignment] # The metaclass removes fields from the class.
         required=False, allow_null=True, help_text="Push: further strings."
     )
 
@@ -84,17 +84,17 @@ def _category(**kwargs: Any) -> serializers.RegexField:
 
 
 class CategoryField(serializers.RegexField):
-    """A word that users opt out of."""
+    """A category name that users can opt out of."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Refuse what is not a string."""
+        """Return the text; refuse other types."""
         if not isinstance(data, str):
             raise serializers.ValidationError("Expected a string.", code="not_a_string")
         return str(super().to_internal_value(data))
 
 
 class CodeField(CategoryField):
-    """A code that fits into a path."""
+    """A template code that can be used in a URL path."""
 
 
 class NewTemplateSerializer(ContentSerializer):
@@ -132,14 +132,14 @@ class PublishSerializer(StrictSerializer):
 
 
 class PreviewSerializer(StrictSerializer):
-    """The body of ``POST …/preview``, without whom it is for."""
+    """The body of ``POST …/preview``, without a recipient."""
 
     variables = serializers.DictField(default=dict)
     language = LanguageField(required=False, allow_null=True)
 
 
 class VersionAnswer(serializers.Serializer[Any]):
-    """One version as it is shown, in the list of versions."""
+    """One version, in the list of versions."""
 
     id = serializers.UUIDField()
     version = serializers.IntegerField()
@@ -176,7 +176,7 @@ class TemplateAnswer(VersionAnswer):
 
 
 class PreviewAnswer(serializers.Serializer[Any]):
-    """What would be sent."""
+    """The content that would be sent."""
 
     template_code = serializers.CharField()
     notification_type = serializers.ChoiceField(choices=Channel.choices)

@@ -1,4 +1,4 @@
-"""The paths of templates, below ``/api/v1/``."""
+"""Routes of the template endpoints, below ``/api/v1/``."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The endpoints of templates: list, create, read, write a version, publish; a preview to extend."""
+"""The endpoints of templates: list, create, read, write a version, publish, and a preview base."""
 
 from typing import Any, ClassVar
 
@@ -54,15 +54,15 @@ LANGUAGE_PARAMETER = OpenApiParameter("language", str, description="A language t
 
 
 def author_of(caller: Caller) -> str:
-    """Name who writes: the client of a key, or ``staff:<user id>``."""
+    """Return the name of the author: the client of an API key, or ``staff:<user id>``."""
     return caller.client or f"user:{caller.user_id}"
 
 
 def template_or_404(code: str) -> Template:
-    """Find a template.
+    """Return a template.
 
     Raises:
-        Problem: 404.
+        Problem: 404 if there is no such template.
     """
     template = Template.objects.filter(code=code).first()
     if template is None:
@@ -71,12 +71,12 @@ def template_or_404(code: str) -> Template:
 
 
 class TemplateListView(AccessTable, APIView):
-    """All templates, and making one."""
+    """List and create templates."""
 
     access: ClassVar = {"GET": READ, "POST": CREATE}
     examples: ClassVar = {"POST": NEW_TEMPLATE}
     problems: ClassVar = {"POST": (409,)}
-    pagination_class = NewestFirst  # Read by the OpenAPI document.
+    pagination_class = NewestFirst  # drf-spectacular reads it for the OpenAPI document.
 
     @extend_schema(
         operation_id="templates_list",
@@ -90,7 +90,10 @@ class TemplateListView(AccessTable, APIView):
         examples=[OpenApiExample("A template", TEMPLATE, response_only=True)],
     )
     def get(self, request: Request) -> Response:
-        """Answer a page, newest first, each with the published version of its default."""
+        """Return a page of templates, newest first, in their default languages.
+
+        Each template has the published version of that language.
+        """
         rows = Template.objects.all()
         if channel := channel_asked(request):
             rows = rows.filter(channel=channel)
@@ -114,7 +117,7 @@ class TemplateListView(AccessTable, APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Make version 1 of a language and publish it."""
+        """Create a template with version 1 of a language and publish it."""
         body = NewTemplateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data
@@ -155,9 +158,9 @@ class TemplateView(AccessTable, APIView):
         examples=[OpenApiExample("A template", TEMPLATE, response_only=True)],
     )
     def get(self, request: Request, template_code: str) -> Response:
-        """Answer the template with the version that was asked for.
+        """Return the template with the requested version.
 
-        Without ``version`` a language falls back as for sending; with it, it is taken exactly.
+        Without ``version`` a language falls back as for sending; with it, it must match exactly.
         """
         language, number = language_asked(request), version_asked(request)
         template = template_or_404(template_code)
@@ -179,7 +182,7 @@ class TemplateView(AccessTable, APIView):
         ],
     )
     def put(self, request: Request, template_code: str) -> Response:
-        """Make the next version of a language; earlier ones stay and can be published again."""
+        """Create the next version of a language; earlier ones stay and can be published again."""
         template = template_or_404(template_code)
         body = NewVersionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -202,10 +205,10 @@ class TemplateView(AccessTable, APIView):
 
 
 class VersionListView(AccessTable, APIView):
-    """The history of a template."""
+    """The versions of a template."""
 
     access: ClassVar = {"GET": READ}
-    pagination_class = NewestFirst  # As above.
+    pagination_class = NewestFirst  # See above.
 
     @extend_schema(
         operation_id="templates_versions_list",
@@ -218,7 +221,7 @@ class VersionListView(AccessTable, APIView):
         examples=[OpenApiExample("A version", VERSION, response_only=True)],
     )
     def get(self, request: Request, template_code: str) -> Response:
-        """Answer a page, newest first."""
+        """Return a page of versions, newest first."""
         language = language_asked(request)
         template = template_or_404(template_code)
         rows: QuerySet[TemplateVersion] = template.versions.all()
@@ -232,7 +235,7 @@ class VersionListView(AccessTable, APIView):
 
 
 class PublishView(AccessTable, APIView):
-    """Rolling back and forward."""
+    """Publish a version, to roll back or forward."""
 
     access: ClassVar = {"POST": CHANGE}
     examples: ClassVar = {"POST": PUBLISH}
@@ -249,7 +252,7 @@ class PublishView(AccessTable, APIView):
         ],
     )
     def post(self, request: Request, template_code: str, number: int) -> Response:
-        """Send this version from now on; repeating it changes nothing."""
+        """Publish this version, so that it is sent from now on. Idempotent."""
         body = PublishSerializer(data=request.data or {})
         body.is_valid(raise_exception=True)
         version = versions.publish(
@@ -261,10 +264,10 @@ class PublishView(AccessTable, APIView):
 
 
 class PreviewView(AccessTable, APIView):
-    """What would be sent, for nobody in particular.
+    """Preview the content that would be sent, without a specific recipient.
 
-    Subclasses register the path, may name a ``serializer_class`` with more fields and may
-    override ``locale_for``; they need not touch ``post``.
+    Subclasses are registered in the URLs. They can set a ``serializer_class`` with more fields and
+    can override ``locale_for``; they need not override ``post``.
     """
 
     access: ClassVar = {"POST": READ}
@@ -273,7 +276,7 @@ class PreviewView(AccessTable, APIView):
     serializer_class: type[PreviewSerializer] = PreviewSerializer
 
     def locale_for(self, request: Request, given: dict[str, Any]) -> str | None:
-        """Return the recipient's locale; there is none here."""
+        """Return the recipient's locale; None here, because there is no recipient."""
         return None
 
     @extend_schema(
@@ -288,7 +291,7 @@ class PreviewView(AccessTable, APIView):
         ],
     )
     def post(self, request: Request, template_code: str) -> Response:
-        """Render with the code that sends, and say what is missing and what is unused."""
+        """Render with the same code as sending; report missing and unused variables."""
         body = self.serializer_class(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data

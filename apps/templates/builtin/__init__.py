@@ -1,1 +1,1 @@
-"""What the system itself says in mails about accounts: texts in the code, for nobody to edit."""
+"""The built-in texts of mails about accounts. They are part of the code and cannot be edited."""

@@ -1,4 +1,4 @@
-"""Reads the texts, chooses the language, and renders. A language is one file beside this module."""
+"""Read the built-in texts, choose a language and render. Each language is one TOML file here."""
 
 import tomllib
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from apps.templates.models import Channel
 FOLDER = Path(__file__).parent
 LANGUAGES = frozenset(file.stem for file in FOLDER.glob("*.toml"))
 DEFAULT_LANGUAGE = "en"
-# No stored template is made with such a code, so that lists, filters and counts tell the two apart.
-# What a mail says depends on it in no way: rendering never looks a code of ours up.
+# Stored templates cannot have such a code, so that lists, filters and counts can distinguish them
+# from built-in texts. Rendering a built-in text never looks up its code in the database.
 CODE_PREFIX = "system:"
 RESERVED = f"Codes that begin with {CODE_PREFIX} belong to the system itself."
-# What each mail is filled with. A confirmation names nobody: a stranger may have typed the name, as
-# words to the owner of an address that is not theirs.
+# The variables of each mail. A confirmation has no name: somebody could enter a message as the name
+# and somebody else's address, and so send the message to that address.
 VARIABLES: Mapping[str, frozenset[str]] = {
     "reset-password": frozenset({"name", "link", "until"}),
     "confirm-email": frozenset({"link", "until"}),
@@ -28,17 +28,17 @@ VARIABLES: Mapping[str, frozenset[str]] = {
 
 
 def code_of(mail: str) -> str:
-    """Return the template code that a notification with this text carries."""
+    """Return the template code of notifications with this text."""
     return f"{CODE_PREFIX}{mail}"
 
 
 def is_reserved(code: str) -> bool:
-    """Tell whether no stored template may be made with this code."""
+    """Return whether a code is reserved for built-in texts."""
     return code.lower().startswith(CODE_PREFIX)
 
 
 def language_for(locale: str) -> str:
-    """Choose the language for a recipient's locale: itself, its shorter forms, then English."""
+    """Return the language for a locale: the locale itself, its shorter forms, then English."""
     return next((tag for tag in fallbacks(locale) if tag in LANGUAGES), DEFAULT_LANGUAGE)
 
 
@@ -46,9 +46,9 @@ def render(code: str, *, language: str, variables: Mapping[str, Any]) -> EmailCo
     """Render a mail.
 
     Args:
-        code: As ``code_of`` makes it. Only the files here are looked at, never a stored template.
-        language: One that ``language_for`` chose.
-        variables: Those that ``VARIABLES`` names.
+        code: The result of ``code_of``. Only the files here are used, never a stored template.
+        language: The result of ``language_for``.
+        variables: The variables that ``VARIABLES`` lists.
 
     Raises:
         RenderError: There is no such text, or a variable is missing.
@@ -74,7 +74,7 @@ def _parsed(mail: str, language: str) -> ParsedContent:
         {
             "subject": pieces["subject"],
             "body": _layout("layout.txt").substitute(pieces),
-            # No piece has a character that HTML would want escaped; a test holds them to it.
+            # No piece has a character that needs escaping in HTML; a test checks this.
             "html": _layout("layout.html").substitute(
                 pieces, language=language, direction=direction
             ),

@@ -1,1 +1,1 @@
-"""Liquid in a sandbox: parsing with places, static reading, bounded rendering. Knows no model."""
+"""A Liquid sandbox: parsing with HTML contexts, static analysis, bounded rendering. No models."""

@@ -1,4 +1,4 @@
-"""Whether a value of an attribute is harmless: the schemes that mails may link to."""
+"""Check attribute values: mails may link to URLs of allowed schemes only."""
 
 import html
 import re
@@ -10,9 +10,9 @@ from django.conf import settings
 from apps.templates.engine.places import ValueKind
 
 SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
-# Browsers drop these from an address before they read its scheme (WHATWG URL, section 4.4).
+# Browsers remove these from a URL before they parse its scheme (WHATWG URL, section 4.4).
 IGNORED_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f]+")
-# An entity that the next character may still change.
+# A character reference at the end that the next character may still change.
 OPEN_ENTITY = re.compile(r"&[#\w]*\Z")
 BETWEEN_ADDRESSES = re.compile(r"[\s,]+")
 # WHATWG HTML, "shared declarative refresh steps".
@@ -30,26 +30,26 @@ CSS_SCRIPT = re.compile(
 
 
 def schemes() -> Collection[str]:
-    """Return the schemes that are allowed, in small letters."""
+    """Return the allowed schemes, in lower case."""
     allowed: Collection[str] = settings.LINK_SCHEMES
     return allowed
 
 
 def is_good(address: str) -> bool:
-    """Tell whether an address has an allowed scheme or none."""
+    """Return whether a URL has an allowed scheme or no scheme."""
     scheme = SCHEME.match(IGNORED_IN_ADDRESS.sub("", address))
     return scheme is None or scheme[1].lower() in schemes()
 
 
 def decides(kind: ValueKind, said: str) -> bool | None:
-    """Tell whether the beginning of a value decides that it is good, or bad, whatever follows.
+    """Return whether a value is good or bad if its beginning is enough to decide this.
 
     Args:
-        kind: What the value is taken for.
-        said: Its literal beginning, as it is written in HTML.
+        kind: How clients interpret the value.
+        said: The literal beginning of the value, as written in HTML.
 
     Returns:
-        None where it decides nothing.
+        True for a good and False for a bad value, whatever follows; None if it is undecided.
     """
     if kind is ValueKind.PLAIN:
         return True
@@ -62,7 +62,7 @@ def decides(kind: ValueKind, said: str) -> bool | None:
 
 
 def is_plainly_good(written: str) -> bool:
-    """Tell whether a value is what most are, an https address without spaces, in a microsecond."""
+    """Return whether a value is an https URL without spaces, as most are; takes a microsecond."""
     return (
         written.startswith("https://")
         and IGNORED_IN_ADDRESS.search(written) is None
@@ -71,10 +71,10 @@ def is_plainly_good(written: str) -> bool:
 
 
 def is_harmless(kind: ValueKind, written: str) -> bool:
-    """Tell whether a whole value is harmless, as it is written in HTML.
+    """Return whether a whole value, as written in HTML, is harmless.
 
-    That it may hold a variable at all is judged when the template is saved; a script is never
-    harmless with one.
+    Whether the value may contain a variable is checked when the template is saved. A script with a
+    variable is never harmless.
     """
     said = html.unescape(written) if "&" in written else written
     return _JUDGES[kind](said)

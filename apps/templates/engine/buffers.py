@@ -1,4 +1,4 @@
-"""What a rendering writes to: charged to the meter of its message."""
+"""Output buffers for rendering, which charge the meter of the message."""
 
 import re
 
@@ -7,10 +7,10 @@ from apps.templates.engine.limits import Meter
 
 
 class Buffer:
-    """Collects output and charges it to the message's meter.
+    """Collect output and charge it to the meter of the message.
 
     Attributes:
-        meter: The message's.
+        meter: The meter of the message.
     """
 
     __slots__ = ("_parts", "meter")
@@ -20,7 +20,7 @@ class Buffer:
         self._parts: list[str] = []
 
     def write(self, text: str) -> int:
-        """Take a piece of output and return its length.
+        """Add a piece of output and return its length.
 
         Raises:
             ResourceLimitError: The message has become too long.
@@ -31,27 +31,27 @@ class Buffer:
         return length
 
     def take(self, text: str) -> int:
-        """Take what another buffer of the same message has been charged for."""
+        """Add output that another buffer of the same message has already been charged for."""
         self._parts.append(text)
         return len(text)
 
     def getvalue(self) -> str:
-        """Return all that was written."""
+        """Return the whole output."""
         return "".join(self._parts)
 
 
 class ValueBuffer(Buffer):
-    """Collects one value, and knows what of it the author wrote."""
+    """Collect one attribute value; distinguish outputs from literal text of the author."""
 
     __slots__ = ("_outputs",)
 
     def __init__(self, meter: Meter) -> None:
         super().__init__(meter)
-        # The places of the parts that are outputs.
+        # The indexes of the parts that are outputs.
         self._outputs: list[int] = []
 
     def write(self, text: str) -> int:
-        """Take an output.
+        """Add an output.
 
         Raises:
             ResourceLimitError: The message has become too long.
@@ -60,12 +60,12 @@ class ValueBuffer(Buffer):
         return super().write(text)
 
     def take(self, text: str) -> int:
-        """Take an output that has been charged for."""
+        """Add an output that has already been charged."""
         self._outputs.append(len(self._parts))
         return super().take(text)
 
     def write_literal(self, text: str) -> int:
-        """Take a text of the author.
+        """Add literal text of the author.
 
         Raises:
             ResourceLimitError: The message has become too long.
@@ -73,7 +73,7 @@ class ValueBuffer(Buffer):
         return super().write(text)
 
     def begins_with_something(self) -> bool:
-        """Tell whether an output printed something before the first text of the author."""
+        """Return whether the value begins with a non-empty output, before any literal text."""
         for place, part in enumerate(self._parts):
             if place not in self._outputs:
                 return False
@@ -82,21 +82,21 @@ class ValueBuffer(Buffer):
         return False
 
     def has_spaces(self) -> bool:
-        """Tell whether an output holds white space or control characters."""
+        """Return whether an output contains white space or control characters."""
         return any(IGNORED_IN_ADDRESS.search(self._parts[place]) for place in self._outputs)
 
     def replace_outputs(self, first: str) -> None:
-        """Put a text in the place of the first output, and nothing in that of the others."""
+        """Replace the first output by a text, and the other outputs by empty text."""
         for place in self._outputs:
             self._parts[place], first = first, ""
 
     def change_outputs(self, pattern: re.Pattern[str], put: str) -> None:
-        """Replace in all outputs."""
+        """Replace a pattern in all outputs."""
         for place in self._outputs:
             self._change(place, pattern.sub(put, self._parts[place]))
 
     def strip(self) -> None:
-        """Take white space away from both ends of the value, as far as outputs wrote it."""
+        """Remove white space at both ends of the value, if it comes from outputs."""
         for place in range(len(self._parts)):
             if place not in self._outputs or not self._strip_start(place):
                 break
@@ -112,6 +112,6 @@ class ValueBuffer(Buffer):
         return not self._parts[place]
 
     def _change(self, place: int, text: str) -> None:
-        """Put another text in the place of an output, and charge what it is longer."""
+        """Replace the text of an output, and charge the additional length."""
         self.meter.write(max(0, len(text) - len(self._parts[place])))
         self._parts[place] = text

@@ -1,4 +1,4 @@
-"""How much work a parsed template can do at most, loops apart: they pay when they begin."""
+"""The maximum work of a parsed template, without loops, which are charged when they begin."""
 
 from collections.abc import Iterable
 
@@ -16,12 +16,12 @@ COST_OF_A_ROUND = 3
 COST_OF_A_LOOP = 12
 COST_OF_A_NODE = 1
 COST_OF_A_FILTER = 3
-# Plain text costs little more than its copying.
+# Plain text costs little more than copying it.
 TEXT_PER_UNIT = 256
 
 
 def cost_of_expression(expression: Expression) -> int:
-    """Count the parts of an expression."""
+    """Return the units of work of an expression: its parts and its filters."""
     cost = 1 + sum(map(cost_of_expression, expression.children()))
     if isinstance(expression, FilteredExpression) and expression.filters:
         cost += COST_OF_A_FILTER * len(expression.filters)
@@ -29,12 +29,12 @@ def cost_of_expression(expression: Expression) -> int:
 
 
 def cost_of_all(nodes: Iterable[Node]) -> int:
-    """Add the costs of nodes that are all rendered."""
+    """Return the total cost of nodes that are all rendered."""
     return sum(map(cost_of, nodes))
 
 
 def cost_of(node: Node) -> int:
-    """Return the units of work that one rendering of a node takes at most."""
+    """Return the maximum units of work of rendering a node once."""
     cost = COST_OF_A_NODE + sum(map(cost_of_expression, node.expressions()))
     match node:
         case ContentNode():
@@ -49,7 +49,7 @@ def cost_of(node: Node) -> int:
         case CaseNode():
             cost += cost_of_all(node.blocks)
         case MultiExpressionBlockNode():
-            # The library renders the block once for each of its values that matches.
+            # The library renders the block once for each matching value.
             cost += cost_of(node.block) * max(1, len(node.expression.expressions))
         case ForNode():
             cost += COST_OF_A_LOOP + (cost_of(node.default) if node.default else 0)

@@ -1,4 +1,4 @@
-"""The ``date`` filter: ISO 8601 in, a bounded choice of formats out, UTC where none is said."""
+"""The ``date`` filter: reads ISO 8601, writes a limited set of formats; the default is UTC."""
 
 import re
 from datetime import UTC, date, datetime, time
@@ -6,16 +6,16 @@ from datetime import UTC, date, datetime, time
 from liquid.exceptions import FilterArgumentError
 
 FORMAT_LENGTH_LIMIT = 100
-# strftime also takes widths, and would write as many characters as a template asks for.
+# strftime also supports widths, so a template could request any number of characters.
 DIRECTIVE = re.compile(r"%(-?)(.?)", re.DOTALL)
 PADDED = frozenset("YymdHIMSjBbAapZzFTRDuU%e")
 UNPADDED = frozenset("mdHIMSjyel")
-# The words that stand for the time of sending.
+# Words for the time of sending.
 NOW = frozenset({"now", "today"})
 
 
 def read(value: object) -> datetime | None:
-    """Read an ISO 8601 text, Unix seconds, or ``now``; None for anything else."""
+    """Parse an ISO 8601 text, Unix seconds, ``now`` or ``today``; None for anything else."""
     if isinstance(value, bool):
         return None
     try:
@@ -42,7 +42,7 @@ def _directive(moment: datetime, match: re.Match[str]) -> str:
 
 
 def date_(value: object, form: object = "%Y-%m-%d") -> object:
-    """Write a date in a ``strftime`` format; what is not a date is returned as it is.
+    """Format a date with a ``strftime`` format; a value that is not a date is returned unchanged.
 
     Raises:
         FilterArgumentError: The format is too long or has an unknown directive.

@@ -1,4 +1,4 @@
-"""The filters that templates may use, each bounded in what it takes and in what it makes."""
+"""The filters for templates, with limits on their inputs and results."""
 
 import inspect
 import re
@@ -21,9 +21,9 @@ from apps.templates.engine.limits import (
     weigh,
 )
 
-# Reading and writing a date takes some forty times as long as looking up a variable.
+# Parsing and formatting a date takes about 40 times as long as looking up a variable.
 COST_OF_A_DATE = 40
-# Stops at the next "<", so that a row of them is not searched again and again.
+# Stops at the next "<", so that a sequence of "<" does not cause quadratic time.
 HTML_TAG = re.compile(r"<[^<>]*>")
 
 
@@ -40,14 +40,22 @@ def _refuse_long(length: int) -> None:
 
 
 def replace(value: Any, sought: Any, put: Any = "") -> str:
-    """Replace every occurrence; the result's length is known before it is made."""
+    """Replace all occurrences; check the length of the result before it is created.
+
+    Raises:
+        ResourceLimitError: The result could be longer than ``VALUE_LIMIT``.
+    """
     text, sought, put = _text(value), _text(sought), _text(put)
     _refuse_long(len(text) + text.count(sought) * len(put))
     return text.replace(sought, put)
 
 
 def split(value: Any, separator: Any = " ") -> list[str]:
-    """Split into at most ``LIST_LIMIT`` pieces."""
+    """Split into at most ``LIST_LIMIT`` pieces.
+
+    Raises:
+        ResourceLimitError: There are more pieces.
+    """
     text, separator = _text(value), _text(separator)
     pieces = text.count(separator) if separator else len(text)
     if pieces >= LIST_LIMIT:
@@ -61,7 +69,11 @@ def split(value: Any, separator: Any = " ") -> list[str]:
 
 
 def join(value: Any, separator: Any = " ", *, environment: Any) -> str:
-    """Join a list; the result's length is known before it is made."""
+    """Join a list; check the length of the result before it is created.
+
+    Raises:
+        ResourceLimitError: The result could be longer than ``VALUE_LIMIT``.
+    """
     items = flatten(value) if isinstance(value, list | tuple) else [value]
     texts = [_text(item) for item in items]
     _refuse_long(sum(map(len, texts)) + len(_text(separator)) * len(texts))
@@ -72,7 +84,7 @@ def join(value: Any, separator: Any = " ", *, environment: Any) -> str:
 
 
 def uniq(value: Any) -> list[Any]:
-    """Drop repeated items, in one pass."""
+    """Remove duplicate items, in one pass."""
     items = flatten(value) if isinstance(value, list | tuple) else [value]
     first: dict[Any, Any] = {}
     for item in items:
@@ -81,11 +93,11 @@ def uniq(value: Any) -> list[Any]:
 
 
 def strip_html(value: Any) -> str:
-    """Take tags out of a text. This tidies; it is the escaping that makes a text harmless."""
+    """Remove HTML tags from a text, for readability. Escaping, not this, makes a text safe."""
     text = _text(value)
     stripped = HTML_TAG.sub("", text)
     if isinstance(text, Markup):
-        # Whatever the variables brought is escaped in it, so all tags were the author's own.
+        # Values of variables are escaped in it, so the author wrote all the tags.
         return Markup(stripped)  # noqa: S704
     return stripped
 
@@ -102,7 +114,7 @@ def _check(value: Any) -> None:
 
 
 def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Charge a filter for what it reads and makes, and hold all of it within the limits."""
+    """Wrap a filter: charge the work for its inputs and its result, and check their limits."""
     wants_environment = getattr(function, "with_environment", False) or function is join
     own_cost = COST_OF_A_DATE if function is date_ else 0
 
@@ -119,19 +131,19 @@ def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             made = function(value, *args, **kwargs)
         except (ValueError, OverflowError, ArithmeticError, LookupError) as error:
-            # Python's own words may quote the value, which may be personal.
+            # Python's message may contain the value, which may be personal data.
             message = f"a filter does not fit its value ({type(error).__name__})"
             raise FilterArgumentError(message, token=None) from error
         _check(made)
         context.meter.charge(weigh(made) // CHARACTERS_PER_UNIT)
         return made
 
-    call.with_environment = False  # type: ignore[attr-defined] # Copied by wraps; we pass it.
+    call.with_environment = False  # type: ignore[attr-defined] # wraps copies it; we pass it here.
     return with_context(call)
 
 
 def takes(name: str, positional: int, keywords: frozenset[str]) -> bool:
-    """Tell whether a filter can be called with so many arguments."""
+    """Return whether a filter accepts this number of arguments and these keywords."""
     signature = SIGNATURES[name]
     try:
         signature.bind(None, *[None] * positional, **dict.fromkeys(keywords))

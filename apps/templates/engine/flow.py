@@ -1,4 +1,4 @@
-"""Where in HTML one may be after each node of a template, by all ways through its branches."""
+"""Static analysis: the possible HTML contexts after each node, along all paths of a template."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -27,19 +27,19 @@ NOWHERE: Places = frozenset()
 
 @dataclass(slots=True)
 class Leaving:
-    """Where one may be when a loop is left, or its round, by a tag for that."""
+    """The possible contexts at the ``break`` and ``continue`` tags of a loop."""
 
     broken: set[Place] = field(default_factory=set)
     continued: set[Place] = field(default_factory=set)
 
 
 class Flow:
-    """Where one may be after a node, without changing any."""
+    """Computes the possible contexts after a node. It does not change nodes."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, Places], tuple[Places, Leaving]] = {}
         self._followed: dict[tuple[str, Place], tuple[Places, Events]] = {}
-        # Known by their ids, which stay theirs while they are kept.
+        # Cache keys contain the ids of these nodes; the references keep the ids valid.
         self._kept: list[Node] = []
         self._kinds: tuple[tuple[Any, Callable[[Any, Places, Leaving], Places]], ...] = (
             (ContentNode, self._text),
@@ -53,7 +53,11 @@ class Flow:
         )
 
     def through(self, node: ContentNode, places: Places) -> list[tuple[Places, Events]]:
-        """Go on with a text from each place."""
+        """Tokenize a text from each context.
+
+        Returns:
+            For each context, the contexts at the end of the text and the events in it.
+        """
         found: list[tuple[Places, Events]] = []
         for place in places:
             key = (node.text, place)
@@ -63,7 +67,7 @@ class Flow:
         return found
 
     def after(self, found: Node, places: Places, leaving: Leaving) -> Places:
-        """Return where one may be after a node."""
+        """Return the possible contexts after a node."""
         node = as_text(found)
         if not places:
             return places
@@ -90,13 +94,13 @@ class Flow:
         return NOWHERE
 
     def _case(self, node: CaseNode, places: Places, leaving: Leaving) -> Places:
-        # More than one branch may be rendered, and one more than once.
+        # Several branches may be rendered, and a branch may be rendered several times.
         for branch in node.blocks:
             places = self.repeated(block_of(branch), places, leaving)
         return places
 
     def repeated(self, block: BlockNode, places: Places, leaving: Leaving) -> Places:
-        """Return where one may be before each of any number of rounds, and after the last."""
+        """Return the contexts before and after any number of rounds (a fixed point)."""
         while True:
             round_ = Leaving()
             after = self._block(block, places, round_)
@@ -110,7 +114,7 @@ class Flow:
     def _loop(self, node: ForNode, places: Places, leaving: Leaving) -> Places:
         inner = Leaving()
         after = self.repeated(node.block, places, inner)
-        # A loop over nothing prints what its ``else`` says.
+        # A loop over an empty list renders its ``else`` block.
         empty = self._block(node.default, places, leaving) if node.default else places
         return merged(after | inner.broken | empty)
 
@@ -137,9 +141,12 @@ class Flow:
 
 
 def merged(places: Iterable[Place]) -> frozenset[Place]:
-    """Join ways that differ only in what was said; of too many nothing is known any more."""
+    """Merge contexts that differ only in the text of the value so far.
+
+    If there are more than ``PLACES_LIMIT`` contexts, return only the unknown context ``LOST``.
+    """
     places = frozenset(places)
-    if len(places) < 2:  # noqa: PLR2004 - one is like nothing else.
+    if len(places) < 2:  # noqa: PLR2004 - a single one needs no merge.
         return places
     values: dict[Place, list[Place]] = {}
     others: set[Place] = set()
@@ -156,7 +163,7 @@ def merged(places: Iterable[Place]) -> frozenset[Place]:
 
 
 def as_text(node: Node) -> Node:
-    """Return the text of an output that is nothing but a text of the author's."""
+    """Convert an output of a literal string without filters to a text node."""
     expression = node.expression if isinstance(node, OutputNode) else None
     if not isinstance(expression, FilteredExpression) or expression.filters:
         return node
@@ -166,28 +173,28 @@ def as_text(node: Node) -> Node:
 
 
 def branches(node: Node) -> Iterable[Node]:
-    """Return what is right inside of a condition."""
-    found: Iterable[Node] = node.children(None)  # type: ignore[arg-type] # Not looked at.
+    """Return the direct branches of a condition."""
+    found: Iterable[Node] = node.children(None)  # type: ignore[arg-type] # The argument is not used.
     return list(found)
 
 
 def block_of(branch: Node) -> BlockNode:
-    """Return the nodes of a branch."""
+    """Return the block node of a branch."""
     if isinstance(branch, BlockNode):
         return branch
-    block: BlockNode = branch.block  # type: ignore[attr-defined] # Every other branch has one.
+    block: BlockNode = branch.block  # type: ignore[attr-defined] # All other branches have one.
     return block
 
 
 def _remembering(place: Place) -> Place:
-    """Keep, before an output, whether what was said decides what the value is."""
+    """Store, before an output, whether the literal text so far makes the value good."""
     if place.said is None or place.safe or not place.in_value:
         return place
     return place._replace(safe=decides(place.kind, place.said) is True)
 
 
 def decided(place: Place) -> bool | None:
-    """Tell whether what was said decides that the value is good, or bad; None if it does not."""
+    """Return True or False if the text so far makes the value good or bad; None if undecided."""
     if place.safe:
         return True
     return None if place.said is None else decides(place.kind, place.said)

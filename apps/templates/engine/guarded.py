@@ -1,4 +1,4 @@
-"""Nodes that write outputs in tags so that no variable makes a link, an attribute or a script."""
+"""Nodes for outputs in tags: a variable cannot create an unsafe link, an attribute or a script."""
 
 import re
 from typing import TextIO, cast
@@ -15,42 +15,45 @@ from apps.templates.engine.html_tokenizer import values
 from apps.templates.engine.limits import CHARACTERS_PER_UNIT
 from apps.templates.engine.places import ValueKind
 
-# What an output may be where it is part of a name.
+# Characters that are removed from an output that is part of a name.
 NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z_-]+")
-# Ends a value without quotes, and is no white space in itself.
+# A space as character reference: unlike white space, it does not end an unquoted value.
 A_SPACE = "&#32;"
-# What an address is that may not stand there: a link to nowhere.
+# Replaces a URL that is not allowed: a link without a target.
 NOWHERE = "#"
-# Judging a value that is not a plain https address takes some 8 microseconds.
+# Checking a value that is not a plain https URL takes about 8 microseconds.
 COST_OF_A_VALUE = 8
 LINKS = frozenset({ValueKind.ADDRESS, ValueKind.ADDRESSES, ValueKind.REFRESH})
 
 
 def _instead(kind: ValueKind) -> str:
-    """Return what stands for the outputs of a bad value."""
+    """Return the replacement for the outputs of a bad value."""
     return NOWHERE if kind in LINKS else ""
 
 
 class LiteralNode(ContentNode):
-    """Text of the author inside of a value."""
+    """Literal text of the author inside a value."""
 
     __slots__ = ()
 
     def render_to_output(self, _: RenderContext, buffer: TextIO) -> int:
-        """Write the text as what it is."""
+        """Write the text, marked as literal."""
         if isinstance(buffer, ValueBuffer):
             return buffer.write_literal(self.text)
         return buffer.write(self.text)
 
 
 class AddressNode(Node):
-    """The whole value of an attribute: if it is bad, a ``#`` stands for its outputs.
+    """The whole value of an attribute. If it is bad, ``#`` replaces its outputs.
 
-    Escaping does not disarm ``javascript:``. One bad value does not stop the whole message.
+    Escaping does not make ``javascript:`` harmless. One bad value does not stop the whole message.
 
     Attributes:
-        kind: What the value is taken for.
-        unquoted: Whether white space would end it, and nothing at all would be no value.
+        alone: The expression, if the value is a single output; else None.
+        kind: How clients interpret the value.
+        nodes: The nodes of the value.
+        unquoted: Whether the value has no quotes, so that white space would end it and an empty
+            text would be no value.
     """
 
     __slots__ = ("alone", "kind", "nodes", "unquoted")
@@ -59,16 +62,16 @@ class AddressNode(Node):
         super().__init__(nodes[0].token)
         self.blank = False
         self.nodes, self.kind, self.unquoted = nodes, kind, unquoted
-        # Most links are one variable, which is written by a shorter way.
+        # Most links are a single variable, which has a fast path.
         first = nodes[0]
         alone = len(nodes) == 1 and isinstance(first, OutputNode)
         self.alone = cast("OutputNode", first).expression if alone else None
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        """Write the value. What is written for the outputs is all that ever differs.
+        """Write the value. Only the text of outputs is changed, never literal text.
 
         Raises:
-            ResourceLimitError: The message has become too long, or too much work.
+            ResourceLimitError: The message has become too long or does too much work.
         """
         outer = cast("Buffer", buffer)
         value = ValueBuffer(outer.meter)
@@ -104,10 +107,10 @@ class AddressNode(Node):
 
 
 def disarmed(document: str) -> str:
-    """Replace, in a document that is ready, whole values that link where no mail may.
+    """Replace, in a rendered document, whole values that link to schemes that are not allowed.
 
-    For versions that were saved before it was refused that a text leaves a tag open: what they
-    print is known only once it is printed.
+    This is for versions that were saved before texts that leave a tag open were refused. Their
+    attribute values are known only after rendering.
     """
     pieces: list[str] = []
     begin = 0
@@ -123,7 +126,7 @@ def disarmed(document: str) -> str:
 
 
 class _Apart(Node):
-    """An output whose text is looked at by itself."""
+    """An output whose text is checked separately."""
 
     __slots__ = ("node",)
 
@@ -133,22 +136,22 @@ class _Apart(Node):
         self.node = node
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        """Write what is left of the output."""
+        """Write the harmless form of the output."""
         outer = cast("Buffer", buffer)
         apart = Buffer(outer.meter)
         self.node.render(context, cast("TextIO", apart))
         return outer.take(self.harmless(apart.getvalue()))
 
     def harmless(self, text: str) -> str:
-        """Return what may stand here."""
+        """Return the text that may be written."""
         raise NotImplementedError
 
 
 class NameNode(_Apart):
-    """An output in a tag, outside of any value: letters, digits, ``-`` and ``_`` are left.
+    """An output in a tag, outside of any value; only letters, digits, ``-`` and ``_`` are kept.
 
-    Nothing is, where it may as well be in a value. Such outputs are refused when saved; this is
-    for versions that were saved before.
+    Nothing is kept if the output could also be in a value (``silent``). Such outputs are refused
+    when a template is saved; this is for versions that were saved before that rule.
     """
 
     __slots__ = ("silent",)
@@ -158,14 +161,14 @@ class NameNode(_Apart):
         self.silent = silent
 
     def harmless(self, text: str) -> str:
-        """Return what is left."""
+        """Return the characters that are allowed in a name."""
         return "" if self.silent else NOT_IN_A_NAME.sub("", text)
 
 
 class HarmlessValueNode(_Apart):
-    """An output of a value that begins or ends elsewhere, so that it cannot be judged as a whole.
+    """An output in a value that begins or ends elsewhere, so the whole value cannot be checked.
 
-    As ``NameNode``, only for versions that were saved before.
+    Like ``NameNode``, this is only for versions that were saved before the rule.
     """
 
     __slots__ = ("kind",)
@@ -175,7 +178,7 @@ class HarmlessValueNode(_Apart):
         self.kind = kind
 
     def harmless(self, text: str) -> str:
-        """Return a link to nowhere; of a value that is no address the text without spaces."""
+        """Return ``#`` for links, the text with encoded spaces for plain values, else nothing."""
         if self.kind is ValueKind.PLAIN:
             return IGNORED_IN_ADDRESS.sub(A_SPACE, text) or A_SPACE
         return _instead(self.kind)

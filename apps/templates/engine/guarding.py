@@ -1,7 +1,8 @@
-"""Outputs in HTML by where they stand: refused when saved, or judged when rendered.
+"""Guard outputs in HTML by their context: refuse them on saving, or check them on rendering.
 
-A value of an attribute that a client follows is judged as a whole: all outputs of it together with
-what the author wrote between them. The places are found once, when the template is parsed.
+The value of an attribute that clients interpret as URL, CSS, refresh or script is checked as a
+whole: all its outputs with the literal text between them. The contexts are computed once, when the
+template is parsed.
 """
 
 from collections import defaultdict
@@ -58,11 +59,11 @@ LEFT_OPEN = "this text leaves a tag open"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An output, or the like, at a place where nothing new may be saved.
+    """A node, such as an output, in a context in which it must not be saved.
 
     Attributes:
-        node: Where it is.
-        message: What is wrong.
+        node: The node.
+        message: The error message.
     """
 
     node: Node
@@ -70,19 +71,23 @@ class Finding:
 
     @property
     def leaves_a_tag_open(self) -> bool:
-        """Whether what is rendered has tags that nothing here has seen."""
+        """Whether the rendered text has tags that this analysis does not know."""
         return self.message == LEFT_OPEN
 
 
 @dataclass(eq=False, slots=True)
 class _Value:
-    """The value of an attribute, or the content of a ``style`` element, while it is walked through.
+    """The value of an attribute, or the content of a ``style`` element, during the walk.
 
     Attributes:
-        owner: The list of nodes that it began in; None where it began in several ways.
-        index: Where in the new list its first node is.
-        depth: In how many loops it began.
-        doubtful: Its outputs that have to be judged, each with the list that it is in.
+        owner: The list of nodes in which the value begins; None if it begins in several branches.
+        index: The index of its first node in the new list.
+        depth: The number of loops around its beginning.
+        kind: How clients interpret the value.
+        unquoted: Whether the value has no quotes.
+        broken: Whether the value does not begin and end in the same list, so that it cannot be
+            checked as a whole.
+        doubtful: Its outputs that must be checked, each with the list that contains it.
     """
 
     owner: list[Node] | None
@@ -95,14 +100,14 @@ class _Value:
 
 
 def guard(nodes: list[Node]) -> list[Finding]:
-    """Put guards around the outputs of a parsed HTML field.
+    """Wrap the outputs of a parsed HTML field in guard nodes.
 
     Args:
-        nodes: Changed in place. Literal text stays as it is, to the byte.
+        nodes: The nodes, changed in place. Literal text is not changed by a single byte.
 
     Returns:
-        What may not be saved. What was saved before there were these rules is rendered all the
-        same, and harmlessly.
+        The findings that must not be saved. Versions that were saved before these rules are still
+        rendered, in a harmless form.
     """
     guards = _Guards()
     guards.walk(nodes, frozenset({START}))
@@ -117,19 +122,19 @@ class _Guards:
         self._flow = Flow()
         self._value: _Value | None = None
         self._depth = 0
-        # Values of ``content``; whether the tag is a refresh may turn out later, by its end.
+        # Values of ``content``; whether the tag is a refresh is known only at the end of the tag.
         self._contents: list[tuple[AddressNode, Node]] = []
         self._refreshes: set[AddressNode] = set()
         self._in_this_tag: frozenset[AddressNode] = frozenset()
         self._broken: list[_Value] = []
 
     def walk(self, nodes: list[Node], places: Places, *, printed: bool = True) -> None:
-        """Walk through nodes that follow each other.
+        """Walk through a list of sibling nodes.
 
         Args:
-            nodes: Changed in place.
-            places: Where one may be before them.
-            printed: Whether their text is: of a block that is nothing but white space it is not.
+            nodes: The nodes, changed in place.
+            places: The possible contexts before them.
+            printed: Whether their text is printed; the text of a white-space-only block is not.
         """
         done: list[Node] = []
         for found in nodes:
@@ -138,7 +143,7 @@ class _Guards:
             if isinstance(node, ContentNode) and not printed:
                 done.append(node)
                 continue
-            # Before anything inside of it is changed.
+            # Compute this before nodes inside are changed.
             after = self._flow.after(node, places, Leaving())
             if isinstance(node, ContentNode):
                 self._text(nodes, done, node, places)
@@ -151,7 +156,7 @@ class _Guards:
         nodes[:] = _joined(done)
 
     def settle(self) -> None:
-        """Make the outputs of broken values harmless one by one."""
+        """Finish: set the kinds of ``content`` values and guard the outputs of broken values."""
         for guarded, output in self._contents:
             if guarded in self._refreshes:
                 self.findings.append(Finding(output, IN_A_REFRESH))
@@ -168,7 +173,7 @@ class _Guards:
             nodes[:] = [harmless[key].get(id(node), node) for node in nodes]
 
     def close(self, value: _Value | None) -> None:
-        """Go on in another value, or none; the one at hand does not end where it began."""
+        """Switch to another value or to none; a current value that is still open is broken."""
         if self._value is not None and self._value is not value:
             self._break(self._value)
         self._value = value
@@ -225,7 +230,7 @@ class _Guards:
             return node
         value = self._value
         if value is None:
-            # It began in one of several branches.
+            # The value began in one of several branches.
             value = self._value = _Value(owner=None, index=0, depth=self._depth)
             self._break(value)
         value.kind = max(value.kind, *(place.kind for place in inside))
@@ -234,7 +239,7 @@ class _Guards:
         return node
 
     def _refuse(self, value: _Value, node: Node, places: Sequence[Place]) -> None:
-        """Take note of what may not be saved here."""
+        """Record a finding if the output must not be saved in this context."""
         if any(place.mode in {Mode.UNQUOTED, Mode.BEFORE_VALUE} for place in places):
             value.unquoted = True
             self.findings.append(Finding(node, UNQUOTED))
@@ -253,7 +258,7 @@ class _Guards:
                 if self._value is not None and self._value.depth == self._depth:
                     self._break(self._value)
             case CaseNode():
-                # More than one branch may be rendered, and one more than once.
+                # Several branches may be rendered, and a branch may be rendered several times.
                 for branch in node.blocks:
                     places = self._flow.repeated(block_of(branch), places, Leaving())
                     self._branches([block_of(branch)], places)
@@ -283,7 +288,7 @@ class _Guards:
             self._branches([node.default], places)
 
     def _capture(self, node: CaptureNode) -> None:
-        # It is printed elsewhere, and judged there as part of a value.
+        # Captured text is printed elsewhere and checked there as part of a value.
         value, depth, contents = self._value, self._depth, self._in_this_tag
         self._value, self._depth, self._in_this_tag = None, 0, frozenset()
         ends = self._flow.after(node.block, frozenset({START}), Leaving())
@@ -294,7 +299,7 @@ class _Guards:
         self._value, self._depth, self._in_this_tag = value, depth, contents
 
     def _left_open(self, node: Node) -> None:
-        """Look for tags that begin in a text of an output, and end outside of it."""
+        """Find tags that begin in a string literal of an output or assignment and end outside."""
         if not isinstance(node, OutputNode | AssignNode):
             return
         for literal in _literals(node.expression):
@@ -309,7 +314,7 @@ def _is_doubtful(place: Place) -> bool:
 
 
 def _events(ways: Iterable[tuple[Places, Events]]) -> list[tuple[int, HtmlEvent]]:
-    """Put the events of all ways in order; an end comes before what begins at its index."""
+    """Return the events of all paths in order; an end precedes a start at the same index."""
     found = {event for _, events in ways for event in events}
     return sorted(found, key=lambda one: (one[0], one[1].value))
 
@@ -333,7 +338,7 @@ def _plain(node: Node) -> Node:
 
 
 def _joined(nodes: Iterable[Node]) -> list[Node]:
-    """Put texts together that follow each other: each is written by a call of its own."""
+    """Join adjacent text nodes, because each node costs a separate write."""
     joined: list[Node] = []
     for is_text, group in groupby(nodes, key=lambda node: type(node) is ContentNode):
         same = list(group)

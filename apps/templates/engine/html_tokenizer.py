@@ -1,4 +1,4 @@
-"""Follows the text of an HTML document from place to place (WHATWG HTML standard, 13.2.5)."""
+"""An incremental HTML tokenizer that computes the context (WHATWG HTML standard, 13.2.5)."""
 
 import html
 import re
@@ -33,8 +33,8 @@ _BETWEEN = re.compile(r"[\t\n\f\r /]*")
 _SPACES = re.compile(r"[\t\n\f\r ]*")
 
 
-# Text and tags that are complete and usual, in one go: nothing in them concerns an output. The
-# quantifiers are possessive, so that no text is gone through twice.
+# A fast path: skip text and complete, ordinary tags in one match, because they do not affect an
+# output. The quantifiers are possessive, so that no text is scanned twice.
 _WHOLE_TAGS = re.compile(
     r"(?:[^<]*+</?(?!(?:meta|iframe|noembed|noframes|script|style|textarea|title|xmp)[\t\n\f\r />])"
     r"[a-z][^\s/>=\"'<]*+(?:[\t\n\f\r ]++[^\s/>=\"'<]++(?:=(?:\"[^\"]*+\"|'[^']*+'))?+)*+"
@@ -59,16 +59,17 @@ _SKIPPED = Place(Mode.COMMENT)
 
 
 def follow(place: Place, text: str) -> tuple[frozenset[Place], frozenset[tuple[int, HtmlEvent]]]:
-    """Go on with a text.
+    """Tokenize a text from a context.
 
     Returns:
-        Where it may end, and the values and tags that begin and end on the way, with their indexes.
-        There are several ways where a conditional comment begins: some clients read what is in it.
+        The possible contexts at the end, and the events (starts and ends of values and tags) with
+        their indexes. At a conditional comment there are two paths, because some clients read its
+        content.
     """
     ends: set[Place] = set()
     noted: set[tuple[int, HtmlEvent]] = set()
     parted: set[int] = set()
-    # Up to where the last comment goes: another one that begins within ends there as well.
+    # The end of the last skipped comment. Another one that begins inside it ends there, too.
     in_comment = 0
     waiting = [(place, 0)]
     for way, start in waiting:
@@ -83,7 +84,7 @@ def follow(place: Place, text: str) -> tuple[frozenset[Place], frozenset[tuple[i
             place, index = _STEPS[place.mode](place, text, index, events)
             if place == _CONDITION:
                 if index in parted:
-                    # Another way has come here before, and goes on like this one.
+                    # Another path has reached this point before and continues in the same way.
                     break
                 parted.add(index)
                 place = place._replace(said="[")
@@ -96,12 +97,12 @@ def follow(place: Place, text: str) -> tuple[frozenset[Place], frozenset[tuple[i
 
 def _end_of(pattern: re.Pattern[str], text: str, index: int) -> int:
     found = pattern.match(text, index)
-    assert found is not None  # Each of the patterns matches nothing as well.
+    assert found is not None  # All these patterns also match the empty text.
     return found.end()
 
 
 def _longer(name: str, more: str) -> str:
-    """Put more to a name; of one that is too long to be any nothing is kept."""
+    """Extend a name. A name that is too long becomes ``UNKNOWN_NAME``."""
     return name + more if len(name) < NAME_LIMIT else UNKNOWN_NAME
 
 
@@ -141,7 +142,7 @@ def _in_tag(place: Place, text: str, index: int, events: Noted) -> tuple[Place, 
         return place, index
     if text[index] == ">":
         return _tag_end(place, index, events)
-    # An equals sign is the first letter of a name here.
+    # An equals sign here is the first character of a name.
     named = place._replace(mode=Mode.ATTRIBUTE_NAME, attribute=text[index].lower(), said="")
     return named._replace(safe=False), index + 1
 
@@ -203,7 +204,7 @@ def _value(place: Place, text: str, index: int, events: Noted) -> tuple[Place, i
 
 
 def _ended(events: Noted, index: int) -> None:
-    """Take note of the end of a value; one that is empty is none."""
+    """Record the end of a value; remove the start event of an empty value."""
     if events and events[-1] == (index, HtmlEvent.START):
         events.pop()
     else:
@@ -292,11 +293,11 @@ _STEPS = {
 
 
 def after_output(place: Place) -> list[Place]:
-    """Return where one may be after an output: it may print nothing, and it never prints ``<``."""
+    """Return the possible contexts after an output, which may be empty and never contains ``<``."""
     if place.mode in VALUES:
         return [place._replace(said=None)]
     if place.mode is Mode.BEFORE_VALUE:
-        # Where nothing is printed, something that stands for it is: see ``guarded``.
+        # An empty output is replaced by a placeholder here: see ``guarded``.
         return [place._replace(mode=Mode.UNQUOTED, said=None)]
     if place.mode is Mode.TAG_NAME:
         return [place._replace(tag=_longer(place.tag, UNKNOWN_NAME))]
@@ -319,9 +320,10 @@ _AFTER_OUTPUT = {
 
 
 def values(document: str) -> Iterator[tuple[int, int, ValueKind]]:
-    """Yield where each value of a whole document begins and ends, and what it is taken for.
+    """Yield start index, end index and kind of each attribute value of a whole document.
 
-    Some are found by clients alone that read what is in conditional comments, some by the others.
+    The document is read twice: with and without the content of conditional comments, because only
+    some clients read it.
     """
     for condition in (_CONDITION._replace(said="["), _SKIPPED):
         yield from _values(document, condition)

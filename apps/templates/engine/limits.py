@@ -1,4 +1,4 @@
-"""What one rendering may cost, counted in units of work, so that the answer never varies.
+"""Limits of one rendering, counted in units of work, so that the result is deterministic.
 
 A unit is about a microsecond on a slow core: see ``tests/templates/test_limits.py`` for the
 measured worst case.
@@ -10,19 +10,20 @@ from typing import Any
 from liquid.exceptions import ResourceLimitError
 from markupsafe import Markup
 
-# The work of all fields of one message together.
+# Units of work for all fields of one message together.
 WORK_LIMIT = 50_000
-# Characters that all fields of one message may write, captures included.
+# Characters that all fields of one message may write, including captures.
 OUTPUT_LIMIT = 1_000_000
-# Characters that one value may have while a template computes with it, and items of a list.
+# Characters of one value during computation, and items of a list.
 VALUE_LIMIT = 100_000
 LIST_LIMIT = 10_000
-# Beyond this neither money nor counts are meant, and multiplying would grow without end.
+# Larger numbers are neither amounts of money nor counts, and repeated multiplication could make
+# them grow without limit.
 NUMBER_LIMIT = 10**15
-# The weight of all variables together. Any request of 256 kB stays below it, unless it is made of
-# tens of thousands of numbers.
+# Weight of all variables together. Every request of 256 kB is below it, unless it consists of tens
+# of thousands of numbers.
 VARIABLES_LIMIT = 1_000_000
-# One tag or output, delimiters included. The lexer's expressions are quadratic within it.
+# Characters of one tag or output, with delimiters. The lexer takes quadratic time in this length.
 TAG_LENGTH_LIMIT = 1_000
 # Tags and outputs of one field. Parsing takes about 20 microseconds for each.
 TAGS_LIMIT = 20_000
@@ -31,14 +32,14 @@ EXPRESSION_DEPTH_LIMIT = 40
 
 SCALAR_WEIGHT = 8
 CONTAINER_WEIGHT = 16
-# Going to the next item costs as much as some characters, however short the item is.
+# Each list item has this additional weight, in characters, however short it is.
 ITEM_WEIGHT = 12
-# Characters handled, at worst, in the time of one unit.
+# Characters that are processed in the time of one unit, in the worst case.
 CHARACTERS_PER_UNIT = 32
 
 
 def weigh(value: Any) -> int:
-    """Estimate how much there is to go through in a value, in characters."""
+    """Estimate the size of a value, in characters to process."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list | tuple):
@@ -49,7 +50,12 @@ def weigh(value: Any) -> int:
 
 
 class Meter:
-    """Counts the work and the output of one message. Not shared between messages."""
+    """A counter of the work and the output of one message. Not shared between messages.
+
+    Attributes:
+        room: The characters of output that are left.
+        work: The units of work that are left.
+    """
 
     __slots__ = ("_weights", "room", "work")
 
@@ -59,17 +65,17 @@ class Meter:
         self._weights: dict[int, tuple[Any, int]] = {}
 
     def charge(self, units: int) -> None:
-        """Spend work.
+        """Charge units of work.
 
         Raises:
-            ResourceLimitError: There is none left.
+            ResourceLimitError: The work limit is exceeded.
         """
         self.work -= units
         if self.work < 0:
             raise ResourceLimitError("the template does more work than is allowed", token=None)
 
     def write(self, length: int) -> None:
-        """Spend output.
+        """Charge output of ``length`` characters.
 
         Raises:
             ResourceLimitError: The message has become too long.
@@ -79,22 +85,26 @@ class Meter:
             raise ResourceLimitError("the message becomes longer than is allowed", token=None)
 
     def admit(self, variables: Mapping[str, Any]) -> None:
-        """Refuse variables beyond what a request carries.
+        """Refuse variables that are larger than a request can contain.
 
         Raises:
-            ResourceLimitError: They are larger than ``VARIABLES_LIMIT``.
+            ResourceLimitError: Their weight is larger than ``VARIABLES_LIMIT``.
         """
         if weigh(dict(variables)) > VARIABLES_LIMIT:
             raise ResourceLimitError("the variables are larger than is allowed", token=None)
 
     def charge_reading(self, value: Any) -> None:
-        """Spend what it may cost to compare, search or print a value that was looked up."""
+        """Charge the maximum work of comparing, searching or printing a looked-up value.
+
+        Raises:
+            ResourceLimitError: The work limit is exceeded.
+        """
         kind = type(value)
         if kind is str or kind is Markup:
             if len(value) >= CHARACTERS_PER_UNIT:
                 self.charge(len(value) // CHARACTERS_PER_UNIT)
         elif kind is dict or kind is list or kind is tuple:
-            # Each is weighed once. It is kept with its weight, so that its id stays its own.
+            # Weigh each value once. The cache keeps a reference, so that the id stays unique.
             known = self._weights.get(id(value))
             if known is None:
                 known = self._weights[id(value)] = (value, weigh(value))

@@ -1,18 +1,19 @@
-"""Where in HTML a piece of text ends: in text, in a tag, in the value of which attribute.
+"""HTML contexts: whether a piece of text ends in text, in a tag or in an attribute value.
 
-A tokenizer that can stop anywhere and go on with the next piece, because a template is HTML in
-pieces. It follows the WHATWG HTML standard, 13.2.5; the library's parsers take whole documents.
+These are the states of a tokenizer that can stop anywhere and continue with the next piece, because
+a template is HTML in pieces. It follows the WHATWG HTML standard, 13.2.5. The parser of the
+standard library accepts whole documents only.
 """
 
 from enum import IntEnum, auto
 from typing import NamedTuple
 
 SPACE = "\t\n\f\r "
-# Elements whose content is no markup, up to their own end tag.
+# Elements whose content is not markup, up to their end tag.
 RAW_ELEMENTS = frozenset(
     {"iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"}
 )
-# Attributes that a browser or a mail client follows, whatever the prefix of their name.
+# Attributes that browsers or mail clients interpret as URLs, with any prefix of the name.
 ADDRESSES = frozenset(
     {
         "action",
@@ -35,20 +36,20 @@ ADDRESSES = frozenset(
         "usemap",
     }
 )
-# What an animation sets may be an address.
+# The values that an SVG animation sets may be URLs.
 ANIMATIONS = ("animate", "set")
 ANIMATED = frozenset({"by", "from", "to", "values"})
-# Stands for a name that an output is part of.
+# Replaces a name that contains an output.
 UNKNOWN_NAME = "?"
-# Beyond so many ways to be at one point of a template nothing is told apart any more.
+# With more possible contexts at one point of a template, the context becomes unknown (``LOST``).
 PLACES_LIMIT = 64
-# As much of a literal beginning as can decide what an address begins with.
+# Characters of the literal beginning of a value that are kept; enough to decide on its scheme.
 SAID_LIMIT = 2_000
 NAME_LIMIT = 100
 
 
 class Mode(IntEnum):
-    """The states of the tokenizer, as far as they differ for an output."""
+    """The states of the tokenizer, as far as they matter for an output."""
 
     TEXT = auto()
     TAG_OPEN = auto()
@@ -71,7 +72,7 @@ class Mode(IntEnum):
 
 
 VALUES = frozenset({Mode.DOUBLE, Mode.SINGLE, Mode.UNQUOTED})
-# In a tag, and in no value: what stands here makes names and attributes.
+# In a tag but not in a value: text here becomes part of names and attributes.
 NAMES = frozenset(
     {
         Mode.TAG_OPEN,
@@ -83,12 +84,12 @@ NAMES = frozenset(
         Mode.LOST,
     }
 )
-# A text that ends so has left a tag open.
+# A text that ends in one of these states has left a tag open.
 OPEN = VALUES | {Mode.ATTRIBUTE_NAME, Mode.AFTER_NAME, Mode.BEFORE_VALUE}
 
 
 class ValueKind(IntEnum):
-    """What a value is taken for; of two the greater one is judged."""
+    """How clients interpret a value; of two possible kinds the greater one is checked."""
 
     PLAIN = 0
     CSS = 1
@@ -109,7 +110,7 @@ KINDS = {
 
 
 class HtmlEvent(IntEnum):
-    """What happens at an index of a text, in the order in which it does."""
+    """What happens at an index of a text; at the same index the smaller event is first."""
 
     END = 1
     REFRESH_END = 2
@@ -121,14 +122,15 @@ Events = frozenset[tuple[int, HtmlEvent]]
 
 
 class Place(NamedTuple):
-    """One way to be at one point of a template.
+    """One possible HTML context at one point of a template.
 
     Attributes:
+        mode: The state of the tokenizer.
         tag: The name of the tag, or of the element whose raw content this is.
         attribute: The name of the attribute.
-        said: The literal text of the value so far, None after an output; in other modes what may
-            become a mark together with the text that follows.
-        safe: Whether what was said decides that the address is a good one, whatever follows.
+        said: The literal text of the value so far; None after an output. In other modes the text
+            that may form a delimiter together with the following text.
+        safe: Whether the literal text makes the value good, whatever follows.
         refresh: Whether the tag is, or may be, ``<meta http-equiv="refresh">``.
     """
 
@@ -141,17 +143,17 @@ class Place(NamedTuple):
 
     @property
     def in_style(self) -> bool:
-        """Whether this is the content of a ``style`` element."""
+        """Whether the context is the content of a ``style`` element."""
         return self.mode is Mode.RAW and self.tag == "style"
 
     @property
     def in_value(self) -> bool:
-        """Whether an output here is part of a value that is looked at as a whole."""
+        """Whether an output here is part of a value that is checked as a whole."""
         return self.mode in VALUES or self.mode is Mode.BEFORE_VALUE or self.in_style
 
     @property
     def kind(self) -> ValueKind:
-        """What the value is taken for."""
+        """How clients interpret the value."""
         if self.in_style:
             return ValueKind.CSS
         return kind_of(self.tag, self.attribute)
@@ -162,7 +164,7 @@ LOST = Place(Mode.LOST, tag=UNKNOWN_NAME, attribute=UNKNOWN_NAME, said=None)
 
 
 def kind_of(tag: str, attribute: str) -> ValueKind:
-    """Return what the value of an attribute is taken for."""
+    """Return how clients interpret the value of an attribute."""
     name = attribute.rpartition(":")[2]
     animated = name in ANIMATED and tag.startswith(ANIMATIONS)
     if UNKNOWN_NAME in attribute or name in ADDRESSES or animated:

@@ -1,4 +1,4 @@
-"""What a parsed template uses and needs, read from its tree in the order of the text."""
+"""Static analysis of the variables that a parsed template uses and requires, in text order."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,18 +21,18 @@ from liquid.expression import Expression
 from apps.templates.engine.filters import FILTERS, takes
 from apps.templates.engine.limits import EXPRESSION_DEPTH_LIMIT
 
-# Liquid's own words on the end of a path; what they stand on is the variable.
+# Liquid's built-in properties at the end of a path; the part before them is the variable.
 PROPERTIES = frozenset({"size", "first", "last"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class VariableScope:
-    """Where in the tree the reader is.
+    """The scope at the current position in the tree.
 
     Attributes:
-        inner: Names that loops have made.
+        inner: Names that enclosing loops define.
         tested: Variables that an enclosing ``if``, ``unless`` or ``case`` tests.
-        looping: Whether ``break`` and ``continue`` have a loop to act on.
+        looping: Whether the position is in a loop, so that ``break`` and ``continue`` are valid.
     """
 
     inner: frozenset[str] = frozenset()
@@ -42,17 +42,17 @@ class VariableScope:
 
 @dataclass(kw_only=True)
 class Reader:
-    """Walks a tree once.
+    """Walks a tree once and collects its variables.
 
-    A variable is required where it is used outside of a condition that tests it and without
-    ``default``. Testing any part of a variable (``if order.coupon``) makes all of it optional
-    inside, in every branch. A use inside a loop or in one branch of a condition on something
-    else counts like any other: whether it will be reached is not known beforehand.
+    A variable is required if it is used without ``default`` and outside of a condition that tests
+    it. Testing any part of a variable (``if order.coupon``) makes all of it optional inside, in
+    every branch. A use in a loop, or in one branch of a condition on another variable, counts like
+    any other, because it is not known in advance whether it will be reached.
 
     Attributes:
         required: Dotted paths, such as ``name`` or ``order.total``.
         used: Names of variables, required or not.
-        errors: What the parser lets pass and the sandbox does not.
+        errors: Errors that the parser accepts and the sandbox does not.
     """
 
     required: set[str] = field(default_factory=set)
@@ -105,7 +105,7 @@ class Reader:
             tests.extend(branch.expressions())
         within = self._testing(tests, scope)
         for branch in node.blocks:
-            self._nodes(branch.children(None), within)  # type: ignore[arg-type] # Not looked at.
+            self._nodes(branch.children(None), within)  # type: ignore[arg-type] # It is not used.
 
     def _testing(self, tests: Iterable[Expression], scope: VariableScope) -> VariableScope:
         tested: set[str] = set()
@@ -131,7 +131,7 @@ class Reader:
             self._node(node.default, scope)
 
     def _uses(self, expression: Expression, scope: VariableScope) -> None:
-        """Take note of the paths of an expression that is printed or computed with."""
+        """Record the paths of an expression that is printed or used in a computation."""
         spared = _defaulted(expression)
         for path in self._paths(expression):
             root = str(path.path[0])
@@ -142,7 +142,7 @@ class Reader:
                 self.required.add(dotted(path))
 
     def _paths(self, expression: Expression, depth: int = 0) -> Iterator[Path]:
-        """Yield all paths inside, refusing on the way what the sandbox does not offer."""
+        """Yield all paths in an expression; record errors for features that are not offered."""
         if depth > EXPRESSION_DEPTH_LIMIT:
             self._refuse("this expression is nested too deep", expression.token)
             return
@@ -171,7 +171,7 @@ class Reader:
 
 
 def _defaulted(expression: Expression) -> Expression | None:
-    """Return the part of an expression that ``default`` stands in for."""
+    """Return the part of an expression that has a ``default``."""
     if isinstance(expression, FilteredExpression) and any(
         used.name == "default" for used in expression.filters or ()
     ):
@@ -180,7 +180,10 @@ def _defaulted(expression: Expression) -> Expression | None:
 
 
 def dotted(path: Path) -> str:
-    """Write a path up to where it is no longer plain names: ``order.items[0].name`` is not."""
+    """Return a path up to its first step that is not a plain name.
+
+    ``order.items[0].name`` becomes ``order.items``.
+    """
     steps = [str(path.path[0])]
     for step in path.path[1:]:
         if not isinstance(step, str) or step in PROPERTIES or "." in step:

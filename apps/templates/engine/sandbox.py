@@ -1,4 +1,4 @@
-"""The Liquid environments: few tags, few filters, no other template, no file, counted work."""
+"""The Liquid environments: few tags and filters, no other templates, no files, metered work."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, TextIO, cast
@@ -29,7 +29,7 @@ from apps.templates.engine.limits import BLOCK_DEPTH_LIMIT, LIST_LIMIT, Meter
 
 
 class Context(RenderContext):
-    """One rendering of one field: variables, and the meter of the whole message."""
+    """The context of rendering one field: variables, and the meter of the whole message."""
 
     __slots__ = ("meter",)
 
@@ -38,26 +38,26 @@ class Context(RenderContext):
     ) -> None:
         super().__init__(template, globals=variables)
         self.meter = meter
-        # Without the library's own ``now`` and ``today``, which would hide a missing variable.
+        # Exclude the library's own ``now`` and ``today``, which would hide a missing variable.
         self.scope = ReadOnlyChainMap(self.locals, variables)
 
     def get(self, path: list[object], *, token: Any, default: object = UNDEFINED) -> object:
-        """Resolve a path, and charge what may be done with the value."""
+        """Resolve a path, and charge the work of using the value."""
         value = super().get(path, token=token, default=default)
         self.meter.charge_reading(value)
         return value
 
     def assign(self, key: str, val: Any) -> None:
-        """Set a local variable. Its size is bounded by the filters and the output's limit."""
+        """Set a local variable. The filters and the output limit bound its size."""
         self.locals[key] = val
 
     def get_buffer(self, buf: TextIO | None = None) -> Any:
-        """Give a capture a buffer that draws on the same meter."""
+        """Return a buffer for a capture, with the same meter."""
         return Buffer(self.meter)
 
 
 class MeteredForNode(for_tag.ForNode):
-    """A loop that pays for all its rounds before the first of them."""
+    """A loop that charges the work of all its rounds before the first round."""
 
     __slots__ = ("round_cost",)
 
@@ -69,12 +69,12 @@ class MeteredForNode(for_tag.ForNode):
         """Render the rounds.
 
         Raises:
-            ResourceLimitError: There are more items, or more work, than is allowed.
+            ResourceLimitError: There are more items or there is more work than allowed.
         """
         assert isinstance(context, Context)
         iterable = self.expression.iterable
         if isinstance(iterable, RangeLiteral):
-            # Its length is looked at before the library makes a list of a reversed one.
+            # Check the length first, because the library creates a list of a reversed range.
             numbers = iterable.evaluate(context)
             if numbers and numbers[-1] - numbers[0] >= LIST_LIMIT:
                 message = f"a loop over more than {LIST_LIMIT} numbers"
@@ -114,10 +114,10 @@ class SandboxTemplate(BoundTemplate):
     context_class = Context
 
     def render_metered(self, variables: Mapping[str, object], meter: Meter) -> str:
-        """Render with the meter of the message that this field belongs to.
+        """Render with the meter of the message to which this field belongs.
 
         Raises:
-            LiquidError: A limit was passed, or a filter does not fit its value.
+            LiquidError: A limit was exceeded, or a filter does not fit its value.
         """
         context = Context(self, variables=variables, meter=meter)
         buffer = Buffer(meter)
@@ -127,11 +127,11 @@ class SandboxTemplate(BoundTemplate):
 
 
 class Sandbox(Environment):
-    """The language that templates are written in.
+    """The Liquid environment of templates.
 
     Not offered: include, render and extends (a version must be complete to be immutable),
-    increment, decrement, ifchanged, tablerow, liquid and doc tags, and every filter that is not
-    in ``FILTERS``; among them ``safe``, so that nothing escapes the escaping by accident.
+    increment, decrement, ifchanged, tablerow, liquid and doc tags, and all filters that are not in
+    ``FILTERS``. One of these is ``safe``, which could disable escaping by accident.
     """
 
     TAGS: ClassVar = (
@@ -155,7 +155,7 @@ class Sandbox(Environment):
     template_class = SandboxTemplate
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
-        """Register what is offered, and nothing else."""
+        """Register only the offered tags and filters."""
         for tag in self.TAGS:
             self.add_tag(tag)
         for name, function in FILTERS.items():

@@ -1,4 +1,4 @@
-"""From source to a template that is ready to render, or to errors with line and column."""
+"""Parse a source to a template that can be rendered, or to errors with line and column."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -24,11 +24,12 @@ END_OF_RAW = re.compile(r"\{%-?\s*endraw\s*-?%\}")
 
 @dataclass(frozen=True, kw_only=True)
 class SyntaxProblem:
-    """One thing that is wrong in a source.
+    """One error in a source.
 
     Attributes:
-        line: Counted from 1.
-        column: Counted from 1, in characters.
+        message: The error message.
+        line: The line, counted from 1.
+        column: The column in characters, counted from 1.
     """
 
     message: str
@@ -36,12 +37,12 @@ class SyntaxProblem:
     column: int
 
     def __str__(self) -> str:
-        """Write the place before the message."""
+        """Return line, column and message."""
         return f"line {self.line}, column {self.column}: {self.message}"
 
 
 class TemplateSyntaxError(Exception):
-    """A source that cannot be saved, with all that was found wrong in it."""
+    """A source cannot be saved; contains all errors that were found."""
 
     def __init__(self, problems: Iterable[SyntaxProblem]) -> None:
         self.problems = list(problems)
@@ -50,17 +51,19 @@ class TemplateSyntaxError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parsed:
-    """One field, ready to render.
+    """One parsed field.
 
     Attributes:
-        constant: The whole text where nothing varies; then there is no template.
-        required: Dotted paths that must be given.
-        used: Names of all variables that occur.
-        cost: The work of one rendering at most, loops apart, which pay when they begin.
-        refused: Why it may not be saved, where an output stands in a place that is not for one.
-            What was saved before there was this rule is rendered, and harmless there.
-        leaves_tags_open: Whether an output prints part of a tag, so that only what is rendered
-            shows which values there are.
+        constant: The whole text if it has no Liquid; then ``template`` is None.
+        template: The template to render; None for a constant text.
+        required: Variables that must be given, as dotted paths.
+        used: Names of all variables in the source.
+        cost: The maximum units of work of one rendering, without loops, which are charged when
+            they begin.
+        refused: Errors that prevent saving: outputs in HTML contexts in which they are not
+            allowed. Versions that were saved before this rule are rendered in a harmless form.
+        leaves_tags_open: Whether an output prints part of a tag, so that the attribute values are
+            known only after rendering.
     """
 
     constant: str | None
@@ -75,7 +78,7 @@ class Parsed:
         """Render with the meter of the message.
 
         Raises:
-            LiquidError: A limit was passed, or a filter does not fit its value.
+            LiquidError: A limit was exceeded, or a filter does not fit its value.
         """
         if self.template is None:
             assert self.constant is not None
@@ -86,7 +89,7 @@ class Parsed:
 
 
 def problem_at(source: str, index: int, message: str) -> SyntaxProblem:
-    """Describe a problem at an index into the source; a negative one is the end."""
+    """Return a problem at an index into the source; a negative index means the end."""
     before = source[:index] if 0 <= index <= len(source) else source
     line = before.count("\n") + 1
     column = len(before) - (before.rfind("\n") + 1) + 1
@@ -94,10 +97,10 @@ def problem_at(source: str, index: int, message: str) -> SyntaxProblem:
 
 
 def refuse_unclosed(source: str) -> None:
-    """Check the delimiters in one pass, before the lexer, which would look ahead from each.
+    """Check the delimiters in one pass, before the lexer, which scans ahead from each of them.
 
     Raises:
-        TemplateSyntaxError: A tag or output is not closed, or is too long.
+        TemplateSyntaxError: A tag or output is not closed or too long, or there are too many.
     """
     position = tags = 0
     while opening := OPENING.search(source, position):
@@ -134,11 +137,11 @@ def parse(source: str, *, html: bool = False) -> Parsed:
     """Parse one field.
 
     Args:
-        source: Liquid.
-        html: Whether values are escaped for HTML.
+        source: The Liquid source.
+        html: Whether the field is HTML, so that values are escaped.
 
     Raises:
-        TemplateSyntaxError: With every place that was found wrong.
+        TemplateSyntaxError: The source has errors; the exception contains all that were found.
     """
     if not OPENING.search(source):
         nothing: frozenset[str] = frozenset()

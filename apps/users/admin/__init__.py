@@ -8,7 +8,7 @@ from apps.users.admin.api_keys import ApiKeyAdmin
 from apps.users.admin.suppressions import SuppressionAdmin
 from apps.users.admin.users import AccountAdmin
 
-# The library's pages show the secrets of other people; resetting is an action of the account.
+# The library's pages show the secrets of other users. Use the reset action of the account instead.
 admin.site.unregister([TOTPDevice, StaticDevice])
 
 __all__ = ["AccountAdmin", "ApiKeyAdmin", "SuppressionAdmin"]

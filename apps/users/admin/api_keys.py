@@ -1,4 +1,4 @@
-"""API keys in the admin: the key is shown once, on the page that answers its making."""
+"""API keys in the admin. A key is shown once, on the page after its creation."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from apps.users.models import ApiKey
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ApiKeyModelAdmin):
-    """Makes, rotates and revokes keys; nothing else about a key can be changed."""
+    """Create, rotate and revoke keys; nothing else about a key can be changed."""
 
     list_display = ("name", "client", "kind", "prefix", "expires_at", "last_used_at", "created_at")
     list_filter = ("kind",)
@@ -35,11 +35,11 @@ class ApiKeyAdmin(ApiKeyModelAdmin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        """Show an existing key without letting it be changed."""
+        """Make all fields of an existing key read-only."""
         return () if obj is None else self.fields
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
-        """Ask for less than is shown."""
+        """Return the fields; a new key has fewer than an existing one."""
         return ApiKeyAddForm.Meta.fields if obj is None else super().get_fields(request, obj)
 
     def get_form(
@@ -49,17 +49,17 @@ class ApiKeyAdmin(ApiKeyModelAdmin):
         change: bool = False,  # noqa: FBT001, FBT002 - Django's signature.
         **kwargs: Any,
     ) -> Any:
-        """Make a key with a form of its own."""
+        """Return the form; a new key has its own form."""
         if obj is None:
             kwargs["form"] = ApiKeyAddForm
         return super().get_form(request, obj, change, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        """Keys are revoked: who used which key when is worth keeping."""
+        """Do not allow deletion. Keys are revoked, so that the record of their use is kept."""
         return False
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
-        """Make the key and hold its plain text for the answer to this request."""
+        """Create the key and keep its plain text for the response to this request."""
         if change:
             return
         made, plain = api_keys.create(
@@ -78,12 +78,12 @@ class ApiKeyAdmin(ApiKeyModelAdmin):
         obj: ApiKey,
         post_url_continue: str | None = None,
     ) -> HttpResponse:
-        """Show the key."""
+        """Show the new key."""
         return self._shown_once(request, obj, request.META["apps.users.new_api_key"])
 
     @admin.action(description="Rotate: make a successor, the old key ends in a day")
     def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
-        """Make the successor of one key and show it."""
+        """Create the successor of one key and show it."""
         if not self.has_add_permission(request):
             self.message_user(request, "You may not make keys.", messages.ERROR)
             return None
@@ -97,7 +97,7 @@ class ApiKeyAdmin(ApiKeyModelAdmin):
 
     @admin.action(description="Revoke at once", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        """Refuse keys from now on."""
+        """Revoke keys from now on."""
         for api_key in queryset:
             api_keys.revoke(key_id=api_key.pk)
             self.log_change(request, api_key, "Revoked.")

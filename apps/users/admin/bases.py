@@ -1,4 +1,4 @@
-"""Django's classes with their model, for the type checker; at run time they take none."""
+"""Django's generic classes with their model, for the type checker only."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Forms of the admin: the same rules as the API's, said beside the field."""
+"""Forms of the admin, with the same rules as the API and error messages at the fields."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from apps.users.admin.bases import (
 )
 from apps.users.models import ApiKey, Suppression, User
 
-# What ``unconfirmed.void`` empties and the form has a field for.
+# The fields of the form that ``unconfirmed.void`` clears.
 VOIDED = (
     "name",
     "locale",
@@ -31,10 +31,10 @@ VOIDED = (
 
 
 class AccountRules(AccountForm):
-    """The rules of an account's fields; a mixin of the two forms below."""
+    """Validation of an account's fields; a base class of the two forms below."""
 
     def clean_email(self) -> str:
-        """Refuse a malformed address, and one that another account has in any spelling."""
+        """Refuse a malformed address and one that another account has in any spelling."""
         email = (self.cleaned_data.get("email") or "").strip()
         problem = addresses.problem_with(email)
         if problem is not None:
@@ -45,30 +45,30 @@ class AccountRules(AccountForm):
         return email
 
     def clean_locale(self) -> str:
-        """Spell the language tag canonically."""
+        """Return the canonical language tag; refuse a malformed one."""
         tag = languages.canonical_tag(self.cleaned_data["locale"])
         if tag is None:
             raise ValidationError("Expected a language tag (BCP 47) such as en or pt-BR.")
         return tag
 
     def clean_timezone(self) -> str:
-        """Refuse an unknown zone."""
+        """Refuse an unknown time zone."""
         name: str = self.cleaned_data["timezone"]
         if not timezones.is_timezone(name):
             raise ValidationError("Expected a time zone (IANA) such as Africa/Lagos.")
         return name
 
     def clean(self) -> dict[str, Any]:
-        """Refuse half of the quiet hours."""
+        """Refuse quiet hours with only one of start and end."""
         cleaned = super().clean() or {}
         if (cleaned.get("quiet_from") is None) != (cleaned.get("quiet_to") is None):
             self.add_error("quiet_to", "Quiet hours have both a begin and an end.")
         return cleaned
 
     def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's signature.
-        """Take an address on the word of staff.
+        """Save the account; an address that staff enter counts as confirmed.
 
-        Of an account that was not confirmed before, only what staff have typed in stays.
+        If the account was not confirmed before, only the values that staff have entered are kept.
         """
         account = self.instance
         if "email" in self.changed_data:
@@ -85,7 +85,7 @@ class AccountRules(AccountForm):
 
 
 class AccountAddForm(AccountRules, AccountCreationForm):
-    """Makes an account, with or without a password."""
+    """Create an account, with or without a password."""
 
     class Meta:
         model = User
@@ -94,7 +94,7 @@ class AccountAddForm(AccountRules, AccountCreationForm):
 
 
 class AccountChangeForm(AccountRules):
-    """Changes an account; the password has a page of its own."""
+    """Change an account; the password has a separate page."""
 
     class Meta:
         model = User
@@ -116,16 +116,16 @@ class AccountChangeForm(AccountRules):
 
 
 class AccountPasswordForm(PasswordForm):
-    """Sets a password and ends every session of the account."""
+    """Set a password and end all sessions of the account."""
 
     def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 - Django's signature.
-        """Refuse the tokens that were issued before."""
+        """Save the password and invalidate all tokens that were issued before."""
         self.user.session_version += 1
         return super().save(commit=commit)
 
 
 class ApiKeyAddForm(ApiKeyForm):
-    """Asks what a key is for."""
+    """The form for a new API key."""
 
     client = forms.CharField(required=False, help_text="By default the name of the key.")
     kind = forms.ChoiceField(choices=[(kind.value, kind.value) for kind in Kind])
@@ -139,7 +139,7 @@ class ApiKeyAddForm(ApiKeyForm):
         fields = ("name", "client", "kind", "scopes", "expires_at")
 
     def clean_client(self) -> str:
-        """Fall back to the name, and refuse reserved ones."""
+        """Return the client, by default the name of the key; refuse reserved names."""
         client = (self.cleaned_data.get("client") or self.cleaned_data.get("name") or "").strip()
         reserved = api_keys.reservation_of(client)
         if reserved is not None:
@@ -148,14 +148,14 @@ class ApiKeyAddForm(ApiKeyForm):
 
 
 class SuppressionForm(SuppressionModelForm):
-    """Puts an address on the list by hand."""
+    """Add an address to the suppression list manually."""
 
     class Meta:
         model = Suppression
         fields = ("address", "reason")
 
     def clean_address(self) -> str:
-        """Refuse a malformed address, and one that is on the list."""
+        """Refuse a malformed address and one that is already on the list."""
         address: str = (self.cleaned_data.get("address") or "").strip()
         problem = addresses.problem_with(address)
         if problem is not None:

@@ -1,4 +1,4 @@
-"""The suppression list in the admin: an address can be added, and taken off again."""
+"""The suppression list in the admin: addresses can be added and removed."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from apps.users.models import Suppression
 
 @admin.register(Suppression)
 class SuppressionAdmin(SuppressionModelAdmin):
-    """Shows who is never written to, and why."""
+    """List the suppressed addresses with their reasons."""
 
     form = SuppressionForm
     list_display = ("shown_address", "reason", "created_at")
@@ -23,14 +23,14 @@ class SuppressionAdmin(SuppressionModelAdmin):
 
     @admin.display(description="address", ordering="address")
     def shown_address(self, suppression: Suppression) -> str:
-        """Return the address; of an erased person only that there was one."""
+        """Return the address, or a placeholder if its owner was erased."""
         return suppression.address or "(erased)"
 
     def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
-        """An entry is added or taken off, never turned into another."""
+        """Do not allow changes. Entries can only be added or removed."""
         return False
 
     def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
-        """Store the entry with the hash by which it is found."""
+        """Store the entry with the address hash that look-ups use."""
         obj.address_hash = address_hash(obj.address)
         super().save_model(request, obj, form, change)

@@ -1,4 +1,4 @@
-"""Accounts in the admin. Passwords can be set there, and neither they nor hashes are shown."""
+"""Accounts in the admin. Passwords can be set; neither passwords nor hashes are shown."""
 
 from typing import Any, ClassVar
 
@@ -22,12 +22,12 @@ from apps.users.locales import forget_locale
 from apps.users.models import CategoryPreference, Device, ExternalId, User
 from apps.users.staff import second_factor
 
-# Who may set these makes administrators.
+# A user who may set these fields can create administrators.
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 class DeviceInline(Devices):
-    """The devices of an account; tokens come from the devices, not from staff."""
+    """The devices of an account, read-only: only the devices themselves register tokens."""
 
     model = Device
     extra = 0
@@ -35,19 +35,19 @@ class DeviceInline(Devices):
     readonly_fields = fields
 
     def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Nobody types a token."""
+        """Do not allow adding devices: tokens are not entered manually."""
         return False
 
 
 class CategoryPreferenceInline(CategoryPreferences):
-    """The switches of categories."""
+    """The category preferences of an account."""
 
     model = CategoryPreference
     extra = 0
 
 
 class ExternalIdInline(ExternalIds):
-    """What the client applications call the account."""
+    """The external ids that client applications use for the account."""
 
     model = ExternalId
     extra = 0
@@ -55,7 +55,7 @@ class ExternalIdInline(ExternalIds):
 
 @admin.register(User)
 class AccountAdmin(AccountModelAdmin):
-    """Finds, makes and changes accounts. Erasing one is an action that also finds its messages."""
+    """Find, create and change accounts. They are erased elsewhere, with their notifications."""
 
     form = AccountChangeForm
     add_form = AccountAddForm
@@ -102,39 +102,39 @@ class AccountAdmin(AccountModelAdmin):
 
     @admin.display(boolean=True, description="confirmed")
     def email_confirmed(self, user: User) -> bool:
-        """Tell whether the address is used."""
+        """Return whether the address is confirmed and therefore used."""
         return user.email_confirmed
 
     @admin.display(description="password")
     def set_password(self, user: User) -> str:
-        """Link to the page that sets a password."""
+        """Return a link to the page that sets a password."""
         state = "A password is set." if user.has_usable_password() else "No password is set."
         link = reverse("admin:auth_user_password_change", args=[user.pk])
         return format_html('{} <a href="{}">Set a password</a>', state, link)
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
-        """Offer what belongs to an account once there is one."""
+        """Show the inlines for existing accounts only."""
         return [] if obj is None else super().get_inlines(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """Leave out the erased ones: there is nothing left to show."""
+        """Exclude erased accounts, which have nothing to show."""
         return super().get_queryset(request).filter(erased_at=None)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
-        """Find an address in any spelling."""
+        """Find an address in any of its spellings."""
         if "@" in search_term:
             search_term = address_key(search_term)
         return super().get_search_results(request, queryset, search_term)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Let only superusers hand out rights."""
+        """Let only superusers change rights."""
         fields = super().get_readonly_fields(request, obj)
         return fields if request.user.is_superuser else (*fields, *RIGHTS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Keep the accounts of staff for their owners and superusers."""
+        """Allow changes of staff accounts only to their owners and to superusers."""
         if not super().has_change_permission(request, obj):
             return False
         if obj is None or request.user.is_superuser or obj.pk == request.user.pk:
@@ -142,23 +142,23 @@ class AccountAdmin(AccountModelAdmin):
         return not (obj.is_staff or obj.is_superuser)
 
     def has_reset_permission(self, request: HttpRequest) -> bool:
-        """Whoever resets a second factor opens the way around it, so only superusers do."""
+        """Allow the reset only to superusers, because it makes the second factor avoidable."""
         return request.user.is_superuser
 
     @admin.action(description="Reset the second factor", permissions=["reset"])
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Remove the app and the recovery codes of those who have lost both."""
+        """Remove the authenticator app and the recovery codes of users who have lost both."""
         for user in queryset:
             if second_factor.forget(user):
                 self.log_change(request, user, "The second factor was reset.")
         self.message_user(request, "They set up a new second factor when they next log in.")
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Rows stay: the counts belong to them. Erasing empties them."""
+        """Do not allow deletion. Erasing clears the row but keeps it; counts refer to it."""
         return False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
-        """Store the account, and let the request path see a new locale at once."""
+        """Store the account and remove its locale from the cache of the request path."""
         if "email" in form.changed_data:
             unconfirmed.give_way(obj.email or "", proven=True, to=obj)
         super().save_model(request, obj, form, change)

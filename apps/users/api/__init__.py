@@ -1,1 +1,1 @@
-"""The HTTP interface of accounts."""
+"""The HTTP API of accounts."""

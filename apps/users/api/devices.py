@@ -1,4 +1,4 @@
-"""The devices of a person, over HTTP."""
+"""The HTTP API of a user's devices."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -105,7 +105,7 @@ class DeviceView(AccessTable, APIView):
         responses={204: None},
     )
     def delete(self, request: Request, user_id: UUID, device_id: UUID) -> Response:
-        """Forget a device."""
+        """Delete a device."""
         user = account_access.find_user(caller_of(request), user_id, account_access.CHANGE)
         deleted, _ = Device.objects.filter(pk=device_id, user_id=user.pk).delete()
         if not deleted:

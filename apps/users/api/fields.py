@@ -1,4 +1,4 @@
-"""Fields of the accounts' serializers: each takes one kind of text and says what is wrong."""
+"""Serializer fields of accounts; each validates one type of text."""
 
 import re
 import unicodedata
@@ -12,17 +12,17 @@ from apps.users.models.device import TOKEN_MAX_LENGTH
 
 CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 TOKEN = re.compile(r"[\x21-\x7e]+")
-# Control characters and the separators of lines and paragraphs.
+# Unicode categories of control characters, line separators and paragraph separators.
 LINE_BREAKING = {"Cc", "Zl", "Zp"}
 
 
 class LineField(StrictCharField):
-    """One line of text: it may end up in a mail's header."""
+    """One line of text, because it may be used in a mail header."""
 
     default_error_messages = {"line_break": "Line breaks and control characters are not allowed."}
 
     def to_internal_value(self, data: Any) -> str:
-        """Refuse more than one line."""
+        """Return the text; refuse line breaks and control characters."""
         value = super().to_internal_value(data)
         if any(unicodedata.category(character) in LINE_BREAKING for character in value):
             self.fail("line_break")
@@ -30,7 +30,7 @@ class LineField(StrictCharField):
 
 
 class AddressField(StrictCharField):
-    """An e-mail address, kept as it is written."""
+    """An e-mail address, stored as entered."""
 
     default_error_messages = {"invalid_email": "{problem}"}
 
@@ -38,7 +38,7 @@ class AddressField(StrictCharField):
         super().__init__(max_length=addresses.MAX_LENGTH, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Refuse what cannot be an address."""
+        """Return the address; refuse a malformed one."""
         value = super().to_internal_value(data)
         problem = addresses.problem_with(value)
         if problem is not None:
@@ -54,7 +54,7 @@ class LocaleField(StrictCharField):
     }
 
     def to_internal_value(self, data: Any) -> str:
-        """Refuse a malformed tag."""
+        """Return the canonical tag; refuse a malformed one."""
         tag = languages.canonical_tag(super().to_internal_value(data))
         if tag is None:
             self.fail("invalid_locale")
@@ -62,14 +62,14 @@ class LocaleField(StrictCharField):
 
 
 class TimezoneField(StrictCharField):
-    """A zone of the IANA database."""
+    """A time zone of the IANA database."""
 
     default_error_messages = {
         "invalid_timezone": "Expected a time zone (IANA) such as Africa/Lagos."
     }
 
     def to_internal_value(self, data: Any) -> str:
-        """Refuse an unknown zone."""
+        """Return the name; refuse an unknown zone."""
         name = super().to_internal_value(data)
         if not timezones.is_timezone(name):
             self.fail("invalid_timezone")
@@ -87,7 +87,7 @@ class PushTokenField(StrictCharField):
         super().__init__(max_length=TOKEN_MAX_LENGTH, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
-        """Refuse what no provider issues."""
+        """Return the token; refuse characters that no provider uses."""
         value = super().to_internal_value(data)
         if not TOKEN.fullmatch(value):
             self.fail("invalid_token")
@@ -99,9 +99,9 @@ class ClockField(StrictCharField):
 
     default_error_messages = {"invalid_time": "Expected a time of day such as 22:00."}
 
-    # The base class says that the value is a text; here the text is its written form.
+    # The base class declares a string as the internal value; here it is a time.
     def to_internal_value(self, data: Any) -> time:  # type: ignore[override]
-        """Refuse what is no time of day."""
+        """Return the time; refuse other text."""
         text = super().to_internal_value(data)
         if not CLOCK.fullmatch(text):
             self.fail("invalid_time")
@@ -109,5 +109,5 @@ class ClockField(StrictCharField):
         return time(int(hour), int(minute))
 
     def to_representation(self, value: Any) -> str:
-        """Print hours and minutes."""
+        """Return the time as ``HH:MM``."""
         return f"{value:%H:%M}"

@@ -1,4 +1,4 @@
-"""What preferences look like on the wire."""
+"""Serializers of preferences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,13 @@ from apps.users.preferences import MAX_CATEGORIES, Channels, Preferences, QuietH
 
 
 class QuietHoursField(StrictSerializer):
-    """From when to when, on the user's own clock; over midnight when the end is earlier."""
+    """Start and end in the user's time zone; past midnight if the end is earlier."""
 
     start = ClockField()
     end = ClockField()
 
     def validate(self, attrs: dict[str, Any]) -> QuietHours:
-        """Refuse hours of no length: they could mean never or always."""
+        """Refuse an equal start and end, which could mean never or always."""
         if attrs["start"] == attrs["end"]:
             message = "Quiet hours begin and end at different times."
             raise serializers.ValidationError(message, code="empty")
@@ -27,7 +27,7 @@ class QuietHoursField(StrictSerializer):
 
 
 class CategoriesField(serializers.DictField):
-    """Switches by the name of the category."""
+    """Channel switches, keyed by category name."""
 
     default_error_messages = {
         "bad_name": f"The name of a category has 1 to {CATEGORY_MAX_LENGTH} printable characters.",
@@ -35,7 +35,7 @@ class CategoriesField(serializers.DictField):
     }
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse names that no category has."""
+        """Refuse invalid category names and too many categories."""
         if isinstance(data, Mapping):
             if len(data) > MAX_CATEGORIES:
                 self.fail("too_many")
@@ -47,7 +47,7 @@ class CategoriesField(serializers.DictField):
 
 
 class PreferencesPut(StrictSerializer):
-    """All preferences; categories and quiet hours that are left out are none."""
+    """All preferences; omitted categories and quiet hours are removed."""
 
     email = StrictBooleanField()
     push = StrictBooleanField()
@@ -55,7 +55,7 @@ class PreferencesPut(StrictSerializer):
     quiet_hours = QuietHoursField(required=False, allow_null=True)
 
     def preferences(self) -> Preferences:
-        """Return what was parsed."""
+        """Return the validated preferences."""
         given = self.validated_data
         return Preferences(
             email=given["email"],
@@ -69,7 +69,7 @@ class PreferencesPut(StrictSerializer):
 
 
 class PreferencesPatchIn(StrictSerializer):
-    """What changes; a category of null is forgotten."""
+    """The preferences to change; a category of null is removed."""
 
     email = StrictBooleanField(required=False)
     push = StrictBooleanField(required=False)
@@ -78,7 +78,7 @@ class PreferencesPatchIn(StrictSerializer):
 
 
 class ChannelsOut(serializers.Serializer[Channels]):
-    """The switches of one category."""
+    """The channel switches of one category."""
 
     email = serializers.BooleanField()
     push = serializers.BooleanField()

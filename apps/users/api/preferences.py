@@ -1,4 +1,4 @@
-"""What a person wants to be told, over HTTP."""
+"""The HTTP API of a user's preferences."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
@@ -29,7 +29,7 @@ PREFERENCES_PATCH: dict[str, Any] = {"categories": {"newsletter": {"email": Fals
 
 
 class PreferencesView(AccessTable, APIView):
-    """What a user wants to hear about."""
+    """The notification preferences of a user."""
 
     access: ClassVar[Mapping[str, Access]] = {
         "GET": READ_ACCOUNT,
@@ -59,7 +59,7 @@ class PreferencesView(AccessTable, APIView):
         examples=[OpenApiExample("Preferences", value=PREFERENCES)],
     )
     def put(self, request: Request, user_id: UUID) -> Response:
-        """Replace the preferences; categories and quiet hours that are left out are none."""
+        """Replace the preferences; omitted categories and quiet hours are removed."""
         user = account_access.find_user(caller_of(request), user_id, account_access.CHANGE)
         body = PreferencesPut(data=request.data)
         body.is_valid(raise_exception=True)

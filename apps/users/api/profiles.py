@@ -1,4 +1,4 @@
-"""Accounts over HTTP: registration, the list, and one profile."""
+"""The HTTP API of accounts: registration, the list, and one profile."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
@@ -52,7 +52,7 @@ USER_ANSWER: dict[str, Any] = {
     "created_at": "2026-01-05T09:30:00Z",
     "updated_at": "2026-01-05T09:30:00Z",
 }
-# What a stranger may not claim: another client's names, and other people's devices.
+# Fields that an unauthenticated caller may not set: external ids of clients, and devices of others.
 NOT_FOR_STRANGERS = ("push_token", "external_id")
 
 
@@ -60,7 +60,7 @@ def refuse_fields(body: Mapping[str, Any], names: tuple[str, ...]) -> None:
     """Refuse fields that this caller may not set.
 
     Raises:
-        Problem: 400 at the first of them.
+        Problem: 400 at the first such field.
     """
     for name in names:
         if body.get(name) is not None:
@@ -69,12 +69,12 @@ def refuse_fields(body: Mapping[str, Any], names: tuple[str, ...]) -> None:
 
 
 def answer(caller: Caller, user_id: UUID, permission: str) -> dict[str, Any]:
-    """Read an account again and print it for this caller."""
+    """Read an account again and return its representation for this caller."""
     return dict(UserOut(account_access.find_user(caller, user_id, permission)).data)
 
 
 class UsersView(AccessTable, RateLimitHeaders, APIView):
-    """Makes accounts and lists them."""
+    """Create and list accounts."""
 
     pagination_class = NewestFirst
 
@@ -86,7 +86,7 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
     problems: ClassVar[Mapping[str, tuple[int, ...]]] = {"POST": (409, 503)}
 
     def check_permissions(self, request: Request) -> None:
-        """Let a stranger register where registration is open."""
+        """Allow an unauthenticated caller to register if registration is open."""
         stranger = request.method == "POST" and request.auth is None
         if not (stranger and settings.OPEN_REGISTRATION):
             super().check_permissions(request)
@@ -139,7 +139,7 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Make an account."""
+        """Create an account."""
         stranger = request.auth is None
         if stranger:
             self.limited(count_call(request, group="registration"))
@@ -155,7 +155,7 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
         caller = caller_of(request)
         editor = accounts.Editor(client=caller.client, trusted=True)
         user = accounts.create(new=new, editor=editor)
-        # Staff who may add accounts may not always see them all; this one they have made.
+        # Staff who may add accounts may not see all accounts, but they may see this new one.
         return Response(
             UserOut(_shown(caller, user)).data,
             status=status.HTTP_201_CREATED,
@@ -163,14 +163,14 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
 
 
 def _shown(caller: Caller, user: User) -> User:
-    """Add what the caller calls a user that it has just made."""
+    """Attach the caller's external ids to a user that the caller has just created."""
     external_ids = user.external_ids.filter(client=caller.client or "")
     setattr(user, account_access.SHOWN_EXTERNAL_IDS, list(external_ids))
     return user
 
 
 class UserView(AccessTable, RateLimitHeaders, APIView):
-    """One account. ``apps.notifications.api`` adds DELETE, which also erases what was sent."""
+    """One account. ``apps.notifications.api`` adds DELETE, which also erases its notifications."""
 
     access: ClassVar[Mapping[str, Access]] = {
         "GET": account_access.READ_ACCOUNT,
@@ -235,7 +235,7 @@ class UserView(AccessTable, RateLimitHeaders, APIView):
         ],
     )
     def patch(self, request: Request, user_id: UUID) -> Response:
-        """Change what the body names."""
+        """Change the fields that are in the body."""
         return self._change(request, user_id, {}, partial=True)
 
     def _change(
@@ -257,7 +257,7 @@ class UserView(AccessTable, RateLimitHeaders, APIView):
         if caller.client is None:
             refuse_fields(body.validated_data, ("external_id",))
         if not trusted and accounts.changes_credentials(user, changes):
-            # The current password could be guessed here as well as at the login.
+            # An attacker could guess the current password here as at the login, so count the call.
             self.limited(login_limits.count_proof(request, user=user))
         editor = accounts.Editor(client=caller.client, trusted=trusted)
         accounts.change(user=user, changes=changes, editor=editor)

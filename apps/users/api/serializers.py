@@ -1,4 +1,4 @@
-"""What accounts look like on the wire."""
+"""Serializers of accounts."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ EXAMPLE_USER_ID = "0197b2f0-5a4e-7c3d-9f1e-2b7a6c5d4e3f"
 
 
 class PasswordField(StrictCharField):
-    """A password: taken to the letter, never printed."""
+    """A password; used unchanged and never returned."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -30,21 +30,21 @@ class PasswordField(StrictCharField):
 
 
 class SwitchesIn(StrictSerializer):
-    """The switches of the channels; one that is left out stays as it is, at first on."""
+    """The channel switches; an omitted one is not changed. The initial value is on."""
 
     email = StrictBooleanField(required=False)
     push = StrictBooleanField(required=False)
 
 
 class SwitchesOut(serializers.Serializer[Any]):
-    """The switches of the channels."""
+    """The channel switches."""
 
     email = serializers.BooleanField(source="email_enabled")
     push = serializers.BooleanField(source="push_enabled")
 
 
 class ProfileFields(StrictSerializer):
-    """What every request about a profile may carry."""
+    """The fields of all requests that create or change a profile."""
 
     name = LineField(max_length=200)
     email = AddressField()
@@ -57,7 +57,7 @@ class ProfileFields(StrictSerializer):
     platform = serializers.ChoiceField(choices=Platform.choices, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Spell the switches as the account has them, and leave out what null leaves out."""
+        """Rename the switches to the account's fields, and drop a null password or push token."""
         for channel, enabled in (attrs.pop("preferences", None) or {}).items():
             attrs[f"{channel}_enabled"] = enabled
         for name in ("password", "push_token"):
@@ -74,7 +74,7 @@ class NewUserIn(ProfileFields):
 
 
 class UserChangesIn(ProfileFields):
-    """The body of PUT and PATCH: ``current_password`` where a person changes credentials."""
+    """The body of PUT and PATCH, with ``current_password`` if an end user changes credentials."""
 
     current_password = PasswordField(required=False)
 
@@ -105,13 +105,13 @@ class UserOut(serializers.Serializer[Any]):
         return user.pending_email or None
 
     def get_external_id(self, user: User) -> str | None:
-        """Return the id that ``visible_users`` found for the caller."""
+        """Return the external id that ``visible_users`` has loaded for the caller."""
         shown = getattr(user, "shown_external_ids", [])
         return shown[0].value if shown else None
 
 
 class UserFilter(StrictSerializer):
-    """The query of the list of accounts."""
+    """The query parameters of the list of accounts."""
 
     email = AddressField(required=False)
     external_id = LineField(required=False, max_length=EXTERNAL_ID_MAX_LENGTH)
@@ -121,7 +121,7 @@ class UserFilter(StrictSerializer):
 
 
 class LoginIn(StrictSerializer):
-    """The body of a login. Any text is taken for an address: a malformed one is just unknown."""
+    """The body of a login. Any text is accepted as address: a malformed one is just unknown."""
 
     email = StrictCharField(max_length=320)
     password = PasswordField()
@@ -137,7 +137,7 @@ class RefreshIn(StrictSerializer):
 
 
 class TokensOut(serializers.Serializer[Any]):
-    """New tokens. ``expires_in`` are the seconds of the access token."""
+    """New tokens. ``expires_in`` is the lifetime of the access token in seconds."""
 
     access = serializers.CharField()
     refresh = serializers.CharField()
@@ -146,26 +146,26 @@ class TokensOut(serializers.Serializer[Any]):
 
 
 class LoginOut(TokensOut):
-    """New tokens and whose they are."""
+    """New tokens and their user."""
 
     user = UserOut()
 
 
 class ResetIn(StrictSerializer):
-    """The address of the account whose password is lost."""
+    """The address of the account whose password was forgotten."""
 
     email = AddressField()
 
 
 class ResetConfirmIn(StrictSerializer):
-    """The token of the mailed link and the new password."""
+    """The token of the link in the mail, and the new password."""
 
     token = StrictCharField(max_length=512)
     password = PasswordField()
 
 
 class ConfirmIn(StrictSerializer):
-    """The token of the mailed link."""
+    """The token of the link in the mail."""
 
     token = StrictCharField(max_length=1024)
 
@@ -178,7 +178,7 @@ class DeviceIn(StrictSerializer):
 
 
 class DeviceOut(serializers.Serializer[Any]):
-    """One device. A retired one is kept with the provider's reason and is not used."""
+    """One device. A retired one is kept, with the provider's reason, but is not used."""
 
     id = serializers.UUIDField()
     push_token = serializers.CharField(source="token")

@@ -1,4 +1,4 @@
-"""Login, refresh, logout, and the mailed links, all without a credential in the header."""
+"""Login, refresh, logout and the links in mails; none of them needs a credential in the header."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -48,7 +48,7 @@ CONFIRM = {"token": "token-of-the-link"}
 
 
 def printed(issued: tokens.Tokens) -> dict[str, Any]:
-    """Print tokens."""
+    """Return the response body for new tokens."""
     return {
         "access": issued.access,
         "refresh": issued.refresh,
@@ -58,7 +58,7 @@ def printed(issued: tokens.Tokens) -> dict[str, Any]:
 
 
 class OpenView(AccessTable, RateLimitHeaders, APIView):
-    """Base of views for everybody: a stale token in the header must not stop a login."""
+    """Base of views without authentication, so that an expired token does not stop a login."""
 
     authentication_classes = ()
     access: ClassVar[Mapping[str, Access]] = {"POST": Access(anyone=True)}
@@ -75,7 +75,7 @@ class OpenView(AccessTable, RateLimitHeaders, APIView):
 
 
 class LoginView(OpenView):
-    """Gives tokens for an address and a password."""
+    """Issue tokens for an address and a password."""
 
     examples: ClassVar[Mapping[str, Any]] = {"POST": LOGIN}
     problems: ClassVar[Mapping[str, tuple[int, ...]]] = {"POST": (401, 503)}
@@ -100,7 +100,7 @@ class LoginView(OpenView):
         try:
             given = self.body(request, LoginIn)
         except APIException:
-            # Whose login it is meant to be is not known.
+            # The account is unknown, so count by the address of the caller only.
             self.limited(count_call(request, group=login_limits.GROUP))
             raise
         for state in login_limits.count_login(request, account=address_key(given["email"])):
@@ -114,7 +114,7 @@ class LoginView(OpenView):
 
 
 class RefreshView(OpenView):
-    """Gives new tokens for a refresh token, which is used up."""
+    """Issue new tokens for a refresh token, which can be used once."""
 
     examples: ClassVar[Mapping[str, Any]] = {"POST": REFRESH}
     problems: ClassVar[Mapping[str, tuple[int, ...]]] = {"POST": (401,)}
@@ -149,7 +149,7 @@ class RefreshView(OpenView):
 
 
 class LogoutView(OpenView):
-    """Revokes a refresh token."""
+    """Revoke a refresh token."""
 
     examples: ClassVar[Mapping[str, Any]] = {"POST": REFRESH}
 
@@ -172,7 +172,7 @@ class LogoutView(OpenView):
 
 
 class PasswordResetView(OpenView):
-    """Mails a link by which a new password can be set."""
+    """Send a mail with a link to set a new password."""
 
     examples: ClassVar[Mapping[str, Any]] = {"POST": RESET}
 
@@ -186,7 +186,7 @@ class PasswordResetView(OpenView):
         examples=[OpenApiExample("An address", value=RESET, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """Send the link where there is an account."""
+        """Send the link if there is an account."""
         self.limited(count_call(request, group="reset"))
         email = self.body(request, ResetIn)["email"]
         self.limited(count_call(request, group="reset", account=address_key(email)))
@@ -195,7 +195,7 @@ class PasswordResetView(OpenView):
 
 
 class PasswordResetConfirmView(OpenView):
-    """Sets a new password."""
+    """Set a new password."""
 
     examples: ClassVar[Mapping[str, Any]] = {"POST": RESET_CONFIRM}
     problems: ClassVar[Mapping[str, tuple[int, ...]]] = {"POST": (503,)}
@@ -218,7 +218,7 @@ class PasswordResetConfirmView(OpenView):
 
 
 class EmailConfirmView(OpenView):
-    """Takes an address into use."""
+    """Confirm an e-mail address."""
 
     examples: ClassVar[Mapping[str, Any]] = {"POST": CONFIRM}
     problems: ClassVar[Mapping[str, tuple[int, ...]]] = {"POST": (409,)}

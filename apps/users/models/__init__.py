@@ -1,4 +1,4 @@
-"""The tables: fields, constraints and derived properties, and no business flow."""
+"""The models: fields, constraints and derived properties, without business logic."""
 
 from apps.users.models.api_key import ApiKey
 from apps.users.models.device import Device

@@ -1,4 +1,4 @@
-"""A client application's key."""
+"""An API key of a client application."""
 
 from django.db import models
 from django.utils import timezone
@@ -11,16 +11,16 @@ NAME_MAX_LENGTH = 100
 
 
 class ApiKey(models.Model):
-    """One key. The secret is shown once and kept as its SHA-256, which is enough for 256 bits.
+    """One key. It is shown once and stored as SHA-256, which is enough for a 256-bit secret.
 
     Attributes:
-        client: The client application that the key belongs to; several keys may share it.
-        kind: Live, or test: a rehearsal in the sandbox.
-        prefix: The first part of the key, to recognise it by.
+        client: The client application that owns the key; it can have several keys.
+        kind: Live, or test for notifications in the sandbox only.
+        prefix: The first part of the key, to identify it.
         secret_hash: SHA-256 of the whole key, in hexadecimal.
-        scopes: What the key may do, of ``apps.common.callers.Scope``.
-        expires_at: From then on the key is refused; None: never.
-        last_used_at: To the minute.
+        scopes: The permissions of the key, from ``apps.common.callers.Scope``.
+        expires_at: The key is refused from this time on; None: never.
+        last_used_at: When the key was last used, with a precision of one minute.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -43,5 +43,5 @@ class ApiKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return what the key is called and recognised by."""
+        """Return the name and the prefix."""
         return f"{self.name} ({self.prefix})"

@@ -1,4 +1,4 @@
-"""A device that takes push messages."""
+"""A device that receives push messages."""
 
 from django.db import models
 from django.utils import timezone
@@ -6,12 +6,13 @@ from django.utils import timezone
 from apps.common.ids import new_id
 from apps.users.models.user import User
 
-# PostgreSQL indexes at most 2,704 bytes; FCM's tokens have below 300 and no documented maximum.
+# PostgreSQL indexes at most 2,704 bytes. FCM tokens are shorter than 300 bytes, without a
+# documented maximum.
 TOKEN_MAX_LENGTH = 2048
 
 
 class Platform(models.TextChoices):
-    """What the device runs."""
+    """The platform of the device."""
 
     ANDROID = "android"
     IOS = "ios"
@@ -24,7 +25,7 @@ class Device(models.Model):
     Attributes:
         token: The provider's registration token.
         last_seen_at: When the token was last registered.
-        retired_at: When a provider said that the token is dead; such a device is not used.
+        retired_at: When a provider reported the token as invalid; such a device is not used.
         retired_reason: The provider's reason, such as ``unregistered``.
     """
 
@@ -48,5 +49,5 @@ class Device(models.Model):
 
     @property
     def active(self) -> bool:
-        """Whether messages go there."""
+        """Whether push messages are sent to the device."""
         return self.retired_at is None

@@ -9,7 +9,7 @@ CLIENT_MAX_LENGTH = 100
 
 
 class ExternalId(models.Model):
-    """Users are shared by the installation; what each client calls them is the client's own."""
+    """The id that one client uses for a user. All clients share the users, but not these ids."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="external_ids")
     client = models.CharField(max_length=CLIENT_MAX_LENGTH)
@@ -22,5 +22,5 @@ class ExternalId(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return whose id it is, without the id."""
+        """Return the client without the id."""
         return f"external id of {self.client}"

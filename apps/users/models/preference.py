@@ -1,4 +1,4 @@
-"""What a person wants to hear about."""
+"""The category preferences of a user."""
 
 from django.db import models
 
@@ -8,7 +8,7 @@ CATEGORY_MAX_LENGTH = 64
 
 
 class CategoryPreference(models.Model):
-    """The switches of one category; they narrow down the switches of the account."""
+    """The channel switches of one category; they can only restrict those of the account."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="category_preferences")
     category = models.CharField(max_length=CATEGORY_MAX_LENGTH)

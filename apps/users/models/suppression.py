@@ -1,4 +1,4 @@
-"""The addresses that are never written to again."""
+"""The suppression list: addresses that get no more mail."""
 
 from django.db import models
 from django.utils import timezone
@@ -8,9 +8,10 @@ class Suppression(models.Model):
     """One suppressed address.
 
     Attributes:
-        address_hash: SHA-256 of the address's key: the suppression outlives an erasure.
-        address: The address, for people; empty once its owner was erased.
-        reason: ``hard_bounce``, ``complaint`` or whatever else ended it.
+        address_hash: SHA-256 of the address's key, so that the suppression remains after an
+            erasure.
+        address: The address, to show it to staff; empty after its owner was erased.
+        reason: ``hard_bounce``, ``complaint`` or another reason.
     """
 
     address_hash = models.CharField(max_length=64, editable=False)
@@ -24,5 +25,5 @@ class Suppression(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return the row's number: the address is nobody's business."""
+        """Return the row's id, because the address is personal data."""
         return f"suppression {self.pk}"

@@ -1,4 +1,4 @@
-"""An account: a person who is told, and may log in."""
+"""An account: a user who receives notifications and may log in."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -22,13 +22,13 @@ ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AddressKeyField(_CharField):
-    """The key of the address in ``email``, written with the row; see ``addresses.address_key``.
+    """The key of the address in ``email``, set when the row is saved; see ``address_key``.
 
-    A column of its own, because the databases disagree about the lower case of a text.
+    It has its own column, because databases differ in how they convert text to lower case.
     """
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001 - Django's signature.
-        """Derive the value from the address beside it."""
+        """Derive the value from the ``email`` field."""
         email = getattr(model_instance, "email", None)
         key = addresses.address_key(email) if email else None
         setattr(model_instance, self.attname, key)
@@ -36,21 +36,21 @@ class AddressKeyField(_CharField):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes accounts, and finds them by their address in any spelling."""
+    """Create accounts, and find them by their address in any spelling."""
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """Find an account by its address, without regard to case."""
+        """Return the account of an address, independent of upper and lower case."""
         return self.get(email_key=addresses.address_key(username or ""))
 
     def create_user(self, *, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Make an account; without a password nobody can log into it."""
+        """Create an account; without a password its login is disabled."""
         user = User(email=email.strip(), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, *, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Make an account with every right, as ``manage.py createsuperuser`` does."""
+        """Create an account with all rights, for ``manage.py createsuperuser``."""
         fields.setdefault("email_confirmed_at", now())
         return self.create_user(
             email=email, password=password, is_staff=True, is_superuser=True, **fields
@@ -58,20 +58,20 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """One account. Erasing it empties the row and keeps the id, to which the counts belong.
+    """One account. Erasing it clears the row but keeps the id, because counts refer to it.
 
     Attributes:
-        email: As it was entered; None when erased.
-        email_key: Derived; two accounts never share it.
-        email_confirmed_at: When the address was known to be theirs: entered by a client
-            application or by staff, or confirmed by its link; a later change of the address
-            leaves it. None: it is not written to.
-        pending_email: The address that the person wants to change to, until it is confirmed.
-        email_enabled: The person takes e-mail. Categories can only narrow it down.
+        email: The address as it was entered; None after an erasure.
+        email_key: Derived from ``email``; unique.
+        email_confirmed_at: When the address was first confirmed: a client application or staff
+            entered it, or the user opened its link. A later change of the address does not change
+            it. None: no mail is sent to the address.
+        pending_email: The address that the user wants to change to, until it is confirmed.
+        email_enabled: Whether the user accepts e-mail. Categories can only restrict it.
         push_enabled: The same for push.
-        quiet_from: Begin of the quiet hours in the person's time zone; None: none.
-        quiet_to: Their end.
-        session_version: Tokens of an earlier version are refused.
+        quiet_from: Start of the quiet hours in the user's time zone; None: no quiet hours.
+        quiet_to: End of the quiet hours.
+        session_version: Tokens with an earlier version are refused.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -103,7 +103,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         indexes = [
-            # Housekeeping looks for those that nobody has confirmed in time; erased rows are none.
+            # For the purge of accounts that were not confirmed in time; excludes erased rows.
             models.Index(
                 fields=["created_at"],
                 name="users_user_unconfirmed",
@@ -111,7 +111,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             ),
         ]
         constraints = [
-            # Django's authentication asks for it; the constraint that counts is the next.
+            # Django's authentication requires this one; the next one is the effective constraint.
             models.UniqueConstraint(fields=["email"], name="users_user_email"),
             models.UniqueConstraint(fields=["email_key"], name="users_user_email_key"),
             models.CheckConstraint(
@@ -122,27 +122,28 @@ class User(AbstractBaseUser, PermissionsMixin):
         ]
 
     def __str__(self) -> str:
-        """Return the id: the admin's log keeps this for ever, so no personal data."""
+        """Return the id. The admin log keeps this text forever, so it has no personal data."""
         return f"user {self.pk}"
 
     @property
     def email_confirmed(self) -> bool:
-        """Whether the address may be written to."""
+        """Whether mail may be sent to the address."""
         return self.email_confirmed_at is not None
 
     @property
     def reads_from(self) -> datetime | None:
-        """From when on the person reads what was sent to them; None: nothing.
+        """The user may read notifications that were sent since this time; None: none.
 
-        What was sent before the address was confirmed may be meant for somebody else than who has
-        typed it in. An account that was made with a known address never was in that state.
+        Notifications from before the confirmation may be meant for the owner of the address and
+        not for the user who entered it. An account that was created with a confirmed address was
+        never in that state.
         """
         if self.email_confirmed_at is None or self.email_confirmed_at > self.created_at:
             return self.email_confirmed_at
         return ALWAYS
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
-        """Leave the address to the database and to the forms, which know who gives way."""
+        """Skip the address. Database and forms check it; an unconfirmed account may be replaced."""
         super().validate_constraints(exclude={*(exclude or ()), "email"})
 
     def get_full_name(self) -> str:

@@ -1,1 +1,1 @@
-"""Staff: their login, their second factor, their site."""
+"""Staff: login, second factor and admin site."""

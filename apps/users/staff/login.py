@@ -1,4 +1,4 @@
-"""The login page of staff, limited like every other login."""
+"""The login page of staff, with the same rate limit as other logins."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -17,7 +17,7 @@ REDIRECT = 302
 
 
 def limited(login: View) -> View:
-    """Count each try, refuse one too many with a 429 page, and remember where a login succeeded."""
+    """Wrap a login view: apply the rate limit (429 page) and set the cookie of known browsers."""
 
     @wraps(login)
     def counted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -29,7 +29,7 @@ def limited(login: View) -> View:
             return refusal_page(problem)
         response = login(request, *args, **kwargs)
         user: Any = request.user
-        # With a second factor the login is complete on the page that asks for it.
+        # If a second factor is needed, the login is complete only after the page for it.
         if response.status_code == REDIRECT and not second_factor.demanded_of(user):
             known_browsers.remember(request, response, user)
         return response
@@ -38,7 +38,7 @@ def limited(login: View) -> View:
 
 
 def refusal_page(problem: Problem) -> HttpResponse:
-    """Say on a page of staff that there were too many tries."""
+    """Return a plain-text page that says that there were too many attempts."""
     return HttpResponse(
         str(problem.detail),
         status=problem.status_code,

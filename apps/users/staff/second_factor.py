@@ -1,8 +1,8 @@
-"""The second factor of staff: a code of an app (TOTP, RFC 6238), or a recovery code.
+"""The second factor of staff: a code of an authenticator app (TOTP, RFC 6238), or a recovery code.
 
-A password alone opens the admin, the sandbox's pages and the API only to those staff of whom no
-second factor is demanded: see ``demanded_of``. The devices are django-otp's, which lets no code in
-twice and waits longer after each wrong one.
+With a password alone, staff can use the admin, the sandbox pages and the API only if they do not
+need a second factor: see ``demanded_of``. The devices are those of django-otp, which refuses reused
+codes and waits longer after each wrong code.
 """
 
 import time
@@ -27,22 +27,22 @@ ISSUER = "Notifications"
 RECOVERY_CODES = 10
 CODE_DIGITS = 6
 STEP_SECONDS = 30
-# One step before and after the present one: a clock that is off by half a minute is common.
+# Accept one step before and after the current one, because clocks are often off by half a minute.
 TOLERANCE_STEPS = 1
 
 
 def has_enrolled(user: User) -> bool:
-    """Tell whether the person has an app that makes codes."""
+    """Return whether the user has an authenticator app."""
     return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
 
 
 def demanded_of(user: User) -> bool:
-    """Tell whether a password alone is not enough: for staff who enrolled, or for all of them."""
+    """Return whether the user needs a second factor: staff who have enrolled, or all staff."""
     return user.is_staff and (settings.ADMIN_SECOND_FACTOR == REQUIRED or has_enrolled(user))
 
 
 def passed(request: HttpRequest) -> bool:
-    """Tell whether the session of this request may act for its user."""
+    """Return whether the session of this request is fully authenticated."""
     user: Any = request.user
     if not user.is_authenticated:
         return False
@@ -50,15 +50,15 @@ def passed(request: HttpRequest) -> bool:
 
 
 def verify(user: User, code: str) -> Any:
-    """Check a code of the app or a recovery code, which is used up; return its device or None."""
+    """Check and consume a code of the app or a recovery code; return its device or None."""
     code = "".join(code.split()).lower()
     if not (code.isascii() and code.isalnum()):
-        # No code has other characters, and PostgreSQL cannot look for a NUL.
+        # Codes have no other characters, and PostgreSQL cannot compare a NUL byte.
         return None
     of_app = code.isdecimal() and len(code) == CODE_DIGITS
     kind: Any = TOTPDevice if of_app else StaticDevice
     with transaction.atomic():
-        # Locked, so that of two calls with one code one is refused.
+        # Lock the rows, so that only one of two concurrent calls with the same code succeeds.
         for device in kind.objects.select_for_update().filter(user=user, confirmed=True):
             if device.verify_token(code):
                 return device
@@ -66,12 +66,12 @@ def verify(user: User, code: str) -> Any:
 
 
 def new_key() -> str:
-    """Make the secret that an app and this system will share, in hexadecimal."""
+    """Return a new shared secret for an authenticator app, in hexadecimal."""
     return str(random_hex(20))
 
 
 def address_of(key: str, *, user: User) -> str:
-    """Write a secret as apps take it (the Key URI format of Google Authenticator)."""
+    """Return the URI of a secret for apps (the Key URI format of Google Authenticator)."""
     fields = {
         "secret": base32(key),
         "issuer": ISSUER,
@@ -82,17 +82,22 @@ def address_of(key: str, *, user: User) -> str:
 
 
 def base32(key: str) -> str:
-    """Write a secret as it is typed in by hand."""
+    """Return a secret in base32, for manual entry."""
     return b32encode(bytes.fromhex(key)).decode()
 
 
 def picture_of(address: str) -> str:
-    """Draw a QR code as SVG that needs no network and no other file."""
+    """Return a QR code as inline SVG, which needs no network and no other file."""
     return segno.make(address, error="m").svg_inline(scale=5, dark="#000", light="#fff")
 
 
 def enrol(user: User, *, key: str, code: str) -> tuple[Any, list[str]] | None:
-    """Take an app into use that has shown a first code; an earlier one and its codes are void.
+    """Register an app with its first code. An earlier app and its recovery codes are removed.
+
+    Args:
+        user: The user.
+        key: The shared secret, in hexadecimal.
+        code: The first code of the app.
 
     Returns:
         The device and new recovery codes, which are not shown again; None for a wrong code.
@@ -116,13 +121,13 @@ def enrol(user: User, *, key: str, code: str) -> tuple[Any, list[str]] | None:
 
 def remember(request: HttpRequest, device: Any) -> None:
     """Mark the session as verified."""
-    # Whoever knew the session's key before knows it no longer.
+    # Change the session key, so that a key that was stolen before is useless.
     request.session.cycle_key()
     django_otp.login(request, device)
 
 
 def forget(user: User) -> bool:
-    """Remove the app and the recovery codes of a person; tell whether there were any."""
+    """Remove the app and the recovery codes of a user; return whether there was an app."""
     removed, _ = TOTPDevice.objects.filter(user=user).delete()
     StaticDevice.objects.filter(user=user).delete()
     return bool(removed)

@@ -1,4 +1,4 @@
-"""The pages of the second factor: give a code, or take an app into use."""
+"""The pages of the second factor: enter a code, or register an authenticator app."""
 
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -23,16 +23,16 @@ WRONG = "This code is not valid, or was used already. Wait for the next one."
 
 
 def second_factor_page(user: User, *, then: str) -> HttpResponseRedirect:
-    """Lead to the page that this person has to pass: to give a code, or first to enrol."""
+    """Redirect to the page that the user needs: to enter a code, or first to enrol."""
     name = "second-factor" if second_factor.has_enrolled(user) else "enrol-second-factor"
     return HttpResponseRedirect(f"{reverse(name)}?{urlencode({NEXT: then})}")
 
 
 class _StaffPage(View):
-    """A page for staff who have shown their password. Subclasses implement ``page`` and ``act``."""
+    """A page for staff who have given their password. Subclasses implement ``page`` and ``act``."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Send others to the login, and count each try."""
+        """Redirect other users to the login, and count each attempt."""
         if not (request.user.is_authenticated and request.user.is_staff):
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         if request.method != "POST":
@@ -48,7 +48,7 @@ class _StaffPage(View):
             return page
 
     def user(self, request: HttpRequest) -> User:
-        """Return whose session it is."""
+        """Return the user of the session."""
         return cast("User", request.user)
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -56,11 +56,11 @@ class _StaffPage(View):
         return self.page(request)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Take a code; ``dispatch`` has sent it to ``act``."""
+        """Allow POST; ``dispatch`` calls ``act`` instead of this method."""
         raise NotImplementedError
 
     def act(self, request: HttpRequest, *, code: str) -> HttpResponse:
-        """Judge a code."""
+        """Check a code and return the next page."""
         raise NotImplementedError
 
     def page(self, request: HttpRequest, **context: Any) -> HttpResponse:
@@ -68,7 +68,7 @@ class _StaffPage(View):
         raise NotImplementedError
 
     def then(self, request: HttpRequest) -> str:
-        """Return where to go after it: a page of this site, whatever was asked for."""
+        """Return the next URL. It is always on this site, whatever the request contains."""
         wanted = request.GET.get(NEXT, "")
         host = {request.get_host()}
         if url_has_allowed_host_and_scheme(wanted, host, require_https=request.is_secure()):
@@ -76,7 +76,7 @@ class _StaffPage(View):
         return reverse("admin:index")
 
     def shown(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
-        """Render a page that no cache keeps."""
+        """Render a page that caches must not store."""
         page = render(request, template, {"then": self.then(request), **context})
         page["Cache-Control"] = "no-store"
         page["Content-Security-Policy"] = PAGE_POLICY
@@ -84,16 +84,16 @@ class _StaffPage(View):
 
 
 class SecondFactorPage(_StaffPage):
-    """Asks staff who have enrolled for a code."""
+    """The page on which enrolled staff enter a code."""
 
     def page(self, request: HttpRequest, **context: Any) -> HttpResponse:
-        """Ask, unless there is nothing to ask for."""
+        """Show the form; redirect staff who have not enrolled."""
         if not second_factor.has_enrolled(self.user(request)):
             return second_factor_page(self.user(request), then=self.then(request))
         return self.shown(request, "users/second_factor.html", **context)
 
     def act(self, request: HttpRequest, *, code: str) -> HttpResponse:
-        """Let a good code in."""
+        """Complete the login if the code is valid."""
         device = second_factor.verify(self.user(request), code)
         if device is None:
             return self.page(request, errors=[WRONG])
@@ -104,10 +104,10 @@ class SecondFactorPage(_StaffPage):
 
 
 class EnrolPage(_StaffPage):
-    """Takes an app into use, and shows the recovery codes once."""
+    """The page that registers an app and shows the recovery codes once."""
 
     def page(self, request: HttpRequest, **context: Any) -> HttpResponse:
-        """Show the secret as a picture and as text."""
+        """Show the secret as QR code and as text."""
         if not self._may_enrol(request):
             return second_factor_page(self.user(request), then=self.then(request))
         key = request.session.get(KEY_IN_SESSION) or second_factor.new_key()
@@ -116,15 +116,15 @@ class EnrolPage(_StaffPage):
         return self.shown(
             request,
             "users/enrol_second_factor.html",
-            # Drawn here from the address that was made here: nothing in it is a caller's markup.
-            picture=mark_safe(second_factor.picture_of(address)),  # noqa: S308 - as above.
+            # This code generates the SVG and its URI, so it contains no markup of a caller.
+            picture=mark_safe(second_factor.picture_of(address)),  # noqa: S308 - see above.
             secret=second_factor.base32(key),
             again=second_factor.has_enrolled(self.user(request)),
             **context,
         )
 
     def act(self, request: HttpRequest, *, code: str) -> HttpResponse:
-        """Take the app into use when it shows the right code."""
+        """Register the app if the code is valid."""
         key = request.session.get(KEY_IN_SESSION)
         if key is None or not self._may_enrol(request):
             return self.page(request)
@@ -139,6 +139,6 @@ class EnrolPage(_StaffPage):
         return page
 
     def _may_enrol(self, request: HttpRequest) -> bool:
-        """Whoever has an app already shows a code of it first."""
+        """Return whether the user may enrol; a user with an app must first enter a code of it."""
         user: Any = request.user
         return user.is_verified() or not second_factor.has_enrolled(user)

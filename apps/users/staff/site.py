@@ -1,4 +1,4 @@
-"""The admin site, behind the password and, where it is demanded, the second factor."""
+"""The admin site, protected by the password and, if needed, the second factor."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ class StaffSite(AdminSite):
     site_title = "Notifications"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Let in active staff whose session has passed what is demanded of them."""
+        """Allow active staff whose session has passed the second factor, if they need one."""
         return super().has_permission(request) and second_factor.passed(request)
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Ask for the password, or send staff who have given it on to the second factor."""
+        """Show the login form; redirect staff who have given the password to the second factor."""
         user: Any = request.user
         halfway = user.is_authenticated and user.is_staff and not second_factor.passed(request)
         if request.method == "GET" and halfway:
@@ -37,7 +37,7 @@ class StaffSite(AdminSite):
     def password_change(  # type: ignore[override] # The stubs leave out its redirect.
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Take a new password of one's own, limited like a login, and end every other session."""
+        """Change the user's own password, rate-limited like a login; end all other sessions."""
         if request.method != "POST":
             return super().password_change(request, extra_context)
         user: Any = request.user
