@@ -60,19 +60,19 @@ class SendRequest(Terms, kw_only=True, forbid_unknown_fields=True):
 
 
 class BulkSendRequest(SendRequest, kw_only=True, forbid_unknown_fields=True):
-    """One notification of many; it waits behind single ones unless it says otherwise."""
+    """One notification of many. By default it has a lower priority than a single one."""
 
     priority: Annotated[int, Meta(ge=0, le=9, description="9 is the most urgent.")] = 1
 
 
 class BulkRequest(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Up to a thousand notifications; each is judged by itself."""
+    """Up to 1000 notifications. Each is validated independently."""
 
     notifications: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=BULK_MAX)]
 
 
 class Audience(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Who gets a broadcast; exactly one of these."""
+    """The recipients of a broadcast. Exactly one of the fields is given."""
 
     user_ids: Annotated[list[UUID], Meta(min_length=1, max_length=AUDIENCE_MAX)] | None = None
     all: Annotated[
@@ -85,7 +85,7 @@ class Audience(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=T
 
 
 class BroadcastRequest(Terms, kw_only=True, forbid_unknown_fields=True):
-    """The same notification to many; it waits behind single ones unless it says otherwise."""
+    """The same notification to many. By default it has a lower priority than a single one."""
 
     audience: Audience
     priority: Annotated[int, Meta(ge=0, le=9, description="9 is the most urgent.")] = 1
