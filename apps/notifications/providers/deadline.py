@@ -296,7 +296,7 @@ def _make(key: tuple[str, int, Resolve], look_up: _LookUp) -> None:
 
 
 def _forget_after_fork() -> None:
-    """Reset the look-ups in a child process, because the look-up threads exist only in the parent."""
+    """Reset the look-ups in a child process, which does not inherit the parent's threads."""
     global _look_ups_lock  # noqa: PLW0603 - another thread of the parent may have held it.
     _look_ups_lock = threading.Lock()
     _look_ups.clear()

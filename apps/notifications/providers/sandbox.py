@@ -75,7 +75,7 @@ class _Sandbox(Provider[Message]):
         """Build the stored record of a message."""
 
     def send(self, message: Message) -> Reply:
-        """Store one message. Unlike in other providers, only the task's own thread may call this."""
+        """Store one message. Unlike in other providers, only the task's thread may call this."""
         return self._play([message])[0]
 
     def send_all(self, messages: Sequence[Message], *, until: float) -> list[Reply | None]:

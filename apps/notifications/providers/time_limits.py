@@ -17,7 +17,7 @@ TOKEN_SECONDS = 5.0
 
 # No call is started later than this after the start of a message (``delivery.send``).
 BEGIN_SECONDS = 8.0
-# The time to record the outcome: the statement may wait for 15 s (the statement timeout).
+# The time to record the outcome: the statement may wait for 15 s (``settings/storage.py``).
 RECORD_SECONDS = 15.0
 # How long docker/stack.conf, docker-compose.yml and render.yaml wait for a stopping process.
 SHIPPED_GRACE_SECONDS = 100

@@ -56,7 +56,7 @@ class FcmProvider(Provider[Push]):
         self._line: FcmClient | None = None
 
     def send(self, message: Push) -> Reply:
-        """Make one call. An acceptance means that FCM accepted the message, not that it is shown."""
+        """Make one call. ``ACCEPTED`` means that FCM accepted the message, not that it is shown."""
         started = time.monotonic()
         reply = self._call(message)
         return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
