@@ -41,7 +41,7 @@ def _delivered(channel: Channel, ids: Sequence[UUID], attempt: int) -> ToPublish
     try:
         return deliver(channel=channel, ids=ids, attempt=attempt)
     except Error:
-        # The recorded outcomes are lost, also those of accepted messages. The sweep finds the rows.
+        # The outcomes in memory are lost, including acceptances. The sweep finds the rows.
         log.exception("outcomes could not be recorded")
         return ToPublish()
 

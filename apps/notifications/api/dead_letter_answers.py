@@ -121,7 +121,7 @@ class DeadLetterSerializer(serializers.Serializer[DeadLetter]):
 
 
 class ReplayedSerializer(DeadLetterSerializer):
-    """A dead letter that was replayed just now."""
+    """A dead letter after its replay."""
 
     woken = serializers.ListField(
         child=serializers.UUIDField(),

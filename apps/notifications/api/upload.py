@@ -44,7 +44,7 @@ ENDINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A file that has not been read yet."""
+    """An uploaded file that has not been read yet."""
 
     stream: IO[bytes]
     file_format: FileFormat

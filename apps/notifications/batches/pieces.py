@@ -178,7 +178,7 @@ def _read_apart(batch: Batch, index: int, line: bytes, read: Callable[[bytes], R
     """Read a row, or give it up if that fails."""
     try:
         return read(line)
-    except Exception as error:  # noqa: BLE001 - it is written down as the row's.
+    except Exception as error:  # noqa: BLE001 - it is stored as the row's error.
         return given_up(batch, index, error)
 
 

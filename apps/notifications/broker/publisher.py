@@ -122,7 +122,7 @@ def publish(wakeups: Sequence[Wakeup], *, connection: Connection | None = None) 
     current_app.send_task(
         DELIVER_TASKS[topology.channel_of(lane)],
         args=[[str(wakeup.notification_id) for wakeup in wakeups], wakeups[0].attempt],
-        queue=LANES[lane],  # type: ignore[arg-type] # A Queue object is taken as well as a name.
+        queue=LANES[lane],  # type: ignore[arg-type] # A Queue object is accepted as well as a name.
         headers={"correlation_ids": correlation_ids},
         connection=connection,
         confirm_timeout=CONFIRM_TIMEOUT_SECONDS,

@@ -53,8 +53,8 @@ class Replayed:
 
     Attributes:
         letter: The dead letter.
-        replayed_as: The new notification; None for poison.
-        woken: The notifications named by poison that were made due.
+        replayed_as: The id of the new notification; None for a poison message.
+        woken: The ids in a poison message whose notifications were made due.
     """
 
     letter: DeadLetter

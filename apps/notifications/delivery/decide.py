@@ -37,7 +37,7 @@ def skipped(reason: str, detail: str) -> Decision:
     return Decision(to=Status.SKIPPED, reason=reason, detail=detail)
 
 
-def decide(  # noqa: PLR0911 - one return for each thing that can speak against it.
+def decide(  # noqa: PLR0911 - one return for each reason not to send.
     notification: Notification, *, contact: Contact | None, facts: TemplateFacts, now: datetime
 ) -> Decision | None:
     """Return the first reason not to send a notification now; None if there is none.

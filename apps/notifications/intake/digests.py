@@ -74,7 +74,7 @@ class Digested(Protocol):
 Form = Callable[[], bytes]
 
 _encoder = msgspec.json.Encoder(order="deterministic")
-# Sorts the fields of classes as well.
+# Sorts the fields of structs as well, and not only the keys of dicts.
 _sorting_encoder = msgspec.json.Encoder(order="sorted")
 
 
@@ -144,7 +144,7 @@ def first_form(body: Terms) -> bytes:
 
 
 def second_form(body: Terms) -> bytes:
-    """Digest a request as the second release did: the recipient had moved to the end."""
+    """Digest a request as the second release did: the recipient fields are at the end."""
     return _in_order(body, SECOND_ORDER)
 
 

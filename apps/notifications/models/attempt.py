@@ -20,7 +20,7 @@ class Attempt(models.Model):
     # The hash of the mail's address, as in the suppression list: a later bounce concerns this
     # address. Null for push, for attempts of older releases and after the user was erased.
     address_hash = models.CharField(max_length=64, null=True)
-    # A member of ``providers.base.Outcome``.
+    # A member of ``lifecycle.outcomes.Outcome``.
     outcome = models.CharField(max_length=13)
     code = models.CharField(max_length=100, blank=True)
     detail = models.CharField(max_length=500, blank=True)

@@ -29,7 +29,10 @@ class BatchState(StrEnum):
 
 
 class Batch(models.Model):
-    """One call of ``/bulk``, ``/broadcast`` or ``/batches/upload``, named by its notifications."""
+    """One call of ``/bulk``, ``/broadcast`` or ``/batches/upload``, and its progress.
+
+    Its notifications store its id as ``batch_id``.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     client = models.CharField(max_length=150)

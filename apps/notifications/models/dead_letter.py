@@ -17,7 +17,7 @@ class LetterState(StrEnum):
     OPEN = "open"
     REPLAYED = "replayed"
     DISCARDED = "discarded"
-    # Its notification turned out to have been sent or delivered.
+    # The notification was sent or delivered after all.
     RESOLVED = "resolved"
 
 

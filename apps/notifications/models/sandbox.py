@@ -58,7 +58,7 @@ class SandboxMessage(models.Model):
 
     @property
     def accepted(self) -> bool:
-        """Whether it counts as sent."""
+        """Whether the sandbox accepted the message."""
         return self.outcome == "accepted"
 
     @property

@@ -57,7 +57,7 @@ class _Bounded(urllib3.connection.HTTPConnection):
             try:
                 super().connect()
             except ssl.SSLError:
-                raise  # Keep the type, because callers must recognise certificate errors.
+                raise  # Certificate errors are recognised by their text, so it must be kept.
             except TimeoutError as error:
                 raise ConnectTimeoutError(self, str(error)) from error
             except (OSError, http.client.HTTPException) as error:

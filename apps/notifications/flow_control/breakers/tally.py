@@ -8,7 +8,7 @@ from apps.notifications.providers.base import Reply
 
 # Temporary refusals because of one mailbox. They do not concern the provider's health.
 ABOUT_RECIPIENT = frozenset({"greylisted", "mailbox_full"})
-# Refusals that indicate a problem with us as the sender if there are many.
+# Refusals that indicate a problem with us as the sender if there are many of them.
 AGAINST_SENDER = frozenset({"policy", "sender_id_mismatch"})
 FAILURES = frozenset({Outcome.TRANSIENT, Outcome.UNKNOWN})
 

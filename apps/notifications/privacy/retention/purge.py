@@ -40,7 +40,7 @@ class Walk:
         self._next_walk = 0.0
 
     def __call__(self) -> bool:
-        """Do one step if a pass is due. Returns False, so that a pause follows every step."""
+        """Do one step if a pass is due. Returns False, so that it never skips the jobs' pause."""
         if time.monotonic() < self._next_walk:
             return False
         known = rules.load(timezone.now())

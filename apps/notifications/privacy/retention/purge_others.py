@@ -77,7 +77,7 @@ def _delete(model: type[Model], ids: list[Any]) -> int:
     Returns:
         The number of deleted rows.
     """
-    rows = model._base_manager  # noqa: SLF001 - public since long.
+    rows = model._base_manager  # noqa: SLF001 - documented by Django.
 
     def delete(some: Sequence[Any]) -> int:
         rows.filter(pk__in=some).delete()

@@ -121,7 +121,7 @@ class FcmClient:
         )
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         self._adapter.close()
         self._token_session.close()
 
