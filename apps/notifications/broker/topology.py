@@ -44,8 +44,8 @@ DELIVER_TASKS = {
 CHUNK_SIZE = 100
 # The maximum number of ids in one message. A push message has several chunks, so that the calls of
 # one chunk are in flight while others use the database: the provider calls of 100 take 0.1 s, and
-# the database takes half as long again. Mail calls are slow enough with one chunk. The correlation
-# ids of a larger message would not fit into one broker frame, which their header has to.
+# the database takes 1.5 times as long. Mail calls are slow enough that one chunk is sufficient. The
+# header with the correlation ids must fit into one broker frame, so messages cannot be larger.
 MESSAGE_SIZES = {Channel.EMAIL: CHUNK_SIZE, Channel.PUSH: 5 * CHUNK_SIZE}
 
 

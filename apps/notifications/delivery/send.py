@@ -226,7 +226,10 @@ def policy(channel: Channel) -> Policy:
 
 
 def _turn(rows: Sequence[Notification]) -> limits.Turn:
-    """Return the rate limit priority of a chunk. All its rows are of one lane."""
+    """Return a chunk's urgency under a rate limit, and whether its rows have waited before.
+
+    All rows of a chunk are of one lane.
+    """
     return limits.Turn(
         urgency=topology.urgency_of(rows[0].lane),
         # A row keeps the due time that an earlier round set.
