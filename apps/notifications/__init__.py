@@ -1,1 +1,1 @@
-"""The pipeline: from an accepted request to the provider's answer. `ls` is the data flow."""
+"""The pipeline from an accepted request to the provider's reply."""

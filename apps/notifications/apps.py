@@ -5,15 +5,15 @@ from django.db.models.signals import post_migrate
 
 
 class NotificationsConfig(AppConfig):
-    """Registers the app, and the groups of staff, which span all apps."""
+    """Registers the app, and the staff groups, which have permissions of all apps."""
 
     name = "apps.notifications"
     label = "notifications"
 
     def ready(self) -> None:
-        """Register the checks, fill the ports of accounts, seed the groups after a migration.
+        """Register the checks, the account ports and the creation of the staff groups.
 
-        The groups are seeded whenever this app, the last one, is migrated.
+        The groups are created when this app, the last one, is migrated.
         """
         from apps.notifications.intake import account_mails  # noqa: PLC0415 - models first.
         from apps.notifications.operations import (  # noqa: PLC0415 - importing registers them.

@@ -1,4 +1,4 @@
-"""The Celery tasks: take the ids, call one function, publish what it leaves for the broker."""
+"""The Celery tasks: parse the ids, call one function, publish the resulting messages."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from apps.notifications.delivery.send import deliver
 
 log = structlog.get_logger(__name__)
 
-# The row's attempts are the only limit; a limit of the task would be a second one.
+# Only the row's attempt counter limits retries; a task limit would be a second, conflicting one.
 OPTIONS: dict[str, Any] = {"bind": True, "max_retries": None, "ignore_result": True}
 
 
@@ -37,17 +37,17 @@ def deliver_push(task: Task[Any, Any], ids: list[str], attempt: int) -> None:
 
 
 def _delivered(channel: Channel, ids: Sequence[UUID], attempt: int) -> ToPublish:
-    """Deliver; a database that is away is nothing that is wrong with the message."""
+    """Deliver a chunk. An unavailable database does not make the task fail."""
     try:
         return deliver(channel=channel, ids=ids, attempt=attempt)
     except Error:
-        # What was accepted is lost with this; the rows are found by the sweep.
+        # The outcomes in memory are lost, including acceptances. The sweep finds the rows.
         log.exception("outcomes could not be recorded")
         return ToPublish()
 
 
 def publish(task: Task[Any, Any], left: ToPublish) -> None:
-    """Publish what a delivery leaves; what fails here is found by the sweep."""
+    """Publish dead letters and retries. If publishing fails, the sweep finds the rows."""
     run_if_answered(
         "dead letters wait for the sweep", lambda: publisher.publish_failed(left.failed)
     )
@@ -55,11 +55,11 @@ def publish(task: Task[Any, Any], left: ToPublish) -> None:
 
 
 def retry(task: Task[Any, Any], groups: Sequence[Requeue]) -> None:
-    """Retry each group through Celery, with the wait in the broker and not in this process.
+    """Requeue each group through Celery, with the delay in the broker and not in this process.
 
-    ``countdown=0`` keeps Celery from adding its default delay; only a Queue object as ``queue``
-    is followed. The embedded broker has no delay queues: a countdown waits in memory there, which
-    is safe because the row is due again by itself.
+    ``countdown=0`` keeps Celery from adding its default delay. Celery accepts ``queue`` here only
+    as a Queue object. The embedded broker has no delay queues, so the countdown is kept in memory.
+    That is safe, because the row stores its own due time and the sweep finds it.
     """
     for again in groups:
         args = ([str(pk) for pk in again.ids], again.attempt)
@@ -75,16 +75,16 @@ def retry(task: Task[Any, Any], groups: Sequence[Requeue]) -> None:
 
 
 def _lane_of(task: Task[Any, Any]) -> str:
-    """Name the lane that brought this message; a delay queue keeps it."""
+    """Return the lane that delivered this message. A delay queue keeps the lane's routing key."""
     return str((task.request.delivery_info or {})["routing_key"])
 
 
 def _parsed(ids: Sequence[str]) -> list[UUID]:
-    """Read the ids; a message that carries anything else is poison and is thrown out."""
+    """Parse the ids. A message with anything else is a poison message and raises ValueError."""
     return [UUID(pk) for pk in ids]
 
 
 def _correlation_id(task: Task[Any, Any]) -> str:
-    """Name the one request behind a message; a chunk of several has one only in its rows."""
+    """Return the message's correlation id; empty if it has several, which only the rows store."""
     ids = (task.request.headers or {}).get("correlation_ids") or []
     return ids[0] if len(ids) == 1 else ""

@@ -1,4 +1,4 @@
-"""Notifications, dead letters and living processes in Django's admin, to look at and to act on."""
+"""Django admin pages for notifications, dead letters and running processes, with actions."""
 
 from apps.notifications.admin.batches import BatchAdmin
 from apps.notifications.admin.dead_letter_replays import (

@@ -1,4 +1,4 @@
-"""Batches in the admin: how far they have come, and stopping them."""
+"""The admin pages of batches: their progress, and actions to pause, resume and cancel them."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -51,25 +51,25 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
 
     @admin.display(description="Notifications by status")
     def counts(self, batch: Batch) -> str:
-        """Show what became of its notifications."""
+        """Show the number of its notifications by status."""
         counted = progress.statuses(batch)
         return ", ".join(f"{status}: {count}" for status, count in counted.items()) or "none"
 
     def has_control_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change notifications may stop batches."""
+        """Allow users who may change notifications to control batches."""
         return self.may(request, "change_notification")
 
     @admin.action(description="Pause", permissions=["control"])
     def pause(self, request: HttpRequest, chosen: QuerySet[Batch]) -> None:
-        """Make no more of their notifications for now."""
+        """Stop creating notifications of the chosen batches."""
         self.on_each(request, chosen, lambda batch: control.pause(batch.pk), "paused")
 
     @admin.action(description="Resume", permissions=["control"])
     def resume(self, request: HttpRequest, chosen: QuerySet[Batch]) -> None:
-        """Go on with those that are paused."""
+        """Continue the chosen batches that are paused."""
         self.on_each(request, chosen, lambda batch: control.resume(batch.pk), "resumed")
 
     @admin.action(description="Cancel with all that has not gone out", permissions=["control"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[Batch]) -> None:
-        """Stop them."""
+        """Cancel the chosen batches."""
         self.on_each(request, chosen, lambda batch: control.cancel(batch.pk), "cancelled")

@@ -1,4 +1,4 @@
-"""The pages of replays of many: count and start with a form, watch the progress, stop."""
+"""The admin pages of bulk replays: count and start with a form, show the progress, stop."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from apps.notifications.dead_letters import replay_many
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetterAction, DeadLetterReplay
 
-# Django's class with its model, for the type checker; at run time it takes none.
+# Django's class has a type parameter only for the type checker, not at run time.
 if TYPE_CHECKING:
     ReplayModelForm = forms.ModelForm[DeadLetterReplay]
 else:
@@ -29,7 +29,7 @@ CRITERIA = ("reason", "channel", "provider", "template_code", "since", "until")
 
 
 class StartForm(ReplayModelForm):
-    """Asks which dead letters to replay; the count comes before the start."""
+    """The filter for the dead letters to replay. It shows the count before the start."""
 
     reason = forms.CharField(max_length=40, required=False)
     channel = forms.ChoiceField(
@@ -58,11 +58,11 @@ class StartForm(ReplayModelForm):
 
     @property
     def asked(self) -> Filter:
-        """The filter that was filled in."""
+        """The filter from the form."""
         return Filter(**{name: self.cleaned_data.get(name) or None for name in CRITERIA})
 
     def clean(self) -> dict[str, Any]:
-        """Say the count until the start is confirmed."""
+        """Refuse the form with the count as the message until the start is confirmed."""
         cleaned = super().clean() or {}
         if not self.errors and not cleaned.get("confirmed"):
             matched = replay_many.count(self.asked, kind="")
@@ -110,20 +110,20 @@ class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
     )
 
     def get_fields(self, request: HttpRequest, obj: DeadLetterReplay | None = None) -> Any:
-        """Ask for a filter, or show a replay."""
+        """Return the form fields of a new replay, or the fields of an existing one."""
         asked = (*CRITERIA, "rate_per_second", "note", "confirmed")
         return asked if obj is None else self.fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change dead letters may replay them."""
+        """Allow users who may change dead letters to replay them."""
         return self.may(request, "change_deadletter")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Whoever may start a replay may stop it."""
+        """Allow users who may start a replay to stop it."""
         return self.may(request, "change_deadletter")
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:  # noqa: FBT001 - Django's signature.
-        """Start the replay that the form asks for."""
+        """Start the replay with the form's values."""
         return replay_many.start(
             form.asked,
             kind="",
@@ -133,32 +133,32 @@ class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
         )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
-        """Store nothing more: starting stored it."""
+        """Do nothing, because ``save_form`` has stored the replay."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
-        """Store nothing more: a replay has no parts."""
+        """Do nothing, because a replay has no related objects."""
 
     @admin.display
     def remaining(self, replay: DeadLetterReplay) -> int:
-        """Show how many are still to come."""
+        """Show the number of remaining letters."""
         return replay_many.remaining(replay)
 
     @admin.display
     def refused_because(self, replay: DeadLetterReplay) -> SafeString:
-        """Show how often each refusal was given."""
+        """Show each reason of a refusal with its count."""
         rows = sorted(replay.refusals.items())
         return format_html_join("", "<div>{} ({})</div>", rows)
 
     @admin.display(description="Who did what")
     def audit_trail(self, replay: DeadLetterReplay) -> SafeString:
-        """Show who started and who stopped it."""
+        """Show who started and who stopped the replay."""
         lines = DeadLetterAction.objects.filter(replay=replay, letter_id=None).order_by("pk")
         rows = ((f"{line.at:%Y-%m-%d %H:%M:%S}", line.action, line.by) for line in lines)
         return format_html_join("", "<div>{} <b>{}</b> by {}</div>", rows)
 
     @admin.action(description="Stop", permissions=["cancel"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[DeadLetterReplay]) -> None:
-        """Stop those that still run."""
+        """Stop the chosen replays that are still running."""
         for replay in chosen:
             try:
                 replay_many.cancel(replay.pk, by=by_staff(request))
@@ -170,7 +170,7 @@ class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
 
 @admin.register(DeadLetterAction)
 class DeadLetterActionAdmin(ReadOnlyAdmin[DeadLetterAction]):
-    """The audit trail: who did what about dead letters, when and why."""
+    """The audit trail of dead letters: actor, action, time and reason."""
 
     list_display = ("at", "action", "by", "letter_id", "replay", "note")
     list_filter = ("action", ("at", admin.DateFieldListFilter))

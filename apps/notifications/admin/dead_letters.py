@@ -1,4 +1,4 @@
-"""The pages of dead letters: browse, inspect, replay, discard with a reason."""
+"""The admin pages of dead letters: browse, inspect, replay, discard with a reason."""
 
 import json
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from apps.notifications.dead_letters import history, replay_one
 from apps.notifications.models import DeadLetter, LetterState
 
 WORDS_MAX = 500
-# One request settles no more than this; beyond it there are replays of many.
+# The maximum number of letters per request. For more there are bulk replays.
 BY_HAND_MAX = 200
 
 
 class NoteForm(ActionForm):
-    """Asks for words beside the action."""
+    """The action form with a text field for the reason."""
 
     note = forms.CharField(
         required=False,
@@ -36,24 +36,24 @@ class NoteForm(ActionForm):
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Shows what is open unless asked for something else."""
+    """Filters by state; the default is ``open``."""
 
     title = "state"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Offer every state, and all of them."""
+        """Return every state, and ``all``."""
         return [*((state.value, state.value) for state in LetterState), ("all", "all")]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[DeadLetter]
     ) -> QuerySet[DeadLetter]:
-        """Narrow the list."""
+        """Filter the list by the selected state."""
         wanted = self.value() or LetterState.OPEN
         return queryset if wanted == "all" else queryset.filter(state=wanted)
 
     def choices(self, changelist: Any) -> Any:
-        """Mark ``open`` where nothing is asked for."""
+        """Mark ``open`` as selected if no state is selected."""
         wanted = self.value() or LetterState.OPEN.value
         for value, title in self.lookup_choices:
             yield {
@@ -64,13 +64,13 @@ class StateFilter(admin.SimpleListFilter):
 
 
 def by_staff(request: HttpRequest) -> str:
-    """Name the person for the audit trail."""
+    """Return the actor for the audit trail: the current staff user."""
     return f"staff:{request.user.pk}"
 
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
-    """What could not be delivered, or not even be worked on."""
+    """Notifications that could not be delivered, and messages that could not be processed."""
 
     list_display = (
         "id",
@@ -117,22 +117,22 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Bring the notification along."""
+        """Load the notification in the same query."""
         return super().get_queryset(request).select_related("notification")
 
     @admin.display(description="May have arrived", boolean=True)
     def may_have_arrived(self, letter: DeadLetter) -> bool:
-        """Warn of a second copy."""
+        """Show whether a replay may deliver a second copy."""
         return letter.may_have_arrived
 
     @admin.display(description="Notification")
     def notification_link(self, letter: DeadLetter) -> str:
-        """Lead to the notification."""
+        """Link to the notification."""
         return _link(letter.notification_id) if letter.notification_id else "-"
 
     @admin.display(description="Timeline")
     def story(self, letter: DeadLetter) -> SafeString:
-        """Show what happened to the notification."""
+        """Show the timeline of the notification."""
         rows = (
             (f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.status, entry.provider or "", entry.detail)
             for entry in history.timeline_of(letter)
@@ -141,13 +141,13 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
 
     @admin.display(description="Lineage")
     def lineage(self, letter: DeadLetter) -> SafeString:
-        """Show what it replays and what replays it."""
+        """Show the notifications that it replays and those that replay it."""
         rows = ((_link(row.pk), row.status, row.reason) for row in history.lineage_of(letter))
         return format_html_join("", "<div>{} <b>{}</b> {}</div>", rows)
 
     @admin.display(description="Who did what")
     def audit_trail(self, letter: DeadLetter) -> SafeString:
-        """Show every action."""
+        """Show every action on the letter."""
         rows = (
             (f"{line.at:%Y-%m-%d %H:%M:%S}", line.action, line.by, line.note)
             for line in history.actions_on(letter)
@@ -156,21 +156,21 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
 
     @admin.display(description="x-death")
     def x_death_shown(self, letter: DeadLetter) -> SafeString:
-        """Show the broker's account of the message's way."""
+        """Show the broker's ``x-death`` header."""
         return _document(letter.x_death)
 
     @admin.display(description="Message")
     def message_shown(self, letter: DeadLetter) -> SafeString:
-        """Show headers and body as kept."""
+        """Show headers and body as stored."""
         return _document(letter.message)
 
     def has_settle_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change dead letters may replay and discard them."""
+        """Allow users who may change dead letters to replay and discard them."""
         return self.may(request, "change_deadletter")
 
     @admin.action(description="Replay", permissions=["settle"])
     def replay(self, request: HttpRequest, chosen: QuerySet[DeadLetter]) -> None:
-        """Replay those chosen, each judged by itself."""
+        """Replay the chosen letters. Each is checked independently."""
         note, by = _words(request), by_staff(request)
         self._each(
             request, chosen, lambda pk: replay_one.replay(pk, by=by, note=note), word="replayed"
@@ -180,7 +180,7 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
         description="Replay, although the first copy may have arrived", permissions=["settle"]
     )
     def replay_doubtful(self, request: HttpRequest, chosen: QuerySet[DeadLetter]) -> None:
-        """Replay those chosen, also mails of which nobody knows whether they have arrived."""
+        """Replay the chosen letters, including mails that may have arrived."""
         note, by = _words(request), by_staff(request)
         self._each(
             request,
@@ -191,7 +191,7 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
 
     @admin.action(description="Discard, with the reason given", permissions=["settle"])
     def discard(self, request: HttpRequest, chosen: QuerySet[DeadLetter]) -> None:
-        """Put those chosen away."""
+        """Discard the chosen letters."""
         reason, by = _words(request), by_staff(request)
         if not reason:
             self.message_user(request, "A reason is needed to discard.", messages.ERROR)
@@ -230,7 +230,7 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
 
 
 def _words(request: HttpRequest) -> str:
-    """Read the words beside the action; Django has held them against ``NoteForm``."""
+    """Return the reason of the action. Django has already validated it with ``NoteForm``."""
     return request.POST.get("note", "").strip()
 
 

@@ -1,4 +1,4 @@
-"""The page of living processes."""
+"""The admin page of running processes."""
 
 from django.contrib import admin
 
@@ -8,7 +8,7 @@ from apps.notifications.models import Heartbeat
 
 @admin.register(Heartbeat)
 class HeartbeatAdmin(ReadOnlyAdmin[Heartbeat]):
-    """Which process was last seen when."""
+    """The processes and the times of their last heartbeats."""
 
     list_display = ("name", "role", "host", "pid", "version", "queues", "seen_at")
     list_filter = ("role",)

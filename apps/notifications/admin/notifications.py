@@ -1,4 +1,4 @@
-"""The pages of notifications: the story of each, and replay and cancel."""
+"""The admin pages of notifications: timeline, replay and cancel."""
 
 from typing import cast
 from uuid import UUID
@@ -19,16 +19,16 @@ from apps.notifications.intake.cancel import cancel
 from apps.notifications.lifecycle import timeline
 from apps.notifications.models import Notification
 
-# How far the pager of the list reaches; older rows are found by the filters and the search.
+# The maximum number of rows that the pager counts. Older rows are found by filters and search.
 PAGER_ROWS = 1000
 
 
 class BoundedPaginator(Paginator[Notification]):
-    """Counts no further than the pager reaches: a COUNT of the whole table would scan it."""
+    """Counts only up to ``PAGER_ROWS``, because a COUNT would scan the whole table."""
 
     @cached_property
     def count(self) -> int:
-        """Return how many rows there are, up to the bound."""
+        """The number of rows, at most ``PAGER_ROWS``."""
         rows = cast("QuerySet[Notification]", self.object_list)
         return len(rows.values_list("pk", flat=True)[:PAGER_ROWS])
 
@@ -74,7 +74,7 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Notification], search_term: str
     ) -> tuple[QuerySet[Notification], bool]:
-        """Search ids only where the words can be one; anything else would be an error there."""
+        """Search UUID columns only if the term is a UUID, because others would be an error."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -86,12 +86,12 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
 
     @admin.display(description="Recipient of its own", empty_value="-")
     def recipient_masked(self, notification: Notification) -> str | None:
-        """Show where a mail about an account goes, as long as it has not ended."""
+        """Show the masked recipient of an account mail that has not ended."""
         return masked_address(notification.recipient) if notification.recipient else None
 
     @admin.display(description="Timeline")
     def story(self, notification: Notification) -> SafeString:
-        """Show every step."""
+        """Show every entry of the timeline."""
         rows = (
             (
                 f"{entry.at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
@@ -105,23 +105,23 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
         return format_html_join("", "<div>{} <b>{}</b> {} {} {}</div>", rows)
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Whoever may send may replay."""
+        """Allow users who may send notifications to replay them."""
         return self.may(request, "add_notification")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change notifications may cancel them."""
+        """Allow users who may change notifications to cancel them."""
         return self.may(request, "change_notification")
 
     @admin.action(description="Replay as new notifications", permissions=["replay"])
     def replay(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
-        """Send those that ended badly once more."""
+        """Replay the chosen notifications."""
         self._replay(request, chosen, may_have_arrived=False)
 
     @admin.action(
         description="Replay, although the first copy may have arrived", permissions=["replay"]
     )
     def replay_doubtful(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
-        """Send them once more, also mails of which nobody knows whether they have arrived."""
+        """Replay the chosen notifications, including mails that may have arrived."""
         self._replay(request, chosen, may_have_arrived=True)
 
     def _replay(
@@ -136,5 +136,5 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
-        """Stop those that have not gone out."""
+        """Cancel the chosen notifications that have not been sent."""
         self.on_each(request, chosen, cancel, "cancelled")

@@ -1,4 +1,4 @@
-"""The page of providers: their breakers and limits, and buttons to force them."""
+"""The admin page of providers: their breakers and limits, and buttons to override them."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from apps.notifications.admin.dead_letters import by_staff
 from apps.notifications.flow_control import control
 from apps.notifications.flow_control.breakers import Forced
 
-# As the API's.
+# The same permissions as in the API.
 MAY_LOOK = "notifications.view_heartbeat"
 MAY_FORCE = "notifications.change_notification"
 DONE = {
@@ -27,7 +27,7 @@ LIFT = "lift"
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """Show every provider; a POST forces a breaker, or lifts what a provider asked for."""
+    """Show every provider. A POST forces a breaker, or lifts the limit a provider requested."""
     user: Any = request.user
     if not user.has_perm(MAY_LOOK):
         raise PermissionDenied
@@ -45,7 +45,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _act(request: HttpRequest) -> HttpResponse:
-    """Do what a button says, and keep who pressed it in Django's log of the admin."""
+    """Execute the action of a button, and store the user in Django's admin log."""
     provider, action = request.POST.get("provider", ""), request.POST.get("action", "")
     breaker, by = request.POST.get("breaker", ""), by_staff(request)
     if action == LIFT:

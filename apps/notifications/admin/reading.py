@@ -1,4 +1,4 @@
-"""What all pages of this app share: rows are shown, never edited."""
+"""The base class of this app's admin pages: rows are shown, never edited."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,25 +13,25 @@ Row = TypeVar("Row", bound=Model)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Row]):
-    """Shows rows. The pipeline writes them."""
+    """Shows rows, which only the pipeline writes."""
 
-    # The tables are large, so nothing counts them.
+    # The tables are large, so a full count would be slow.
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nothing is made by hand."""
+        """Rows are not created in the admin."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
-        """Nothing is changed by hand."""
+        """Rows are not changed in the admin."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
-        """Nothing is deleted by hand."""
+        """Rows are not deleted in the admin."""
         return False
 
     def may(self, request: HttpRequest, permission: str) -> bool:
-        """Tell whether the person may carry out an action of this app."""
+        """Return whether the user has a permission of this app."""
         user: Any = request.user
         return bool(user.has_perm(f"notifications.{permission}"))
 
@@ -42,13 +42,13 @@ class ReadOnlyAdmin(admin.ModelAdmin[Row]):
         act: Callable[[Row], object],
         word: str,
     ) -> None:
-        """Do something to each row that was chosen, and say which ones refused and why.
+        """Apply an action to each chosen row, and show which rows were refused and why.
 
         Args:
-            request: Where the messages are shown.
+            request: The request that gets the messages.
             chosen: The rows.
-            act: Raises a ``Problem`` to refuse.
-            word: What has been done to the others.
+            act: The action. It raises a ``Problem`` to refuse a row.
+            word: The past participle of the action, for the message.
         """
         refused: list[str] = []
         done = 0

@@ -1,4 +1,4 @@
-"""How long each client's notifications are kept, and the counts of those that left."""
+"""The admin pages of the retention rules of clients, and of the counts of purged notifications."""
 
 from django.contrib import admin
 
@@ -8,7 +8,7 @@ from apps.notifications.models import DailyCount, RetentionRule
 
 @admin.register(RetentionRule)
 class RetentionRuleAdmin(admin.ModelAdmin[RetentionRule]):
-    """Clients with a time of their own."""
+    """Clients with a retention time of their own."""
 
     list_display = ("client", "days", "updated_at")
     search_fields = ("client",)
@@ -16,7 +16,7 @@ class RetentionRuleAdmin(admin.ModelAdmin[RetentionRule]):
 
 @admin.register(DailyCount)
 class DailyCountAdmin(ReadOnlyAdmin[DailyCount]):
-    """What was sent on days of which no notification is kept."""
+    """The daily counts of purged notifications."""
 
     list_display = (
         "day",

@@ -1,1 +1,1 @@
-"""The HTTP face of the pipeline."""
+"""The HTTP API of the pipeline."""

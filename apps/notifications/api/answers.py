@@ -1,4 +1,4 @@
-"""How notifications are shown."""
+"""The response serializers of notifications."""
 
 from typing import Any
 
@@ -13,15 +13,16 @@ CHANNEL_CHOICES = [channel.value for channel in Channel]
 
 
 def links(notification: Notification) -> dict[str, str]:
-    """Return where a notification and its status are read."""
+    """Return the links to a notification and its status."""
     itself = f"/api/v1/notifications/{notification.pk}"
     return {"self": itself, "status": f"{itself}/status"}
 
 
 def accepted_answer(notification: Notification) -> dict[str, Any]:
-    """Show what was accepted, from what never changes: a repeated request reads the same.
+    """Build the response for an accepted notification.
 
-    The hot path builds the document by hand; a test holds it against ``AcceptedSerializer``.
+    It uses only constant values, so that a repeated request gets the same response. The hot path
+    builds it without a serializer; a test compares it with ``AcceptedSerializer``.
     """
     return {
         "id": notification.pk,
@@ -44,7 +45,7 @@ def accepted_answer(notification: Notification) -> dict[str, Any]:
 
 
 class LinksSerializer(serializers.Serializer[Any]):
-    """Where to go from here."""
+    """Links of a notification."""
 
     self = serializers.CharField()
     status = serializers.CharField()
@@ -72,7 +73,7 @@ class AcceptedSerializer(serializers.Serializer[Any]):
 
 
 class NotificationSerializer(serializers.Serializer[Notification]):
-    """A notification as it stands."""
+    """The current state of a notification."""
 
     id = serializers.UUIDField()
     notification_id = serializers.UUIDField(source="id")
@@ -100,16 +101,16 @@ class NotificationSerializer(serializers.Serializer[Notification]):
     links = serializers.SerializerMethodField()
 
     def get_reason(self, notification: Notification) -> str | None:
-        """Return why it ended as it did; null for no particular reason."""
+        """Return the reason of the status; null without a reason."""
         return notification.reason or None
 
     def get_links(self, notification: Notification) -> dict[str, str]:
-        """Return where to go from here."""
+        """Return the links."""
         return links(notification)
 
 
 class TimelineEntrySerializer(serializers.Serializer[Any]):
-    """One line of the timeline."""
+    """One entry of the timeline."""
 
     at = serializers.DateTimeField()
     status = serializers.CharField()
@@ -119,7 +120,7 @@ class TimelineEntrySerializer(serializers.Serializer[Any]):
 
 
 class StatusSerializer(serializers.Serializer[Any]):
-    """Where a notification stands and how it got there."""
+    """The status of a notification and its timeline."""
 
     notification_id = serializers.UUIDField()
     status = serializers.ChoiceField(choices=STATUS_CHOICES)
@@ -131,7 +132,7 @@ class StatusSerializer(serializers.Serializer[Any]):
 
 
 class BulkResultSerializer(serializers.Serializer[Any]):
-    """What became of one row of a bulk call."""
+    """The result of one row of a bulk call."""
 
     index = serializers.IntegerField()
     id = serializers.UUIDField(allow_null=True)
@@ -140,7 +141,7 @@ class BulkResultSerializer(serializers.Serializer[Any]):
 
 
 class BulkAnswerSerializer(serializers.Serializer[Any]):
-    """What became of a bulk call."""
+    """The result of a bulk call."""
 
     batch_id = serializers.UUIDField()
     accepted = serializers.IntegerField()

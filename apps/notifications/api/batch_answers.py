@@ -1,4 +1,4 @@
-"""How batches are shown."""
+"""The serializers and examples of batches."""
 
 from typing import Any
 
@@ -55,17 +55,20 @@ ERROR_LINE = (
 
 
 def links_of(batch: Batch) -> dict[str, str]:
-    """Return where to go from a batch."""
+    """Return the links of a batch."""
     return {name: link.replace(shown.BATCH_ID, str(batch.pk)) for name, link in LINKS.items()}
 
 
 def started_answer(batch: Batch) -> dict[str, Any]:
-    """Show a batch that was just taken, from what never changes: a repeated call reads the same."""
+    """Build the response for a new batch.
+
+    It uses only constant values, so that a repeated call gets the same response.
+    """
     return {"batch_id": batch.pk, "total": batch.total, "links": links_of(batch)}
 
 
 class BatchLinksSerializer(serializers.Serializer[Any]):
-    """Where to go from here."""
+    """Links of a batch."""
 
     self = serializers.CharField()
     notifications = serializers.CharField()
@@ -76,7 +79,7 @@ class BatchLinksSerializer(serializers.Serializer[Any]):
 
 
 class StartedSerializer(serializers.Serializer[Any]):
-    """A batch that was taken."""
+    """An accepted batch."""
 
     batch_id = serializers.UUIDField()
     total = serializers.IntegerField(help_text="Recipients or rows.")
@@ -84,7 +87,7 @@ class StartedSerializer(serializers.Serializer[Any]):
 
 
 class BatchSerializer(serializers.Serializer[Batch]):
-    """A batch as it stands."""
+    """The current state of a batch."""
 
     batch_id = serializers.UUIDField(source="id")
     source = serializers.ChoiceField(  # type: ignore[assignment] # The name is the API's.
@@ -115,7 +118,7 @@ class BatchSerializer(serializers.Serializer[Batch]):
     links = serializers.SerializerMethodField()
 
     def to_representation(self, instance: Batch) -> dict[str, Any]:
-        """Count once for both fields that need it."""
+        """Count the statuses once for both fields that need them."""
         self.counted = progress.statuses(instance)
         return super().to_representation(instance)
 
@@ -124,13 +127,13 @@ class BatchSerializer(serializers.Serializer[Batch]):
         return self.counted
 
     def get_progress(self, batch: Batch) -> float:
-        """Return the share of rows that are done with."""
+        """Return the share of rows that need no further work."""
         return progress.share_done(batch, self.counted)
 
     def get_last_error(self, batch: Batch) -> str | None:
-        """Name the last error, which holds no value of a row."""
+        """Return the last error, which contains no value of a row."""
         return batch.last_error or None
 
     def get_links(self, batch: Batch) -> dict[str, str]:
-        """Return where to go from here."""
+        """Return the links."""
         return links_of(batch)

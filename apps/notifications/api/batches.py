@@ -1,4 +1,4 @@
-"""Batches: how far they have come, what was refused, and stopping them."""
+"""The endpoints for batches: progress, rejected rows, pause, resume and cancel."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -27,7 +27,11 @@ EXAMPLE = OpenApiExample("A batch", shown.BATCH, response_only=True)
 
 
 def visible_to(caller: Caller) -> QuerySet[Batch]:
-    """Return the batches that a caller may see: a key's client's of its kind; staff see all."""
+    """Return the batches that a caller may see.
+
+    An API key sees its client's batches of its kind, and with all clients visible, all batches of
+    that kind. Staff see all.
+    """
     batches = Batch.objects.all()
     if not caller.is_key:
         return batches
@@ -39,7 +43,7 @@ def find(caller: Caller, batch_id: UUID) -> Batch:
     """Return one batch.
 
     Raises:
-        Problem: 404 when it is not there for this caller.
+        Problem: 404 if it does not exist for this caller.
     """
     batch = visible_to(caller).filter(pk=batch_id).first()
     if batch is None:
@@ -54,7 +58,7 @@ class BatchesView(AccessTable, ListAPIView[Batch]):
     serializer_class = BatchSerializer
 
     def get_queryset(self) -> QuerySet[Batch]:
-        """Return what the caller may see."""
+        """Return the batches that the caller may see."""
         return visible_to(caller_of(self.request))
 
     @extend_schema(
@@ -65,7 +69,7 @@ class BatchesView(AccessTable, ListAPIView[Batch]):
         examples=[EXAMPLE],
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """List them with their progress."""
+        """List batches with their progress."""
         return super().get(request, *args, **kwargs)
 
 
@@ -82,12 +86,12 @@ class BatchView(AccessTable, APIView):
         examples=[EXAMPLE],
     )
     def get(self, request: Request, batch_id: UUID) -> Response:
-        """Show how far it has come."""
+        """Return the progress of a batch."""
         return Response(BatchSerializer(find(caller_of(request), batch_id)).data)
 
 
 class BatchErrorsView(AccessTable, APIView):
-    """Why rows of a batch became no notifications."""
+    """The errors of rejected rows of a batch."""
 
     access = {"GET": LOOK}
 
@@ -110,7 +114,7 @@ class BatchErrorsView(AccessTable, APIView):
         ],
     )
     def get(self, request: Request, batch_id: UUID) -> StreamingHttpResponse:
-        """Stream them in the order of the rows."""
+        """Stream the errors in the order of the rows."""
         batch = find(caller_of(request), batch_id)
         answer = StreamingHttpResponse(
             progress.error_lines(batch), content_type="application/x-ndjson"
@@ -135,13 +139,13 @@ class PauseBatchView(AccessTable, APIView):
         examples=[OpenApiExample("Paused", {**shown.BATCH, "state": "paused"}, response_only=True)],
     )
     def post(self, request: Request, batch_id: UUID) -> Response:
-        """Pause it; one that is paused stays so."""
+        """Pause a batch. Repeating it changes nothing."""
         batch = control.pause(find(caller_of(request), batch_id).pk)
         return Response(BatchSerializer(batch).data)
 
 
 class ResumeBatchView(AccessTable, APIView):
-    """Go on with a batch."""
+    """Resume a batch."""
 
     access = {"POST": CANCEL}
     problems: ClassVar = {"POST": (409,)}
@@ -155,13 +159,13 @@ class ResumeBatchView(AccessTable, APIView):
         examples=[EXAMPLE],
     )
     def post(self, request: Request, batch_id: UUID) -> Response:
-        """Go on; one that runs goes on running."""
+        """Resume a batch. A running batch is not changed."""
         batch = control.resume(find(caller_of(request), batch_id).pk)
         return Response(BatchSerializer(batch).data)
 
 
 class CancelBatchView(AccessTable, APIView):
-    """Stop a batch."""
+    """Cancel a batch."""
 
     access = {"POST": CANCEL}
     problems: ClassVar = {"POST": (409,)}
@@ -177,6 +181,6 @@ class CancelBatchView(AccessTable, APIView):
         ],
     )
     def post(self, request: Request, batch_id: UUID) -> Response:
-        """Stop it; one that was cancelled stays so."""
+        """Cancel a batch. Repeating it changes nothing."""
         batch = control.cancel(find(caller_of(request), batch_id).pk)
         return Response(BatchSerializer(batch).data)

@@ -1,4 +1,4 @@
-"""Forcing circuit breakers open or closed."""
+"""The endpoint to force circuit breakers open or closed."""
 
 from typing import Any, ClassVar
 
@@ -33,7 +33,7 @@ FORCED: dict[str, Any] = {
 
 
 class ForceSerializer(StrictSerializer):
-    """What the breaker is to do; ``auto`` gives it back to itself."""
+    """The state to force; ``auto`` removes the override."""
 
     state = serializers.ChoiceField(choices=[forced.value for forced in Forced])
 
@@ -65,10 +65,11 @@ class ProviderBreakerView(AccessTable, APIView):
         ],
     )
     def post(self, request: Request, name: str) -> Response:
-        """Force them, for all workers, within half a second."""
+        """Force the breakers of a provider. All workers apply it within half a second."""
         caller = caller_of(request)
         if caller.is_key and caller.kind is Kind.TEST:
-            # Tests go to the sandbox alone, which has no breaker: this one is for live messages.
+            # Test messages are sent only to the sandbox, which has no breaker. All breakers are for
+            # live messages.
             raise Problem(403, "The breakers are those of live messages; use a live key.")
         if not control.breakers_of(name):
             raise Problem(404, "There is no such provider.")

@@ -1,4 +1,4 @@
-"""The same notification to many."""
+"""The endpoint for broadcasts."""
 
 from typing import ClassVar
 
@@ -48,7 +48,7 @@ class BroadcastView(AccessTable, RateLimitHeaders, APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Take a broadcast."""
+        """Accept a broadcast."""
         caller = caller_of(request)
         asked = with_idempotency_key(request, body_as(BroadcastRequest, request))
         self.limited(spend_sending(caller=caller, cost=cost(asked)))

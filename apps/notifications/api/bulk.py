@@ -1,4 +1,4 @@
-"""Many notifications in one call; one bad row never sinks the others."""
+"""The endpoint for many notifications in one call. An invalid row does not affect the others."""
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -41,7 +41,7 @@ class BulkView(AccessTable, RateLimitHeaders, APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Accept what can be accepted, and say for each row what became of it, in order."""
+        """Accept the valid rows, and return the result of each row, in order."""
         caller = caller_of(request)
         key = idempotency_key(request)
         rows = body_as(BulkRequest, request).notifications

@@ -1,4 +1,4 @@
-"""How dead letters and their replays are shown, and what is asked about them."""
+"""The request and response serializers of dead letters and their replays, with examples."""
 
 from dataclasses import fields
 from datetime import UTC
@@ -26,7 +26,7 @@ WORDS_MAX = 500
 
 
 class FilterSerializer(StrictSerializer):
-    """What dead letters can be narrowed by."""
+    """The filters for dead letters."""
 
     reason = StrictCharField(max_length=40, required=False)
     channel = serializers.ChoiceField(choices=CHANNEL_CHOICES, required=False)
@@ -49,7 +49,7 @@ class QuerySerializer(FilterSerializer):
 
 
 class ReplayManySerializer(FilterSerializer):
-    """Which dead letters to replay, and how fast. Without a filter: all that are open."""
+    """The filter and the rate of a bulk replay. Without a filter: all open dead letters."""
 
     rate_per_second = StrictIntegerField(
         min_value=1, max_value=RATE_MAX_PER_SECOND, default=RATE_DEFAULT_PER_SECOND
@@ -86,7 +86,7 @@ class DiscardSerializer(StrictSerializer):
 
 
 def filter_of(given: dict[str, Any]) -> Filter:
-    """Take the filter out of validated data."""
+    """Build the filter from validated data."""
     return Filter(**{field.name: given.get(field.name) for field in fields(Filter)})
 
 
@@ -111,7 +111,7 @@ class DeadLetterSerializer(serializers.Serializer[DeadLetter]):
     links = serializers.SerializerMethodField()
 
     def get_links(self, letter: DeadLetter) -> dict[str, str]:
-        """Return where to go from here."""
+        """Return the links."""
         links = {"self": f"{PATH}/{letter.pk}"}
         if letter.notification_id:
             links["notification"] = f"/api/v1/notifications/{letter.notification_id}"
@@ -121,7 +121,7 @@ class DeadLetterSerializer(serializers.Serializer[DeadLetter]):
 
 
 class ReplayedSerializer(DeadLetterSerializer):
-    """A dead letter that was replayed just now."""
+    """A dead letter after its replay."""
 
     woken = serializers.ListField(
         child=serializers.UUIDField(),
@@ -140,7 +140,7 @@ class LineageSerializer(serializers.Serializer[Any]):
 
 
 class ActionSerializer(serializers.Serializer[Any]):
-    """One line of the audit trail."""
+    """One entry of the audit trail."""
 
     at = serializers.DateTimeField()
     action = serializers.ChoiceField(choices=[name.value for name in ActionName])
@@ -151,7 +151,7 @@ class ActionSerializer(serializers.Serializer[Any]):
 
 
 class DeadLetterDetailSerializer(DeadLetterSerializer):
-    """A dead letter with everything that is known about it."""
+    """A dead letter with all details."""
 
     x_death = serializers.JSONField()
     message = serializers.JSONField()
@@ -161,14 +161,14 @@ class DeadLetterDetailSerializer(DeadLetterSerializer):
 
 
 class RefusalSerializer(serializers.Serializer[Any]):
-    """Why letters were not replayed, and how many."""
+    """A reason why letters were not replayed, and their number."""
 
     detail = serializers.CharField()
     count = serializers.IntegerField()
 
 
 class ReplaySerializer(serializers.Serializer[Any]):
-    """A replay of many and how far it has come."""
+    """A bulk replay and its progress."""
 
     id = serializers.UUIDField()
     state = serializers.ChoiceField(choices=[state.value for state in ReplayState])
@@ -187,7 +187,7 @@ class ReplaySerializer(serializers.Serializer[Any]):
 
 
 class CountSerializer(serializers.Serializer[Any]):
-    """What a replay would come to."""
+    """The number of dead letters that a replay would include."""
 
     matched = serializers.IntegerField()
 

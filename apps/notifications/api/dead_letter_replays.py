@@ -1,4 +1,4 @@
-"""Replaying many dead letters: count, start, watch, stop."""
+"""Bulk replays of dead letters: count, start, show the progress, stop."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -27,7 +27,7 @@ from apps.notifications.models import DeadLetterReplay
 
 
 def visible_to(caller: Caller) -> QuerySet[DeadLetterReplay]:
-    """Return the replays that a caller may see: a key's are those of its kind."""
+    """Return the replays that a caller may see: for an API key, those of its kind."""
     kind = kind_for(caller)
     replays = DeadLetterReplay.objects.all()
     return replays.filter(kind=kind) if kind else replays
@@ -37,7 +37,7 @@ def find(caller: Caller, replay_id: UUID) -> DeadLetterReplay:
     """Return one replay.
 
     Raises:
-        Problem: 404 when it is not there for this caller.
+        Problem: 404 if it does not exist for this caller.
     """
     replay = visible_to(caller).filter(pk=replay_id).first()
     if replay is None:
@@ -46,7 +46,7 @@ def find(caller: Caller, replay_id: UUID) -> DeadLetterReplay:
 
 
 def progress_of(replay: DeadLetterReplay) -> dict[str, Any]:
-    """Write down how far a replay has come."""
+    """Build the representation of a replay with its progress."""
     itself = f"{PATH}/replays/{replay.pk}"
     progress = {
         "id": replay.pk,
@@ -92,7 +92,7 @@ class ReplayDeadLettersView(AccessTable, APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Count, and start."""
+        """Count the matches and start the replay."""
         caller = caller_of(request)
         body = ReplayManySerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -111,13 +111,13 @@ class ReplayDeadLettersView(AccessTable, APIView):
 
 
 class DeadLetterReplaysView(AccessTable, ListAPIView[DeadLetterReplay]):
-    """Replays of many."""
+    """Bulk replays."""
 
     access = {"GET": LOOK}
     serializer_class = ReplaySerializer
 
     def get_queryset(self) -> QuerySet[DeadLetterReplay]:
-        """Return what the caller may see."""
+        """Return the replays that the caller may see."""
         return visible_to(caller_of(self.request))
 
     @extend_schema(
@@ -128,13 +128,13 @@ class DeadLetterReplaysView(AccessTable, ListAPIView[DeadLetterReplay]):
         examples=[OpenApiExample("A replay", shown.REPLAY, response_only=True)],
     )
     def get(self, request: Request) -> Response:
-        """List them with their progress."""
+        """List bulk replays with their progress."""
         page = self.paginate_queryset(self.get_queryset()) or []
         return self.get_paginated_response([progress_of(replay) for replay in page])
 
 
 class DeadLetterReplayView(AccessTable, APIView):
-    """One replay of many."""
+    """One bulk replay."""
 
     access = {"GET": LOOK}
 
@@ -146,7 +146,7 @@ class DeadLetterReplayView(AccessTable, APIView):
         examples=[OpenApiExample("A replay", shown.REPLAY, response_only=True)],
     )
     def get(self, request: Request, replay_id: UUID) -> Response:
-        """Show how far it has come."""
+        """Return the progress of a replay."""
         return Response(progress_of(find(caller_of(request), replay_id)))
 
 
@@ -171,7 +171,7 @@ class CancelDeadLetterReplayView(AccessTable, APIView):
         ],
     )
     def post(self, request: Request, replay_id: UUID) -> Response:
-        """Stop it; one that was cancelled stays so."""
+        """Stop a replay. Repeating it changes nothing."""
         caller = caller_of(request)
         replay = replay_many.cancel(find(caller, replay_id).pk, by=caller.client or "")
         return Response(progress_of(replay))

@@ -35,9 +35,9 @@ ACT = Access(scope=Scope.OPERATIONS, staff="notifications.change_deadletter")
 
 
 def kind_for(caller: Caller) -> str:
-    """Return the kind of letters that a caller sees; empty for staff, who see both.
+    """Return the kind of letters that a caller may see; empty for staff, who see both.
 
-    Poison is live: it belongs to the installation and to no rehearsal.
+    Poison messages are live: they belong to the installation and not to test keys.
     """
     return caller.kind.value if caller.is_key else ""
 
@@ -53,7 +53,7 @@ def find(caller: Caller, letter_id: UUID) -> DeadLetter:
     """Return one dead letter.
 
     Raises:
-        Problem: 404 when it is not there for this caller.
+        Problem: 404 if it does not exist for this caller.
     """
     letter = visible_to(caller).filter(pk=letter_id).first()
     if letter is None:
@@ -62,13 +62,13 @@ def find(caller: Caller, letter_id: UUID) -> DeadLetter:
 
 
 class DeadLettersView(AccessTable, ListAPIView[DeadLetter]):
-    """What could not be delivered, or not even be worked on."""
+    """Notifications that could not be delivered, and messages that could not be processed."""
 
     access = {"GET": LOOK}
     serializer_class = DeadLetterSerializer
 
     def get_queryset(self) -> QuerySet[DeadLetter]:
-        """Return what the caller may see, narrowed by the query."""
+        """Return the letters that the caller may see, filtered by the query."""
         query = checked_query(self.request, QuerySerializer)
         letters = filter_of(query).narrow(visible_to(caller_of(self.request)))
         return letters if query["state"] == "all" else letters.filter(state=query["state"])
@@ -99,13 +99,13 @@ class DeadLetterView(AccessTable, APIView):
         examples=[OpenApiExample("A dead letter", shown.DETAIL, response_only=True)],
     )
     def get(self, request: Request, letter_id: UUID) -> Response:
-        """Show all that is known about it."""
+        """Return all details of a dead letter."""
         letter = find(caller_of(request), letter_id)
         return Response(detail_of(letter))
 
 
 def detail_of(letter: DeadLetter) -> dict[str, Any]:
-    """Write down all that is known about a dead letter."""
+    """Build the detailed representation of a dead letter."""
     return {
         **DeadLetterSerializer(letter).data,
         "x_death": letter.x_death,
@@ -144,7 +144,7 @@ class ReplayDeadLetterView(AccessTable, APIView):
         ],
     )
     def post(self, request: Request, letter_id: UUID) -> Response:
-        """Replay it."""
+        """Replay a dead letter."""
         caller = caller_of(request)
         body = ReplayOneSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -173,7 +173,7 @@ class DiscardDeadLetterView(AccessTable, APIView):
         ],
     )
     def post(self, request: Request, letter_id: UUID) -> Response:
-        """Discard it; one that was discarded stays so."""
+        """Discard a dead letter. Repeating it changes nothing."""
         caller = caller_of(request)
         body = DiscardSerializer(data=request.data)
         body.is_valid(raise_exception=True)

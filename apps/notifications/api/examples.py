@@ -1,4 +1,4 @@
-"""Examples that fill the forms of the browsable API and stand in the OpenAPI document."""
+"""Examples for the forms of the browsable API and for the OpenAPI document."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from apps.notifications.models import Notification
 
 
 class NotificationFilters(StrictSerializer):
-    """What the list can be narrowed by."""
+    """The filters of the list."""
 
     status = serializers.ChoiceField(choices=STATUS_CHOICES, required=False)
     notification_type = serializers.ChoiceField(choices=CHANNEL_CHOICES, required=False)
@@ -26,12 +26,12 @@ class NotificationFilters(StrictSerializer):
 
 
 def filtered(rows: QuerySet[Notification], request: Request) -> QuerySet[Notification]:
-    """Narrow the list by the query parameters.
+    """Filter the list by the query parameters.
 
-    Times bound the ids, which are UUIDv7, so that the index of the list serves them.
+    Times are converted to limits of the ids, which are UUIDv7, so that the list's index is used.
 
     Raises:
-        Problem: 400 at the parameter that is wrong.
+        Problem: 400 with a pointer to the invalid parameter.
     """
     values = checked_query(request, NotificationFilters)
     if "notification_type" in values:

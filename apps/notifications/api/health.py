@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can do its work."""
+"""The liveness and readiness endpoints."""
 
 from dataclasses import asdict
 
@@ -12,12 +12,12 @@ from apps.notifications.models import Notification
 from apps.notifications.operations import heartbeat
 from apps.notifications.providers.registry import providers_for
 
-# Due work that nobody has looked at for this long means that sweep or workers are not there.
+# If due work has not been processed for this long, the sweep or the workers are not running.
 OVERDUE_SECONDS = 60.0
 
 
 def ask_workers() -> str:
-    """Look for a living process for every lane."""
+    """Check that every lane is served by a running process."""
     served = {queue for process in heartbeat.living() for queue in process.queues}
     unserved = sorted(set(LANES) - served)
     if unserved:
@@ -26,7 +26,7 @@ def ask_workers() -> str:
 
 
 def ask_backlog() -> str:
-    """Look at the age of the oldest row that is due."""
+    """Check how long the oldest due row is overdue."""
     oldest = (
         Notification.objects.filter(wake_at__isnull=False)
         .order_by("wake_at")
@@ -40,7 +40,7 @@ def ask_backlog() -> str:
 
 
 def ask_providers() -> str:
-    """Name the providers in their order; each makes itself ready when first used."""
+    """Return the providers by preference, without calling them; each connects on first use."""
     return "; ".join(f"{channel}: {', '.join(providers_for(channel))}" for channel in Channel)
 
 
@@ -53,12 +53,12 @@ READY_PROBES = (
 
 
 def live(request: HttpRequest) -> JsonResponse:
-    """Answer; this touches nothing outside the process."""
+    """Return OK. It uses nothing outside the process."""
     return JsonResponse({"status": Health.OK})
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """Answer with a row for each dependency; 503 only where no request could be served."""
+    """Return the state of each dependency; 503 only if no request can be served."""
     rows = [probe.run() for probe in READY_PROBES]
     status = overall(rows)
     answer = {

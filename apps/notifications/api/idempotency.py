@@ -24,10 +24,10 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 def idempotency_key(request: HttpRequest | Request) -> str | None:
-    """Read the key; None when the header is absent.
+    """Return the key; None if the header is absent.
 
     Raises:
-        Problem: 400 when it is not 1 to 255 printable characters.
+        Problem: 400 if it is not 1 to 255 printable characters.
     """
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and (not 0 < len(key) <= REQUEST_ID_MAX_LENGTH or not key.isprintable()):
@@ -37,10 +37,10 @@ def idempotency_key(request: HttpRequest | Request) -> str | None:
 
 
 def with_idempotency_key(request: HttpRequest | Request, asked: Asked) -> Asked:
-    """Take the header ``Idempotency-Key`` for ``request_id``.
+    """Use the header ``Idempotency-Key`` as ``request_id``.
 
     Raises:
-        Problem: 400 when it differs from the body's.
+        Problem: 400 if it differs from ``request_id`` in the body.
     """
     key = idempotency_key(request)
     if key is None:

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, read from the rows, the broker and the heartbeats when asked."""
+"""Prometheus metrics, read from the database, the broker and the heartbeats on each request."""
 
 import hmac
 from collections import Counter
@@ -22,10 +22,10 @@ from apps.notifications.operations import heartbeat
 
 
 class Installation(Collector):
-    """What is alive and what waits; nothing here scans a table."""
+    """Metrics of running processes, providers and waiting work, without table scans."""
 
     def collect(self) -> Iterator[Metric]:
-        """Read the figures."""
+        """Read the metrics."""
         depths = GaugeMetricFamily(
             "notifications_queue_messages", "Messages that wait in a queue.", labels=["queue"]
         )
@@ -55,7 +55,7 @@ class Installation(Collector):
 
 
 def _providers() -> Iterator[Metric]:
-    """Read what breakers and limits of the configured providers allow."""
+    """Read the breaker states and rate limits of the configured providers."""
     states = GaugeMetricFamily(
         "notifications_breaker_state",
         "1 for the state that a circuit breaker is in, forced ones included, else 0.",
@@ -91,7 +91,7 @@ def _providers() -> Iterator[Metric]:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer Prometheus: from loopback, or with ``METRICS_TOKEN`` as a bearer token."""
+    """Return the metrics to a client on loopback, or with ``METRICS_TOKEN`` as a bearer token."""
     if not _may_read(request):
         return problem_response(request, 403, "Metrics are for loopback or METRICS_TOKEN.")
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""Which notifications a caller sees: someone else's are not there."""
+"""The notifications that a caller may see. Others do not exist for this caller."""
 
 from uuid import UUID
 
@@ -16,10 +16,10 @@ VIEW_PERMISSION = "notifications.view_notification"
 def visible_to(caller: Caller) -> QuerySet[Notification]:
     """Return the notifications that a caller may see.
 
-    A key sees its client's of its own kind, with ``operations`` everything of that kind; staff with
-    the permission see all; anyone else sees what was sent to them since they have shown that their
-    address is theirs. The time bounds the ids, which are UUIDv7. Mails about accounts are for
-    operators alone: to the others they would tell what an address has asked for.
+    An API key sees its client's notifications of its own kind, and with the scope ``operations``
+    all of that kind. Staff with the permission see all. Other users see the notifications that were
+    sent to them since they confirmed their address; the time limits the ids, which are UUIDv7. Only
+    operators see account mails, because these would show others what was requested for an address.
     """
     rows = Notification.objects.all()
     if caller.is_key:
@@ -39,7 +39,7 @@ def find(caller: Caller, notification_id: UUID) -> Notification:
     """Return one notification.
 
     Raises:
-        Problem: 404 when it is not there for this caller.
+        Problem: 404 if it does not exist for this caller.
     """
     row = visible_to(caller).filter(pk=notification_id).first()
     if row is None:

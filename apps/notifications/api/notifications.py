@@ -1,4 +1,4 @@
-"""Sending, reading, cancelling and replaying notifications."""
+"""The endpoints to send, read, cancel and replay notifications."""
 
 from typing import Any
 from uuid import UUID
@@ -54,7 +54,7 @@ class NotificationsView(FastPost, AccessTable, RateLimitHeaders, ListAPIView[Not
     problems = {"POST": (422,)}
 
     def get_queryset(self) -> Any:
-        """Return what the caller may see, narrowed by the query."""
+        """Return the notifications that the caller may see, filtered by the query."""
         return filtered(visible_to(caller_of(self.request)), self.request)
 
     @extend_schema(
@@ -117,13 +117,13 @@ class NotificationView(AccessTable, APIView):
         examples=[OpenApiExample("A notification", shown.NOTIFICATION, response_only=True)],
     )
     def get(self, request: Request, notification_id: UUID) -> Response:
-        """Show it."""
+        """Return a notification."""
         row = find(caller_of(request), notification_id)
         return Response(NotificationSerializer(row).data)
 
 
 class StatusView(AccessTable, APIView):
-    """Where a notification stands."""
+    """The status of a notification."""
 
     access = {"GET": READ}
 
@@ -135,7 +135,7 @@ class StatusView(AccessTable, APIView):
         examples=[OpenApiExample("Sent", shown.STATUS, response_only=True)],
     )
     def get(self, request: Request, notification_id: UUID) -> Response:
-        """Show its status and its timeline."""
+        """Return the status and the timeline of a notification."""
         row = find(caller_of(request), notification_id)
         status = {
             "notification_id": row.pk,
@@ -150,7 +150,7 @@ class StatusView(AccessTable, APIView):
 
 
 class CancelView(AccessTable, APIView):
-    """Stop a notification."""
+    """Cancel a notification."""
 
     access = {"POST": CANCEL}
     problems = {"POST": (409,)}
@@ -170,13 +170,13 @@ class CancelView(AccessTable, APIView):
         ],
     )
     def post(self, request: Request, notification_id: UUID) -> Response:
-        """Cancel it; one that was cancelled stays so."""
+        """Cancel a notification. Repeating it changes nothing."""
         row = cancel(find(caller_of(request), notification_id))
         return Response(NotificationSerializer(row).data)
 
 
 class ReplayView(AccessTable, RateLimitHeaders, APIView):
-    """Send a notification once more."""
+    """Replay a notification."""
 
     access = {"POST": SEND}
     problems = {"POST": (409, 422)}
@@ -203,7 +203,7 @@ class ReplayView(AccessTable, RateLimitHeaders, APIView):
         ],
     )
     def post(self, request: Request, notification_id: UUID) -> Response:
-        """Replay it with its pinned content and today's preferences and addresses."""
+        """Replay a notification with its pinned content and current preferences and addresses."""
         caller = caller_of(request)
         body = MayHaveArrivedSerializer(data=request.data)
         body.is_valid(raise_exception=True)

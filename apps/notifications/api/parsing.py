@@ -1,4 +1,4 @@
-"""Parsers that decode straight into the compiled request classes."""
+"""Parsers that decode a body directly into the compiled request classes."""
 
 from collections.abc import Mapping
 from typing import IO, Any, ClassVar, TypeVar
@@ -17,7 +17,7 @@ def body_as(expected: type[Body], request: Request) -> Body:
     """Return the decoded body.
 
     Raises:
-        ParseError: There is none; the REST framework asks no parser about an empty body.
+        ParseError: The body is empty; the REST framework calls no parser for an empty body.
     """
     if not isinstance(request.data, expected):
         raise ParseError("The body is empty.", code="malformed_json")
@@ -25,7 +25,7 @@ def body_as(expected: type[Body], request: Request) -> Body:
 
 
 class SendRequestParser(StrictJSONParser):
-    """Decodes one request. Subclasses name another decoder."""
+    """Decodes one request. Subclasses set another decoder."""
 
     decoder: ClassVar[msgspec.json.Decoder[Any]] = requests.send_decoder
 
@@ -47,7 +47,7 @@ class SendRequestParser(StrictJSONParser):
 
 
 class BulkRequestParser(SendRequestParser):
-    """Decodes the list of a bulk call and leaves its rows for later, each by itself."""
+    """Decodes the list of a bulk call. Its rows are decoded later, one by one."""
 
     decoder = requests.bulk_decoder
 

@@ -1,4 +1,4 @@
-"""Receipts of providers without an interface of their own here."""
+"""The generic endpoints for receipts, for providers without their own endpoint."""
 
 from collections.abc import Callable
 from datetime import UTC
@@ -36,7 +36,7 @@ TAKEN: dict[str, Any] = {
 
 
 class ReceiptSerializer(StrictSerializer):
-    """What a provider reports."""
+    """A provider's report."""
 
     notification_id = serializers.UUIDField()
     status = serializers.ChoiceField(choices=[event.value for event in ReceiptEvent])
@@ -45,7 +45,7 @@ class ReceiptSerializer(StrictSerializer):
 
 
 class PushReceiptSerializer(ReceiptSerializer):
-    """What a provider reports about a push message."""
+    """A provider's report about a push message."""
 
     device_id = serializers.UUIDField(
         required=False,
@@ -54,7 +54,7 @@ class PushReceiptSerializer(ReceiptSerializer):
 
 
 class TakenSerializer(serializers.Serializer[Any]):
-    """Where the notification stands after the receipt."""
+    """The status of the notification after the receipt."""
 
     notification_id = serializers.UUIDField()
     status = serializers.CharField()
@@ -62,7 +62,7 @@ class TakenSerializer(serializers.Serializer[Any]):
 
 
 class ReceiptView(AccessTable, APIView):
-    """Receipts of one channel. Subclasses name it."""
+    """Receipts of one channel. Subclasses define it."""
 
     access: ClassVar = {
         "POST": Access(scope=Scope.OPERATIONS, staff="notifications.change_notification")
@@ -73,7 +73,7 @@ class ReceiptView(AccessTable, APIView):
     body: ClassVar[type[ReceiptSerializer]] = ReceiptSerializer
 
     def take(self, request: Request) -> Response:
-        """Find the notification and give it the receipt."""
+        """Find the notification and process the receipt."""
         body = self.body(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data
@@ -127,7 +127,7 @@ class EmailReceiptView(ReceiptView):
 
     @_described("take_email_receipt", "Report what became of a mail")
     def post(self, request: Request) -> Response:
-        """Take it; a repeated one changes nothing."""
+        """Process a receipt. Repeating it changes nothing."""
         return self.take(request)
 
 
@@ -139,5 +139,5 @@ class PushReceiptView(ReceiptView):
 
     @_described("take_push_receipt", "Report what became of a push message", PushReceiptSerializer)
     def post(self, request: Request) -> Response:
-        """Take it; a repeated one changes nothing."""
+        """Process a receipt. Repeating it changes nothing."""
         return self.take(request)

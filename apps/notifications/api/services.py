@@ -1,4 +1,4 @@
-"""Service discovery: who is alive, which providers there are, how deep the queues stand."""
+"""Service discovery: running processes, providers and queue depths."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from apps.notifications.operations import heartbeat
 
 
 class ProcessSerializer(serializers.Serializer[Any]):
-    """One living process."""
+    """One running process."""
 
     name = serializers.CharField()
     role = serializers.CharField()
@@ -48,7 +48,7 @@ class BreakerSerializer(serializers.Serializer[Any]):
 
 
 class LimitSerializer(serializers.Serializer[Any]):
-    """How many calls a second a provider is given, by all workers together."""
+    """The rate limit of a provider in calls per second, for all workers together."""
 
     per_second = serializers.FloatField(allow_null=True, help_text="Now; null means any number.")
     maximum_per_second = serializers.FloatField(
@@ -71,14 +71,14 @@ class ProviderSerializer(serializers.Serializer[Any]):
 
 
 class QueueSerializer(serializers.Serializer[Any]):
-    """One queue; null where the broker does not answer."""
+    """One queue; null if the broker does not respond."""
 
     name = serializers.CharField()
     messages = serializers.IntegerField(allow_null=True)
 
 
 class ServicesSerializer(serializers.Serializer[Any]):
-    """The installation as it lives now."""
+    """The current state of the installation."""
 
     processes = ProcessSerializer(many=True)
     providers = ProviderSerializer(many=True)
@@ -126,7 +126,7 @@ EXAMPLE = {
 
 
 def queue_depths() -> dict[str, int | None]:
-    """Ask the broker how many messages wait; None for each where it does not answer."""
+    """Return the number of messages of each queue; None for each if the broker is unavailable."""
     try:
         with current_app.connection_for_write() as connection:
             return dict(topology.depths(connection))
@@ -147,7 +147,7 @@ class ServicesView(AccessTable, APIView):
         examples=[OpenApiExample("An installation", EXAMPLE, response_only=True)],
     )
     def get(self, request: Request) -> Response:
-        """Show what is alive."""
+        """Return processes, providers and queues."""
         answer = {
             "processes": heartbeat.living(),
             "providers": control.configured(),

@@ -1,4 +1,4 @@
-"""The entry of the browsable API: where everything begins."""
+"""The root of the browsable API."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from apps.common.rest.permissions import Access, AccessTable
 
-# What a person follows from here; the whole list is the OpenAPI document.
+# The links on the root page. The OpenAPI document has the complete list.
 ENTRIES = {
     "users": "users",
     "templates": "templates",

@@ -1,4 +1,4 @@
-"""Trying a template out: a preview for a given user, and a real send."""
+"""Endpoints to test a template: a preview for a given user, and a real send."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -25,7 +25,7 @@ from apps.templates.api import views as template_views
 from apps.templates.api.serializers import LanguageField, PreviewSerializer
 from apps.users import contacts
 
-# Somebody waits at the screen for it.
+# The highest priority, because a user is waiting for the message.
 TEST_SEND_PRIORITY = 9
 
 
@@ -36,7 +36,7 @@ class UserPreviewSerializer(PreviewSerializer):
 
 
 class PreviewView(template_views.PreviewView):
-    """What would be sent, in the language of a given user."""
+    """A preview of the message in the language of a given user."""
 
     serializer_class = UserPreviewSerializer
 
@@ -44,14 +44,14 @@ class PreviewView(template_views.PreviewView):
         """Return the user's locale.
 
         Raises:
-            Problem: 422 when there is no such user.
+            Problem: 422 if the user does not exist.
         """
         user_id = given.get("user_id")
         return _locale_of(user_id) if user_id else None
 
 
 class TestSendSerializer(StrictSerializer):
-    """The body of a test send; without a user it goes to the caller."""
+    """The body of a test send; without a user it is sent to the caller."""
 
     user_id = serializers.UUIDField(required=False)
     variables = serializers.DictField(default=dict)
@@ -82,7 +82,7 @@ class TestSendView(AccessTable, RateLimitHeaders, APIView):
         ],
     )
     def post(self, request: Request, template_code: str) -> Response:
-        """Send it as any notification is sent, before all others."""
+        """Send the template like any notification, but with the highest priority."""
         caller = caller_of(request)
         body = TestSendSerializer(data=request.data)
         body.is_valid(raise_exception=True)

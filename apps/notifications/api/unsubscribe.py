@@ -40,6 +40,6 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         log.info("unsubscribed", category=subscription.category)
     page = render(request, "unsubscribe.html", {"category": subscription.category, "done": done})
     page["Content-Security-Policy"] = POLICY
-    # The address of the page is a credential, so it is not told to the next site.
+    # The URL of the page is a credential, so it must not be sent to other sites.
     page["Referrer-Policy"] = "no-referrer"
     return page

@@ -1,4 +1,4 @@
-"""Uploading a file of notifications, CSV or NDJSON, read as it streams."""
+"""The upload of a CSV or NDJSON file of notifications, which is read as a stream."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from apps.notifications.api.notifications import SEND
 from apps.notifications.batches.file_rows import FileFormat
 from apps.notifications.batches.upload import UPLOAD_MAX_BYTES, receive
 
-# What files are called, by their type or the end of their name.
+# The file formats by media type, and by file name extension.
 FORMATS = {
     "text/csv": FileFormat.CSV,
     "application/csv": FileFormat.CSV,
@@ -44,7 +44,7 @@ ENDINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A file that has not been read yet."""
+    """An uploaded file that has not been read yet."""
 
     stream: IO[bytes]
     file_format: FileFormat
@@ -52,7 +52,7 @@ class Upload:
 
 
 class FileParser(BaseParser):
-    """Hands a file on unread. Subclasses name its type."""
+    """Passes the file on unread. Subclasses set the media type."""
 
     def parse(
         self,
@@ -71,7 +71,7 @@ FILE_PARSERS = tuple(
 
 
 class FormParser(MultiPartParser):
-    """Takes the file out of a form, in its field ``file``."""
+    """Parses a form with the file in its field ``file``."""
 
     def parse(
         self,
@@ -82,8 +82,8 @@ class FormParser(MultiPartParser):
         """Return the file.
 
         Raises:
-            Problem: 400 without one, where its name and type do not tell how it is written, and
-                where a field is there twice.
+            Problem: 400 without a file, if its format is not known from its type and name, or if a
+                field is given twice.
         """
         context = dict(parser_context or {})
         form = super().parse(stream, media_type, context)
@@ -141,7 +141,7 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Take a file."""
+        """Accept a file."""
         caller = caller_of(request)
         key = idempotency_key(request)
         announced = request.META.get("CONTENT_LENGTH") or ""
@@ -167,13 +167,13 @@ def _checked_form(fields: Mapping[str, str]) -> dict[str, Any]:
     """Validate the other fields of a form.
 
     Raises:
-        Problem: 400 at each that is unknown or malformed.
+        Problem: 400 with a pointer to each unknown or malformed field.
     """
     return validated(UploadDefaults(data=dict(fields)), what="form", prefix="/")
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Write times as texts, so that the terms of a batch can be stored."""
+    """Convert times to strings, so that the values can be stored as JSON in the batch."""
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in values.items()

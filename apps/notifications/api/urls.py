@@ -1,4 +1,4 @@
-"""Paths of the pipeline, below /api/v1/."""
+"""The URL paths of the pipeline, below /api/v1/."""
 
 from django.urls import path
 

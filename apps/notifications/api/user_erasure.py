@@ -1,4 +1,4 @@
-"""Erasing a user together with what was sent to them."""
+"""Erasure of a user together with the content of their notifications."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ DELETE_PERMISSION = "users.delete_user"
 
 
 class ErasableUserView(UserView):
-    """One user; deleting it reaches beyond the users, so that part is composed here."""
+    """One user. The deletion also affects other apps, so it is implemented here."""
 
     access = {
         **UserView.access,

@@ -1,4 +1,4 @@
-"""What a person meets first: the front page, and the demo's link into the sandbox."""
+"""The front page, and the demo's login link to the sandbox."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 
 
 class SandboxLinks(PasswordResetTokenGenerator):
-    """Makes and checks the tokens of the link; those of a link to a new password are no good."""
+    """Creates and checks the tokens of the login link. Password reset tokens are not accepted."""
 
     key_salt = "notifications.sandbox-link"
 
@@ -21,21 +21,21 @@ links = SandboxLinks()
 
 
 def front_page(request: HttpRequest) -> HttpResponse:
-    """Show where to go."""
+    """Show the front page."""
     return render(request, "front_page.html", {"embedded": settings.EMBEDDED})
 
 
 def sandbox_link(user: object) -> str:
-    """Make a path that logs this account of the demo in, once."""
+    """Build a path that logs the demo's account in, once."""
     token = links.make_token(user)  # type: ignore[arg-type] # Any user model.
     return reverse("enter", kwargs={"user_id": user.pk, "token": token})  # type: ignore[attr-defined] # As above.
 
 
 @never_cache
 def enter(request: HttpRequest, user_id: UUID, token: str) -> HttpResponseRedirect:
-    """Log the demo's staff in and go to the sandbox. Only in the embedded mode.
+    """Log the demo's staff user in and redirect to the sandbox. Only in the embedded mode.
 
-    The token depends on the last login, so that using the link makes it void.
+    The token depends on the last login, so it is invalid after use.
     """
     user = get_user_model().objects.filter(pk=user_id, is_staff=True, is_active=True).first()
     if not settings.EMBEDDED or user is None:

@@ -1,1 +1,1 @@
-"""Many notifications asked for together, made in the background in slices that survive a kill."""
+"""Batches of notifications, created in the background in slices that survive a process kill."""

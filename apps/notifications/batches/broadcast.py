@@ -1,4 +1,4 @@
-"""Ask for the same notification to many; who they are is walked through in the background."""
+"""Accept a broadcast: one notification to many users, who are iterated in the background."""
 
 import msgspec
 from django.db import transaction
@@ -20,11 +20,11 @@ def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
     """Store a broadcast.
 
     Args:
-        asked: What, and to whom.
-        caller: Who sends.
+        asked: The content and the audience.
+        caller: The API client.
 
     Returns:
-        The batch, and whether it is that of an earlier call with the same key.
+        The batch, and whether it is the one of an earlier call with the same key.
 
     Raises:
         Problem: 400 or 422; nothing is stored then.
@@ -46,7 +46,7 @@ def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
         created_at=now,
     )
     listed = list(dict.fromkeys(audience.user_ids or ()))
-    # The users are kept in slices, so the terms do not repeat them.
+    # The user ids are stored in slices, so they are not repeated in the terms.
     terms = msgspec.structs.replace(asked, audience=Audience(category=audience.category))
     batch.terms = {"request": msgspec.to_builtins(terms), "by_name": bool(listed)}
     with transaction.atomic():
@@ -54,7 +54,7 @@ def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
         if earlier is not None:
             idempotency.settle(earlier, repeated=repeats(earlier, asked))
             return earlier, True
-        # After the key: a repeated call is answered even if it would be refused today.
+        # Check after the key: a repeated call gets its answer even if it would be refused now.
         check_terms(asked.to(batch.pk))
         for first, piece in slices.cut(str(user_id).encode() for user_id in listed):
             slices.keep(batch, first, piece)
@@ -66,15 +66,15 @@ def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
 
 
 def cost(asked: BroadcastRequest) -> int:
-    """Return what a broadcast takes from the sender's limit: those named, else one.
+    """Return the cost of a broadcast under the client's rate limit: the listed users, else 1.
 
-    An audience that is walked through is paced by the workers, not by the window.
+    For other audiences the workers set the pace, not the rate limit window.
     """
     return len(asked.audience.user_ids or ()) or 1
 
 
 def _checked(audience: Audience) -> Audience:
-    """Refuse an audience that says nothing, or several things.
+    """Refuse an audience without exactly one criterion.
 
     Raises:
         Problem: 400.

@@ -1,7 +1,7 @@
-"""Cancel what a batch has made and what has not gone out, step by step, each row read once.
+"""Cancel the unsent notifications of a batch in steps that read each row once.
 
-The rows are walked through by their ids. A row that is in a worker's hands at that moment is noted,
-and looked at again until it has ended: its call may fail, and it would be tried once more.
+The rows are iterated by id. A row that a worker has claimed at that moment is stored in the
+progress and checked again until it has ended, because its call may fail and would be retried.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,19 +16,19 @@ from apps.notifications.lifecycle.transitions import advance_telling
 from apps.notifications.models import Batch, BatchSource, Notification
 
 STEP_ROWS = 1000
-# What is in a worker's hands is looked at this soon, and half as often each time.
+# The first interval for checking claimed rows again, doubled each time.
 FIRST_LOOK = timedelta(seconds=1)
 LAST_LOOK = timedelta(minutes=1)
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """How far the cancelling of a batch has come.
+    """The progress of cancelling a batch.
 
     Attributes:
-        after: Every row up to this id has been judged; None before the first.
-        walked: Whether all rows have been judged.
-        held: Rows that were in a worker's hands.
-        looks: How often those were looked at since.
+        after: All rows up to this id have been processed; None before the first.
+        walked: Whether all rows have been processed.
+        held: Rows that a worker had claimed.
+        looks: How often those rows have been checked since.
     """
 
     after: UUID | None = None
@@ -38,11 +38,11 @@ class Progress(msgspec.Struct, kw_only=True):
 
 
 def cancel_some(batch: Batch, *, now: datetime) -> None:
-    """Cancel the next rows that have not gone out; nothing is due once there are none.
+    """Cancel the next unsent rows of a batch. When there are none, the batch is not due any more.
 
     Args:
-        batch: A cancelled one, locked by this transaction, which saves the progress.
-        now: The present, UTC.
+        batch: A cancelled batch, locked by the current transaction, which stores the progress.
+        now: The current time, UTC.
     """
     progress = msgspec.convert(batch.cancelling or {}, Progress)
     if progress.walked:
@@ -64,10 +64,11 @@ def cancel_some(batch: Batch, *, now: datetime) -> None:
 
 
 def _walk_on(batch: Batch, progress: Progress, *, now: datetime) -> None:
-    """Judge the next rows of the walk."""
+    """Process the next rows of the iteration."""
     ahead = Notification.objects.order_by("pk")
     if batch.source == BatchSource.BULK:
-        # Few enough for one call, made beside others: all of them are found by the batch.
+        # A bulk call has few rows, and their ids do not derive from the batch id. Find all of them
+        # by the batch id in one step.
         mine = list(ahead.filter(batch_id=batch.pk).values_list("pk", flat=True))
         progress.walked = True
     else:
@@ -77,13 +78,13 @@ def _walk_on(batch: Batch, progress: Progress, *, now: datetime) -> None:
 
 
 def _next_made(batch: Batch, *, after: UUID | None) -> tuple[list[UUID], UUID | None]:
-    """Read the next rows that were made in slices, by their ids alone.
+    """Read the next rows that were created in slices, by their ids only.
 
-    Their ids have the batch's own time, so they lie side by side: the step reads them by the
-    primary key, where the index of batches would have all of them sorted for each step.
+    Their ids contain the batch's own time, so they are adjacent in the primary key, which this step
+    reads. The index on the batch id would need a sort of all its rows for each step.
 
     Returns:
-        Those of the batch, and where the step ended; None at the end.
+        The ids of the batch's rows, and the last id of the step; None at the end.
     """
     first, beyond = _bounds(batch)
     ids = Notification.objects.filter(pk__gte=first, pk__lt=beyond)
@@ -95,16 +96,16 @@ def _next_made(batch: Batch, *, after: UUID | None) -> tuple[list[UUID], UUID | 
 
 
 def _bounds(batch: Batch) -> tuple[UUID, UUID]:
-    """Return the first id that a row made in slices can have, and the first beyond them.
+    """Return the id range of the rows created in slices: the first id, and the first id beyond.
 
-    As ``derived_id`` makes them: the milliseconds of the batch's id, then anything.
+    ``derived_id`` builds ids from the milliseconds of the batch's id, followed by other bits.
     """
     milliseconds = batch.pk.int >> 80
     return UUID(int=milliseconds << 80), UUID(int=(milliseconds + 1) << 80)
 
 
 def _judge(ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
-    """Cancel those that have not gone out, and return those that are in a worker's hands."""
+    """Cancel the rows that are not sent yet, and return those that a worker has claimed."""
     held: list[UUID] = []
     for some in _cut(ids):
         advance_telling(

@@ -14,19 +14,19 @@ log = structlog.get_logger(__name__)
 
 
 def pause(batch_id: UUID) -> Batch:
-    """Make no more notifications of a batch for now; those already made go out.
+    """Stop creating notifications of a batch. Those already created are still sent.
 
     Raises:
-        Problem: 409 when there are none left to make.
+        Problem: 409 if there are none left to create.
     """
     return _move(batch_id, to=BatchState.PAUSED, word="paused")
 
 
 def resume(batch_id: UUID) -> Batch:
-    """Go on with a paused batch.
+    """Continue a paused batch.
 
     Raises:
-        Problem: 409 when there is nothing to go on with.
+        Problem: 409 if the batch is neither running nor paused.
     """
     return _move(batch_id, to=BatchState.RUNNING, word="resumed")
 
@@ -45,10 +45,10 @@ def _move(batch_id: UUID, *, to: BatchState, word: str) -> Batch:
 
 
 def cancel(batch_id: UUID) -> Batch:
-    """Stop a batch and everything of it that has not gone out; a cancelled one stays so.
+    """Cancel a batch and its notifications that are not sent yet. Repeating it changes nothing.
 
     Raises:
-        Problem: 409 when all of it has gone out, or it is still being received.
+        Problem: 409 if all notifications have ended, or the upload is still being received.
     """
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch_id)
@@ -56,7 +56,7 @@ def cancel(batch_id: UUID) -> Batch:
             return batch
         if batch.state == BatchState.RECEIVING:
             raise Problem(409, "A batch that is receiving cannot be cancelled.")
-        # What a worker holds now may come back, because its call failed.
+        # A row that a worker holds now may be requeued if its call fails, so it counts as well.
         unfinished = Notification.objects.filter(batch_id=batch.pk, status__in=UNFINISHED)
         if batch.state == BatchState.FINISHED and not unfinished.exists():
             raise Problem(409, "Everything of this batch has gone out.")

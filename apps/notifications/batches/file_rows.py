@@ -1,4 +1,4 @@
-"""Uploaded files, CSV (RFC 4180) and NDJSON, read row by row without ever holding the whole."""
+"""Read uploaded CSV (RFC 4180) and NDJSON files row by row, without the whole file in memory."""
 
 import csv
 import re
@@ -16,7 +16,7 @@ ROW_MAX_BYTES = 64 * 1024
 BLOCK_BYTES = 64 * 1024
 BOM = b"\xef\xbb\xbf"
 
-# Columns of a CSV file; besides these, ``variables.NAME`` and ``metadata.NAME``.
+# The columns of a CSV file. ``variables.NAME`` and ``metadata.NAME`` are allowed as well.
 COLUMNS = (
     "user_id",
     "notification_type",
@@ -31,19 +31,19 @@ NESTED_COLUMN = re.compile(r"(?P<field>variables|metadata)((?:\.[^.]+)+)")
 
 
 class FileFormat(StrEnum):
-    """How an uploaded file is written."""
+    """The format of an uploaded file."""
 
     CSV = "csv"
     NDJSON = "ndjson"
 
 
 def rows(stream: IO[bytes], file_format: FileFormat) -> Iterator[bytes]:
-    """Read a file into rows of one line each: JSON objects, or for CSV arrays of cells.
+    """Yield the rows of a file, each as one line of JSON: an object, or for CSV an array of cells.
 
-    The first row of a CSV file is its header, checked here.
+    The first row of a CSV file is its header, which is checked here.
 
     Raises:
-        Problem: 400 with the line that is wrong, 413 for too many rows.
+        Problem: 400 with the invalid line, 413 for too many rows.
     """
     found = _ndjson(stream) if file_format is FileFormat.NDJSON else _csv(stream)
     extra = 1 if file_format is FileFormat.CSV else 0
@@ -57,7 +57,7 @@ def rows(stream: IO[bytes], file_format: FileFormat) -> Iterator[bytes]:
 
 
 def lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Read lines with their numbers, from 1, without their ends and a byte order mark.
+    """Yield numbered lines, from 1, without line feeds and without a byte order mark.
 
     Raises:
         Problem: 400 for a line that is too long.
@@ -92,7 +92,7 @@ def _csv(stream: IO[bytes]) -> Iterator[bytes]:
     first = next(texts := _texts(stream, place), None)
     if first is None:
         return
-    # Where the comma is the decimal sign, spreadsheets write semicolons.
+    # In locales with a decimal comma, spreadsheets write semicolons as delimiters.
     delimiter = ";" if ";" in first and "," not in first else ","
     reader = csv.reader(_chained(first, texts), delimiter=delimiter, strict=True)
     try:
@@ -106,7 +106,7 @@ def _csv(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 class _Place:
-    """Where in the file the reader is, for complaints."""
+    """The current position in the file, for error messages."""
 
     line = 0
 
@@ -135,13 +135,13 @@ def _one_line(cells: list[str], place: _Place) -> bytes:
 
 
 def check_header(cells: list[str]) -> None:
-    """Refuse a header that does not tell the columns.
+    """Refuse a header with unknown, repeated or missing columns.
 
     Raises:
         Problem: 400.
     """
     for name in cells:
-        # The names are stored as they are, and PostgreSQL takes no NUL in a text.
+        # The names are stored unchanged, and PostgreSQL does not accept NUL in text.
         if CONTROL_CHARACTER.search(name):
             detail = "Control characters are not allowed in the name of a column."
             raise invalid("/header", "control_character", detail)
@@ -158,10 +158,10 @@ def check_header(cells: list[str]) -> None:
 
 
 def as_fields(header: list[str], cells: list[str]) -> dict[str, Any]:
-    """Put the cells of a CSV row under their names; an empty cell is not given.
+    """Map the cells of a CSV row to their column names. An empty cell counts as absent.
 
     Raises:
-        Problem: 400 when there are more cells than columns.
+        Problem: 400 if there are more cells than columns, or a column is both a value and a group.
     """
     if len(cells) > len(header):
         raise invalid("", "too_many_cells", f"Expected {len(header)} cells, found {len(cells)}.")

@@ -1,4 +1,4 @@
-"""The idempotency key of a batch as a whole."""
+"""The idempotency key of a whole batch."""
 
 from http import HTTPStatus
 
@@ -9,10 +9,10 @@ from apps.notifications.models import Batch, BatchState
 
 
 def begin(batch: Batch) -> Batch | None:
-    """Store a batch unless an earlier one holds its key.
+    """Store a batch unless an earlier one has the same key.
 
     Returns:
-        The earlier one; None when this one was stored.
+        The earlier batch; None if this one was stored.
     """
     try:
         with transaction.atomic():
@@ -28,14 +28,14 @@ def begin(batch: Batch) -> Batch | None:
 
 
 def settle(earlier: Batch, *, repeated: bool) -> None:
-    """Let a call that repeats an earlier one pass.
+    """Check that a call correctly repeats an earlier one.
 
     Args:
-        earlier: The batch that holds the key.
+        earlier: The batch with the key.
         repeated: Whether the body of this call is the same as that of the earlier one.
 
     Raises:
-        Problem: 422 when the body differs, 409 while the earlier call is still under way.
+        Problem: 422 if the body differs, 409 while the earlier call is still in progress.
     """
     if earlier.state == BatchState.RECEIVING:
         raise Problem(HTTPStatus.CONFLICT, "The call with this key is still under way.")

@@ -1,7 +1,7 @@
-"""Make the notifications of batches, slice by slice, by whichever process sweeps.
+"""Create the notifications of batches slice by slice, in any scheduler process.
 
 A slice's rows, their ids and the progress are written in one transaction, so a process may die
-at any moment: a slice is made wholly or not at all, and made again it changes nothing.
+at any moment: a slice is created completely or not at all, and repeating it changes nothing.
 """
 
 from collections.abc import Sequence
@@ -35,32 +35,33 @@ from apps.notifications.models import Batch, BatchError, BatchState
 log = structlog.get_logger(__name__)
 
 
-# While this many messages of a hundred wait in a lane of the batch, no more rows are made: the
-# workers have enough, and what is not made yet can still be paused.
+# While at least this many messages (of 100 notifications each) wait in a lane of the batch, no more
+# rows are created. The workers have enough work, and rows that do not exist yet can still be
+# paused.
 AHEAD_MESSAGES = 50
 LOOK_AGAIN = timedelta(seconds=0.5)
 
-# A step that fails is tried again after this long, doubled each time: ten minutes in all, since
-# the rest of the batch waits for it.
+# The backoff of a failed step, doubled each time: ten minutes in total, because the rest of the
+# batch waits for it.
 FIRST_WAIT = timedelta(seconds=5)
 FAILURES_COLUMN_MAX = 32_767
 
 
 def make_slice(*, kept: KeptConnection | None = None) -> bool:
-    """Go on with one batch: make its next slice, or cancel the next rows of a cancelled one.
+    """Do the next step of one batch: create its next slice, or cancel rows of a cancelled batch.
 
-    Safe in several processes: each takes a batch that no other holds.
+    Safe in several processes: each takes a batch that no other process has locked.
 
     Args:
-        kept: The broker connection of this thread; by default one for this call.
+        kept: The broker connection of this thread; by default a new one for this call.
 
     Returns:
-        Whether anything was done; then there may be more to do at once.
+        Whether a step was done. If so, there may be more to do immediately.
     """
     due = Batch.objects.filter(
         next_at__lte=timezone.now(), state__in=(BatchState.RUNNING, BatchState.CANCELLED)
     )
-    # Asked first without a transaction: on SQLite every transaction takes the one lock to write.
+    # Check first without a transaction: on SQLite every transaction takes the single write lock.
     if not due.exists():
         return False
     deep = _deep_lanes(kept)
@@ -79,7 +80,7 @@ def make_slice(*, kept: KeptConnection | None = None) -> bool:
 
 
 def _go_on(batch: Batch, *, deep: frozenset[str], now: datetime) -> bool:
-    """Do the next step of a batch; one that fails puts this batch off, and no other."""
+    """Do the next step of a batch. If it fails, only this batch is postponed."""
     failures = batch.failures
     try:
         with transaction.atomic():
@@ -99,7 +100,7 @@ def _go_on(batch: Batch, *, deep: frozenset[str], now: datetime) -> bool:
 
 
 def _put_off(batch: Batch, error: Exception, *, failures: int, now: datetime) -> None:
-    """Leave a batch alone whose step failed, longer each time."""
+    """Postpone a batch whose step failed, longer each time."""
     batch.failures = min(failures, FAILURES_COLUMN_MAX)
     batch.last_error = name_of(error)[:200]
     batch.next_at = now + wait_after(batch.failures, first=FIRST_WAIT)
@@ -115,7 +116,7 @@ def _put_off(batch: Batch, error: Exception, *, failures: int, now: datetime) ->
 
 
 def _deep_lanes(kept: KeptConnection | None) -> frozenset[str]:
-    """Name the lanes that have enough; without a broker, all of them."""
+    """Return the lanes that have enough messages; all lanes if the broker is unavailable."""
     try:
         with kept_connection.use(kept) as broker:
             depths = topology.depths(broker)
@@ -125,10 +126,11 @@ def _deep_lanes(kept: KeptConnection | None) -> frozenset[str]:
 
 
 def _make(batch: Batch, *, now: datetime) -> None:
-    """Make one slice and write the progress down.
+    """Create one slice and store the progress.
 
-    At the last of the tries whatever cannot be made is counted as rejected, so that the rest goes
-    on. If there is more of that kind right behind it, it does not have to fail as often again.
+    At the last try, rows that cannot be created are counted as rejected, so that the batch can
+    continue. The failure counter then stays at the maximum, so that the next slice is processed as
+    a last try too and further such rows do not need the same number of tries again.
     """
     last_try = batch.failures >= FAILURES_MAX - 1
     piece, given_up = next_piece(batch, last_try=last_try)
@@ -160,10 +162,10 @@ def _make(batch: Batch, *, now: datetime) -> None:
     given_up |= any(problem.problem_code == COULD_NOT_BE_MADE for problem in refused.values())
     batch.failures = FAILURES_MAX if given_up and not piece.last else 0
     if piece.last:
-        # People who were erased, or changed their mind, since they were counted.
+        # The total may be smaller now: users were erased or opted out since they were counted.
         batch.total = batch.done
         batch.state, batch.next_at, batch.ended_at = BatchState.FINISHED, None, now
-        # What was said to everybody may be personal, and nothing needs it any more.
+        # The content of a broadcast may be personal data, and it is not needed any more.
         batch.terms = {}
         log.info(
             "batch made",
@@ -188,7 +190,7 @@ def _accepted(batch: Batch, asked: Sequence[Asked]) -> list[IntakeResult]:
 
 
 def _accepted_apart(batch: Batch, asked: Sequence[Asked]) -> list[IntakeResult]:
-    """Accept those that can be, whatever happens with single ones."""
+    """Accept the rows that can be accepted, and reject the others one by one."""
 
     def reject(one: Asked, error: Exception) -> list[IntakeResult]:
         return [given_up(batch, one.index, error)]

@@ -1,4 +1,4 @@
-"""What the next slice of a batch is made of: users of an audience, or lines of a file."""
+"""Read the rows of a batch's next slice: users of an audience, or lines of a file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ from apps.users import contacts
 log = structlog.get_logger(__name__)
 
 
-# A pointer holds the names of fields as they were given, and PostgreSQL stores no NUL.
+# A pointer contains field names as the client wrote them, and PostgreSQL cannot store NUL.
 WRITTEN_OUT = {code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)}
 
 
@@ -33,12 +33,12 @@ Row = SendRequest | Problem
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One row that is asked for.
+    """One valid row.
 
     Attributes:
-        index: Its place in the batch, from 0.
+        index: Its position in the batch, from 0.
         row_id: The id that its notification will have.
-        request: What is asked for.
+        request: The request.
     """
 
     index: int
@@ -51,9 +51,9 @@ class Piece:
     """The next rows of a batch.
 
     Attributes:
-        rows: What is asked for, or why it cannot be.
-        names: What tells each row from the others of the batch, for its id.
-        last: Whether no more come after these.
+        rows: The requests, each replaced by its error if it is invalid.
+        names: A name for each row that is unique in the batch, to derive its id.
+        last: Whether these are the last rows.
     """
 
     rows: Sequence[Row]
@@ -62,7 +62,7 @@ class Piece:
 
 
 def given_up(batch: Batch, index: int, error: Exception) -> Problem:
-    """Say that a row became no notification, and for which reason."""
+    """Log that a row was given up, and return the error for it."""
     log.error(
         "a row of a batch was given up",
         batch_id=str(batch.pk),
@@ -75,7 +75,7 @@ def given_up(batch: Batch, index: int, error: Exception) -> Problem:
 
 
 def errors_of(problem: Problem) -> list[dict[str, str]]:
-    """Write down what is wrong with a row, without its values."""
+    """Return the errors of a row for storage, without its values."""
     if problem.errors:
         return [
             {**asdict(error), "pointer": error.pointer.translate(WRITTEN_OUT)}
@@ -85,16 +85,16 @@ def errors_of(problem: Problem) -> list[dict[str, str]]:
 
 
 def walks(batch: Batch) -> bool:
-    """Tell whether the recipients are found by walking through the users."""
+    """Return whether the recipients are found by iterating over the users."""
     return batch.source == BatchSource.BROADCAST and not batch.terms["by_name"]
 
 
 def next_piece(batch: Batch, *, last_try: bool) -> tuple[Piece, bool]:
-    """Take the next rows.
+    """Return the next rows, and remove them from the batch.
 
     Args:
         batch: The batch.
-        last_try: Whether rows that cannot be read are to be given up.
+        last_try: Whether to give up rows that cannot be read.
 
     Returns:
         The rows, and whether they were given up as a whole.
@@ -111,7 +111,7 @@ def next_piece(batch: Batch, *, last_try: bool) -> tuple[Piece, bool]:
 
 
 def _unreadable(batch: Batch, error: Exception) -> Piece:
-    """Give up the next rows, of which nothing is known but how many they are."""
+    """Give up the next rows when only their number is known."""
     found = list(batch.slices.order_by("first_index").values_list("pk", "first_index")[:2])
     if found:
         batch.slices.filter(pk=found[0][0]).delete()
@@ -127,7 +127,7 @@ def _unreadable(batch: Batch, error: Exception) -> Piece:
 
 
 def _from_audience(batch: Batch) -> Piece:
-    """Take the next users of an audience."""
+    """Return the rows for the next users of an audience."""
     asked = broadcast_of(batch)
     users = contacts.audience_members(
         after=batch.done_to_user_id,
@@ -146,7 +146,7 @@ def _from_audience(batch: Batch) -> Piece:
 
 
 def _from_slices(batch: Batch, *, last_try: bool) -> Piece:
-    """Take the next slice out of the database."""
+    """Read the next stored slice and delete it."""
     found = list(batch.slices.order_by("first_index")[:2])
     if not found:
         return Piece(rows=[], names=[], last=True)
@@ -175,20 +175,20 @@ def _from_slices(batch: Batch, *, last_try: bool) -> Piece:
 
 
 def _read_apart(batch: Batch, index: int, line: bytes, read: Callable[[bytes], Row]) -> Row:
-    """Read a row, and give it up where that fails."""
+    """Read a row, or give it up if that fails."""
     try:
         return read(line)
-    except Exception as error:  # noqa: BLE001 - it is written down as the row's.
+    except Exception as error:  # noqa: BLE001 - it is stored as the row's error.
         return given_up(batch, index, error)
 
 
 def broadcast_of(batch: Batch) -> BroadcastRequest:
-    """Return what a broadcast was asked for."""
+    """Return the request of a broadcast."""
     return msgspec.convert(batch.terms["request"], BroadcastRequest)
 
 
 def _row(line: bytes, *, header: list[str] | None, defaults: dict[str, object]) -> Row:
-    """Read one uploaded row."""
+    """Parse one uploaded row."""
     try:
         given = decode(line)
         if header is not None:
@@ -196,7 +196,7 @@ def _row(line: bytes, *, header: list[str] | None, defaults: dict[str, object]) 
             _refuse_control_characters(given)
         elif not isinstance(given, dict):
             return invalid("", "invalid", "Expected a JSON object.")
-        # The cells of a CSV file are texts; in JSON a number is a number.
+        # CSV cells are always text and must be converted; JSON values must have the right type.
         return msgspec.convert(
             {**defaults, **given}, requests.BulkSendRequest, strict=header is None
         )

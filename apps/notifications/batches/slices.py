@@ -1,4 +1,4 @@
-"""Rows of a batch in the database: cut into slices, kept compressed, taken out one by one."""
+"""Rows of a batch, stored in the database as compressed slices."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -6,14 +6,15 @@ from itertools import islice
 
 from apps.notifications.models import Batch, BatchSlice
 
-# One transaction's worth: a fraction of a second, so that on SQLite others can write between.
+# The rows of one transaction. It takes a fraction of a second, so that on SQLite other processes
+# can write in between.
 SLICE_ROWS = 500
-# The fastest level; rows of one file resemble each other, so it is enough.
+# The fastest zlib level. It is enough, because the rows of one file are similar.
 COMPRESSION = 1
 
 
 def cut(rows: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """Cut rows into slices, each with the place of its first row."""
+    """Split rows into slices, each with the index of its first row."""
     remaining = iter(rows)
     first = 0
     while piece := list(islice(remaining, SLICE_ROWS)):
@@ -25,9 +26,9 @@ def keep(batch: Batch, first_index: int, rows: Iterable[bytes]) -> None:
     """Store a slice.
 
     Args:
-        batch: Whose rows these are.
-        first_index: The place of the first one.
-        rows: Each without a line feed.
+        batch: The batch of the rows.
+        first_index: The index of the first row.
+        rows: The rows, each without a line feed.
     """
     BatchSlice.objects.create(
         batch=batch, first_index=first_index, rows=zlib.compress(b"\n".join(rows), COMPRESSION)
@@ -35,5 +36,5 @@ def keep(batch: Batch, first_index: int, rows: Iterable[bytes]) -> None:
 
 
 def rows_of(piece: BatchSlice) -> list[bytes]:
-    """Read the rows of a slice."""
+    """Decompress the rows of a slice."""
     return zlib.decompress(bytes(piece.rows)).split(b"\n")

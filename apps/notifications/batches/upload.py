@@ -1,4 +1,4 @@
-"""Take an uploaded file in as it streams; a call that breaks off leaves nothing behind."""
+"""Store an uploaded file while it streams. An aborted upload leaves no data behind."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,15 +22,15 @@ from apps.notifications.models import Batch, BatchSource, BatchState
 
 log = structlog.get_logger(__name__)
 
-# A step of the scheduler; what is left is dropped with the next.
+# The maximum number of batches per scheduler step; the next step continues.
 DROPPED_AT_ONCE = 100
 UPLOAD_MAX_BYTES = 1024**3
-# A file of which nothing has come for this long is not coming any more.
+# An upload that has received no data for this long is considered aborted.
 RECEIVING_LEASE = timedelta(minutes=2)
 
 
 class _Watched:
-    """Passes a stream on, counting and digesting its bytes."""
+    """Wraps a stream, and counts and digests the bytes read."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -38,7 +38,7 @@ class _Watched:
         self.digest = hashlib.sha256()
 
     def read(self, size: int) -> bytes:
-        """Read.
+        """Read up to ``size`` bytes.
 
         Raises:
             Problem: 413 for a file that is too large.
@@ -59,17 +59,17 @@ def receive(
     key: str | None,
     caller: Caller,
 ) -> tuple[Batch, bool]:
-    """Store an uploaded file; its rows are judged in the background.
+    """Store an uploaded file. Its rows are validated in the background.
 
     Args:
         stream: The file.
-        file_format: How it is written.
-        defaults: Fields of a notification that rows leave out.
+        file_format: The format of the file.
+        defaults: Values for notification fields that rows leave out.
         key: The idempotency key of the call.
-        caller: Who sends.
+        caller: The API client.
 
     Returns:
-        The batch, and whether it is that of an earlier call with the same key.
+        The batch, and whether it is the one of an earlier call with the same key.
 
     Raises:
         Problem: 400, 409, 413 or 422; nothing is stored then.
@@ -78,7 +78,7 @@ def receive(
     watched.digest.update(msgspec.json.encode([file_format, defaults], order="deterministic"))
     rows = file_rows.rows(watched, file_format)
     header = next(rows) if file_format is FileFormat.CSV else b"null"
-    # Read before anything is stored: a file that begins badly leaves no trace.
+    # Read the first row before anything is stored: a file with an invalid start stores nothing.
     first = next(rows)
     batch = Batch(
         id=new_id(),
@@ -95,7 +95,7 @@ def receive(
     earlier = idempotency.begin(batch)
     if earlier is not None:
         for _ in rows:
-            pass  # Only the digest of the whole tells whether it is the same file.
+            pass  # Only the digest of the whole file shows whether it is the same one.
         idempotency.settle(earlier, repeated=bytes(earlier.body_digest) == watched.digest.digest())
         return earlier, True
     try:
@@ -110,14 +110,14 @@ def receive(
 
 
 def drop_broken_off() -> bool:
-    """Drop files of which nothing has come for long, because the process that took them died.
+    """Delete uploads that receive no more data, because the process that received them died.
 
     Returns:
-        Whether there was one.
+        Whether there were any.
     """
     now = timezone.now()
     broken = Batch.objects.filter(state=BatchState.RECEIVING, next_at__lte=now)
-    # Asked first without a transaction: on SQLite every transaction takes the one lock to write.
+    # Read first without a transaction: on SQLite every transaction takes the single write lock.
     ids = list(broken.order_by("next_at").values_list("pk", flat=True)[:DROPPED_AT_ONCE])
 
     def drop(some: Sequence[UUID]) -> None:
@@ -132,7 +132,7 @@ def drop_broken_off() -> bool:
 
 
 def _keep_all(batch: Batch, rows: Iterator[bytes]) -> None:
-    """Store all rows; every slice renews the lease."""
+    """Store all rows. Each slice renews the lease of the upload."""
     for first, piece in slices.cut(rows):
         slices.keep(batch, first, piece)
         batch.total = first + len(piece)

@@ -1,1 +1,1 @@
-"""RabbitMQ: its queues, the publisher, the worker's settings."""
+"""RabbitMQ: the queues, the publisher and the worker's signal handlers."""

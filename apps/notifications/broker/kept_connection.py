@@ -1,4 +1,4 @@
-"""A broker connection of a process that asks the broker twice a second, for as long as it runs."""
+"""A long-lived broker connection for a process that queries the broker twice a second."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,9 +9,10 @@ from kombu import Connection
 
 
 class KeptConnection:
-    """Keeps a connection between uses, and replaces it after a use that failed.
+    """Keeps a connection open between uses, and replaces it after a failed use.
 
-    Belongs to one thread. Opening one for each use cost the broker two connections a second.
+    Each instance belongs to one thread. A new connection for each use meant two new connections per
+    second for the broker.
     """
 
     def __init__(self) -> None:
@@ -19,13 +20,13 @@ class KeptConnection:
 
     @contextmanager
     def use(self) -> Iterator[Connection]:
-        """Lend the connection; whoever uses it opens it, as with a new one of Celery's."""
+        """Provide the connection. It may be unopened: its first operation opens it."""
         if self._connection is None:
             self._connection = current_app.connection_for_write()
         try:
             yield self._connection
         except Error:
-            # The database failed, which says nothing about the broker.
+            # The database failed, not the broker, so the connection is kept.
             raise
         except BaseException:
             self.close()
@@ -35,14 +36,14 @@ class KeptConnection:
         """Close the connection if there is one; the next use opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            # Saying goodbye over a connection that is broken fails, and matters to nobody.
+            # The closing handshake fails on a broken connection, and that has no consequence.
             with suppress(Exception):
                 connection.release()
 
 
 @contextmanager
 def use(kept: KeptConnection | None) -> Iterator[Connection]:
-    """Lend a kept connection, or one for this use alone where none is kept."""
+    """Provide the kept connection, or a new one for this use only if none is given."""
     if kept is not None:
         with kept.use() as connection:
             yield connection

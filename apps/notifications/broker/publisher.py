@@ -1,6 +1,7 @@
-"""From rows to messages: publish what was accepted, and sweep up what is due and was not finished.
+"""Publish messages for accepted rows, and for rows that the sweep finds due and unfinished.
 
-A message only wakes a worker; losing, doubling or delaying one costs time, never a notification.
+A message only wakes a worker. A lost, duplicated or delayed message costs time, but no
+notification is lost.
 """
 
 import os
@@ -29,30 +30,32 @@ from apps.notifications.models import Notification
 log = structlog.get_logger(__name__)
 
 CONFIRM_TIMEOUT_SECONDS = 1.0
-# While the broker is away the publisher tries again this often, and keeps this many wake-ups;
-# beyond that it forgets the oldest, which the sweep finds by their rows.
+# While the broker is unavailable, the publisher retries at this interval and keeps this many
+# wake-ups. It drops the oldest ones beyond that; the sweep finds their rows.
 RETRY_SECONDS = 1.0
 BACKLOG_MAX = 100_000
-# A process that ends waits for its messages as long as the broker takes them, and for this long
-# while it takes none: a message that finds no answer fails after 2 s, is sent again at once, and
-# once more after RETRY_SECONDS. In all it waits less than the 30 s after which it would be killed.
+# At shutdown a process waits for its messages while the broker accepts them, and for
+# FLUSH_SECONDS while it accepts none: a message without an answer fails after 2 s, is retried
+# immediately, and once more after RETRY_SECONDS. The total stays below the 30 s after which the
+# process would be killed.
 FLUSH_SECONDS = 8.0
 FLUSH_MAX_SECONDS = 20.0
-# Messages of one process are at least this far apart, unless there is something urgent or a whole
-# chunk. The first after a pause goes at once; in a steady stream each carries what came meanwhile,
-# because a worker spends as much on a message of one as on a message of ten.
+# The minimum interval between messages of one process, unless there is an urgent wake-up or a full
+# chunk. The first message after a pause is sent immediately. In a steady stream each message
+# contains all wake-ups of the interval, because a message with one notification costs a worker as
+# much as a message with ten.
 APART_SECONDS = 0.03
 PUBLISH_ERRORS = (OperationalError, AMQPError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wakeup:
-    """One notification to be worked on.
+    """A request to wake a worker for one notification.
 
     Attributes:
-        attempt: Attempts spent so far; the message is void once this has changed.
-        alone: Whether it has a message of its own. A worker of a release before ``recipient`` puts
-            back the whole message that wakes a mail about an account.
+        attempt: The number of attempts used so far. The message has no effect once it has changed.
+        alone: Whether it needs a message of its own. A worker of a release before ``recipient``
+            requeues the whole message if it contains an account mail.
     """
 
     notification_id: UUID
@@ -63,7 +66,7 @@ class Wakeup:
 
     @classmethod
     def of(cls, notification: Notification) -> "Wakeup":
-        """Make the wake-up of a row as it stands."""
+        """Create the wake-up for the current state of a row."""
         return cls(
             notification_id=notification.pk,
             lane=notification.lane,
@@ -74,9 +77,9 @@ class Wakeup:
 
 
 def messages_of(wakeups: Iterable[Wakeup]) -> list[list[Wakeup]]:
-    """Gather wake-ups of one lane and one attempt into messages.
+    """Group wake-ups of the same lane and attempt into messages.
 
-    Those of a lane that does not exist are left out; the sweep puts their rows off.
+    Wake-ups with an unknown lane are left out; the sweep postpones their rows.
     """
     groups: dict[tuple[str, int, UUID | None], list[Wakeup]] = defaultdict(list)
     for wakeup in _known(wakeups):
@@ -90,7 +93,7 @@ def messages_of(wakeups: Iterable[Wakeup]) -> list[list[Wakeup]]:
 
 
 def _known(wakeups: Iterable[Wakeup]) -> list[Wakeup]:
-    """Return the wake-ups of lanes that exist."""
+    """Return the wake-ups whose lane exists, and log the others."""
     known = []
     for wakeup in wakeups:
         if wakeup.lane in LANES:
@@ -108,18 +111,18 @@ def publish(wakeups: Sequence[Wakeup], *, connection: Connection | None = None) 
     """Publish one message and wait for the broker's confirm.
 
     Args:
-        wakeups: Of one lane and one attempt, at most as many as ``MESSAGE_SIZES`` says.
+        wakeups: Wake-ups of one lane and one attempt, at most the number in ``MESSAGE_SIZES``.
         connection: The broker connection to use; by default one of Celery's pool.
 
     Raises:
-        OperationalError: The broker did not take it, within a few seconds at most.
+        OperationalError: The broker did not accept it. Raised within a few seconds.
     """
     lane = wakeups[0].lane
     correlation_ids = list(dict.fromkeys(wakeup.correlation_id for wakeup in wakeups))
     current_app.send_task(
         DELIVER_TASKS[topology.channel_of(lane)],
         args=[[str(wakeup.notification_id) for wakeup in wakeups], wakeups[0].attempt],
-        queue=LANES[lane],  # type: ignore[arg-type] # A Queue object is taken as well as a name.
+        queue=LANES[lane],  # type: ignore[arg-type] # A Queue object is accepted as well as a name.
         headers={"correlation_ids": correlation_ids},
         connection=connection,
         confirm_timeout=CONFIRM_TIMEOUT_SECONDS,
@@ -130,17 +133,17 @@ def publish(wakeups: Sequence[Wakeup], *, connection: Connection | None = None) 
 def publish_apart(
     wakeups: Sequence[Wakeup], *, connection: Connection | None = None
 ) -> list[tuple[Wakeup, str]]:
-    """Publish one message; where it cannot be written, two of half its size, down to single ones.
+    """Publish one message. If it cannot be encoded, split it in halves, down to single wake-ups.
 
     Args:
         wakeups: As for ``publish``.
         connection: As for ``publish``.
 
     Returns:
-        The wake-ups for which no message can be written, each with what happened.
+        The wake-ups for which no message can be encoded, each with the name of the error.
 
     Raises:
-        OperationalError: The broker did not take it, within a few seconds at most.
+        OperationalError: The broker did not accept it. Raised within a few seconds.
     """
     try:
         publish(wakeups, connection=connection)
@@ -160,9 +163,9 @@ def publish_apart(
 
 
 class Publisher:
-    """Publishes from a thread of its own, so that no request ever waits for the broker.
+    """Publishes from a separate thread, so that no request waits for the broker.
 
-    Whatever has gathered since the last message goes out together.
+    Wake-ups that were added since the last message are sent together.
     """
 
     def __init__(self) -> None:
@@ -170,17 +173,17 @@ class Publisher:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._pid = 0
-        # Set while something waits, and while it should not wait for company. A thread that is
-        # woken for each wake-up would take the interpreter from the requests each time.
+        # ``_news`` is set while wake-ups wait, ``_hurry`` while they should be sent without delay.
+        # A thread switch for each wake-up would take the interpreter from the requests each time.
         self._news = threading.Event()
         self._hurry = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
-        # Messages that are done with; tells a flush whether the broker takes any.
+        # The number of published messages, so that ``flush`` sees whether the broker accepts any.
         self._taken = 0
 
     def hand_over(self, wakeups: Sequence[Wakeup]) -> None:
-        """Take wake-ups and return at once."""
+        """Queue wake-ups for publishing and return immediately."""
         wakeups = _known(wakeups)
         urgent = any(topology.is_urgent(wakeup.lane) for wakeup in wakeups)
         with self._lock:
@@ -190,7 +193,7 @@ class Publisher:
                 self._hurry.set()
             if not self._news.is_set():
                 self._news.set()
-            # A forked process has the object but not its thread.
+            # A forked process inherits the object but not its thread.
             if self._thread is None or self._pid != os.getpid():
                 self._pid = os.getpid()
                 self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -198,14 +201,14 @@ class Publisher:
                 at_end(self.flush)
 
     def flush(self, *, timeout_seconds: float = FLUSH_SECONDS) -> bool:
-        """Wait until everything handed over is published, as at the end of a process.
+        """Wait until all queued wake-ups are published, for example at process exit.
 
         Args:
-            timeout_seconds: How long to wait while the broker takes nothing. In all it is
-                ``FLUSH_MAX_SECONDS`` at most.
+            timeout_seconds: How long to wait while the broker accepts nothing. The total wait is
+                limited to ``FLUSH_MAX_SECONDS``.
 
         Returns:
-            False where the broker did not take it in time; the sweep finds the rows.
+            False if the broker did not accept all of them in time; the sweep finds their rows.
         """
         ends = time.monotonic() + FLUSH_MAX_SECONDS
         while True:
@@ -224,7 +227,7 @@ class Publisher:
             try:
                 self._publish_all(self._gather())
             except Exception:
-                # Nothing may end this thread: the sweep takes care of these rows.
+                # No error may end this thread. The sweep finds these rows.
                 log.exception("messages could not be published")
             with self._lock:
                 if not self._waiting:
@@ -261,20 +264,20 @@ class Publisher:
 _publisher = Publisher()
 _local_worker = threading.Event()
 
-# The sweep looks for a row this long after its message was published, doubled each time.
+# The sweep checks a row this long after its message was published, doubled each time.
 FIRST_WAKE = timedelta(seconds=60)
 
 
 def local_worker_started() -> None:
-    """Note that this process consumes what it publishes to the embedded broker."""
+    """Register that this process consumes the messages it publishes to the embedded broker."""
     _local_worker.set()
 
 
 def first_wake(now: datetime) -> datetime:
-    """Say when the sweep should first look at a row that is stored now.
+    """Return when the sweep should first check a row that is stored now.
 
-    Another process of the embedded mode, such as a command, cannot reach the in-memory broker
-    of the one that works: it makes its rows due at once, for the sweep of that one.
+    In the embedded mode, another process such as a command cannot reach the in-memory broker of the
+    working process. It makes its rows due immediately, for the sweep of the working process.
     """
     if settings.EMBEDDED and not _local_worker.is_set():
         return now
@@ -282,7 +285,7 @@ def first_wake(now: datetime) -> datetime:
 
 
 def hand_over(notifications: Iterable[Notification]) -> None:
-    """Have a worker woken for accepted rows, as soon as the transaction at hand commits."""
+    """Queue wake-ups for accepted rows when the current transaction commits."""
     wakeups = [Wakeup.of(notification) for notification in notifications]
     if not wakeups or (settings.EMBEDDED and not _local_worker.is_set()):
         return
@@ -293,10 +296,10 @@ def hand_over(notifications: Iterable[Notification]) -> None:
 
 
 def publish_failed(ids: Collection[UUID]) -> None:
-    """Send notifications that ended in ``failed`` through the dead-letter exchange.
+    """Publish notifications with status ``failed`` to the dead-letter exchange.
 
-    Where that cannot be done now the sweep does it later. In the embedded mode there is no
-    exchange to go through, so the dead letter is recorded at once.
+    If the broker is unavailable, the sweep does it later. The embedded mode has no such exchange,
+    so the dead letter is recorded immediately.
     """
     if not ids:
         return

@@ -1,8 +1,8 @@
-"""Names and arguments of everything on the broker, in one place.
+"""Names and arguments of all exchanges and queues.
 
-A direct exchange leads to three lanes for each channel. Failed work waits on a delay queue, a queue
-without consumers whose messages expire back into the lane they came from. What cannot be
-worked on at all goes through the dead-letter exchange to ``failed``.
+A direct exchange routes to three lanes (priority queues) for each channel. A retry waits in a delay
+queue: a queue without consumers whose messages expire and return to the lane they came from.
+Messages that cannot be processed go through the dead-letter exchange to ``failed``.
 """
 
 from enum import StrEnum
@@ -12,12 +12,13 @@ from typing import Any
 from kombu import Connection, Exchange, Queue
 
 QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
-# Dead-lettering that waits for the target's confirm; RabbitMQ wants both arguments together.
+# Dead-lettering that waits for the target's confirm. RabbitMQ requires both arguments together.
 AT_LEAST_ONCE: dict[str, Any] = {
     "x-dead-letter-strategy": "at-least-once",
     "x-overflow": "reject-publish",
 }
-# Counts prefetched messages too, so a low limit buries innocent ones when a worker is killed.
+# The counter includes prefetched messages, so a low limit would dead-letter unaffected messages
+# when a worker is killed.
 DELIVERY_LIMIT = 20
 
 EXCHANGE = Exchange("notifications", "direct")
@@ -26,30 +27,30 @@ FAILED = Queue("failed", DEAD_LETTER_EXCHANGE, routing_key="failed", queue_argum
 
 
 class Channel(StrEnum):
-    """How a user is reached. The API calls it ``notification_type``."""
+    """The medium of a notification. The API calls it ``notification_type``."""
 
     EMAIL = "email"
     PUSH = "push"
 
 
-# The wire names of the tasks, written out so that modules may move.
+# The task names in messages, written out so that modules can be moved.
 DELIVER_TASKS = {
     Channel.EMAIL: "notifications.deliver_email",
     Channel.PUSH: "notifications.deliver_push",
 }
 
-# Notifications that are claimed and recorded together: consumption is twenty times that of one by
-# one.
+# The number of notifications that are claimed and recorded together. Throughput is 20 times that of
+# one by one.
 CHUNK_SIZE = 100
-# Ids in one message. One of push has several chunks, so that one is on the wire while others are
-# with the database: the wire is done with a hundred in 0.1 s, and the database takes half as long
-# again. Mails are slow enough on the wire. The correlation ids of more would not fit into one frame
-# of the broker, which their header has to.
+# The maximum number of ids in one message. A push message has several chunks, so that the calls of
+# one chunk are in flight while others use the database: the provider calls of 100 take 0.1 s, and
+# the database takes 1.5 times as long. Mail calls are slow enough that one chunk is sufficient. The
+# header with the correlation ids must fit into one broker frame, so messages cannot be larger.
 MESSAGE_SIZES = {Channel.EMAIL: CHUNK_SIZE, Channel.PUSH: 5 * CHUNK_SIZE}
 
 
 class Urgency(StrEnum):
-    """How a lane stands to the other two of its channel."""
+    """The urgency of a lane among the three lanes of its channel."""
 
     URGENT = "urgent"
     NORMAL = "normal"
@@ -63,29 +64,29 @@ LANE_SUFFIXES = ((7, ".urgent"), (3, ""), (0, ".bulk"))
 
 @cache
 def lane_for(channel: str, priority: int) -> str:
-    """Name the lane of a channel that carries this priority (0 to 9, 9 the most urgent)."""
+    """Return the lane of a channel for this priority (0 to 9, 9 is the most urgent)."""
     suffix = next(suffix for lowest, suffix in LANE_SUFFIXES if priority >= lowest)
     return f"{channel}{suffix}"
 
 
 @cache
 def urgency_of(lane: str) -> Urgency:
-    """Tell how urgent a lane is."""
+    """Return the urgency of a lane."""
     return Urgency(lane.partition(".")[2] or Urgency.NORMAL)
 
 
 def channel_of(lane: str) -> Channel:
-    """Tell the channel of a lane."""
+    """Return the channel of a lane."""
     return Channel(lane.partition(".")[0])
 
 
 def is_urgent(lane: str) -> bool:
-    """Tell whether a lane is the fast one of its channel."""
+    """Return whether a lane is the urgent one of its channel."""
     return urgency_of(lane) is Urgency.URGENT
 
 
 def is_bulk(lane: str) -> bool:
-    """Tell whether a lane is the slow one of its channel."""
+    """Return whether a lane is the bulk lane of its channel."""
     return urgency_of(lane) is Urgency.BULK
 
 
@@ -111,16 +112,16 @@ LANES = {
 }
 DEFAULT_LANE = Channel.EMAIL.value
 
-# Seconds. The largest is at least the longest backoff that one message covers; what is due
-# later is left to the sweep.
+# The delay queues in seconds. The largest is at least the longest backoff that one message covers.
+# The sweep handles rows that are due later.
 DELAYS_SECONDS = (1, 2, 4, 8, 30, 120, 600)
 
 
 def delay_queue_for(delay_seconds: float) -> int | None:
-    """Choose the largest delay queue not past a delay; None when there is nothing to wait for.
+    """Choose the largest delay queue that does not exceed a delay; None for no delay.
 
-    The worker that finds the row not yet due sends it to the next delay queue, so a long delay is
-    waited out in several. Less than the first delay queue waits on the first.
+    A worker that finds the row not due yet requeues it on the next delay queue, so a long delay
+    uses several queues. A delay shorter than the first delay queue uses the first one.
     """
     if delay_seconds <= 0:
         return None
@@ -129,10 +130,10 @@ def delay_queue_for(delay_seconds: float) -> int | None:
 
 
 def delay_queue(seconds: int, *, lane: str) -> Queue:
-    """Describe the delay queue of so many seconds as seen from a lane.
+    """Return the delay queue of ``seconds`` for messages of a lane.
 
-    A fanout exchange leads into it, so that the message keeps the lane's routing key and
-    expires back into that lane.
+    It is bound to a fanout exchange, so that the message keeps the lane's routing key and returns
+    to that lane when it expires.
     """
     name = f"notifications.retry.{seconds}"
     return Queue(
@@ -149,7 +150,7 @@ def delay_queue(seconds: int, *, lane: str) -> Queue:
 
 
 def declare_all(connection: Connection) -> None:
-    """Declare every exchange and queue. Harmless when they exist with the same arguments."""
+    """Declare all exchanges and queues. Does nothing if they exist with the same arguments."""
     with connection.channel() as channel:
         delay_queues = [delay_queue(seconds, lane=DEFAULT_LANE) for seconds in DELAYS_SECONDS]
         for queue in (FAILED, *LANES.values(), *delay_queues):
@@ -157,10 +158,11 @@ def declare_all(connection: Connection) -> None:
 
 
 def depths(connection: Connection) -> dict[str, int]:
-    """Ask how many messages wait in each lane and in ``failed``.
+    """Return the number of messages in each lane and in ``failed``.
 
     Raises:
-        Exception: One of the connection's or channel's errors: no broker, or not declared yet.
+        Exception: A connection or channel error: the broker is unavailable, or a queue is not
+            declared yet.
     """
     connection.ensure_connection(max_retries=1, interval_start=0)
     channel: Any

@@ -1,1 +1,1 @@
-"""What failed for good: the record of it, and its replays."""
+"""Dead letters: the records of permanent failures, and their replays."""

@@ -1,4 +1,4 @@
-"""The consumer of ``failed``. Never a Celery worker: that would execute the message again."""
+"""The consumer of the queue ``failed``. A Celery worker would execute the message again."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,14 +19,14 @@ log = structlog.get_logger(__name__)
 
 PREFETCH = 100
 BODY_SHOWN_CHARACTERS = 10_000
-# A database that is away is asked again after this long; the message stays with the broker.
+# The retry interval while the database is unavailable; the message stays at the broker.
 DATABASE_PAUSE_SECONDS = 1.0
 
 
 class Recorder(ConsumerMixin):
-    """Records each message of ``failed``: commit first, acknowledge then."""
+    """Records each message of ``failed``. It commits first and then acknowledges."""
 
-    # Broker outages are waited out in short steps, for as long as they take.
+    # Reconnect without a limit of tries during a broker outage.
     connect_max_retries = None
 
     def __init__(self, connection: Connection) -> None:
@@ -35,7 +35,7 @@ class Recorder(ConsumerMixin):
     def get_consumers(
         self, consumer_class: Callable[..., Consumer], channel: Any
     ) -> list[Consumer]:
-        """Declare the queues and consume ``failed``. Called again after each reconnection."""
+        """Declare the queues and consume ``failed``. Kombu calls this on each connection."""
         topology.declare_all(self.connection)
         return [
             consumer_class(
@@ -46,11 +46,11 @@ class Recorder(ConsumerMixin):
         ]
 
     def on_connection_error(self, exc: Exception, interval: float) -> None:
-        """Say that the broker is away."""
+        """Log that the broker is unavailable."""
         log.warning("recorder waits for the broker", error=type(exc).__name__)
 
     def on_message(self, message: Message) -> None:
-        """Record one message; it stays with the broker while the database is away."""
+        """Record one message, or requeue it while the database is unavailable."""
         try:
             close_old_connections()
             record(message)
@@ -62,7 +62,7 @@ class Recorder(ConsumerMixin):
             message.ack()
 
     def _pause(self) -> None:
-        """Wait a little, with the connection's heartbeats kept up."""
+        """Wait for a short time and keep the connection's heartbeats running."""
         try:
             self.connection.drain_events(timeout=DATABASE_PAUSE_SECONDS)
         except TimeoutError:
@@ -70,7 +70,7 @@ class Recorder(ConsumerMixin):
 
 
 def record(message: Message) -> None:
-    """Tell a failed notification from poison, and record it."""
+    """Record a message as a failed notification or as a poison message."""
     notification_id = message.headers.get("notification_id")
     if notification_id is not None and "x-death" not in message.headers:
         try:
@@ -111,13 +111,13 @@ def _shown(body: Any) -> str:
 
 
 def _words(value: Any) -> str:
-    """Write anything as text that PostgreSQL stores: no NUL, no half of a surrogate pair."""
+    """Convert a value to text that PostgreSQL can store: no NUL and no lone surrogates."""
     text = str(value).encode("utf-8", "replace").decode()
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _plain(value: Any) -> Any:
-    """Bring broker values, such as times, to what JSON can hold."""
+    """Convert broker values, such as times, to JSON values."""
     if isinstance(value, Mapping):
         return {_words(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Which dead letters are meant: by reason, channel, provider, template and time."""
+"""Filter dead letters by reason, channel, provider, template and time."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from apps.common.ids import first_id_at
 from apps.notifications.models import DeadLetter
 
-# Ids carry the time of their making, a moment apart from ``recorded_at``; they bound the range
-# that the index serves, and the column decides.
+# Ids contain their creation time, which differs slightly from ``recorded_at``. The id range only
+# limits the part of the index to scan; the column decides.
 SLACK = timedelta(minutes=1)
 FIRST_TIME = datetime(1971, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
@@ -18,11 +18,11 @@ LAST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """What dead letters have in common; None does not narrow.
+    """The criteria for dead letters; None means no restriction.
 
     Attributes:
-        since: The first moment of recording that is meant, UTC.
-        until: The first moment that is not.
+        since: The earliest time of recording, inclusive, UTC.
+        until: The end of the time range, exclusive, UTC.
     """
 
     reason: str | None = None
@@ -33,7 +33,7 @@ class Filter:
     until: datetime | None = None
 
     def narrow(self, letters: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
-        """Return those of the letters that match."""
+        """Return the letters that match."""
         columns = ("reason", "channel", "provider", "template_code")
         given = {name: value for name in columns if (value := getattr(self, name)) is not None}
         letters = letters.filter(**given)
@@ -46,7 +46,7 @@ class Filter:
         return letters
 
     def as_json(self) -> dict[str, str]:
-        """Write down what is given."""
+        """Return the given criteria as JSON values."""
         return {
             name: value.isoformat() if isinstance(value, datetime) else value
             for name, value in asdict(self).items()
@@ -55,7 +55,7 @@ class Filter:
 
     @classmethod
     def from_json(cls, written: dict[str, Any]) -> Self:
-        """Read what ``as_json`` wrote."""
+        """Build a filter from the result of ``as_json``."""
         times = ("since", "until")
         given: dict[str, Any] = {
             name: datetime.fromisoformat(value) if name in times else value

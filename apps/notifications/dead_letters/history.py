@@ -1,4 +1,4 @@
-"""What is known about one dead letter: the way of its notification, its replays, who did what."""
+"""The history of one dead letter: its notification's timeline, replays and audit trail."""
 
 from uuid import UUID
 
@@ -6,24 +6,24 @@ from apps.notifications.lifecycle import timeline
 from apps.notifications.lifecycle.timeline import Entry
 from apps.notifications.models import DeadLetter, DeadLetterAction, Notification
 
-# Nobody replays one notification this often; it only bounds the work.
+# No notification is replayed this often. The constant only limits the number of queries.
 LINEAGE_MAX = 20
 
 
 def timeline_of(letter: DeadLetter) -> list[Entry]:
-    """Tell what happened to the notification; nothing for poison."""
+    """Return the timeline of the notification; empty for a poison message."""
     return timeline.read(letter.notification) if letter.notification else []
 
 
 def actions_on(letter: DeadLetter) -> list[DeadLetterAction]:
-    """Return the audit trail of a letter, the oldest line first."""
+    """Return the audit trail of a letter, oldest entry first."""
     return list(DeadLetterAction.objects.filter(letter_id=letter.pk).order_by("pk"))
 
 
 def lineage_of(letter: DeadLetter) -> list[Notification]:
-    """Return the notification with those that it replays and those that replay it, in order.
+    """Return the notification, those that it replays, and those that replay it, in order.
 
-    Backwards by ``replay_of``, forwards by what each one's dead letter was replayed as.
+    Earlier ones are found by ``replay_of``, later ones by ``replayed_as`` of their dead letters.
     """
     if letter.notification is None:
         return []

@@ -1,7 +1,7 @@
-"""Replay all dead letters that match a filter, at a rate, in slices, by whichever process sweeps.
+"""Replay all dead letters that match a filter, at a given rate, in any scheduler process.
 
-A letter's state moves in the transaction that stores its replay and the progress, so a process
-may die at any moment and nothing is replayed twice.
+The work is done in slices. A letter's state changes in the transaction that stores its replay and
+the progress, so a process may die at any moment and nothing is replayed twice.
 """
 
 from collections import Counter
@@ -35,11 +35,12 @@ log = structlog.get_logger(__name__)
 
 RATE_DEFAULT_PER_SECOND = 50
 RATE_MAX_PER_SECOND = 1000
-# One transaction's worth: tens of milliseconds, so that on SQLite others can write between.
+# The letters of one transaction. It takes tens of milliseconds, so that on SQLite other processes
+# can write in between.
 SLICE_LETTERS = 100
-# What the rate allowed and nobody used is forgotten after this, so that a pause makes no burst.
+# Unused capacity of the rate expires after this time, so that no burst follows a pause.
 BURST = timedelta(seconds=1)
-# A step that fails is tried again after this long, doubled each time: ten minutes in all.
+# The backoff of a failed step, doubled each time: ten minutes in total.
 FIRST_WAIT = timedelta(seconds=5)
 
 
@@ -61,14 +62,14 @@ def start(
     rate_per_second: int = RATE_DEFAULT_PER_SECOND,
     note: str = "",
 ) -> DeadLetterReplay:
-    """Have all open dead letters that match now replayed, the oldest first.
+    """Start a replay of all open dead letters that match now, oldest first.
 
     Args:
         asked: The filter; an empty one means all.
         kind: ``live`` or ``test``; empty for both.
-        by: Who: a client, ``staff:<user id>`` or ``operator``.
-        rate_per_second: Letters a second, 1 to ``RATE_MAX_PER_SECOND``.
-        note: Why, in their words.
+        by: The actor: a client, ``staff:<user id>`` or ``operator``.
+        rate_per_second: Letters per second, 1 to ``RATE_MAX_PER_SECOND``.
+        note: The actor's reason.
     """
     now = timezone.now()
     last = new_id()
@@ -94,10 +95,10 @@ def start(
 
 
 def cancel(replay_id: UUID, *, by: str) -> DeadLetterReplay:
-    """Stop a replay; what was replayed stays so, and one that was cancelled stays cancelled.
+    """Stop a replay. Letters already replayed stay so. Cancelling it again changes nothing.
 
     Raises:
-        Problem: 409 when it has finished.
+        Problem: 409 if it has finished.
     """
     with transaction.atomic():
         replay = DeadLetterReplay.objects.select_for_update().get(pk=replay_id)
@@ -112,20 +113,20 @@ def cancel(replay_id: UUID, *, by: str) -> DeadLetterReplay:
 
 
 def remaining(replay: DeadLetterReplay) -> int:
-    """Count the letters that a replay has not come to; for a cancelled one, those still open."""
+    """Count the letters that a replay has not processed and that are still open."""
     return 0 if replay.state == ReplayState.FINISHED else _ahead_of(replay).count()
 
 
 def replay_slice() -> bool:
     """Replay as many letters as the rate of one running replay allows now.
 
-    Safe in several processes: each takes a replay that no other holds.
+    Safe in several processes: each takes a replay that no other process has locked.
 
     Returns:
-        Whether anything was done; then there may be more to do at once.
+        Whether a step was done. If so, there may be more to do immediately.
     """
     running = DeadLetterReplay.objects.filter(state=ReplayState.RUNNING)
-    # Asked first without a transaction: on SQLite every transaction takes the one lock to write.
+    # Check first without a transaction: on SQLite every transaction takes the single write lock.
     if not running.filter(next_at__lte=timezone.now()).exists():
         return False
     now = timezone.now()
@@ -151,7 +152,7 @@ def replay_slice() -> bool:
 
 @transaction.atomic
 def _put_off(replay_id: UUID, error: Exception, *, now: datetime) -> None:
-    """Leave a replay alone that failed, longer each time; one that cannot go on is cancelled."""
+    """Postpone a failed replay, longer each time, and cancel it after ``FAILURES_MAX`` failures."""
     replay = DeadLetterReplay.objects.select_for_update().get(pk=replay_id)
     failures = replay.failures + 1
     replay.failures, replay.last_error = failures, name_of(error)[:200]
@@ -164,7 +165,7 @@ def _put_off(replay_id: UUID, error: Exception, *, now: datetime) -> None:
         exc_info=error,
     )
     if failures >= FAILURES_MAX:
-        # Its letters cannot even be found, so none of them can be set apart.
+        # Its letters cannot even be found, so no single letter can be isolated and refused.
         replay.state, replay.ended_at = ReplayState.CANCELLED, now
         note = f"given up after {failures} failures: {replay.last_error}"
         detail = {"replayed": replay.replayed, "refused": replay.refused}
@@ -173,9 +174,9 @@ def _put_off(replay_id: UUID, error: Exception, *, now: datetime) -> None:
 
 
 def _advance(replay: DeadLetterReplay, *, now: datetime, last_try: bool) -> None:
-    """Replay one slice and write the progress down.
+    """Replay one slice and store the progress.
 
-    At the last try a letter that cannot be replayed is refused, so that the others go on.
+    At the last try a letter that cannot be replayed is refused, so that the others continue.
     """
     step = timedelta(seconds=1) / replay.rate_per_second
     due_since = max(replay.next_at, now - BURST)
@@ -189,7 +190,7 @@ def _advance(replay: DeadLetterReplay, *, now: datetime, last_try: bool) -> None
             now=now,
             note=replay.note,
             replay=replay,
-            # Whoever names this reason knows what it means.
+            # A filter for exactly this reason shows that the actor accepts duplicates.
             may_have_arrived=replay.criteria.get("reason") == UNKNOWN_OUTCOME,
         )
 
@@ -233,10 +234,10 @@ def _replayed_apart(
     letters: Sequence[DeadLetter],
     replay_them: Callable[[Sequence[DeadLetter]], list[replay_one.ReplayResult]],
 ) -> list[replay_one.ReplayResult]:
-    """Replay those that can be, whatever happens with single ones."""
+    """Replay the letters that can be replayed, and refuse the others one by one."""
 
     def read_and_replay(some: Sequence[DeadLetter]) -> list[replay_one.ReplayResult]:
-        # Read anew: what a try before changed in memory has been rolled back.
+        # Read again: the database rolled back the changes that an earlier try made in memory.
         found = DeadLetter.objects.in_bulk([letter.pk for letter in some])
         return replay_them([found[letter.pk] for letter in some])
 
@@ -252,7 +253,10 @@ def _replayed_apart(
 
 
 def _open_letters(asked: Filter, *, kind: str) -> QuerySet[DeadLetter]:
-    """Find what is meant; mails that may have arrived only where their reason is named."""
+    """Return the matching open letters.
+
+    Mails that may have arrived are included only if the filter names their reason.
+    """
     letters = DeadLetter.objects.filter(state=LetterState.OPEN)
     if asked.reason is None:
         letters = letters.exclude(reason=UNKNOWN_OUTCOME)

@@ -26,19 +26,19 @@ ReplayResult = Replayed | Problem
 def replay(letter_id: UUID, *, by: str, note: str = "", may_have_arrived: bool = False) -> Replayed:
     """Replay an open dead letter.
 
-    A notification is sent once more, as a new one. Poison wakes the notifications that it
-    names, where these still wait.
+    A notification is sent again as a new notification. For a poison message, the notifications
+    that it names and that still wait are woken.
 
     Args:
         letter_id: An existing dead letter.
-        by: Who: a client, ``staff:<user id>`` or ``operator``.
-        note: Why, in their words.
-        may_have_arrived: Whether they know that the person may get it twice.
+        by: The actor: a client, ``staff:<user id>`` or ``operator``.
+        note: The actor's reason.
+        may_have_arrived: Whether the actor accepts that the user may get the message twice.
 
     Raises:
-        Problem: 409 when it is not open, its notification has got on since or may have arrived, or
-            poison names no notification that exists; 422 when the user is gone. Nothing is changed
-            then.
+        Problem: 409 if it is not open, the status of its notification does not allow a replay, the
+            notification may have arrived, or a poison message names no existing notification; 422
+            if the user no longer exists. Nothing is changed in these cases.
     """
     with transaction.atomic():
         letter = _locked(letter_id)
@@ -53,15 +53,15 @@ def replay(letter_id: UUID, *, by: str, note: str = "", may_have_arrived: bool =
 
 
 def discard(letter_id: UUID, *, by: str, reason: str) -> DeadLetter:
-    """Put an open dead letter away; one that was discarded stays as it is.
+    """Discard an open dead letter. A discarded letter stays unchanged.
 
     Args:
         letter_id: An existing dead letter.
-        by: Who: a client, ``staff:<user id>`` or ``operator``.
-        reason: Why nothing more is to be done about it.
+        by: The actor: a client, ``staff:<user id>`` or ``operator``.
+        reason: Why no further action is needed.
 
     Raises:
-        Problem: 409 when it was replayed.
+        Problem: 409 if it was replayed.
     """
     with transaction.atomic():
         letter = _locked(letter_id)
@@ -92,18 +92,18 @@ def replay_locked(
     replay: DeadLetterReplay | None = None,
     may_have_arrived: bool = False,
 ) -> list[ReplayResult]:
-    """Replay open letters that this transaction holds locked, each judged by itself.
+    """Replay open letters that the current transaction has locked. Each is checked independently.
 
     Args:
         letters: The dead letters.
-        by: Who: a client, ``staff:<user id>`` or ``operator``.
+        by: The actor: a client, ``staff:<user id>`` or ``operator``.
         now: The time of the replay, UTC.
-        note: Why, in their words.
-        replay: The replay of many that this belongs to.
-        may_have_arrived: Whether they know that people may get it twice.
+        note: The actor's reason.
+        replay: The bulk replay that this belongs to.
+        may_have_arrived: Whether the actor accepts that users may get the message twice.
 
     Returns:
-        In their order, what each was replayed as, or why it was not.
+        In the order of the letters, the replay of each, or why it was refused.
     """
     answers = _resent(
         [letter for letter in letters if not letter.is_poison],
@@ -140,9 +140,9 @@ def _resent(
 
 
 def _rewoken(letters: Sequence[DeadLetter], *, now: datetime) -> dict[UUID, ReplayResult]:
-    """Make due what poison names and what waits for a message; the sweep publishes it.
+    """Make the claimable notifications that poison messages name due, so that the sweep wakes them.
 
-    A schedule and a running lease have wakes of their own, which stay.
+    Scheduled and claimed notifications have a wake time of their own, which is kept.
     """
     named = {letter.pk: store.ids_named_by(letter) for letter in letters}
     wanted = {pk for ids in named.values() for pk in ids}

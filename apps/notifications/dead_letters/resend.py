@@ -1,4 +1,4 @@
-"""Send what ended badly once more, as new notifications with the same content."""
+"""Replay ended notifications as new notifications with the same content."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -28,11 +28,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """The answer to one replay.
+    """The result of one replay.
 
     Attributes:
         notification: The new row, as it was first stored.
-        repeated: Whether an earlier call with the same key had stored it.
+        repeated: Whether an earlier call with the same key stored it.
     """
 
     notification: Notification
@@ -46,20 +46,21 @@ def replay(
     may_have_arrived: bool = False,
     key: str | None = None,
 ) -> Replay:
-    """Send one notification that ended badly once more; its dead letter is settled with it.
+    """Replay one notification, and mark its dead letter as replayed.
 
-    Preferences and addresses are today's, judged when sending; client and kind stay.
+    The user's current preferences and addresses apply, checked at send time. Client and kind stay
+    the same.
 
     Args:
-        original: What ended.
-        caller: Who replays.
-        may_have_arrived: Whether the caller knows that the person may get it twice.
+        original: The ended notification.
+        caller: The API client that replays.
+        may_have_arrived: Whether the caller accepts that the user may get the message twice.
         key: The idempotency key; the call may be repeated with it.
 
     Raises:
-        Problem: 409 when the original has not ended in a way that allows it, or may have arrived
-            and the caller has not said that this is known; 422 when its user is gone, or when the
-            key was used for something else.
+        Problem: 409 if the status of the original does not allow a replay, or if it may have
+            arrived and the caller has not accepted that; 422 if its user no longer exists, or if
+            the key was used for another request.
     """
     if (first := _stored_before(original, key)) is not None:
         return first
@@ -77,7 +78,7 @@ def replay(
                 done = Replayed(letter=letter, replayed_as=answer.pk)
                 dead_letters.mark_replayed([done], by=by, now=now)
     except IntegrityError:
-        # Another call with this key was faster.
+        # A concurrent call with this key was stored first.
         if (first := _stored_before(original, key)) is None:
             raise
         return first
@@ -85,10 +86,10 @@ def replay(
 
 
 def _stored_before(original: Notification, key: str | None) -> Replay | None:
-    """Find what an earlier call with the same key stored.
+    """Return the replay that an earlier call with the same key stored; None without one.
 
     Raises:
-        Problem: 422 when the key was used for something else.
+        Problem: 422 if the key was used for another request.
     """
     if key is None:
         return None
@@ -113,17 +114,17 @@ def store(
     may_have_arrived: bool = False,
     key: str | None = None,
 ) -> list[Notification | Problem]:
-    """Store new rows for those that may be replayed, and have workers woken on commit.
+    """Store new rows for the notifications that may be replayed, and wake workers on commit.
 
     Args:
-        originals: Notifications, each judged by itself.
-        by: Who replays, for the log.
+        originals: The notifications. Each is checked independently.
+        by: The actor, for the log.
         now: The time of the replay, UTC.
-        may_have_arrived: Whether whoever replays knows that a person may get it twice.
-        key: The idempotency key of a call for one.
+        may_have_arrived: Whether the actor accepts that a user may get the message twice.
+        key: The idempotency key of a call with a single notification.
 
     Returns:
-        In their order, the new row, or the 409 or 422 that says why there is none.
+        In the order of the originals, the new row, or the 409 or 422 that says why there is none.
     """
     known = contacts.known_locales({original.user_id for original in originals})
     doubtful = set() if may_have_arrived else _may_have_arrived(originals)
@@ -134,11 +135,11 @@ def store(
     rows = [answer for answer in answers if isinstance(answer, Notification)]
     for row in rows:
         if key is not None:
-            # No request has this digest, so none is taken for a repetition of this one.
+            # No request has this digest, so no send request counts as a repetition of this replay.
             row.request_id, row.body_digest = key, hashlib.sha256(str(row.pk).encode()).digest()
             row.canonical_digest = row.digest_form = None
     insert(rows)
-    # From here on the new row alone holds what a sensitive template is rendered with.
+    # From now on only the new row stores the secret variables of a sensitive template.
     dead_letters.forget_secrets([row.replay_of for row in rows if row.sensitive and row.replay_of])
     publisher.hand_over(rows)
     for row in rows:
@@ -154,8 +155,8 @@ def store(
 def _unsettled_letter(original: Notification) -> DeadLetter | None:
     """Return the dead letter of a notification, locked, unless it has been replayed.
 
-    A letter that is still on its way is recorded here: otherwise it would come to lie open,
-    and somebody would send the notification a second time.
+    If the dead letter is still in the queue, it is recorded here. Otherwise it would be recorded
+    as open later, and the notification could be replayed a second time.
     """
     letters = DeadLetter.objects.filter(notification=original)
     if original.status == Status.FAILED and not letters.exists():
@@ -164,11 +165,12 @@ def _unsettled_letter(original: Notification) -> DeadLetter | None:
 
 
 def _may_have_arrived(originals: Sequence[Notification]) -> set[UUID]:
-    """Find those of which a copy may be with the person already.
+    """Return the ids of mails of which the user may already have a copy.
 
-    Calls whose outcome is unknown may have brought it; an acceptance did, where the notification
-    was stopped before the acceptance was recorded. A second push replaces the first, and a provider
-    that said later that it failed is believed.
+    A call with an unknown outcome may have delivered it. So may an accepted call of a notification
+    that was cancelled or skipped before the acceptance was recorded. Pushes are not included,
+    because a second push replaces the first one. A later failure report of a provider is accepted
+    as true.
     """
     mails = {row.pk: row for row in originals if row.channel == Channel.EMAIL}
     given_up = {pk for pk, row in mails.items() if row.reason == UNKNOWN_OUTCOME}

@@ -1,4 +1,4 @@
-"""Record what went through the dead-letter exchange, once, and what was done about it."""
+"""Store dead letters, each once, and the audit trail of actions on them."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -24,19 +24,19 @@ from apps.notifications.models import (
 
 log = structlog.get_logger(__name__)
 
-# Who acts in the audit trail where nobody does.
+# The actor in the audit trail for automatic actions.
 SYSTEM = "system"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Poison:
-    """A message that the broker or a worker threw out.
+    """A poison message: one that the broker or a worker dead-lettered.
 
     Attributes:
-        message_id: Its own id, by which a second copy is recognised.
-        reason: The broker's word, such as ``rejected`` or ``delivery_limit``.
-        channel: The channel of the queue that it was thrown out of; empty if unknown.
-        x_death: The broker's account of its way.
+        message_id: The message's own id, by which a second copy is recognised.
+        reason: The broker's reason, such as ``rejected`` or ``delivery_limit``.
+        channel: The channel of the queue that it was dead-lettered from; empty if unknown.
+        x_death: The broker's ``x-death`` header, its record of the dead-lettering.
         message: Headers and body, as far as they can be shown.
     """
 
@@ -53,8 +53,8 @@ class Replayed:
 
     Attributes:
         letter: The dead letter.
-        replayed_as: The new notification; None for poison.
-        woken: The notifications named by poison that were made due.
+        replayed_as: The id of the new notification; None for a poison message.
+        woken: The ids in a poison message whose notifications were made due.
     """
 
     letter: DeadLetter
@@ -63,9 +63,9 @@ class Replayed:
 
 
 def record_failed(ids: Collection[UUID]) -> None:
-    """Record notifications that ended in ``failed``, and let their rows rest.
+    """Record dead letters for notifications with status ``failed``, and clear their wake time.
 
-    A row that is no longer failed, because a late receipt told better, has no dead letter.
+    A row that is no longer failed, because a late receipt changed it, gets no dead letter.
     """
     with transaction.atomic():
         rows = list(
@@ -100,12 +100,12 @@ def record_failed(ids: Collection[UUID]) -> None:
 
 
 def resolve(ids: Collection[UUID], *, now: datetime, why: str) -> None:
-    """Close the open letters of notifications that turned out not to have failed.
+    """Resolve the open letters of notifications that turned out not to have failed.
 
     Args:
         ids: The notifications.
-        now: The time of it, UTC.
-        why: The words of the audit trail.
+        now: The time of the resolution, UTC.
+        why: The text for the audit trail.
     """
     with transaction.atomic():
         letters = DeadLetter.objects.filter(notification_id__in=ids, state=LetterState.OPEN)
@@ -127,7 +127,7 @@ def _last_providers(ids: Collection[UUID]) -> dict[UUID, str]:
 
 
 def record_poison(poison: Poison) -> None:
-    """Record a message that could not be worked on. Its rows are found by the sweep."""
+    """Record a message that could not be processed. The sweep finds its rows."""
     DeadLetter.objects.bulk_create(
         [
             DeadLetter(
@@ -145,10 +145,10 @@ def record_poison(poison: Poison) -> None:
 
 
 def ids_named_by(poison: DeadLetter) -> list[UUID]:
-    """Read the notifications that a thrown-out message was for, as far as its body tells.
+    """Return the notification ids that the body of a poison message contains.
 
     A task's body is ``[args, kwargs, embed]`` (Celery's protocol 2), and our first argument is
-    the list of ids; a message of ``failed`` has one id under its name.
+    the list of ids. A message of ``failed`` has one id in the field ``notification_id``.
     """
     try:
         body = json.loads(poison.message.get("body", ""))
@@ -179,14 +179,14 @@ def mark_replayed(
     note: str = "",
     replay: DeadLetterReplay | None = None,
 ) -> None:
-    """Settle letters as replayed, in the transaction that stores what they were replayed as.
+    """Mark letters as replayed, in the transaction that stores the new notifications.
 
     Args:
-        done: Letters that this transaction holds locked.
-        by: Who replays: a client, ``staff:<user id>`` or ``operator``.
+        done: Replayed letters, which the current transaction has locked.
+        by: The actor: a client, ``staff:<user id>`` or ``operator``.
         now: The time of the replay, UTC.
-        note: Why, in their words.
-        replay: The replay of many that this belongs to.
+        note: The actor's reason.
+        replay: The bulk replay that this belongs to.
     """
     for one in done:
         one.letter.state = LetterState.REPLAYED
@@ -213,13 +213,13 @@ def mark_replayed(
 
 
 def forget_secrets(ids: Collection[UUID]) -> None:
-    """Redact notifications of sensitive templates that will not be sent again as they are."""
+    """Delete the secret variables of notifications that will not be sent again themselves."""
     if ids:
         Notification.objects.filter(pk__in=ids).update(secret_variables=None)
 
 
 def write_down(actions: Iterable[DeadLetterAction]) -> None:
-    """Add lines to the audit trail."""
+    """Add entries to the audit trail and log them."""
     lines = list(actions)
     DeadLetterAction.objects.bulk_create(lines)
     for line in lines:

@@ -1,1 +1,1 @@
-"""From a waking message to a recorded outcome: claim, judge, compose, send, record."""
+"""From a broker message to a recorded outcome: claim, decide, compose, send, record."""

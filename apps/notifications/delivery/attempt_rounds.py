@@ -1,4 +1,4 @@
-"""What came of the calls of one notification in one chunk."""
+"""The results of the provider calls of one notification in one chunk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Call:
     """One message of a round.
 
     Attributes:
-        provider: Who was to take it; empty where no provider takes calls now.
-        reply: The answer; None where the call was not begun.
-        held: How long a message waits that may not go now.
+        provider: The chosen provider; empty if no provider accepts calls now.
+        reply: The provider's reply; None if the call was not started.
+        held: Why and until when the message must wait; None if it may be sent now.
     """
 
     message: Mail | Push
@@ -27,11 +27,11 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptRound:
-    """One notification's calls of one chunk.
+    """One notification's calls in one chunk.
 
     Attributes:
-        accepted_before: Whether a device accepted it in an earlier round.
-        unknown_before: Earlier calls of a mail whose outcome is unknown.
+        accepted_before: Whether the provider accepted it for a device in an earlier round.
+        unknown_before: The number of earlier calls of a mail with an unknown outcome.
     """
 
     notification: Notification
@@ -42,23 +42,23 @@ class AttemptRound:
 
     @property
     def replies(self) -> list[Reply]:
-        """The answers that came."""
+        """The replies received."""
         return [call.reply for call in self.calls if call.reply is not None]
 
     @property
     def held(self) -> Held | None:
-        """How long the first of the messages waits that may not go now."""
+        """The earliest hold among the messages that must wait."""
         held = [call.held for call in self.calls if call.held is not None]
         return min(held, key=lambda each: each.until, default=None)
 
     @property
     def out_of_time(self) -> bool:
-        """Whether a message that had a provider was not begun before the chunk was over."""
+        """Whether a call with a provider was not started before the chunk's time limit."""
         return any(call.reply is None and call.held is None for call in self.calls)
 
     @property
     def provider(self) -> str:
-        """Who answered."""
+        """The provider that replied first in the order of the calls; empty if none did."""
         return next((call.provider for call in self.calls if call.reply is not None), "")
 
 

@@ -1,4 +1,4 @@
-"""The calls of a chunk: begun at providers, and told as their answers come."""
+"""Send the messages of a chunk to providers and yield the replies as they arrive."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,8 +14,8 @@ from apps.notifications.flow_control import breakers, limits
 from apps.notifications.providers.base import Reply
 from apps.notifications.providers.registry import provider
 
-# What was accepted is recorded after this long at the latest, also while other calls of the chunk
-# hang: a worker that dies then has less to send twice.
+# Accepted messages are recorded after at most this time, even while other calls of the chunk are
+# still in flight. If the worker dies, fewer messages are sent twice.
 RECORD_SECONDS = 0.5
 
 
@@ -27,11 +27,12 @@ def begin(
     until: float,
     started_at: datetime,
 ) -> Iterator[list[AttemptRound]]:
-    """Take the messages of all envelopes to the wire side by side, each by its provider.
+    """Send the messages of all envelopes concurrently, each with its provider.
 
     Returns:
-        The rounds that have ended since the last time, none where all calls hang: what a provider
-        accepted is recorded soon, also while another call of the chunk hangs.
+        An iterator over lists of the rounds that have ended since the previous list. A list is
+        empty if all open calls are still in flight. The caller can thus record acceptances soon,
+        even while another call of the chunk hangs.
     """
     outgoing_messages = [
         route.OutgoingMessage(message=message, kind=envelope.notification.kind)
@@ -51,7 +52,7 @@ def _rounds(
     *,
     started_at: datetime,
 ) -> Iterator[list[AttemptRound]]:
-    """Gather answers into rounds; one has ended when all its messages are answered or held."""
+    """Group replies into rounds. A round ends when each of its messages is answered or held."""
     places = iter(range(len(outgoing_messages)))
     awaited = [(envelope, list(islice(places, len(envelope.messages)))) for envelope in envelopes]
     replies: dict[int, Reply | None] = {}
@@ -81,7 +82,8 @@ def _rounds(
         for envelope, own in awaited:
             (ended if open_places.isdisjoint(own) else still).append((envelope, own))
         awaited = still
-        # Also where nothing has ended: the lease of what is on the wire has to be renewed.
+        # Yield even if no round has ended, because the caller must renew the lease of rows that
+        # are in flight.
         yield [round_of(envelope, own) for envelope, own in ended]
     if awaited:
         yield [round_of(envelope, own) for envelope, own in awaited]
@@ -95,10 +97,10 @@ def _replies(
     request: limits.RequestClass,
     until: float,
 ) -> Iterator[dict[int, Reply | None]]:
-    """Send what has a provider, and tell breakers and limits what came of it.
+    """Send the messages that have a provider, and report the results to breakers and limits.
 
     Returns:
-        Answers by the place of their parcel, each once.
+        An iterator over replies by the index of their message, each reply once.
     """
     began = time.time()
     begun: list[tuple[str, list[int], Iterator[dict[int, Reply | None]]]] = []
@@ -130,7 +132,7 @@ def _told(
     request: limits.RequestClass,
     began: float,
 ) -> dict[int, Reply | None]:
-    """Tell breakers and limits, and return the answers as they are believed."""
+    """Report replies to breakers and limits, and return the replies after the sender id check."""
     if channel is Channel.PUSH:
         own = route.breakers_of(name, channel)
         believed = breakers.doubted(name, list(replies.values()), breakers=own)

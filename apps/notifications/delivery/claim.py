@@ -1,4 +1,4 @@
-"""Take hold of rows: one statement, no lock kept, a lease that ends by itself unless renewed."""
+"""Claim rows with one statement that keeps no lock. The lease expires unless it is renewed."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -21,26 +21,27 @@ from apps.notifications.models import Notification
 
 log = structlog.get_logger(__name__)
 
-# A lease that has ended means that its holder died, or stood still.
+# An expired lease means that its worker died or was suspended.
 LEASE = timedelta(seconds=60)
-# While calls are on the wire the lease is renewed this often, so that two renewals may fail.
+# While calls are in flight the lease is renewed at this interval, so that two renewals may fail.
 RENEW_SECONDS = 20.0
-# A message may be this early: it waited in the broker by the broker's clock.
+# A message may arrive this early, because the delay queue is measured by the broker's clock.
 TOLERANCE = timedelta(milliseconds=50)
-# Nothing has gone out yet, so a message that finds no database goes back to the broker.
+# At this point nothing has been sent. If the database is unavailable for longer, the message is
+# requeued at the broker.
 PATIENCE_SECONDS = 10.0
 
 
 @dataclass(kw_only=True)
 class Claim:
-    """What one message brought.
+    """The rows claimed for one message.
 
     Attributes:
-        id: Marks the rows held.
+        id: The claim id, which is stored on the claimed rows.
         rows: The notifications to deliver now, in the order of their ids.
-        early: Rows that this message is for but that are not yet due.
-        clock: The database's.
-        renewed_at: ``time.monotonic()`` when the lease began or was renewed last.
+        early: Rows that this message names but that are not due yet.
+        clock: The database's clock.
+        renewed_at: ``time.monotonic()`` when the lease began or was last renewed.
     """
 
     id: UUID
@@ -50,10 +51,10 @@ class Claim:
     renewed_at: float = field(default_factory=time.monotonic)
 
     def renew_when_due(self, ids: Collection[UUID]) -> None:
-        """Let the lease of those rows begin anew, unless it did so a moment ago.
+        """Renew the lease of these rows if the last renewal was ``RENEW_SECONDS`` ago or more.
 
-        A database that is away costs nothing but this renewal: the next one is as good while the
-        lease lasts.
+        If the database is unavailable, only this renewal is lost. The next one has the same effect
+        while the lease lasts.
         """
         if not ids or time.monotonic() - self.renewed_at < RENEW_SECONDS:
             return
@@ -69,27 +70,28 @@ class Claim:
 
 
 def new_claim_id() -> UUID:
-    """Make the id of a claim, whose version says what its holder knows.
+    """Create a claim id whose UUID version encodes what the worker's release supports.
 
-    Version 8 is free for an application's own use (RFC 9562, 5.8), and here it says that
-    ``recipient`` is heeded. Releases before that column claim by version 7, and PostgreSQL refuses
-    that for a row with a recipient (migration 0010): they would look for its text among the
-    templates and give it up. The refusal sends their message back to the broker for 8 s.
+    RFC 9562, 5.8 reserves version 8 for application-specific use. Here it means that the worker
+    supports the ``recipient`` column. Releases before that column claim with version 7, and
+    PostgreSQL refuses that for a row with a recipient (migration 0010): such a worker would look
+    for the text among the templates and fail the row. The refusal makes it requeue the message at
+    the broker for 8 s.
     """
     return UUID(int=new_id().int & ~(0xF << 76) | 0x8 << 76)
 
 
 def claim(ids: Collection[UUID], *, attempt: int) -> Claim:
-    """Claim those of the notifications that wait for this very attempt.
+    """Claim the notifications that wait for exactly this attempt.
 
-    A message for an attempt that has passed finds nothing, so two chains of messages for one
-    row collapse into one. Overlapping chunks on PostgreSQL skip each other's rows; a plain
-    UPDATE deadlocked in four of a hundred. Leases and due times are judged by the database's
+    A message for an earlier attempt claims nothing, so duplicate message chains for one row
+    collapse into one. On PostgreSQL, overlapping chunks skip each other's locked rows; a plain
+    UPDATE deadlocked in 4 of 100 cases. Leases and due times are compared with the database's
     clock.
 
     Args:
         ids: The notifications of one message.
-        attempt: Attempts spent when the message was published.
+        attempt: The number of attempts used when the message was published.
 
     Raises:
         django.db.Error: The database did not answer for ``PATIENCE_SECONDS``.
@@ -119,7 +121,7 @@ def _take(ids: Collection[UUID], *, attempt: int, claim_id: UUID, repeated: bool
             wake_at=until,
         )
     if repeated:
-        # The try before may have been committed although its connection broke.
+        # The previous try may have been committed although its connection broke.
         held = named.filter(status=Status.SENDING, claim_id=claim_id)
         asked_at = time.monotonic()
         held.update(claimed_until=until, wake_at=until)
@@ -141,10 +143,11 @@ def _not_yet_due(waiting: QuerySet[Notification]) -> list[Notification]:
 def _clock_of(
     rows: Sequence[Notification], early: Sequence[Notification], *, asked_at: float
 ) -> DatabaseClock:
-    """Read the database's time off the rows that it returned.
+    """Derive the database's time from the returned rows.
 
-    PostgreSQL's ``STATEMENT_TIMESTAMP`` is when the statement came, so the time counts from when it
-    was sent. SQLite's clock is this machine's, cut to milliseconds, which would mix up a timeline.
+    PostgreSQL's ``STATEMENT_TIMESTAMP`` is the time at which the server received the statement, so
+    ``read_at`` is the moment when it was sent. SQLite uses this machine's clock but truncates to
+    milliseconds, which would put timeline entries out of order, so the local clock is used there.
     """
     if connection.vendor != "sqlite":
         for row in rows[:1]:

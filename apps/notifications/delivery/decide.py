@@ -1,4 +1,4 @@
-"""Whether a notification should still go out, judged at the moment of sending."""
+"""Decide at send time whether a notification should still be sent."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,19 +11,19 @@ from apps.users.contacts import Contact
 
 USER_ERASED = "user_erased"
 
-# Messages from this priority on pass quiet hours.
+# Messages with at least this priority ignore quiet hours.
 URGENT_PRIORITY = 7
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Why a notification does not go out now.
+    """Why a notification is not sent now.
 
     Attributes:
-        to: ``skipped``, ``expired`` or, for quiet hours, ``scheduled``.
-        reason: The public reason of an ending.
-        until: When to look again, for ``scheduled``.
-        detail: The words for the timeline.
+        to: The next status, such as ``skipped``, ``expired`` or, for quiet hours, ``scheduled``.
+        reason: The public reason of a final status.
+        until: When to check again, for ``scheduled``.
+        detail: The text for the timeline.
     """
 
     to: Status
@@ -33,16 +33,16 @@ class Decision:
 
 
 def skipped(reason: str, detail: str) -> Decision:
-    """Make the decision of a notification that nobody should get."""
+    """Build the decision to skip a notification."""
     return Decision(to=Status.SKIPPED, reason=reason, detail=detail)
 
 
-def decide(  # noqa: PLR0911 - one return for each thing that can speak against it.
+def decide(  # noqa: PLR0911 - one return for each reason not to send.
     notification: Notification, *, contact: Contact | None, facts: TemplateFacts, now: datetime
 ) -> Decision | None:
-    """Find what speaks against sending; None when nothing does.
+    """Return the first reason not to send a notification now; None if there is none.
 
-    Critical templates pass opt-outs and quiet hours, never suppression.
+    Critical templates ignore opt-outs and quiet hours, but never suppression.
     """
     if notification.expires_at is not None and notification.expires_at <= now:
         return Decision(to=Status.EXPIRED, reason="expired", detail="expires_at has passed")

@@ -1,4 +1,4 @@
-"""Mails about accounts in a chunk: their recipient is on the row, their text is in the code."""
+"""Account mails in a chunk: the row stores their recipient, and the code contains their text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,15 +10,15 @@ from apps.templates import rendering
 from apps.users import contacts
 from apps.users.contacts import Contact
 
-# What a person reads in a mail that they have asked for themselves has no category to opt out of.
+# The user requested the mail, so this is not a category that the user can opt out of.
 CATEGORY = "account"
 
 
 def addressees(rows: Sequence[Notification], people: Mapping[UUID, Contact]) -> dict[UUID, Contact]:
-    """Return whom to address, by the id of the notification; one query where there are any.
+    """Return the contact for each account mail, by notification id. Needs at most one query.
 
-    The address is the row's, also where the person has or confirms another one by now, and whether
-    it is suppressed is asked about that address. Those whose user was erased are left out.
+    The address is the one on the row, even if the user has or confirms another one by now. The
+    suppression list is checked for that address. Rows of erased users are left out.
     """
     own = {row.pk: row for row in rows if row.recipient is not None and row.user_id in people}
     listed = contacts.suppressed({row.recipient for row in own.values() if row.recipient})
@@ -33,7 +33,7 @@ def addressees(rows: Sequence[Notification], people: Mapping[UUID, Contact]) -> 
 
 
 def facts_of(row: Notification) -> rendering.TemplateFacts:
-    """Return what sending depends on: opt-outs and quiet hours do not hold it, suppression does."""
+    """Return the sending rules: opt-outs and quiet hours do not apply, suppression does."""
     return rendering.TemplateFacts(
         code=row.template_code,
         channel=Channel.EMAIL,
@@ -44,10 +44,10 @@ def facts_of(row: Notification) -> rendering.TemplateFacts:
 
 
 def content_of(row: Notification) -> rendering.EmailContent:
-    """Render the text that the code has for it, whatever templates are stored.
+    """Render the built-in text of an account mail, independently of the stored templates.
 
     Raises:
-        RenderError: This version of the code has no such text, or a variable is missing.
+        RenderError: This release has no such text, or a variable is missing.
     """
     return rendering.builtin.render(
         row.template_code, language=row.language, variables=row.content_variables

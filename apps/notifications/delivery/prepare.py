@@ -1,4 +1,4 @@
-"""From claimed rows to composed messages, in a constant number of queries."""
+"""Compose the messages of claimed rows with a constant number of queries."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from apps.users.contacts import Contact
 
 log = structlog.get_logger(__name__)
 
-# By the word that is stored. One that no version knows settles nothing.
+# The rule by the stored outcome value. An unknown value settles nothing.
 RULE_OF = {outcome.value: rule for outcome, rule in RULES.items()}
 
 
@@ -33,8 +33,8 @@ class Envelope:
     """A notification with its composed messages: one mail, or one push for each device.
 
     Attributes:
-        accepted_before: Whether a device accepted it in an earlier round.
-        unknown_before: Earlier calls of a mail whose outcome is unknown.
+        accepted_before: Whether the provider accepted it for a device in an earlier round.
+        unknown_before: The number of earlier calls of a mail with an unknown outcome.
     """
 
     notification: Notification
@@ -45,7 +45,7 @@ class Envelope:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A chunk, sorted into what goes to the wire and what does not."""
+    """A chunk, split into messages to send and notifications that are not sent now."""
 
     envelopes: list[Envelope] = field(default_factory=list)
     held_back: list[tuple[Notification, Decision]] = field(default_factory=list)
@@ -53,12 +53,12 @@ class Prepared:
 
 @dataclass(kw_only=True)
 class PastRounds:
-    """What earlier rounds of one notification settled.
+    """The results of earlier rounds of one notification.
 
     Attributes:
-        devices: Devices that accepted, or refused for good.
-        accepted: Whether the mail or any device was accepted.
-        unknown: Calls whose outcome is unknown.
+        devices: Devices for which the provider accepted the message or refused it permanently.
+        accepted: Whether the provider accepted the mail, or the push for any device.
+        unknown: The number of calls with an unknown outcome.
     """
 
     devices: set[UUID] = field(default_factory=set)
@@ -67,18 +67,19 @@ class PastRounds:
 
 
 def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
-    """Judge and compose a chunk of one channel.
+    """Check and compose a chunk of one channel.
 
     Args:
-        rows: Claimed, of one channel.
-        now: The present by the database's clock, UTC.
+        rows: Claimed rows of one channel.
+        now: The current time of the database's clock, UTC.
     """
     people = contacts.load_contacts({row.user_id for row in rows}, channel=rows[0].channel)
     facts = rendering.load_versions(
         {row.template_version_id for row in rows if row.recipient is None}
     )
     addressees = own_recipients.addressees(rows, people)
-    # A round that was cut short by a limit, or by the death of its worker, spent no attempt.
+    # A round that was interrupted by a rate limit or a worker crash used no attempt, so the
+    # attempt counter alone does not show that there were earlier calls.
     past = _past_rounds([row.pk for row in rows if row.attempts or row.crashes or _waited(row)])
     prepared = Prepared()
     for row in rows:
@@ -108,12 +109,12 @@ def _judged(
     past: PastRounds,
     now: datetime,
 ) -> Envelope | Decision:
-    """Judge and compose one notification; what is wrong with it costs no other of its chunk."""
+    """Check and compose one notification. An error in it does not affect others in the chunk."""
     if past.accepted and row.channel == Channel.EMAIL:
-        # Recorded by a worker whose lease had ended, or told by nobody else: never sent again.
+        # An attempt was recorded by a worker whose lease had expired: never send the mail again.
         return Decision(to=Status.SENT, detail="the provider had accepted it before")
     if facts is None:
-        # A version that somebody deleted by hand.
+        # The template version was deleted manually.
         return template_error("the version no longer exists")
     try:
         found = decide(row, contact=contact, facts=facts, now=now)
@@ -133,7 +134,7 @@ def _waited(row: Notification) -> bool:
 
 
 def template_error(detail: str) -> Decision:
-    """Make the decision of a notification whose content cannot be made."""
+    """Build the decision for a notification whose content cannot be rendered."""
     return Decision(to=Status.FAILED, reason="template_error", detail=detail)
 
 
@@ -161,7 +162,7 @@ def _compose(
         )
     messages = push.compose(row, contact=contact, content=content, settled=past.devices, now=now)
     if not messages:
-        # Every device that an earlier round left open has been retired or removed since.
+        # All devices that earlier rounds did not settle have been retired or removed since.
         if past.accepted:
             return Decision(to=Status.SENT, detail="the remaining devices are gone")
         return Decision(to=Status.FAILED, reason="unregistered", detail="no device is left")

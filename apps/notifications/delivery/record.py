@@ -1,7 +1,7 @@
-"""Record what a chunk came to: one transaction, few statements where all is well.
+"""Record the results of a chunk in one transaction, with few statements in the normal case.
 
-What is known to be sent is in this process's memory alone until it is recorded, so recording is
-repeated until the database answers, and repeated it changes nothing.
+Until they are recorded, the providers' replies exist only in this process's memory. Recording is
+therefore repeated until the database answers. It is idempotent: a repetition changes nothing.
 """
 
 from collections import defaultdict
@@ -33,18 +33,18 @@ from apps.users import contacts
 
 log = structlog.get_logger(__name__)
 
-# Answers are kept in memory, and nothing new is taken, for as long as the database is away, but not
-# until the broker takes the message back, which it does after 30 minutes.
+# While the database is unavailable, the worker keeps replies in memory and takes no new message.
+# The limit is below the 30 minutes after which the broker redelivers the unacknowledged message.
 PATIENCE_SECONDS = 20 * 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
-    """What is to be recorded, judged once, so that it stays the same when it is repeated.
+    """The results to record. They are computed once, so that every repetition stores the same.
 
     Attributes:
-        attempts: Their ids are set, so that a repetition finds out whether they are stored.
-        unsent: Rows whose turn did not come.
+        attempts: Rows with ids already set, so that a repetition can check whether they are stored.
+        unsent: Rows whose calls were not started.
     """
 
     claim_id: UUID
@@ -55,7 +55,7 @@ class _Entry:
     unsent: Sequence[Notification] = ()
 
     def store(self, repeated: bool) -> list[UUID]:  # noqa: FBT001 - as ``run_until_answered`` calls it.
-        """Store all of it or nothing, and return the notifications that failed."""
+        """Store all results or none, and return the ids of the notifications that failed."""
         with transaction.atomic():
             if repeated and self._is_stored():
                 return [
@@ -70,14 +70,14 @@ class _Entry:
         return failed
 
     def _is_stored(self) -> bool:
-        """Tell whether an earlier try was committed although its connection broke.
+        """Return whether an earlier try was committed although its connection broke.
 
-        Without attempts that needs no answer: every move asks whether the claim still holds.
+        Without attempts no check is needed: every update checks that the claim still holds the row.
         """
         return bool(self.attempts) and Attempt.objects.filter(pk=self.attempts[0].pk).exists()
 
     def single(self) -> "list[_Entry]":
-        """Take it apart into entries of one notification each."""
+        """Split the entry into entries of one notification each."""
         nothing = _Entry(claim_id=self.claim_id, now=self.now)
         own = defaultdict[UUID, list[Attempt]](list)
         for attempt in self.attempts:
@@ -92,7 +92,7 @@ class _Entry:
         ]
 
     def without_words(self) -> "_Entry":
-        """Leave out the provider's words, of which one may be what the database refuses."""
+        """Remove the provider's texts, because the database may have refused one of them."""
         for attempt in self.attempts:
             attempt.code = attempt.detail = attempt.provider_message_id = ""
         judged = [(done, replace(verdict, detail="")) for done, verdict in self.judged]
@@ -107,18 +107,18 @@ def outcomes(
     policy: Policy,
     now: datetime,
 ) -> ToPublish:
-    """Record a chunk and return what the broker has to be told.
+    """Record the results of a chunk and return the messages to publish.
 
-    A row that another process holds by now, or that a receipt has moved on, keeps its status;
-    its attempts are recorded all the same, because they happened. Where nobody holds the row, an
-    acceptance counts although it is recorded late.
+    A row that another process holds by now, or that a receipt has updated, keeps its status. Its
+    attempts are recorded anyway, because the calls were made. If no process holds the row, an
+    acceptance counts even if it is recorded late.
 
     Args:
-        claim_id: The claim that held the rows when they went out.
-        rounds: What came of those that went out, or were held back.
-        held_back: Those that do not go out now.
+        claim_id: The claim that held the rows when they were sent.
+        rounds: The results of the rows that were sent, or held by a breaker or limit.
+        held_back: The rows that are not sent now, with the decision for each.
         policy: Attempts and backoff.
-        now: The present by the database's clock, UTC.
+        now: The current time of the database's clock, UTC.
 
     Raises:
         django.db.Error: The database did not answer for ``PATIENCE_SECONDS``.
@@ -147,7 +147,7 @@ def outcomes(
 
 
 def _stored(entry: _Entry) -> list[UUID]:
-    """Store an entry; what the database refuses costs its neighbours nothing."""
+    """Store an entry. If the database refuses a value, store each notification separately."""
     try:
         return run_until_answered(
             entry.store, what="record outcomes", patience_seconds=PATIENCE_SECONDS
@@ -176,7 +176,7 @@ def _named(entry: _Entry) -> list[str]:
 def _verdict(done: AttemptRound, *, now: datetime, policy: Policy) -> Verdict:
     replies = done.replies
     if replies and done.out_of_time:
-        # Some devices were not reached in time: that is no answer of theirs, so try them again.
+        # Calls for some devices were not started in time. They have no reply, so retry them.
         replies = [*replies, Reply(outcome=Outcome.TRANSIENT, detail="the chunk ran out of time")]
     return judge(
         replies,
@@ -218,19 +218,19 @@ def _attempts(done: AttemptRound) -> Iterable[Attempt]:
 
 
 def _retire_addresses(rounds: Sequence[AttemptRound]) -> None:
-    """Never use a dead address or token again.
+    """Suppress dead addresses and retire dead device tokens, so that they are not used again.
 
-    One that is not put down now is found dead again by the next message to it.
+    If this fails, the next message to the address finds it dead again.
 
-    In statements of their own after the record, so that no transaction waits for an address while
-    it holds rows: two chunks with the same dead addresses in different order would wait for each
-    other.
+    This runs in separate statements after the record, so that no transaction waits for an address
+    lock while it holds row locks. Otherwise two chunks with the same dead addresses in different
+    order would deadlock.
     """
     emails: dict[str, str] = {}
     devices: dict[UUID, str] = {}
     for done in rounds:
         if done.notification.kind == Kind.TEST:
-            # The sandbox plays dead what is alive: addresses and devices belong to live users.
+            # The sandbox only simulates dead addresses: they and the devices belong to real users.
             continue
         for call in done.calls:
             message, reply = call.message, call.reply
@@ -248,7 +248,7 @@ def _retire_addresses(rounds: Sequence[AttemptRound]) -> None:
 
 
 def _log(judged: Sequence[Judged], held_back: Sequence[tuple[Notification, Decision]]) -> None:
-    """Write one line for each notification; ids only, no personal data."""
+    """Write one log line for each notification, with ids only and no personal data."""
     for done, verdict in judged:
         log.info(
             "notification attempted" if done.replies else "notification waits for a provider",

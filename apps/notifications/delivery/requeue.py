@@ -1,4 +1,4 @@
-"""What goes to the broker after a chunk: what has to be tried again, and what has failed."""
+"""The messages to publish after a chunk: retries and failed notifications."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from uuid import UUID
 from apps.notifications.broker import topology
 from apps.notifications.models import Notification
 
-# A row, the attempts that it has spent, and when it is due; None means at once.
+# A row, the number of attempts it has used, and its due time; None means now.
 Wait = tuple[Notification, int, datetime | None]
 
 
@@ -18,10 +18,10 @@ class Requeue:
     """Rows of one lane that wait on the same delay queue for the same attempt.
 
     Attributes:
-        lane: Where they go when the wait is over; None means where their message came from, which
-            their rows were not asked for.
-        attempt: Attempts that they have spent by then.
-        delay_seconds: The delay queue to wait on; None puts them at the end of the lane at once.
+        lane: The target lane after the delay. None means the lane that delivered their message,
+            because the rows were not read.
+        attempt: The number of attempts that the rows have used.
+        delay_seconds: The delay queue to use; None requeues at the end of the lane without delay.
         ids: The notifications.
     """
 
@@ -33,28 +33,28 @@ class Requeue:
 
 @dataclass(kw_only=True)
 class ToPublish:
-    """What a delivery leaves for the broker; the task publishes it.
+    """The messages that result from a delivery. The task publishes them.
 
     Attributes:
-        retries: The groups that are tried again.
-        failed: The notifications that failed for good; each is a dead letter.
+        retries: The groups to retry.
+        failed: The notifications that failed permanently. Each becomes a dead letter.
     """
 
     retries: list[Requeue] = field(default_factory=list)
     failed: list[UUID] = field(default_factory=list)
 
     def add(self, other: "ToPublish") -> None:
-        """Add what another chunk leaves."""
+        """Add the messages of another chunk."""
         self.retries += other.retries
         self.failed += other.failed
 
 
 def group(waits: Iterable[Wait], *, now: datetime) -> list[Requeue]:
-    """Group rows into messages.
+    """Group rows into messages by lane, attempt and delay queue.
 
     Args:
         waits: The rows.
-        now: The present, UTC.
+        now: The current time, UTC.
     """
     groups: dict[tuple[str, int, int | None], list[UUID]] = defaultdict(list)
     for notification, attempt, due in waits:

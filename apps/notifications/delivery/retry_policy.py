@@ -1,4 +1,4 @@
-"""What follows from the answers of a round: one rule for each outcome, pure functions only."""
+"""Decide the next status from the replies of a round: one rule per outcome, pure functions only."""
 
 import random
 from collections.abc import Callable, Collection
@@ -15,8 +15,8 @@ class Rule(StrEnum):
     """What to do about an outcome."""
 
     DONE = "done"
-    RETRY = "retry"  # Spends an attempt.
-    WAIT = "wait"  # Tries again without having spent one.
+    RETRY = "retry"  # Retry, and count an attempt.
+    WAIT = "wait"  # Retry without counting an attempt.
     GIVE_UP = "give_up"
 
 
@@ -31,27 +31,27 @@ RULES: dict[Outcome, Rule] = {
     Outcome.DEFECT: Rule.GIVE_UP,
 }
 
-# A person has to mend wrong credentials; asking more often does not help.
+# Somebody has to correct wrong credentials manually; more frequent retries do not help.
 CONFIGURATION_WAIT_SECONDS = 30.0
-# Repetitions of what has an unknown outcome come later by up to this share.
+# Jitter for retries after an unknown outcome: the wait grows by up to this share.
 UNKNOWN_SPREAD = 0.1
-# What waits for a breaker comes back over this long.
+# Jitter for notifications that wait for a breaker or limit: their due times spread over this time.
 HELD_SPREAD_SECONDS = 1.0
-# A provider that asks for more than this is asked again all the same.
+# The longest ``Retry-After`` of a provider that is respected.
 RETRY_AFTER_MAX_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """How often and how long.
+    """The limits and waits of retries.
 
     Attributes:
-        max_attempts: Rounds on the wire, the first included.
+        max_attempts: The maximum number of attempts, the first included.
         base_seconds: The first backoff before jitter.
         max_seconds: The longest backoff.
-        unknown_waits: Seconds before each repetition of a message whose outcome is unknown, as many
-            as there may be; None where a second copy replaces the first, so that it is repeated
-            like anything else.
+        unknown_waits: Seconds to wait before each retry after an unknown outcome. Its length is the
+            maximum number of such retries. None if a second copy replaces the first one: then an
+            unknown outcome is retried like any other.
     """
 
     max_attempts: int
@@ -62,11 +62,11 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """Why and how long a message waits.
+    """Why and until when a message waits.
 
     Attributes:
-        until: When to ask again.
-        why: The words for the timeline.
+        until: When to try again.
+        why: The text for the timeline.
     """
 
     until: datetime
@@ -75,15 +75,16 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Where a notification goes after a round.
+    """The next status of a notification after a round.
 
     Attributes:
         to: The next status.
-        reason: The public reason of an ending.
+        reason: The public reason of a final status.
         spent: Whether the round counts as an attempt.
         next_attempt_at: When to try again, for ``retrying``.
-        gathered: The sweep wakes it, together with others, instead of a message of its own.
-        detail: The words for the timeline.
+        gathered: Whether the sweep wakes it together with others, so that no message of its own is
+            published.
+        detail: The text for the timeline.
     """
 
     to: Status
@@ -103,18 +104,19 @@ def backoff_seconds(
 ) -> float:
     """Compute the wait before the next attempt.
 
-    Exponential, with jitter over the upper half, and never shorter than the provider asks.
+    The backoff is exponential with jitter over its upper half. It is never shorter than the
+    provider requests, up to ``RETRY_AFTER_MAX_SECONDS``.
 
     Args:
-        attempts: Attempts spent so far, at least 1.
+        attempts: The number of attempts used so far, at least 1.
         policy: Base and cap.
-        retry_after: Seconds that the provider asks for.
+        retry_after: Seconds that the provider requests.
         jitter: Returns a number in [0, 1).
 
     Returns:
         Seconds.
     """
-    # The exponent is bounded, because a float overflows long before attempts run out of range.
+    # The exponent is capped, because the float would overflow for large numbers of attempts.
     ceiling = min(policy.max_seconds, policy.base_seconds * 2.0 ** min(attempts - 1, 60))
     wait = ceiling * (0.5 + 0.5 * jitter())
     asked = min(retry_after or 0.0, RETRY_AFTER_MAX_SECONDS)
@@ -133,20 +135,21 @@ def judge(
     unknown_before: int = 0,
     jitter: Callable[[], float] = random.random,
 ) -> Verdict:
-    """Decide what follows from the answers of one round.
+    """Decide the next status from the replies of one round.
 
-    A mail has one answer, a push message one for each device tried. While a device may still be
-    reached the notification is retrying; when none is left, one acceptance makes it sent.
+    A mail has one reply, a push message has one for each device tried. While any device may still
+    be reached, the status is ``retrying``. When none is left, a single acceptance makes it
+    ``sent``.
 
     Args:
-        replies: At least one answer, unless every message was held back.
-        accepted_before: Whether an earlier round was accepted for some device.
-        attempts: Attempts spent before this round.
-        expires_at: After this no attempt is made.
-        now: The present, UTC.
+        replies: At least one reply, unless every message was held.
+        accepted_before: Whether the provider accepted it for a device in an earlier round.
+        attempts: The number of attempts used before this round.
+        expires_at: No attempt is made after this time.
+        now: The current time, UTC.
         policy: Attempts, base and cap.
-        held: How long a message waits that no breaker or limit let through.
-        unknown_before: Earlier calls of a mail whose outcome is unknown.
+        held: Why and until when a message waits that a breaker or limit did not admit.
+        unknown_before: The number of earlier calls of a mail with an unknown outcome.
         jitter: Returns a number in [0, 1).
     """
     accepted = accepted_before or _any_accepted(replies)
@@ -175,7 +178,7 @@ def judge(
             jitter=jitter,
         )
     in_time = held is not None and (expires_at is None or held.until < expires_at)
-    # Whoever one device has reached is not told that the notification expired.
+    # A notification that was accepted for one device must not end as expired.
     if held is not None and (in_time or not accepted):
         return _waiting(held, expires_at=expires_at, jitter=jitter)
     if accepted:
@@ -185,13 +188,13 @@ def judge(
 
 
 def _waiting(held: Held, *, expires_at: datetime | None, jitter: Callable[[], float]) -> Verdict:
-    """Wait without spending an attempt: what there was to send was not let through."""
-    # Spread, since all that wait for a breaker wait for the same moment.
+    """Wait without using an attempt, because a breaker or limit did not admit the message."""
+    # Add jitter, because all notifications that wait for a breaker are due at the same moment.
     due = held.until + timedelta(seconds=HELD_SPREAD_SECONDS * jitter())
     return Verdict(
         to=Status.RETRYING,
         spent=False,
-        # What expires while it waits is ended when it does, not when its turn would have come.
+        # If it expires while it waits, it is due at its expiry and not at the end of the wait.
         next_attempt_at=due if expires_at is None else min(due, expires_at),
         gathered=True,
         detail=held.why,
@@ -213,9 +216,10 @@ def _unknown(
     policy: Policy,
     jitter: Callable[[], float],
 ) -> Verdict:
-    """Repeat a mail that may have arrived seldom and late, and say so when it is given up.
+    """Retry a mail with an unknown outcome rarely and late, and record that when giving up.
 
-    RFC 5321, 4.5.3.2.6: a reply to the final dot that is lost leads to copies.
+    The mail may have arrived. RFC 5321, 4.5.3.2.6: a lost reply to the final dot leads to
+    duplicate copies.
     """
     words = f"no answer, so it may have arrived: {reply.code or reply.detail or reply.outcome}"
     if unknown_before < len(waits) and attempts + 1 < policy.max_attempts:
@@ -258,7 +262,8 @@ def _try_again(
         what = "attempts are spent" if out_of_attempts else "the deadline leaves no further attempt"
         words, reason = f"{words}; {what}", "attempts_exhausted"
         if policy.unknown_waits is not None and unknown_before:
-            # What came after it says nothing about the copy that was handed over.
+            # The later replies do not show whether the earlier copy with the unknown outcome
+            # arrived.
             words, reason = f"{words}; an earlier copy may have arrived", UNKNOWN_OUTCOME
         return Verdict(to=Status.FAILED, reason=reason, spent=spent, detail=words)
     return Verdict(to=Status.RETRYING, spent=spent, next_attempt_at=due, detail=words)

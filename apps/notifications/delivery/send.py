@@ -1,4 +1,4 @@
-"""Deliver a chunk: claim, prepare, send, record. Nothing is locked while it is on the wire."""
+"""Deliver a chunk: claim, prepare, send, record. No lock is held while calls are in flight."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -28,24 +28,24 @@ from apps.notifications.providers.time_limits import BEGIN_SECONDS
 
 log = structlog.get_logger(__name__)
 
-# Bulk chunks make way sooner, so that a slow provider does not keep a worker to itself.
+# Bulk chunks have a shorter time limit, so that a slow provider does not occupy a worker.
 BULK_CHUNK_SECONDS = 2.0
-# A message that finds no database waits in the broker for so long; a delay queue of ``queues``.
+# If the database is unavailable, the message waits this long in a delay queue of ``topology``.
 AWAY_SECONDS = 8
 
 
 @dataclass(kw_only=True)
 class _InFlightChunk:
-    """A chunk whose calls have been begun.
+    """A chunk whose calls have been started.
 
     Attributes:
-        claim: What holds its rows.
-        channel: The channel of all of them.
-        lane: Where they came from; all of a message are of one lane.
-        until: ``time.monotonic()`` after which no further call is begun.
-        held_back: The rows that do not go out now.
-        rounds: What comes of the others, as it comes.
-        unrecorded: The rows whose lease has to last.
+        claim: The claim that holds its rows.
+        channel: The channel of all rows.
+        lane: The lane of all rows; a message has rows of one lane only.
+        until: ``time.monotonic()`` after which no further call is started.
+        held_back: The rows that are not sent now.
+        rounds: The results of the other rows, as they arrive.
+        unrecorded: The rows whose lease must be renewed.
     """
 
     claim: Claim
@@ -57,10 +57,10 @@ class _InFlightChunk:
     unrecorded: set[UUID]
 
     def recorded(self) -> ToPublish:
-        """Wait for the answers, record them, and return what the broker has to be told.
+        """Wait for the replies, record them, and return the messages to publish.
 
-        Nobody else gets a row while its call is on the wire, however long that takes: between two
-        parts of the answers the lease is renewed.
+        The lease is renewed between two parts of the replies. No other process gets a row while
+        its call is in flight, however long that takes.
         """
         left = ToPublish()
         for rounds in self.rounds:
@@ -86,18 +86,19 @@ class _InFlightChunk:
 
 
 def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> ToPublish:
-    """Deliver the notifications of one message, a chunk at a time.
+    """Deliver the notifications of one message in chunks.
 
-    While one chunk is on the wire the next is claimed, prepared and put behind it, and the one
-    before is recorded: the wire never waits for the database.
+    Chunks are pipelined: while the calls of one chunk are in flight, the next chunk is claimed,
+    prepared and started, and then the earlier one is recorded. Provider calls never wait for the
+    database.
 
     Args:
-        channel: The channel of all of them.
-        ids: The notifications, of one lane.
-        attempt: Attempts spent when the message was published.
+        channel: The channel of all notifications.
+        ids: The notifications, all of one lane.
+        attempt: The number of attempts used when the message was published.
 
     Returns:
-        What the broker has to be told, with the groups that found no database.
+        The messages to publish, including groups to retry because the database was unavailable.
 
     Raises:
         django.db.Error: Outcomes could not be recorded for ``record.PATIENCE_SECONDS``.
@@ -111,7 +112,7 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> ToPublish
             ahead, in_flight = in_flight, None
             try:
                 if ahead is not None and time.monotonic() >= ahead.until:
-                    # Whose turn has not come goes to the end of the lane, unclaimed.
+                    # The time limit is over: requeue the rest at the end of the lane, unclaimed.
                     rest = list(ids[start:])
                     left.retries.append(
                         Requeue(lane=ahead.lane, attempt=attempt, delay_seconds=None, ids=rest)
@@ -130,7 +131,7 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> ToPublish
                 )
                 break
             finally:
-                # Also when the next chunk could not be begun: these calls have been made.
+                # Record also if the next chunk could not be started: these calls were made.
                 if ahead is not None:
                     left.add(ahead.recorded())
     finally:
@@ -140,10 +141,11 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> ToPublish
 
 
 def _bounds(count: int) -> list[int]:
-    """Say where the chunks of a message begin, and where the last one ends.
+    """Return the start index of each chunk of a message, and the end of the last one.
 
-    The wire has nothing to do before the first of several chunks and after the last, so the first
-    is half as large, and in a full message the last is as well.
+    No calls are in flight before the first of several chunks starts and after the last one ends.
+    To shorten these gaps the first chunk has half the size, and so has the last one of a full
+    message.
     """
     size = topology.CHUNK_SIZE
     first = size // 2 if count > size else size
@@ -158,10 +160,13 @@ def _begun(
     began: float,
     clock: DatabaseClock | None,
 ) -> tuple[list[Requeue], _InFlightChunk | None]:
-    """Claim and prepare a chunk and begin its calls; return what is too early for them as well.
+    """Claim and prepare a chunk and start its calls.
 
-    All chunks of a message go by the clock of its first: two readings differ by milliseconds, and
-    their times would be out of order.
+    All chunks of a message use the clock reading of the first chunk: two readings differ by
+    milliseconds, which would put their times out of order.
+
+    Returns:
+        Groups of rows that are not due yet, and the started chunk; None if no row was claimed.
     """
     claimed = claim(ids, attempt=attempt)
     claimed.clock = clock or claimed.clock
@@ -193,10 +198,11 @@ def _begun(
 
 
 def _prepared(claimed: Claim) -> Prepared:
-    """Prepare what a claim holds, however long the database takes.
+    """Prepare the rows of a claim, and wait for the database up to ``record.PATIENCE_SECONDS``.
 
-    Whoever finds a row that is held and not dealt with counts a crash. After so long a wait no call
-    is begun any more, so nothing goes out that somebody else may have by then.
+    Giving up earlier would leave the rows claimed and unfinished, and the sweep would count a
+    crash. After a long wait the chunk's time limit is over and no call is started, so nothing is
+    sent that another worker may hold by then.
     """
 
     def step(_: bool) -> Prepared:  # noqa: FBT001 - as ``run_until_answered`` calls it.
@@ -208,7 +214,8 @@ def _prepared(claimed: Claim) -> Prepared:
 def policy(channel: Channel) -> Policy:
     """Read the retry policy of a channel from the settings.
 
-    A second copy of a push replaces the first on the device, one of a mail lies beside it.
+    A second copy of a push replaces the first one on the device. A second copy of a mail is a
+    duplicate in the mailbox, so only mails use ``unknown_waits``.
     """
     return Policy(
         max_attempts=settings.RETRY_MAX_ATTEMPTS,
@@ -219,9 +226,12 @@ def policy(channel: Channel) -> Policy:
 
 
 def _request_class(rows: Sequence[Notification]) -> limits.RequestClass:
-    """Return what decides on the tokens of a chunk, whose messages are all of one lane."""
+    """Return a chunk's urgency under a rate limit, and whether its rows have waited before.
+
+    All rows of a chunk are of one lane.
+    """
     return limits.RequestClass(
         urgency=topology.urgency_of(rows[0].lane),
-        # The round that set a due time keeps it.
+        # A row keeps the due time that an earlier round set.
         returning=all(row.next_attempt_at is not None for row in rows),
     )

@@ -1,6 +1,6 @@
-"""Move the rows of a chunk to where its answers lead: few statements where all is well.
+"""Update the status of a chunk's rows from the replies, with few statements in the normal case.
 
-Every move asks whether the claim still holds its row, so that repeating one changes nothing.
+Every update checks that the claim still holds its row, so a repeated update changes nothing.
 """
 
 from collections import defaultdict
@@ -24,16 +24,17 @@ from apps.notifications.privacy.redaction import ERASED
 
 log = structlog.get_logger(__name__)
 
-# A retry's message is due with its row; the sweep looks for it when it has not come by then.
+# A retry's message arrives when its row is due. The sweep checks the row this long after that, in
+# case the message was lost.
 RETRY_GRACE = timedelta(seconds=30)
-# As for a message that was just published.
+# The same time as for a newly published message.
 RELEASE_GRACE = timedelta(seconds=60)
-# Endings that say that no acceptance is known. One that comes to be known settles them.
+# Reasons of a failure without a known acceptance. An acceptance that is reported later replaces it.
 UNPROVEN = ("crashed", "attempts_exhausted", UNKNOWN_OUTCOME)
 
 
 def record_verdicts(claim_id: UUID, judged: Sequence[Judged], *, now: datetime) -> list[UUID]:
-    """Move the rows of a chunk and return those that failed."""
+    """Update the rows of a chunk and return the ids of those that failed."""
     accepted = defaultdict[Status, list[AttemptRound]](list)
     failed: list[UUID] = []
     retrying: list[Judged] = []
@@ -69,7 +70,7 @@ def _record_accepted(
     sending = held.filter(status=Status.SENDING)
     moved = advance(sending, to=to, now=now, attempts=F("attempts") + 1, claim_id=None)
     if moved < len(ids):
-        # A receipt was faster than this record: the status stands, the attempt still counts.
+        # A receipt was processed first: keep its status, but count the attempt.
         held.update(attempts=F("attempts") + 1, claim_id=None)
         _record_late(ids, to=to, now=now)
     if to is Status.SENT:
@@ -90,7 +91,7 @@ def _record_accepted(
 
 
 def _heed_receipts(rounds: Sequence[AttemptRound], *, now: datetime) -> None:
-    """Let receipts count that came while other devices of a push were still to be sent to."""
+    """Apply receipts that arrived while other devices of a push had not been sent to yet."""
     several = [
         done.notification.pk for done in rounds if len(done.calls) > 1 or done.accepted_before
     ]
@@ -101,10 +102,10 @@ def _heed_receipts(rounds: Sequence[AttemptRound], *, now: datetime) -> None:
 
 
 def _record_late(ids: Sequence[UUID], *, to: Status, now: datetime) -> None:
-    """Settle rows that were taken from this claim, and that nobody holds now.
+    """Record acceptances for rows that this claim has lost and that no other claim holds now.
 
-    The claim's lease ended while its holder stood still or had no database. Whoever holds a row
-    keeps it; it is settled when it comes back, because the attempt is recorded.
+    The claim's lease ended while its worker was suspended or had no database. A row that another
+    claim holds is left to that claim. The recorded attempt settles the row when it is requeued.
     """
     late = advance_telling(
         ids,
@@ -117,7 +118,7 @@ def _record_late(ids: Sequence[UUID], *, to: Status, now: datetime) -> None:
     if late and to is Status.DELIVERED:
         advance(Notification.objects.filter(pk__in=late), to=to, now=now)
     if late:
-        # A letter that stays open all the same cannot be replayed: its notification is sent.
+        # If a dead letter stays open anyway, it cannot be replayed: its notification is ``sent``.
         log.warning("acceptances recorded late", notification_ids=[str(pk) for pk in late])
         transaction.on_commit(
             lambda: run_if_answered(
@@ -128,12 +129,13 @@ def _record_late(ids: Sequence[UUID], *, to: Status, now: datetime) -> None:
 
 
 def _record_retrying(claim_id: UUID, judged: Sequence[Judged], *, now: datetime) -> None:
-    """Write every row's own due time in one statement for each way to count and tell."""
+    """Write each row's due time, with one statement per combination of counting and detail."""
     groups = defaultdict[tuple[bool, bool, str], list[Judged]](list)
     for done, verdict in judged:
         groups[verdict.spent, verdict.gathered, verdict.detail].append((done, verdict))
     for (spent, gathered, detail), members in groups.items():
-        # The sweep itself wakes what is gathered; what has a message, only if that does not come.
+        # The sweep wakes gathered rows when they are due. The others have a message of their own,
+        # so the sweep wakes them only if that message is lost.
         grace = timedelta(0) if gathered else RETRY_GRACE
         due = {done.notification.pk: verdict.next_attempt_at for done, verdict in members}
         advance_telling(
@@ -159,7 +161,7 @@ def _case(values: dict[UUID, datetime] | dict[UUID, datetime | None]) -> Case:
 def record_decisions(
     claim_id: UUID, held_back: Sequence[tuple[Notification, Decision]], *, now: datetime
 ) -> list[UUID]:
-    """End or postpone the rows that do not go out now, and return those that failed."""
+    """End or postpone the rows that are not sent now, and return the ids of those that failed."""
     groups = defaultdict[Decision, list[UUID]](list)
     for notification, found in held_back:
         groups[found].append(notification.pk)
@@ -173,7 +175,7 @@ def record_decisions(
                 "claimed_until": None,
             }
         elif found.reason == USER_ERASED:
-            # Accepted by a process that did not know of the erasure yet.
+            # The request was accepted by a process that did not see the erasure yet.
             changes = ERASED
         moved = advance_telling(
             ids,
@@ -191,7 +193,7 @@ def record_decisions(
 
 
 def release(claim_id: UUID, unsent: Sequence[Notification], *, now: datetime) -> None:
-    """Give rows back whose turn did not come before the chunk's time was over."""
+    """Release rows whose calls were not started before the chunk's time limit."""
     if unsent:
         advance(
             Notification.objects.filter(pk__in=[row.pk for row in unsent], claim_id=claim_id),

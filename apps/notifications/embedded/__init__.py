@@ -1,1 +1,1 @@
-"""The embedded mode: everything in one process, with a demo and a sandbox."""
+"""The embedded mode: the whole application in one process, with a demo and a sandbox."""

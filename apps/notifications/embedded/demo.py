@@ -1,6 +1,6 @@
-"""The demo: a user, templates, a staff account and an API key, made once and kept.
+"""The demo: a user, templates, a staff account and an API key, created once and reused.
 
-Secrets are written to ``var/demo.env`` (mode 0600), so that every start prints the same ones.
+Secrets are stored in ``var/demo.env`` (mode 0600), so that every start prints the same ones.
 """
 
 import secrets
@@ -23,7 +23,7 @@ CLIENT = "demo"
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What a first visitor needs."""
+    """The accounts and the API key of the demo."""
 
     user: User
     staff: User
@@ -32,7 +32,7 @@ class Demo:
 
 
 def seed() -> Demo:
-    """Make what is missing of the demo and return all of it."""
+    """Create the missing parts of the demo, and return all parts."""
     catalog.import_templates(TEMPLATES_DIR)
     kept = secret_file.read(settings.DEMO_ENV_FILE)
     user = User.objects.filter(erased_at=None, email_key=USER_EMAIL).first()

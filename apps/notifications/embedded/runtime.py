@@ -1,6 +1,6 @@
-"""The embedded mode: workers and scheduler in the web process, with nothing but the database.
+"""The embedded mode: workers and scheduler in the web process, with only a database.
 
-The in-memory broker forgets everything when the process ends; the rows do not.
+The in-memory broker loses all messages when the process ends. The rows in the database stay.
 """
 
 import threading
@@ -19,10 +19,10 @@ from apps.notifications.scheduler.sweep import release_earlier_boots
 log = structlog.get_logger(__name__)
 
 WORKER_THREADS = 4
-# The urgent lanes have a worker of their own, as with servers: bulk messages may hold each thread
-# of the other for as long as a mail server takes to answer, 45 s by default.
+# The urgent lanes have a separate worker, as in the distributed mode: bulk messages may occupy all
+# threads of the other worker for as long as a mail server takes to reply, 45 s by default.
 URGENT_THREADS = 2
-# For so long the end of the process waits for the sweep and the jobs.
+# How long the process waits at exit for the sweep and the jobs.
 END_SECONDS = 5.0
 QUEUES = tuple(LANES)
 
@@ -34,7 +34,7 @@ def start() -> None:
     urgent = [lane for lane in QUEUES if is_urgent(lane)]
     others = [lane for lane in QUEUES if not is_urgent(lane)]
     application = app_or_default()
-    # The one that is made last becomes the default of this process.
+    # The worker that is created last becomes the default of this process.
     workers = [
         _worker(_beside(application), "embedded-urgent", lanes=urgent, threads=URGENT_THREADS),
         _worker(application, "embedded", lanes=others, threads=WORKER_THREADS),
@@ -47,7 +47,7 @@ def start() -> None:
     ]
 
     def end() -> None:
-        """Let the statements at hand come to their end; the worker's rows are found by a start."""
+        """Wait for running statements. The next start finds the rows of the workers."""
         stop.set()
         sweeping.join(END_SECONDS)
 
@@ -57,9 +57,9 @@ def start() -> None:
 
 
 def _beside(application: Celery) -> Celery:
-    """Make a second application on the same in-memory broker.
+    """Create a second Celery application on the same in-memory broker.
 
-    Celery keeps the queues that a worker consumes with its application, not with the worker.
+    Celery stores the queues that a worker consumes in its application and not in the worker.
     """
     return type(application)(
         f"{application.main}-urgent",

@@ -1,4 +1,4 @@
-"""Pages for staff that show what the sandbox kept. What was sent runs no script here."""
+"""Staff pages that show the sandbox's messages. Scripts in the messages are not executed."""
 
 import re
 import secrets
@@ -27,7 +27,7 @@ PAGE_POLICY = (
     "default-src 'none'; style-src 'nonce-{nonce}'; img-src https: data:; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# The mail is shown as a mail program would: its styles and pictures, nothing that acts.
+# A mail is shown as in a mail program: with styles and images, but without active content.
 MAIL_POLICY = (
     "sandbox; default-src 'none'; img-src data: https:; style-src 'unsafe-inline'; "
     "frame-ancestors 'self'"
@@ -37,11 +37,11 @@ Page = Callable[..., HttpResponse]
 
 
 def staff_page(page: Page) -> Page:
-    """Let staff in who may view sandbox messages; others go to the admin's login."""
+    """Allow only staff who may view sandbox messages; redirect others to the admin's login."""
 
     @wraps(page)
     def checked(request: HttpRequest, **given: Any) -> HttpResponse:
-        # The admin's own rule, which asks for the second factor as well.
+        # The admin's own check, which requires the second factor as well.
         if not admin.site.has_permission(request):
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         if not request.user.has_perm(PERMISSION):
@@ -53,7 +53,7 @@ def staff_page(page: Page) -> Page:
 
 @staff_page
 def message_list(request: HttpRequest) -> HttpResponse:
-    """List the newest messages, by channel and recipient where asked."""
+    """List the newest messages, optionally filtered by channel and recipient."""
     channel = request.GET.get("channel", "")
     recipient = request.GET.get("recipient", "").strip()
     if channel and channel not in CHANNELS:
@@ -78,7 +78,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
 
 @staff_page
 def message_detail(request: HttpRequest, *, message_id: UUID) -> HttpResponse:
-    """Show one mail with its parts, or one push as a phone shows it."""
+    """Show one mail with its parts, or one push like on a phone."""
     message = get_object_or_404(SandboxMessage, id=message_id)
     link = str(message.headers.get("link", ""))
     context = {"message": message, "link": link, "opens": bool(WEB_LINK.fullmatch(link))}
@@ -88,7 +88,7 @@ def message_detail(request: HttpRequest, *, message_id: UUID) -> HttpResponse:
 
 @staff_page
 def message_html(_request: HttpRequest, *, message_id: UUID) -> HttpResponse:
-    """Serve a mail's HTML for the frame: no script, no form, no origin of its own."""
+    """Serve a mail's HTML for the frame, without scripts, forms or its own origin."""
     message = get_object_or_404(SandboxMessage, id=message_id, channel="email")
     return HttpResponse(
         message.html,
@@ -104,7 +104,7 @@ def message_html(_request: HttpRequest, *, message_id: UUID) -> HttpResponse:
 def _page(
     found: QuerySet[SandboxMessage], request: HttpRequest
 ) -> tuple[list[SandboxMessage], str, str]:
-    """Cut one page out, newest first, with the cursors of the pages around it.
+    """Return one page, newest first, with the cursors of the next and previous pages.
 
     Raises:
         BadRequest: A cursor is not an id.

@@ -1,1 +1,1 @@
-"""What comes back from outside after the send: receipts, and people who unsubscribe."""
+"""Feedback after sending: receipts of providers, and unsubscriptions of users."""

@@ -1,4 +1,4 @@
-"""What providers say later: find the notification, move it, append the receipt. Always in order."""
+"""Process receipts of providers: lock the notification, store the receipt, update the status."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class ReceiptEvent(StrEnum):
-    """What a receipt can tell."""
+    """The events that a receipt can report."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -32,7 +32,7 @@ class ReceiptEvent(StrEnum):
     OPENED = "opened"
 
 
-# Opening is told in the timeline and moves nothing.
+# The status and reason after each event. ``OPENED`` appears only in the timeline.
 MOVES = {
     ReceiptEvent.DELIVERED: (Status.DELIVERED, ""),
     ReceiptEvent.FAILED: (Status.FAILED, "rejected"),
@@ -40,11 +40,11 @@ MOVES = {
 }
 
 
-# Statuses that nothing reaches without a call to a provider.
+# Statuses that are reached only by a provider call.
 AFTER_A_CALL = frozenset({Status.SENDING, Status.SENT, Status.DELIVERED, Status.BOUNCED})
 # Outcomes after which a device is not called again.
 SETTLED = (Outcome.ACCEPTED, Outcome.DEAD_ADDRESS, Outcome.REJECTED, Outcome.DEFECT)
-# What a receipt says about the call that it is about.
+# The outcome of a call according to its receipt.
 OUTCOMES = {
     ReceiptEvent.DELIVERED: Outcome.ACCEPTED,
     ReceiptEvent.OPENED: Outcome.ACCEPTED,
@@ -59,9 +59,9 @@ class ProviderEvent:
 
     Attributes:
         occurred_at: The provider's time of the event, UTC.
-        detail: The provider's words about a failure.
+        detail: The provider's text about a failure.
         event_id: The provider's id of the event, if it has one.
-        device_id: The device that a push went to, where the provider says it.
+        device_id: The device that a push was sent to, if the provider reports it.
     """
 
     provider: str
@@ -73,20 +73,20 @@ class ProviderEvent:
 
 
 def take(notification: Notification, told: ProviderEvent) -> bool:
-    """Take a receipt for a notification.
+    """Process a receipt for a notification.
 
-    A weaker word never undoes a stronger one: the receipt is kept, the status stays.
+    If its status transition is not allowed, the receipt is stored and the status is kept.
 
     Returns:
-        False for a receipt that came before and moves nothing now; sometimes they come twice, and
-        the second is ignored.
+        False for a repeated receipt that changes nothing. Providers sometimes send receipts twice,
+        and the second is ignored.
 
     Raises:
-        Problem: 409 for a notification that no provider has been called for; nothing is kept.
+        Problem: 409 for a notification for which no provider was called; nothing is stored.
     """
     now = timezone.now()
     with transaction.atomic():
-        # Receipts of one notification queue up here, so that a twin is seen.
+        # Concurrent receipts of one notification wait for this lock, so duplicates are detected.
         row = Notification.objects.select_for_update().get(pk=notification.pk)
         before = Status(row.status)
         if not _was_called_for(row):
@@ -127,9 +127,9 @@ def take(notification: Notification, told: ProviderEvent) -> bool:
 
 
 def _was_called_for(row: Notification) -> bool:
-    """Tell whether a provider can know of a notification.
+    """Return whether a provider may have been called for a notification.
 
-    A worker that died may have called without having recorded it, which counts as a crash.
+    A worker that died may have made a call without recording it, which counts as a crash.
     """
     return bool(
         row.attempts or row.crashes or row.status in AFTER_A_CALL or row.attempt_rows.exists()
@@ -137,10 +137,10 @@ def _was_called_for(row: Notification) -> bool:
 
 
 def _move(row: Notification, told: ProviderEvent, *, now: datetime) -> Status | None:
-    """Move a notification on, and return where; None where it stays.
+    """Update the status of a notification, and return the new status; None if unchanged.
 
-    One that has not ended is not sent again after this: the receipt knows of a call that our own
-    record does not know of yet. Of a push with several devices it settles the one it is about.
+    An unfinished notification is not sent again after this, because the receipt reports a call that
+    is not recorded yet. For a push with several devices, only the receipt's device is settled.
     """
     to, reason = MOVES.get(told.event, (None, ""))
     if Status(row.status) in UNFINISHED:
@@ -154,9 +154,9 @@ def _move(row: Notification, told: ProviderEvent, *, now: datetime) -> Status | 
 
 
 def _was_the_last_device(row: Notification, told: ProviderEvent) -> bool:
-    """Settle the device of a receipt, and tell whether no other is left to send to.
+    """Settle the device of a receipt, and return whether no other device is left to send to.
 
-    Where the receipt does not name it, it can be told only if there is but one.
+    If the receipt does not name the device, it is known only if exactly one is left.
     """
     contact = contacts.load_contacts([row.user_id], channel=row.channel).get(row.user_id)
     calls = row.attempt_rows.filter(device_id__isnull=False)
@@ -181,16 +181,17 @@ def _was_the_last_device(row: Notification, told: ProviderEvent) -> bool:
 
 
 def _suppress(row: Notification) -> None:
-    """Put the address that bounced on the suppression list: the one that the mail went to."""
+    """Add the bounced address, to which the mail was sent, to the suppression list."""
     if row.kind == Kind.TEST:
-        # It went to nobody, and the list is that of live addresses.
+        # Nothing was sent, and the suppression list contains live addresses only.
         return
     sent = row.attempt_rows.order_by("-pk").values_list("address_hash", flat=True)
     hashes = [hashed for hashed in sent if hashed is not None]
     if hashes:
         contacts.suppress_hash(hashes[0], user_id=row.user_id, reason="hard_bounce")
         return
-    # Its worker died a moment ago, so this is where it went.
+    # Without a recorded attempt, the worker died recently. The current address is then the one that
+    # the mail was sent to.
     address = row.recipient if row.recipient is not None else _address_of(row.user_id)
     if not sent and address:
         contacts.suppress(email=address, reason="hard_bounce")

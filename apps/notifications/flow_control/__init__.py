@@ -1,1 +1,1 @@
-"""How fast a provider is called, and whether at all: limits and circuit breakers."""
+"""Control whether and how fast providers are called: rate limits and circuit breakers."""

@@ -1,4 +1,4 @@
-"""Every provider as it stands, and what staff may change: shared by API, metrics and admin."""
+"""The state of every provider and the changes by staff, shared by API, metrics and admin."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ class BreakerState:
     """One circuit breaker.
 
     Attributes:
-        name: Such as ``fcm:ios``.
+        name: The name, such as ``fcm:ios``.
         platform: The platform behind the provider; empty for mail.
-        state: What it does, staff included.
-        forced: What staff have set it to.
+        state: The state that applies, including an override by staff.
+        forced: The override by staff.
         reason: Why it opened.
-        since: Since when it has not been closed, or has been forced; None while it is closed.
-        next_probe_at: When it lets probes through; None unless it is open by itself.
+        since: When it left the closed state or was forced; None while it is closed.
+        next_probe_at: When it admits probes; None unless it opened automatically.
     """
 
     name: str
@@ -43,9 +43,9 @@ class ProviderState:
     """One provider of one channel.
 
     Attributes:
-        preference: 1 for the preferred one of its channel; None where it is not configured.
+        preference: 1 for the preferred provider of its channel; None if it is not configured.
         breakers: One for each platform of push, else one; none for the sandbox.
-        limit: How many calls a second it is given.
+        limit: The rate limit in calls per second.
     """
 
     name: str
@@ -63,7 +63,7 @@ def configured() -> Iterator[ProviderState]:
 
 
 def known() -> Iterator[ProviderState]:
-    """Return every provider that has breakers, the configured ones of its channel first."""
+    """Return every provider that has breakers, per channel with the configured ones first."""
     for channel in Channel:
         chosen = providers_for(channel)
         others = [name for name in PROVIDERS[channel] if name not in chosen]
@@ -73,7 +73,7 @@ def known() -> Iterator[ProviderState]:
 
 
 def breakers_of(provider: str) -> list[BreakerState]:
-    """Return the breakers of a provider; none where there is no such provider."""
+    """Return the breakers of a provider; an empty list for an unknown provider."""
     return [
         _breaker(name)
         for channel, names in PROVIDERS.items()
@@ -83,16 +83,16 @@ def breakers_of(provider: str) -> list[BreakerState]:
 
 
 def force(provider: str, forced: Forced, *, by: str, only: str = "") -> list[BreakerState]:
-    """Force breakers of a provider open or closed, or give them back to themselves.
+    """Force breakers of a provider open or closed, or set them back to automatic.
 
     Args:
-        provider: Its name.
-        forced: What they are to do.
-        by: Who wants it.
-        only: The one breaker that is meant; by default all of the provider.
+        provider: The provider's name.
+        forced: The override to set.
+        by: The user who sets it, for the log.
+        only: The name of a single breaker; by default all breakers of the provider.
 
     Returns:
-        Those that were set; none where there is no such provider or breaker.
+        The changed breakers; an empty list for an unknown provider or breaker.
     """
     names = [each.name for each in breakers_of(provider) if only in {"", each.name}]
     if names:
@@ -102,10 +102,10 @@ def force(provider: str, forced: Forced, *, by: str, only: str = "") -> list[Bre
 
 
 def lift_limit(provider: str, *, by: str) -> bool:
-    """Forget what a provider asked for; its configured maximum stays.
+    """Remove the limits that a provider's replies requested; its configured maximum stays.
 
     Returns:
-        Whether there is such a provider.
+        Whether the provider exists.
     """
     if not breakers_of(provider):
         return False

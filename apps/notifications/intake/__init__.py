@@ -1,1 +1,1 @@
-"""From a request to a stored row: validation, idempotency, and the insert."""
+"""Process a request into a stored row: validation, idempotency and the insert."""

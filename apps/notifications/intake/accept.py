@@ -1,4 +1,4 @@
-"""Accept requests: validate against users and templates, idempotent, one transaction."""
+"""Accept requests: validate them against users and templates, and store them idempotently."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 _singles = GroupCommit(insert)
 
-# A row is inserted at most so often when each time another one is in its way and then gone.
+# The maximum number of inserts of a row, if each time a conflicting row existed but was then gone.
 INSERTS_MAX = 5
 
 
@@ -48,8 +48,8 @@ class Membership:
 
     Attributes:
         batch_id: The batch.
-        row_ids: An id for each request, fixed beforehand so that asking again changes nothing.
-        asked_at: When the batch was asked for, UTC; the present if not given.
+        row_ids: An id for each request, fixed in advance so that a repetition changes nothing.
+        asked_at: When the batch was requested, UTC; the current time if not given.
     """
 
     batch_id: UUID
@@ -75,12 +75,15 @@ def accept(request: SendRequest, *, caller: Caller) -> Accepted:
 def accept_all(
     requests: Sequence[SendRequest], *, caller: Caller, member: Membership | None = None
 ) -> list[IntakeResult]:
-    """Accept requests, each judged by itself, in one transaction; answers are in their order.
+    """Accept requests in one transaction. Each is validated independently.
 
     Args:
-        requests: What is asked for.
-        caller: Who sends.
+        requests: The requests.
+        caller: The API client.
         member: The batch that all of them belong to.
+
+    Returns:
+        One answer for each request, in the same order.
     """
     now = timezone.now()
     locales = contacts.known_locales({request.user_id for request in requests})
@@ -125,7 +128,7 @@ def log_accepted(row: Notification) -> None:
 
 
 def _enroll(drafts: Sequence[Notification | Problem], member: Membership) -> None:
-    """Make rows members of their batch."""
+    """Assign rows to their batch."""
     for place, draft in enumerate(drafts):
         if isinstance(draft, Notification):
             draft.batch_id = member.batch_id
@@ -137,8 +140,8 @@ def _enroll(drafts: Sequence[Notification | Problem], member: Membership) -> Non
 def _store(
     requests: Sequence[SendRequest], drafts: Sequence[Notification | Problem], *, caller: Caller
 ) -> list[IntakeResult]:
-    """Store the rows and settle which of them repeat an earlier request."""
-    # Calls that meet store their keys in one order: in two, PostgreSQL would end one as a deadlock.
+    """Store the rows and find which of them repeat an earlier request."""
+    # Concurrent calls insert their keys in the same order; otherwise they could deadlock.
     rows = sorted(
         (draft for draft in drafts if isinstance(draft, Notification)),
         key=lambda row: row.request_id or "",
@@ -163,13 +166,13 @@ def _store(
 def _stored(
     requests: Sequence[SendRequest], rows: Sequence[Notification], *, caller: Caller
 ) -> dict[str | None, Notification]:
-    """Insert what is not there yet, and return the rows that hold the keys as they were seen.
+    """Insert the rows that do not exist yet, and return the rows that hold the keys.
 
-    A row that stood in the way may be gone a moment later: it left by its age, or its user was
-    erased. Whoever is answered 202 has a row that was seen, so the others are inserted again.
+    A conflicting row may be gone a moment later, because it was purged or its user was erased. An
+    answer of 202 requires a row that was read, so rows that were not read are inserted again.
 
     Raises:
-        Problem: 503 when that happens time and again; nothing of this try is stored.
+        Problem: 503 if that happens ``INSERTS_MAX`` times; nothing of this call is stored.
     """
     keys = {request.request_id for request in requests if request.request_id is not None}
     with transaction.atomic():
@@ -185,7 +188,7 @@ def _stored(
             if not unseen:
                 return stored
             rows = unseen
-        # Raised inside, so that nothing stays of the other rows either.
+        # Raised inside the transaction, so that the other rows are rolled back too.
         detail = "The rows of these keys come and go. Please try again."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
 
@@ -193,7 +196,7 @@ def _stored(
 def _unseen(
     rows: Sequence[Notification], stored: dict[str | None, Notification]
 ) -> list[Notification]:
-    """Return the rows of which neither they nor an earlier one with their key was seen."""
+    """Return the rows for which neither the row nor an earlier one with its key was read."""
     keyless = [row.pk for row in rows if row.request_id is None]
     seen = set(Notification.objects.filter(pk__in=keyless).values_list("pk", flat=True))
     return [
@@ -204,13 +207,13 @@ def _unseen(
 
 
 def _insert(rows: Sequence[Notification]) -> bool:
-    """Insert rows of which none is expected to exist; False when one does, and none is stored."""
+    """Insert rows that are expected to be new; return False, with none stored, if one exists."""
     keys = [row.request_id for row in rows if row.request_id is not None]
     if len(set(keys)) < len(keys):
         return False
     try:
         if transaction.get_connection().in_atomic_block:
-            # Within a transaction a statement needs a savepoint to fail alone.
+            # Inside a transaction the insert needs a savepoint, so that only it is rolled back.
             with transaction.atomic():
                 insert(rows)
         elif len(rows) == 1:
@@ -225,10 +228,10 @@ def _insert(rows: Sequence[Notification]) -> bool:
 def _settle(
     request: SendRequest, draft: Notification | Problem, stored: dict[str | None, Notification]
 ) -> IntakeResult:
-    """Tell a fresh row from a repeated request, and that from a key used for something else.
+    """Classify a request as new, as a repetition, or as a key reused for another request.
 
-    A repeated request gets its first answer even where it would be refused today, for instance
-    because ``expires_at`` has passed since. What is malformed has never been stored.
+    A repeated request gets its first answer even if it would be refused now, for example because
+    ``expires_at`` has passed. A malformed request has never been stored.
     """
     if isinstance(draft, Problem) and draft.status_code == HTTPStatus.BAD_REQUEST:
         return draft

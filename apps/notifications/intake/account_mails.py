@@ -1,4 +1,4 @@
-"""Mails about accounts as notifications: stored at once, urgent, critical, for operators' eyes."""
+"""Account mails as notifications: stored immediately, urgent, critical, visible to operators."""
 
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -22,16 +22,17 @@ from apps.users.contacts import AccountMail
 log = structlog.get_logger(__name__)
 
 PRIORITY = 9
-# No stored version has an id of this kind (version 5): those of templates are of version 7.
+# The UUID namespace of the built-in texts. Their ids are of version 5 and cannot collide with those
+# of stored template versions, which are of version 7.
 TEXTS = UUID("6f1d0a86-6b0f-4f5e-9f57-2c1c3f9e5c11")
 VERSION = 1
 
 
 class Mailer:
-    """Fills the port of ``apps.users.mail``."""
+    """Implements the mailer port of ``apps.users.mail``."""
 
     def send(self, mail: AccountMail) -> None:
-        """Store a mail in the transaction at hand, and have a worker woken once it is committed."""
+        """Store a mail in the current transaction, and wake a worker when it commits."""
         row = _row_of(mail)
         with transaction.atomic():
             with transaction.atomic():
@@ -40,15 +41,15 @@ class Mailer:
         log_accepted(row)
 
     def pretend(self, mail: AccountMail) -> None:
-        """Insert the row of a mail, take it back, and commit.
+        """Insert the row of a mail, roll it back to a savepoint, and commit.
 
-        The transaction has written by then, so its commit waits for the disk as that of ``send``
-        does; the row is never visible to anybody.
+        The transaction has written by then, so its commit waits for the disk like that of ``send``
+        and takes the same time. The row is never visible to other transactions.
         """
         row = _row_of(mail)
         with transaction.atomic(), transaction.atomic():
             insert([row])
-            # Only the inner block, which is a savepoint.
+            # Rolls back only the inner block, which is a savepoint.
             transaction.set_rollback(True)
 
 
@@ -60,8 +61,8 @@ def _row_of(mail: AccountMail) -> Notification:
     given = {
         "name": mail.name,
         "link": mail.link,
-        # Digits read the same in every language. Told as a moment and not as "three days", because
-        # a mail that is retried arrives later than it was asked for.
+        # Digits are the same in every language. An absolute time is used and not "three days",
+        # because a retried mail arrives later than it was requested.
         "until": f"{until:%Y-%m-%d %H:%M} ({until.tzinfo})",
     }
     variables = {name: given[name] for name in sorted(builtin.VARIABLES[mail.text])}
@@ -90,7 +91,7 @@ def _row_of(mail: AccountMail) -> Notification:
 
 
 def _zone(name: str) -> ZoneInfo:
-    """Return a zone of the database of zones; UTC where the database has lost it since."""
+    """Return a zone of the time zone database; UTC if the database no longer has it."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

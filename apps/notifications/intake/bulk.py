@@ -1,4 +1,4 @@
-"""Accept many notifications in one call, each judged by itself, the call as a whole idempotent."""
+"""Accept many notifications in one idempotent call. Each row is validated independently."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ def accept_bulk(
 
     Args:
         rows: The raw JSON of each notification.
-        caller: Who sends.
-        key: The idempotency key of the call as a whole.
+        caller: The API client.
+        key: The idempotency key of the whole call.
 
     Returns:
-        The answer, and whether it is that of an earlier call with the same key.
+        The response body, and whether it is the one of an earlier call with the same key.
 
     Raises:
         Problem: 422 when the key was used for another body.
@@ -55,7 +55,7 @@ def accept_bulk(
         batch.canonical_digest, batch.digest_form = canonical_digest, digests.PRESENT_FORM
     try:
         with transaction.atomic():
-            # Stored first: a second call with the same key waits here for the first.
+            # Insert the batch first: a concurrent call with the same key blocks here.
             batch.save(force_insert=True)
             results = _results(parsed, batch=batch, caller=caller)
             rejected = sum(result["status"] == "rejected" for result in results)
@@ -73,7 +73,7 @@ def accept_bulk(
         earlier = Batch.objects.filter(client=batch.client, kind=batch.kind, request_id=key).first()
         if key is None or earlier is None:
             raise
-        # The same bytes are the same call, also where a later release judges a row otherwise.
+        # Equal bytes are the same call, even if a later release validates a row differently.
         if bytes(earlier.body_digest) != batch.body_digest and not digests.is_repeat(
             earlier, present=lambda: canonical_digest, older=()
         ):
@@ -107,7 +107,7 @@ def _parsed(row: msgspec.Raw) -> SendRequest | Problem:
 
 
 def _said(parsed: SendRequest | Problem, row: msgspec.Raw) -> Any:
-    """Return what is digested of a row: the request, else its JSON, else its bytes."""
+    """Return the value to digest for a row: the request, else its JSON, else its bytes."""
     if isinstance(parsed, SendRequest):
         return parsed
     try:

@@ -1,4 +1,4 @@
-"""Cancel a notification that has not gone out."""
+"""Cancel a notification that has not been sent."""
 
 import structlog
 from django.utils import timezone
@@ -12,10 +12,10 @@ log = structlog.get_logger(__name__)
 
 
 def cancel(notification: Notification) -> Notification:
-    """Stop a notification that has not gone out; one that was cancelled stays so.
+    """Cancel a notification that has not been sent. Cancelling it again changes nothing.
 
     Raises:
-        Problem: 409 when it is being sent or has ended otherwise.
+        Problem: 409 if it is being sent or has ended with another status.
     """
     moved = advance_telling(
         [notification.pk],

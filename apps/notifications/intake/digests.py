@@ -1,12 +1,12 @@
-"""Whether a body is the same as an earlier one: digests in forms that are numbered and kept.
+"""Compare request bodies by digests, whose numbered forms (versions) are all kept.
 
-A body is digested in the present form, and the row keeps the number of that form. A row whose
-number is null was stored before forms had numbers, or by a process of that release that still runs
-beside this one: it is compared with the forms of those releases, which stay here unchanged.
+A body is digested in the current form, and the row stores the number of that form. A row whose
+number is null was stored before forms had numbers, or by a process of such a release that still
+runs during an upgrade. It is compared with the forms of those releases, which stay here unchanged.
 
-``body_digest`` holds a form of the releases before still. They know no other column, so a call that
-is repeated at one of their processes during an upgrade, or after a step back, gets its first answer
-there as well.
+``body_digest`` still holds a form of the earlier releases, because they know no other column. A
+call that is repeated at one of their processes during an upgrade, or after a rollback, thus gets
+its first answer there as well.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ from apps.notifications.intake.requests import BroadcastRequest, SendRequest, Te
 
 log = structlog.get_logger(__name__)
 
-# The form of ``canonical_digest``. A change of what is digested below needs the next number, and
-# the function as it was beside it.
+# The form of ``canonical_digest``. A change of the digested data below needs the next number, and
+# the old function must be kept beside the new one.
 PRESENT_FORM = 3
 
-# The order in which the releases before wrote the fields; those a class does not have are left out.
+# The order in which the earlier releases wrote the fields. Fields that a class lacks are left out.
 FIRST_ORDER = (
     "notification_type",
     "user_id",
@@ -57,11 +57,11 @@ SECOND_ORDER = (
 
 
 class Digested(Protocol):
-    """A row that keeps the digests of the body it was made from.
+    """A row that stores the digests of the body it was made from.
 
     Attributes:
-        body_digest: SHA-256 in a form of the releases that knew no numbers.
-        canonical_digest: SHA-256 in the form of that number; null in a row without one.
+        body_digest: SHA-256 in a form of the releases without form numbers.
+        canonical_digest: SHA-256 in the form ``digest_form``; null in a row without a number.
         digest_form: The number of the form.
     """
 
@@ -74,20 +74,20 @@ class Digested(Protocol):
 Form = Callable[[], bytes]
 
 _encoder = msgspec.json.Encoder(order="deterministic")
-# Sorts the fields of classes as well.
+# Sorts the fields of structs as well, and not only the keys of dicts.
 _sorting_encoder = msgspec.json.Encoder(order="sorted")
 
 
 def is_repeat(stored: Digested, *, present: Form, older: Iterable[Form]) -> bool:
-    """Tell whether a body is the one that a row was made from.
+    """Return whether a body is the one that a row was made from.
 
-    A row of a form that is not known here was stored by a newer release. Nothing can be compared
-    then, and refusing would fail a caller who repeats a call rightly, so it counts as a repeat.
+    A row with an unknown form was stored by a newer release and cannot be compared. It counts as a
+    repetition, because a refusal would fail a caller that correctly repeats its call.
 
     Args:
         stored: The row that holds the key.
-        present: Digests the body in the present form.
-        older: Digest it in each form of the releases that knew no numbers.
+        present: Digests the body in the current form.
+        older: Digest it in each form of the releases without form numbers.
     """
     if stored.digest_form is None:
         kept = bytes(stored.body_digest)
@@ -103,10 +103,10 @@ def is_repeat(stored: Digested, *, present: Form, older: Iterable[Form]) -> bool
 
 
 def repeats(stored: Digested, body: Terms) -> bool:
-    """Tell whether a request is the one that a row was made from.
+    """Return whether a request is the one that a row was made from.
 
     Raises:
-        Problem: 400 for a time that cannot be brought to UTC.
+        Problem: 400 for a time that cannot be converted to UTC.
     """
     return is_repeat(
         stored,
@@ -116,23 +116,24 @@ def repeats(stored: Digested, body: Terms) -> bool:
 
 
 def body_digest(body: Terms) -> bytes:
-    """Digest a request in the present form, the third.
+    """Digest a request in the current form, the third.
 
-    What counts is what the request says: neither the order of fields and keys, nor whether a field
-    is left out or written with its default, nor the zone of a time, nor whether a number is written
-    ``1`` or ``1.0``. The idempotency key does not count.
+    The digest covers only the meaning of the request. It does not depend on the order of fields
+    and keys, on whether a field is omitted or given with its default, on the zone of a time, or on
+    whether a number is written ``1`` or ``1.0``. The idempotency key is not included.
 
     Raises:
-        Problem: 400 for a time that cannot be brought to UTC.
+        Problem: 400 for a time that cannot be converted to UTC.
     """
     return _sha256(_said(with_utc_times(body)))
 
 
 def rows_digest(rows: Sequence[Any]) -> bytes:
-    """Digest the rows of a bulk call in the present form; their own keys count.
+    """Digest the rows of a bulk call in the current form. The rows' own keys are included.
 
     Args:
-        rows: Requests; for a row that is none the JSON that it is, or its bytes if it is not JSON.
+        rows: The requests. A row that is not a valid request is given as its JSON value, or as its
+            bytes if it is not JSON.
     """
     return _sha256([_row_said(row) for row in rows])
 
@@ -143,12 +144,12 @@ def first_form(body: Terms) -> bytes:
 
 
 def second_form(body: Terms) -> bytes:
-    """Digest a request as the second release did: the recipient had moved to the end."""
+    """Digest a request as the second release did: the recipient fields are at the end."""
     return _in_order(body, SECOND_ORDER)
 
 
 def _said(body: Terms) -> dict[str, Any]:
-    """Return what differs from the defaults, without the key."""
+    """Return the fields that differ from the defaults, without the idempotency key."""
     return {
         name: _plain(value)
         for name, default in _defaults(type(body))
@@ -164,17 +165,18 @@ def _row_said(row: Any) -> dict[str, Any]:
     try:
         said = _said(with_utc_times(row))
     except Problem:
-        # The row is rejected for its time, and the call goes on.
+        # This row is rejected because of its time, but the call continues.
         said = _said(row)
     return {"said": said, "request_id": row.request_id}
 
 
 @cache
 def _defaults(kind: type[Terms]) -> tuple[tuple[str, Any], ...]:
-    """Return the fields that are digested, each with the default that need not be written.
+    """Return the digested fields, each with the default value that is left out of the digest.
 
-    The default of a term is that of a single request, also where it differs in bulk: under one key
-    a single request and a row of a bulk call are the same only if they mean the same.
+    For the fields of ``Terms``, the default is always that of a single request, even if a bulk
+    request has another one. A single request and a bulk row with the same key are then equal only
+    if they mean the same.
     """
     found: dict[str, Any] = {}
     for owner in (kind, Terms):
@@ -186,7 +188,7 @@ def _defaults(kind: type[Terms]) -> tuple[tuple[str, Any], ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Write whole numbers without a fraction: JSON does not tell ``1`` and ``1.0`` apart."""
+    """Write whole numbers without a fraction: JSON does not distinguish ``1`` and ``1.0``."""
     kind = type(value)
     if kind is float:
         return int(value) if value.is_integer() else value
@@ -199,14 +201,14 @@ def _plain(value: Any) -> Any:
 
 def _in_order(body: Terms, order: tuple[str, ...]) -> bytes:
     """Digest all fields in a fixed order, defaults included, the key as null."""
-    # Times of a broadcast were digested as they were given.
+    # The earlier releases digested the times of a broadcast unchanged.
     if not isinstance(body, BroadcastRequest):
         body = with_utc_times(body)
     if body.request_id is not None:
         body = msgspec.structs.replace(body, request_id=None)
     members, later = _members(type(body), order)
     written = [name + _encoder.encode(getattr(body, attribute)) for name, attribute in members]
-    # A field of a later release makes it a body that no earlier release has seen.
+    # If a field of a later release is set, no earlier release can have stored the same body.
     written += [
         name + _encoder.encode(value)
         for name, attribute, default in later
@@ -219,7 +221,7 @@ def _in_order(body: Terms, order: tuple[str, ...]) -> bytes:
 def _members(
     kind: type[Terms], order: tuple[str, ...]
 ) -> tuple[list[tuple[bytes, str]], list[tuple[bytes, str, Any]]]:
-    """Return the written names of the fields in their order, and of those that are not in it."""
+    """Return the encoded names of the fields in the order, and of the fields missing from it."""
     known = [(_written_name(name), name) for name in order if name in kind.__struct_fields__]
     later = [
         (_written_name(name), name, default)

@@ -1,4 +1,4 @@
-"""What is asked for, judged and made a row that is not stored yet."""
+"""Validate a request and build its row, which is not stored yet."""
 
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +19,7 @@ from apps.templates import rendering
 def make_draft(
     request: SendRequest, *, caller: Caller, locales: dict[UUID, str], now: datetime
 ) -> Notification:
-    """Judge a request and make its row.
+    """Validate a request and build its row.
 
     Raises:
         Problem: 400 or 422.
@@ -64,7 +64,7 @@ def make_draft(
 
 
 def check_terms(request: SendRequest) -> None:
-    """Judge what a request says, whoever it is for.
+    """Validate the content and times of a request, without its recipient.
 
     Raises:
         Problem: 400 or 422.
@@ -76,10 +76,10 @@ def check_terms(request: SendRequest) -> None:
 
 
 def _pinned(asked: SendRequest, *, locale: str | None) -> rendering.PinnedTemplate:
-    """Choose the version that the notification will say.
+    """Choose the template version of the notification.
 
     Raises:
-        Problem: 422 when there is none, it is for another channel, or variables are missing.
+        Problem: 422 if there is none, it is for another channel, or variables are missing.
     """
     try:
         pinned = rendering.pin(asked.template_code, language=asked.language, locale=locale)

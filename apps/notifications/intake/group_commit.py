@@ -1,7 +1,7 @@
 """Group commit: insert the rows of concurrent calls with one statement.
 
-A single row costs PostgreSQL a statement, a transaction and a flush of its log. In a group of eight
-a row costs PostgreSQL a quarter of that, and the calling process a tenth.
+A single row costs PostgreSQL a statement, a transaction and a WAL flush. In a group of eight, the
+cost per row is a quarter of that for PostgreSQL and a tenth for the calling process.
 """
 
 import threading
@@ -12,9 +12,10 @@ from django.db import InterfaceError, OperationalError
 
 from apps.notifications.models import Notification
 
-# Far more than the threads of one process. A larger group would delay its first row.
+# The maximum group size: far more than the threads of one process. A larger group would delay its
+# first row.
 TOGETHER_MAX = 100
-# The database did not answer, or stopped answering during the insert: all rows of the group fail.
+# The database was unavailable before or during the insert: all rows of the group fail.
 AWAY = (OperationalError, InterfaceError)
 
 
@@ -29,11 +30,11 @@ class _Ticket:
     """A row that waits for its insert.
 
     Attributes:
-        row: What is to be stored.
-        called: Released when it has been stored or refused, or when it is its thread's turn to
-            store. A bare lock, which is a tenth of an event's work.
-        storing: Whether it is its thread's turn.
-        alone: Whether no other row went with it.
+        row: The row to store.
+        called: Released when the row has been stored or refused, or when its thread has to run the
+            next insert. A plain lock costs a tenth of a ``threading.Event``.
+        storing: Whether its thread has to run the next insert.
+        alone: Whether it was the only row of its group.
         error: Why it was not stored.
     """
 
@@ -45,7 +46,7 @@ class _Ticket:
 
 
 class GroupCommit:
-    """Inserts a row at once when no insert is running; rows that come meanwhile are the next group.
+    """Inserts a row at once if no insert is running; rows that arrive during it are the next group.
 
     No row is delayed to fill a group. A fast database means small groups, a slow one large groups.
 
@@ -63,7 +64,7 @@ class GroupCommit:
         """Store a row and return when it is stored.
 
         Raises:
-            DatabaseError: It is not: it is refused, or the database is away.
+            DatabaseError: The row was refused, or the database is unavailable.
         """
         ticket = _Ticket(row=row)
         with self._lock:
@@ -78,7 +79,7 @@ class GroupCommit:
             return
         if ticket.alone or isinstance(ticket.error, AWAY):
             raise ticket.error
-        # Which of the rows was refused is not known: each finds out for itself.
+        # It is unknown which row of the group was refused, so each thread inserts its own row.
         self._store([row])
 
     def _store_those_who_wait(self, first: _Ticket) -> None:
@@ -89,7 +90,7 @@ class GroupCommit:
             )
         error: Exception | None = RuntimeError("The thread that stored this row was ended.")
         try:
-            # Calls that meet store their keys in one order, or PostgreSQL ends one as a deadlock.
+            # Concurrent calls insert their keys in the same order; otherwise they could deadlock.
             self._store(
                 sorted((ticket.row for ticket in together), key=lambda row: row.request_id or "")
             )
@@ -100,7 +101,7 @@ class GroupCommit:
             self._call(together, first, error)
 
     def _call(self, stored: Sequence[_Ticket], first: _Ticket, error: Exception | None) -> None:
-        """Tell those who went what became of them, and the next one to go on."""
+        """Pass the result to the threads of the stored rows, and start the next group's insert."""
         with self._lock:
             following = self._waiting[0] if self._waiting else None
             self._busy = following is not None

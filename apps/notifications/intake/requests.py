@@ -1,6 +1,6 @@
-"""What a caller may ask for, as compiled validators: strict types, no unknown fields.
+"""The request bodies as compiled validators: strict types, no unknown fields.
 
-The OpenAPI document is made from these same classes.
+The OpenAPI document is generated from these classes.
 """
 
 import re
@@ -15,9 +15,9 @@ from apps.common.rest.problems import Problem, invalid, pointer_to
 
 REQUEST_ID_MAX_LENGTH = 255
 BULK_MAX = 1000
-# Named one by one in a broadcast; who has more uploads them.
+# The maximum number of user ids in a broadcast. For more, a client uploads a file.
 AUDIENCE_MAX = 10_000
-# A schedule further away than this is a mistake more often than a wish.
+# A schedule further in the future than this is more often a mistake than intended.
 SCHEDULE_MAX = timedelta(days=366)
 
 Text100 = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -30,13 +30,14 @@ RequestId = Annotated[
     ),
 ]
 Time = Annotated[datetime, Meta(tz=True)]
-# BCP 47, as far as the fallback chain needs it. In Python "$" also matches before a line feed.
+# BCP 47, as far as the fallback chain needs it. In Python "$" also matches before a final line
+# feed, which the lookahead excludes.
 LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$(?!\n)"
 LanguageTag = Annotated[str, Meta(pattern=LANGUAGE_TAG, max_length=35)]
 
 
 class Terms(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is said and when, whoever it is for."""
+    """The content and times of a notification, without its recipients."""
 
     notification_type: Literal["email", "push"]
     template_code: Text100
@@ -59,19 +60,19 @@ class SendRequest(Terms, kw_only=True, forbid_unknown_fields=True):
 
 
 class BulkSendRequest(SendRequest, kw_only=True, forbid_unknown_fields=True):
-    """One notification of many; it waits behind single ones unless it says otherwise."""
+    """One notification of many. By default it has a lower priority than a single one."""
 
     priority: Annotated[int, Meta(ge=0, le=9, description="9 is the most urgent.")] = 1
 
 
 class BulkRequest(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Up to a thousand notifications; each is judged by itself."""
+    """Up to 1000 notifications. Each is validated independently."""
 
     notifications: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=BULK_MAX)]
 
 
 class Audience(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Who gets a broadcast; exactly one of these."""
+    """The recipients of a broadcast. Exactly one of the fields is given."""
 
     user_ids: Annotated[list[UUID], Meta(min_length=1, max_length=AUDIENCE_MAX)] | None = None
     all: Annotated[
@@ -84,13 +85,13 @@ class Audience(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=T
 
 
 class BroadcastRequest(Terms, kw_only=True, forbid_unknown_fields=True):
-    """The same notification to many; it waits behind single ones unless it says otherwise."""
+    """The same notification to many. By default it has a lower priority than a single one."""
 
     audience: Audience
     priority: Annotated[int, Meta(ge=0, le=9, description="9 is the most urgent.")] = 1
 
     def to(self, user_id: UUID) -> BulkSendRequest:
-        """Make the request of one recipient. The key is that of the whole, so it has none."""
+        """Build the request for one recipient. It has no key: the key belongs to the broadcast."""
         terms = {name: getattr(self, name) for name in Terms.__struct_fields__}
         return BulkSendRequest(**{**terms, "user_id": user_id, "request_id": None})
 
@@ -106,7 +107,7 @@ _NAMED_FIELD = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
 
 
 def as_problem(error: msgspec.ValidationError) -> Problem:
-    """Turn the decoder's complaint into a 400 with a JSON pointer to the place."""
+    """Convert the decoder's error into a 400 with a JSON pointer to the invalid value."""
     text = str(error)
     place = _PLACE.search(text)
     steps: list[str] = []
@@ -126,10 +127,10 @@ def as_problem(error: msgspec.ValidationError) -> Problem:
 
 
 def with_utc_times(request: AnyTerms) -> AnyTerms:
-    """Bring the times to UTC.
+    """Convert the times to UTC.
 
     Raises:
-        Problem: 400 for a time that has no place in the calendar there.
+        Problem: 400 for a time that is outside the calendar's range in UTC.
     """
     if request.scheduled_for is None and request.expires_at is None:
         return request
@@ -144,10 +145,10 @@ def with_utc_times(request: AnyTerms) -> AnyTerms:
 
 
 def normalised(request: SendRequest, *, now: datetime) -> SendRequest:
-    """Bring the times to UTC and refuse what is too far away.
+    """Convert the times to UTC and refuse a schedule that is too far in the future.
 
     Raises:
-        Problem: 400 for a time that cannot be stored, or is too far away.
+        Problem: 400 for a time that cannot be stored, or is too far in the future.
     """
     asked = with_utc_times(request)
     if asked.scheduled_for is not None and asked.scheduled_for > now + SCHEDULE_MAX:

@@ -1,1 +1,1 @@
-"""The statuses of a notification: which there are, who may write them, how they are told."""
+"""The statuses of a notification: their list, their only writer, and the timeline."""

@@ -1,10 +1,10 @@
-"""The statuses of a notification and the legal moves between them: one pure table."""
+"""The statuses of a notification and the allowed transitions between them, as one table."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a notification stands."""
+    """The status of a notification."""
 
     SCHEDULED = "scheduled"
     PENDING = "pending"
@@ -21,11 +21,11 @@ class Status(StrEnum):
 
 S = Status
 
-# From each status, where it may go. A receipt may overtake our own record (sending to delivered)
-# and may tell the truth about an unknown outcome after we gave up (failed to delivered); nothing
-# undoes delivered. Whatever waits or was given up may go to sent: a worker that stood still for
-# longer than its lease, or had no database, knows of an acceptance that nobody else knows of; and a
-# receipt may know of a call whose worker died.
+# The allowed next statuses of each status. A receipt may be processed before our own record
+# (sending to delivered), and it may resolve an unknown outcome after we gave up (failed to
+# delivered). Nothing leaves delivered. A waiting, failed or expired notification may become sent,
+# because an acceptance can be recorded late: the worker was suspended for longer than its lease or
+# had no database, or the worker died and a receipt reports its call.
 MOVES: dict[Status, frozenset[Status]] = {
     S.SCHEDULED: frozenset(
         {S.PENDING, S.SENT, S.CANCELLED, S.EXPIRED, S.SKIPPED, S.FAILED, S.DELIVERED, S.BOUNCED}
@@ -67,10 +67,10 @@ MOVES: dict[Status, frozenset[Status]] = {
     S.CANCELLED: frozenset(),
 }
 
-# The reason of a mail that was handed over and never answered for: it may have arrived.
+# The reason of a failed mail that was transmitted without a reply: it may have arrived.
 UNKNOWN_OUTCOME = "unknown_outcome"
 
-# Nothing is left to do for these; ``sent`` still waits for a receipt, but not for us.
+# Statuses that need no further work. ``sent`` may still change by a receipt.
 FINISHED = frozenset({S.SENT, S.DELIVERED, S.FAILED, S.BOUNCED, S.SKIPPED, S.EXPIRED, S.CANCELLED})
 UNFINISHED = frozenset(Status) - FINISHED
 CANCELLABLE = frozenset({S.SCHEDULED, S.PENDING, S.RETRYING})
@@ -79,7 +79,7 @@ REPLAYABLE = frozenset({S.FAILED, S.BOUNCED, S.EXPIRED, S.CANCELLED, S.SKIPPED})
 
 
 def may_move(before: Status, after: Status) -> bool:
-    """Tell whether a notification may go from one status to another."""
+    """Return whether the transition from one status to another is allowed."""
     return after in MOVES[before]
 
 

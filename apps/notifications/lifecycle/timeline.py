@@ -1,4 +1,4 @@
-"""The story of a notification, told from its rows."""
+"""The timeline of a notification, built from its stored rows."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ class Entry:
 
 
 def read(notification: Notification) -> list[Entry]:
-    """Tell the story of a notification in order: acceptance, attempts, receipts, events."""
+    """Build the timeline, ordered by time, from acceptance, attempts, receipts and events."""
     first = notification.first_status
     entries = [Entry(at=notification.created_at, status=first, detail="accepted")]
     accepted: dict[int, Entry] = {}

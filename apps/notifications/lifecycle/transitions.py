@@ -1,7 +1,7 @@
-"""The only writer of a status.
+"""The only module that writes a status.
 
-Every move writes an event, except the two of the hot path that attempts tell by themselves
-(``sending``, ``sent``) and what receipts tell (``delivered``).
+Every transition writes an event, with two exceptions: the hot path transitions ``sending`` and
+``sent``, which the attempt rows show, and ``delivered``, which the receipt rows show.
 """
 
 from collections.abc import Collection
@@ -19,15 +19,15 @@ from apps.notifications.lifecycle.states import FINISHED, Status, predecessors
 from apps.notifications.models import Event, Notification
 from apps.notifications.privacy.redaction import BLANK_RECIPIENT, VALUES_OF_CLIENTS
 
-# A failed row wakes the sweep once more, unless its dead letter has been recorded by then.
+# The sweep checks a failed row after this time, unless its dead letter has been recorded by then.
 DEAD_LETTER_GRACE = timedelta(seconds=60)
 
 
 def resting_fields(to: Status, now: datetime | Now) -> dict[str, Any]:
-    """Return what a finished notification no longer has: a wake, a due time, a holder, secrets.
+    """Return the columns to clear on a finished notification: wake, due time, lease, secrets.
 
-    One that failed keeps the values of a sensitive template: its dead letter may be replayed. A
-    mail about an account is never replayed and keeps nothing.
+    A failed notification keeps the values of a sensitive template, because its dead letter may be
+    replayed. An account mail is never replayed and keeps nothing.
     """
     if to not in FINISHED:
         return {}
@@ -49,17 +49,17 @@ def advance(
     reason: str = "",
     **changes: Any,
 ) -> int:
-    """Move those rows that may go there; the others stay as they are.
+    """Change the status of the rows for which the transition is allowed; others are unchanged.
 
     Args:
-        rows: Notifications, already narrowed to those meant.
-        to: The status to reach.
-        now: The time of the move, UTC.
-        reason: The public reason of an ending.
-        changes: Further columns that change with the move.
+        rows: The notifications to change.
+        to: The new status.
+        now: The time of the transition, UTC.
+        reason: The public reason of a final status.
+        changes: Further columns to update in the same statement.
 
     Returns:
-        How many rows moved.
+        The number of changed rows.
     """
     moving = rows.filter(status__in=predecessors(to))
     return moving.update(**_columns(to, now, reason, changes))
@@ -68,10 +68,10 @@ def advance(
 def advance_returning(
     rows: QuerySet[Notification], *, to: Status, now: datetime | Now, **changes: Any
 ) -> list[Notification]:
-    """Move those rows that may go there and return them as they are now, in one statement.
+    """Change the status of the rows for which that is allowed, and return them after the update.
 
-    The ORM has no UPDATE with RETURNING, so its UPDATE gets one: reading the rows afterwards cost
-    a fifth of what a worker spends on a notification that comes alone.
+    The ORM has no UPDATE with RETURNING, so RETURNING is appended to its UPDATE statement. A
+    separate read of the rows took a fifth of a worker's time for a message with one notification.
     """
     moving = rows.filter(status__in=predecessors(to))
     query: Any = moving.query.chain(UpdateQuery)
@@ -85,7 +85,7 @@ def advance_returning(
 def _columns(
     to: Status, now: datetime | Now, reason: str, changes: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what a move writes."""
+    """Return the columns that a transition writes."""
     moved = {"status": to, "reason": reason, "updated_at": now}
     return {**moved, **resting_fields(to, now), **changes}
 
@@ -100,19 +100,19 @@ def advance_telling(
     only: Q | None = None,
     **changes: Any,
 ) -> list[UUID]:
-    """Move rows and write an event for each that moved.
+    """Change the status of rows and write an event for each changed row.
 
     Args:
-        ids: The notifications meant.
-        to: The status to reach.
-        now: The time of the move, UTC.
-        detail: The words of the event.
-        reason: The public reason of an ending.
-        only: Move only rows of which this still holds, such as who holds them.
-        changes: Further columns that change with the move.
+        ids: The notifications.
+        to: The new status.
+        now: The time of the transition, UTC.
+        detail: The text of the event.
+        reason: The public reason of a final status.
+        only: A condition that a row must still meet, such as the claim that holds it.
+        changes: Further columns to update in the same statement.
 
     Returns:
-        The ids that moved.
+        The ids of the changed rows.
     """
     with transaction.atomic():
         rows = Notification.objects.filter(pk__in=ids, status__in=predecessors(to))

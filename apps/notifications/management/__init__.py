@@ -1,1 +1,1 @@
-"""Commands of the pipeline."""
+"""Management commands of the pipeline."""

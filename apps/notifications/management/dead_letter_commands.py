@@ -1,4 +1,4 @@
-"""The words below ``notify dead-letters``: list, show, replay and discard."""
+"""The subcommands of ``notify dead-letters``: list, show, replay and discard."""
 
 import json
 import time
@@ -24,7 +24,7 @@ SHOWN = 50
 
 
 def moment(text: str) -> datetime:
-    """Read a time given as an argument; without an offset it is UTC."""
+    """Parse a time given as an argument; without an offset it is UTC."""
     try:
         found = datetime.fromisoformat(text)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
@@ -33,11 +33,11 @@ def moment(text: str) -> datetime:
 
 
 class DeadLetterCommands:
-    """Looks through dead letters and acts on them, as the API does.
+    """The subcommands to list, replay and discard dead letters, with the functions of the API.
 
     Args:
-        command: The command that has these words; it knows where to write.
-        by: Who acts, for the audit trail.
+        command: The parent command, which provides the output stream.
+        by: The actor, for the audit trail.
     """
 
     def __init__(self, *, command: BaseCommand, by: str) -> None:
@@ -45,7 +45,7 @@ class DeadLetterCommands:
         self._by = by
 
     def add_to(self, parser: CommandParser) -> None:
-        """Add the words to the parser of ``notify dead-letters``."""
+        """Add the subcommands to the parser of ``notify dead-letters``."""
         words = parser.add_subparsers(dest="dead_letter_word", required=True, metavar="command")
         listed = _word(words, "list", self.list, "List dead letters, newest first.")
         _add_filter(listed)
@@ -77,7 +77,7 @@ class DeadLetterCommands:
         discarded.add_argument("--reason", required=True)
 
     def list(self, arguments: Namespace) -> None:
-        """Print a line for each and the count of all that match."""
+        """Print a line for each letter, and the count of all that match."""
         letters = _filter_of(arguments).narrow(DeadLetter.objects.order_by("-pk"))
         if arguments.state != "all":
             letters = letters.filter(state=arguments.state)
@@ -91,11 +91,11 @@ class DeadLetterCommands:
         self._command.stdout.write(f"{letters.count()} match")
 
     def show(self, arguments: Namespace) -> None:
-        """Print one as the API shows it."""
+        """Print one letter in the format of the API."""
         self._print(detail_of(_find(arguments.letter)))
 
     def replay(self, arguments: Namespace) -> None:
-        """Replay one, or start a replay of many and see it through."""
+        """Replay one letter, or start a bulk replay and wait until it ends."""
         asked = _filter_of(arguments)
         if arguments.letter is not None:
             if arguments.all or asked != Filter():
@@ -118,7 +118,7 @@ class DeadLetterCommands:
             self._see_through(replay)
 
     def discard(self, arguments: Namespace) -> None:
-        """Put one away with a reason."""
+        """Discard one letter with a reason."""
         reason = arguments.reason.strip()[:500]
         if not reason:
             raise CommandError("A reason is needed to discard.")
@@ -142,7 +142,7 @@ class DeadLetterCommands:
             self._command.stdout.write(f"woken {pk}")
 
     def _see_through(self, replay: DeadLetterReplay) -> None:
-        """Print the progress and help the scheduler along, which may not be running."""
+        """Print the progress, and run slices here too, because the scheduler may not be running."""
         printed_at = 0.0
         while True:
             replay.refresh_from_db()

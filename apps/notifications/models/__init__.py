@@ -1,4 +1,4 @@
-"""Tables of the pipeline."""
+"""The models of the pipeline."""
 
 from apps.notifications.models.attempt import Attempt
 from apps.notifications.models.batch import (

@@ -1,4 +1,4 @@
-"""An attempt: one call on the wire."""
+"""The attempt: one provider call."""
 
 from django.db import models
 
@@ -7,7 +7,7 @@ from apps.notifications.models.notification import Notification
 
 
 class Attempt(models.Model):
-    """One call on the wire and its answer; for push, one device."""
+    """One provider call and its reply; for push, the call for one device."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     notification = models.ForeignKey(
@@ -17,10 +17,10 @@ class Attempt(models.Model):
     number = models.PositiveSmallIntegerField()
     provider = models.CharField(max_length=30)
     device_id = models.UUIDField(null=True)
-    # The address that a mail went to, as the suppression list knows it: a bounce that comes later
-    # is about this one. Null for push, for older versions' attempts and once the user was erased.
+    # The hash of the mail's address, as in the suppression list: a later bounce concerns this
+    # address. Null for push, for attempts of older releases and after the user was erased.
     address_hash = models.CharField(max_length=64, null=True)
-    # A member of ``providers.base.Outcome``.
+    # A member of ``lifecycle.outcomes.Outcome``.
     outcome = models.CharField(max_length=13)
     code = models.CharField(max_length=100, blank=True)
     detail = models.CharField(max_length=500, blank=True)
@@ -33,5 +33,5 @@ class Attempt(models.Model):
         ordering = ["id"]
 
     def __str__(self) -> str:
-        """Name the attempt by its round and its end."""
+        """Return the round, the provider and the outcome."""
         return f"{self.number}: {self.provider} {self.outcome}"

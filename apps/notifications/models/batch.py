@@ -1,4 +1,4 @@
-"""A batch: notifications that were asked for together."""
+"""The batch: notifications that were requested together."""
 
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from apps.notifications.models.digest import DigestField, OptionalDigestField
 
 
 class BatchSource(StrEnum):
-    """Where the notifications of a batch come from."""
+    """The kind of call that created a batch."""
 
     BULK = "bulk"
     BROADCAST = "broadcast"
@@ -19,7 +19,7 @@ class BatchSource(StrEnum):
 
 
 class BatchState(StrEnum):
-    """How far the making of its notifications has come; what becomes of them is their own."""
+    """The state of creating a batch's notifications. Each notification has its own status."""
 
     RECEIVING = "receiving"
     RUNNING = "running"
@@ -29,7 +29,10 @@ class BatchState(StrEnum):
 
 
 class Batch(models.Model):
-    """One call of ``/bulk``, ``/broadcast`` or ``/batches/upload``; its notifications name it."""
+    """One call of ``/bulk``, ``/broadcast`` or ``/batches/upload``, and its progress.
+
+    Its notifications store its id as ``batch_id``.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     client = models.CharField(max_length=150)
@@ -40,36 +43,37 @@ class Batch(models.Model):
         default=BatchSource.BULK,
     )
     request_id = models.CharField(max_length=255, null=True)
-    # What tells a repeated call from another one under its key, as ``digests`` says. Null in both
-    # of the latter: stored by a release that knew no numbers, or not compared in a form.
+    # The digests to detect a repeated call with the same key; see ``digests``. The last two columns
+    # are null if the row was stored by a release without form numbers, or if the bodies are not
+    # compared by a form.
     body_digest = DigestField()
     canonical_digest = OptionalDigestField(null=True)
     digest_form = models.PositiveSmallIntegerField(null=True)
     correlation_id = models.CharField(max_length=128, default="")
-    # What every notification of a broadcast says, or how the rows of an upload are read.
+    # The content of a broadcast's notifications, or the header and defaults of an upload's rows.
     terms = models.JSONField(default=dict)
-    # The answer of a bulk call, given again when the call is repeated with its key.
+    # The response body of a bulk call, returned again when the call is repeated with its key.
     answer = models.JSONField(default=dict)
 
     state = models.CharField(
         max_length=9, choices=[(state, state) for state in BatchState], default=BatchState.FINISHED
     )
-    # Recipients or rows in all, and those that have been made into notifications, or not.
+    # The number of all recipients or rows, and of those that became notifications or did not.
     total = models.PositiveIntegerField(default=0)
     accepted = models.PositiveIntegerField(default=0)
     duplicates = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
-    # Everybody of the audience up to this user has had their turn.
+    # All users of the audience up to this id have been processed.
     done_to_user_id = models.UUIDField(null=True)
-    # Lanes that its notifications go by, so that it can wait while one of them is deep.
+    # The lanes of its notifications, so that it can wait while one of them has many messages.
     lanes = models.JSONField(default=list)
-    # How often in a row its next step failed, and what happened last, without any value of a row.
+    # The consecutive failures of its next step, and the last error, without any value of a row.
     failures = models.PositiveSmallIntegerField(default=0, db_default=0)
     last_error = models.CharField(max_length=200, default="", db_default="", blank=True)
-    # How far the cancelling has come, as ``batches.cancelling`` keeps it; null while it has not
-    # begun and once it has ended.
+    # The progress of cancelling (``batches.cancel.Progress``); null before it begins and after it
+    # has ended.
     cancelling = models.JSONField(null=True)
-    # When the scheduler has to look at it; null once nothing is left to do.
+    # When the scheduler must process it next; null if nothing is left to do.
     next_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
@@ -82,35 +86,35 @@ class Batch(models.Model):
             ),
         ]
         indexes = [
-            # Read by the scheduler: what has work left.
+            # Read by the scheduler: batches with work left.
             models.Index(
                 fields=["next_at"], name="batch_due", condition=models.Q(next_at__isnull=False)
             ),
-            # Read by lists: a client's own, newest first.
+            # Read by lists: a client's batches, newest first.
             models.Index(fields=["client", "kind", "-id"], name="batch_client_newest"),
         ]
         verbose_name_plural = "batches"
 
     def __str__(self) -> str:
-        """Name the batch by its id."""
+        """Return the id."""
         return str(self.id)
 
     @property
     def done(self) -> int:
-        """Rows that have had their turn."""
+        """The number of processed rows."""
         return self.accepted + self.duplicates + self.rejected
 
 
 class BatchSlice(models.Model):
-    """Rows of a batch that still have to be made into notifications; gone once they are.
+    """Rows of a batch that are not notifications yet. The slice is deleted when they are.
 
-    They are kept in the database, so that any scheduler on any machine can go on with them.
+    Slices are stored in the database, so that any scheduler on any machine can process them.
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="slices")
-    # The place of its first row in the batch, from 0.
+    # The index of its first row in the batch, from 0.
     first_index = models.PositiveIntegerField()
-    # One row a line, compressed with zlib.
+    # One row per line, compressed with zlib.
     rows = models.BinaryField()
 
     class Meta:
@@ -119,12 +123,12 @@ class BatchSlice(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Name the slice by where it begins."""
+        """Return the batch's id and the first index."""
         return f"{self.batch_id} from {self.first_index}"
 
 
 class BatchError(models.Model):
-    """Why one row of a batch became no notification; holds no value of the row."""
+    """Why one row of a batch was rejected. It contains no value of the row."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="errors")
     index = models.PositiveIntegerField()
@@ -136,5 +140,5 @@ class BatchError(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Name the row by its place."""
+        """Return the batch's id and the row's index."""
         return f"{self.batch_id} row {self.index}"

@@ -1,4 +1,4 @@
-"""A dead letter: what could not be delivered, or could not even be worked on."""
+"""The dead letter: a failed notification, or a message that could not be processed."""
 
 from enum import StrEnum
 
@@ -12,20 +12,20 @@ from apps.notifications.models.notification import Notification
 
 
 class LetterState(StrEnum):
-    """What has been done about a dead letter. Only an open one waits for somebody."""
+    """The state of a dead letter. Only an open one needs an action."""
 
     OPEN = "open"
     REPLAYED = "replayed"
     DISCARDED = "discarded"
-    # Its notification turned out to have been sent or delivered.
+    # The notification was sent or delivered after all.
     RESOLVED = "resolved"
 
 
 class DeadLetter(models.Model):
-    """One entry of the ``failed`` queue, recorded once however often it came.
+    """One entry of the ``failed`` queue, recorded once even if it is received several times.
 
-    Either it belongs to a notification that ended in ``failed``, or it is poison: a message
-    that the broker or a worker threw out, recognised by its message id.
+    It belongs to a notification with status ``failed``, or it is a poison message: one that the
+    broker or a worker dead-lettered, identified by its message id.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -38,22 +38,22 @@ class DeadLetter(models.Model):
         choices=[(state, state) for state in LetterState],
         default=LetterState.OPEN,
     )
-    # As the notification's; poison is an incident of the installation and so is live.
+    # The notification's kind. A poison message is an incident of the installation, so it is live.
     kind = models.CharField(
         max_length=4, choices=[(kind, kind) for kind in Kind], default=Kind.LIVE
     )
-    # Empty where the message does not say.
+    # Empty if the message does not contain it.
     channel = models.CharField(max_length=5, blank=True)
     reason = models.CharField(max_length=40)
-    # Copied from the notification and its last attempt, so that a filter needs no other table;
-    # empty for poison, and the provider also where nothing reached the wire.
+    # Copied from the notification and its last attempt, so that a filter needs no other table.
+    # Empty for a poison message; the provider is also empty if no call was made.
     template_code = models.CharField(max_length=100, blank=True, default="")
     provider = models.CharField(max_length=30, blank=True, default="")
-    # What the broker says of the message's way here, and the message as far as it can be read.
+    # The broker's ``x-death`` header, and the message as far as it can be read.
     x_death = models.JSONField(default=list)
     message = models.JSONField(default=dict)
     recorded_at = models.DateTimeField(default=timezone.now)
-    # The new notification, and when the letter ceased to be open.
+    # The new notification, and when the letter was settled.
     replayed_as = models.UUIDField(null=True)
     settled_at = models.DateTimeField(null=True)
 
@@ -61,20 +61,20 @@ class DeadLetter(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["reason", "-id"], name="dead_letter_reason_newest"),
-            # Read by lists and by replays of many: what is open, by kind of key.
+            # Read by lists and by bulk replays: open letters by kind of key.
             models.Index(fields=["state", "kind", "-id"], name="dead_letter_state_newest"),
         ]
 
     def __str__(self) -> str:
-        """Name the dead letter by why it is here."""
+        """Return the reason and the notification's or message's id."""
         return f"{self.reason} {self.notification_id or self.message_id}"
 
     @property
     def may_have_arrived(self) -> bool:
-        """Whether a replay may make a second copy: nobody knows what became of the first."""
+        """Whether the first copy may have arrived, so that a replay may deliver a second one."""
         return self.reason == UNKNOWN_OUTCOME
 
     @property
     def is_poison(self) -> bool:
-        """Whether this is a message that was thrown out, and no notification that failed."""
+        """Whether this is a dead-lettered message and not a failed notification."""
         return self.notification_id is None

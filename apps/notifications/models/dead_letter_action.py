@@ -1,4 +1,4 @@
-"""The audit trail of dead letters: who did what, when and why."""
+"""The audit trail of dead letters: actor, action, time and reason."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from apps.notifications.models.dead_letter_replay import DeadLetterReplay
 
 
 class ActionName(StrEnum):
-    """What can be done about dead letters, one by one or many at once."""
+    """The actions on dead letters, on single ones or in bulk."""
 
     REPLAYED = "replayed"
     REFUSED = "replay_refused"
@@ -21,30 +21,30 @@ class ActionName(StrEnum):
 
 
 class DeadLetterAction(models.Model):
-    """One line of the audit trail. Lines are only ever added."""
+    """One entry of the audit trail, which is append-only."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     action = models.CharField(max_length=16, choices=[(name, name) for name in ActionName])
     # A client application, ``staff:<user id>`` or ``operator`` for the command line.
     by = models.CharField(max_length=150)
     at = models.DateTimeField(default=timezone.now)
-    # Why, in the words of whoever did it; for a refusal, in ours.
+    # The actor's reason; for a refusal, our explanation.
     note = models.CharField(max_length=500, blank=True)
-    # No foreign key, because the trail outlives the letter. Null for an action on many.
+    # No foreign key, because the audit trail is kept longer than the letter. Null for bulk actions.
     letter_id = models.UUIDField(null=True)
     replay = models.ForeignKey(
         DeadLetterReplay, on_delete=models.PROTECT, null=True, related_name="actions"
     )
-    # The filter and the count of a replay of many; the ids that a single one led to.
+    # The filter and the counts of a bulk replay, or the ids that a single replay created or woke.
     detail = models.JSONField(default=dict)
 
     class Meta:
         ordering = ["id"]
         indexes = [
-            # Read by the page of one dead letter.
+            # Read by the page of a dead letter.
             models.Index(fields=["letter_id", "id"], name="dead_letter_action_letter"),
         ]
 
     def __str__(self) -> str:
-        """Name the line by who did what."""
+        """Return the actor and the action."""
         return f"{self.by} {self.action}"

@@ -1,4 +1,4 @@
-"""A replay of many dead letters: what was asked for, and how far it has come."""
+"""The bulk replay of dead letters: its filter and its progress."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from apps.common.ids import new_id
 
 
 class ReplayState(StrEnum):
-    """Whether there is still something to do for a replay."""
+    """The state of a bulk replay."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -18,13 +18,13 @@ class ReplayState(StrEnum):
 
 
 class DeadLetterReplay(models.Model):
-    """All dead letters that match a filter, replayed at a rate by whichever scheduler has time."""
+    """A replay, at a given rate, of all dead letters that match a filter; run by a scheduler."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     by = models.CharField(max_length=150)
     note = models.CharField(max_length=500, blank=True)
     correlation_id = models.CharField(max_length=128)
-    # The kind of key that asked, which bounds what matches; empty for staff, who see both.
+    # The kind of the caller's key, which restricts the matches; empty for staff, who see both.
     kind = models.CharField(
         max_length=4, choices=[(kind, kind) for kind in Kind], blank=True, default=""
     )
@@ -36,17 +36,17 @@ class DeadLetterReplay(models.Model):
         choices=[(state, state) for state in ReplayState],
         default=ReplayState.RUNNING,
     )
-    # Letters recorded after the start are not meant: no id beyond this one.
+    # The highest id to replay: letters recorded after the start are not included.
     last_letter_id = models.UUIDField()
-    # Everything up to this id has had its turn.
+    # All letters up to this id have been processed.
     done_to_id = models.UUIDField(null=True)
-    # How many matched at the start.
+    # The number of matches at the start.
     matched = models.PositiveIntegerField(default=0)
     replayed = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
-    # How often each refusal was given.
+    # The count of each refusal reason.
     refusals = models.JSONField(default=dict)
-    # How often in a row its next step failed, and what happened last.
+    # The consecutive failures of its next step, and the last error.
     failures = models.PositiveSmallIntegerField(default=0, db_default=0)
     last_error = models.CharField(max_length=200, default="", db_default="", blank=True)
     # When the rate allows the next letter.
@@ -57,7 +57,7 @@ class DeadLetterReplay(models.Model):
     class Meta:
         ordering = ["-id"]
         indexes = [
-            # Read by the scheduler: what may go on now.
+            # Read by the scheduler: running replays that are due.
             models.Index(
                 fields=["next_at"],
                 name="dead_letter_replay_running",
@@ -67,5 +67,5 @@ class DeadLetterReplay(models.Model):
         verbose_name = "dead letter replay"
 
     def __str__(self) -> str:
-        """Name the replay by its id."""
+        """Return the id."""
         return str(self.id)

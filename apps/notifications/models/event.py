@@ -1,4 +1,4 @@
-"""An event: a move of a notification that neither an attempt nor a receipt already tells."""
+"""The event: a status transition that neither an attempt nor a receipt records."""
 
 from django.db import models
 from django.utils import timezone
@@ -8,7 +8,7 @@ from apps.notifications.models.notification import Notification
 
 
 class Event(models.Model):
-    """One line of the timeline: skipped, cancelled, expired, given up, crashed, postponed."""
+    """One timeline entry: skipped, cancelled, expired, failed, crashed or postponed."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="events")
@@ -20,5 +20,5 @@ class Event(models.Model):
         ordering = ["id"]
 
     def __str__(self) -> str:
-        """Name the event by its status."""
+        """Return the status and the detail."""
         return f"{self.status}: {self.detail}"

@@ -1,13 +1,13 @@
-"""A heartbeat: one living process, as service discovery sees it."""
+"""The heartbeat: one running process, for service discovery."""
 
 from django.db import models
 from django.utils import timezone
 
 
 class Heartbeat(models.Model):
-    """One process. It is alive while ``seen_at`` is recent."""
+    """One process. It is considered running while ``seen_at`` is recent."""
 
-    # Role, host and process id: what makes a process the same one again.
+    # Role, host and process id, which identify the process.
     name = models.CharField(max_length=200, primary_key=True)
     role = models.CharField(max_length=30)
     host = models.CharField(max_length=120)
@@ -21,5 +21,5 @@ class Heartbeat(models.Model):
         ordering = ["name"]
 
     def __str__(self) -> str:
-        """Name the process."""
+        """Return the name of the process."""
         return self.name

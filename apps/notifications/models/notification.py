@@ -1,4 +1,4 @@
-"""The notification: one message that one user should get over one channel."""
+"""The notification: one message to one user over one channel."""
 
 from typing import Any
 
@@ -13,25 +13,27 @@ from apps.notifications.broker.topology import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models.digest import DigestField, OptionalDigestField
 
-# An address as it goes to the wire: at most 64 characters, the sign and a domain of 253.
+# The length of a mail address: a local part of at most 64 characters, the @ sign and a domain of at
+# most 253.
 RECIPIENT_MAX_LENGTH = 320
-# What client applications, the people they write to and their webhooks may come to know of. The
-# rest is for operators alone.
+# The notifications that client applications, their users and their webhooks may see. Only operators
+# see the others.
 VISIBLE_TO_CLIENTS = Q(recipient=None)
 
 
 class Notification(models.Model):
-    """One accepted notification. The row is the truth; messages on the broker only wake it.
+    """One accepted notification. The row is authoritative; broker messages only wake a worker.
 
-    ``transitions.advance`` is the only writer of ``status``.
+    Only ``transitions`` writes ``status``.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     client = models.CharField(max_length=150)
     kind = models.CharField(max_length=4, choices=[(kind, kind) for kind in Kind])
     request_id = models.CharField(max_length=255, null=True)
-    # What tells a repeated call from another one under its key, as ``digests`` says. Null in both
-    # of the latter: stored by a release that knew no numbers, or not compared in a form.
+    # The digests to detect a repeated call with the same key; see ``digests``. The last two columns
+    # are null if the row was stored by a release without form numbers, or if the bodies are not
+    # compared by a form.
     body_digest = DigestField()
     canonical_digest = OptionalDigestField(null=True)
     digest_form = models.PositiveSmallIntegerField(null=True)
@@ -40,21 +42,22 @@ class Notification(models.Model):
     correlation_id = models.CharField(max_length=128)
 
     channel = models.CharField(max_length=5, choices=[(channel, channel) for channel in Channel])
-    # The user may be erased while the count of what was sent stays, so this is no foreign key.
+    # No foreign key, because the row stays for the counts when the user is erased.
     user_id = models.UUIDField()
-    # Null for everything that a client sends. A mail about an account goes to this address and not
-    # to the user's, and its text is one of ``apps.templates.builtin``; empty once it has ended.
-    # This tells such a mail apart, and not the name of its client, which an older key may have.
+    # Null for all notifications of clients. An account mail is sent to this address and not to the
+    # user's current one, and its text is one of ``apps.templates.builtin``. Empty after it has
+    # ended. This column identifies an account mail; the client name does not, because an older API
+    # key may have the same name.
     recipient = models.CharField(max_length=RECIPIENT_MAX_LENGTH, null=True)
     template_code = models.CharField(max_length=100)
     template_version = models.PositiveIntegerField()
     template_version_id = models.UUIDField()
     language = models.CharField(max_length=35)
-    # Of a sensitive template only the names: the values are in ``secret_variables``.
+    # For a sensitive template only the names; the values are in ``secret_variables``.
     variables = models.JSONField(default=dict)
     # Whether the template was sensitive when this was accepted.
     sensitive = models.BooleanField(default=False, db_default=False)
-    # The values that a sensitive template is rendered with, until the notification has ended.
+    # The variables of a sensitive template, kept until the notification has ended.
     secret_variables = models.JSONField(null=True)
     metadata = models.JSONField(default=dict)
     priority = models.PositiveSmallIntegerField()
@@ -63,14 +66,14 @@ class Notification(models.Model):
 
     status = models.CharField(max_length=9, choices=[(status, status) for status in Status])
     reason = models.CharField(max_length=40, default="", blank=True)
-    # Rounds that reached the wire; one round to three devices is one.
+    # The number of rounds with provider calls; one round to three devices counts once.
     attempts = models.PositiveSmallIntegerField(default=0)
-    # Leases that ended without a record: the process that held the row died.
+    # The number of leases that expired without a recorded result, because the process died.
     crashes = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)
-    # The one clock: when somebody must next look at this row. Null once nothing is left to do.
+    # When the sweep must next check this row. Null if nothing is left to do.
     wake_at = models.DateTimeField(null=True)
-    # How often the row was put on the broker since it last reached the wire; spreads the wakes.
+    # How often the sweep has published the row since its last attempt, for the backoff of wakes.
     wakes = models.PositiveSmallIntegerField(default=0)
     claim_id = models.UUIDField(null=True)
     claimed_until = models.DateTimeField(null=True)
@@ -85,17 +88,17 @@ class Notification(models.Model):
             ),
         ]
         indexes = [
-            # Read by the sweep: what is due.
+            # Read by the sweep: due rows.
             models.Index(
                 fields=["wake_at"],
                 name="notification_due",
                 condition=models.Q(wake_at__isnull=False),
             ),
-            # Read by lists: a client's own, newest first.
+            # Read by lists: a client's notifications, newest first.
             models.Index(fields=["client", "kind", "-id"], name="notification_client_newest"),
             # Read by lists for a user, and by erasure.
             models.Index(fields=["user_id", "-id"], name="notification_user_newest"),
-            # Read by operators who follow one request through.
+            # Read by operators who trace one request.
             models.Index(fields=["correlation_id"], name="notification_correlation"),
             # Read by the progress of a batch.
             models.Index(
@@ -106,17 +109,17 @@ class Notification(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Name the notification by what it is."""
+        """Return the channel, the template code and the id."""
         return f"{self.channel} {self.template_code} {self.id}"
 
     @property
     def lane(self) -> str:
-        """The lane of the broker that carries this notification."""
+        """The broker lane of this notification."""
         return topology.lane_for(self.channel, self.priority)
 
     @property
     def content_variables(self) -> dict[str, Any]:
-        """What the template is rendered with. Shown to nobody."""
+        """The variables to render the template with. They must not be displayed."""
         found: dict[str, Any] = (
             self.variables if self.secret_variables is None else self.secret_variables
         )
@@ -124,9 +127,9 @@ class Notification(models.Model):
 
     @property
     def redacted(self) -> bool:
-        """Whether the values are gone, so that it can no longer be sent again.
+        """Whether the variables have been deleted, so that it cannot be replayed.
 
-        A mail about an account is not sent again in any case: whoever wants one asks anew.
+        An account mail is never replayed: the user requests a new one.
         """
         return self.recipient is not None or (self.sensitive and self.secret_variables is None)
 
@@ -137,5 +140,5 @@ class Notification(models.Model):
 
     @property
     def first_status(self) -> Status:
-        """The status that the request was answered with."""
+        """The status in the response to the request."""
         return Status.SCHEDULED if self.scheduled_for else Status.PENDING

@@ -1,4 +1,4 @@
-"""A receipt: what a provider says later about a message that it accepted."""
+"""The receipt: a provider's later report about a message."""
 
 from django.db import models
 from django.utils import timezone
@@ -8,7 +8,7 @@ from apps.notifications.models.notification import Notification
 
 
 class Receipt(models.Model):
-    """One event reported by a provider, kept whether or not it changed anything."""
+    """One event reported by a provider, stored even if it changes nothing."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     notification = models.ForeignKey(
@@ -29,5 +29,5 @@ class Receipt(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Name the receipt by its event."""
+        """Return the provider and the event."""
         return f"{self.provider} {self.event}"

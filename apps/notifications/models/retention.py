@@ -1,4 +1,4 @@
-"""How long notifications are kept, and what stays of them."""
+"""The retention rules of clients, and the daily counts of purged notifications."""
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -12,7 +12,7 @@ MAX_DAYS = settings.RETENTION_MAX_DAYS
 
 
 class RetentionRule(models.Model):
-    """A client whose notifications are kept for another time than ``RETENTION_DAYS``."""
+    """The retention time of a client that differs from ``RETENTION_DAYS``."""
 
     client = models.CharField(max_length=150, unique=True)
     days = models.PositiveIntegerField(
@@ -30,14 +30,14 @@ class RetentionRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Name the rule by its client."""
+        """Return the client."""
         return self.client
 
 
 class DailyCount(models.Model):
-    """How many notifications of one day ended in which way, of those that are no longer kept."""
+    """The number of purged notifications of one day by final status."""
 
-    # The UTC day on which they were asked for.
+    # The UTC day on which they were requested.
     day = models.DateField()
     client = models.CharField(max_length=150)
     kind = models.CharField(max_length=4, choices=[(kind, kind) for kind in Kind])
@@ -57,5 +57,5 @@ class DailyCount(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Name it by its day and what it counts."""
+        """Return the day, the client, the template code and the status."""
         return f"{self.day} {self.client} {self.template_code} {self.status}"

@@ -1,4 +1,4 @@
-"""What the sandbox provider would have sent, kept for people to look at."""
+"""The messages that the sandbox provider would have sent, stored for display."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -8,15 +8,15 @@ from django.utils import timezone
 
 from apps.common.ids import new_id
 
-# SQLite and PostgreSQL both take this many values in one statement.
+# Both SQLite and PostgreSQL accept this many values in one statement.
 ERASE_BATCH = 500
 
 
 class SandboxMessageManager(models.Manager["SandboxMessage"]):
-    """Finds and erases what the sandbox kept."""
+    """The manager of sandbox messages, with erasure by notification."""
 
     def erase(self, notification_ids: Iterable[UUID]) -> int:
-        """Delete what was kept of these notifications, and return how many messages that was."""
+        """Delete the messages of these notifications, and return the number of messages."""
         ids = list(notification_ids)
         return sum(
             self.filter(notification_id__in=ids[start : start + ERASE_BATCH]).delete()[0]
@@ -25,11 +25,11 @@ class SandboxMessageManager(models.Manager["SandboxMessage"]):
 
 
 class SandboxMessage(models.Model):
-    """One call on the sandbox: a mail or a push, taken or refused.
+    """One sandbox call: a mail or a push, accepted or refused.
 
-    ``headers`` holds a mail's headers, or a push's image, link and platform; ``data`` holds what
-    the app would have got. The notification is named by its id alone: a record is evidence of a
-    call, not a part of the pipeline.
+    ``headers`` contains a mail's headers, or a push's image, link and platform. ``data`` contains
+    the data that the app would have received. The notification is stored by its id only and not as
+    a foreign key, because the record is a log of a call and not part of the pipeline.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -53,12 +53,12 @@ class SandboxMessage(models.Model):
         verbose_name = "sandbox message"
 
     def __str__(self) -> str:
-        """Name it without the recipient."""
+        """Return the channel and the id, without the recipient."""
         return f"{self.channel} {self.id}"
 
     @property
     def accepted(self) -> bool:
-        """Whether it counts as sent."""
+        """Whether the sandbox accepted the message."""
         return self.outcome == "accepted"
 
     @property

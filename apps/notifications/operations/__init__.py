@@ -1,1 +1,1 @@
-"""What tells operators how the installation does: heartbeats, checks, roles, time limits."""
+"""Operation of the installation: heartbeats, system checks and staff roles."""

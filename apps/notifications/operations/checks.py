@@ -1,4 +1,4 @@
-"""Misconfiguration that shows before anything is sent (``manage.py check``)."""
+"""System checks that report misconfiguration before anything is sent (``manage.py check``)."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from apps.notifications.providers import time_limits
 def providers_have_their_settings(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Check that each configured provider has what it cannot do without."""
+    """Check that each configured provider has its required settings."""
     found: list[CheckMessage] = []
     if "smtp" in settings.EMAIL_PROVIDERS:
         found += _smtp()
@@ -46,7 +46,7 @@ def _smtp() -> list[CheckMessage]:
 
 
 def _grace() -> list[CheckMessage]:
-    """Warn where a worker that is asked to stop would be killed while a server may still answer."""
+    """Warn if a stopping worker would be killed while a mail server may still reply."""
     needed = time_limits.stop_seconds(smtp_reply_seconds=settings.SMTP_REPLY_TIMEOUT_SECONDS)
     if needed < time_limits.SHIPPED_GRACE_SECONDS:
         return []
@@ -74,7 +74,7 @@ def _fcm() -> list[CheckMessage]:
 def several_processes_share_a_cache(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Warn where processes on a real broker have nothing to share limits and breakers over."""
+    """Warn if processes on a real broker have no Redis to share limits and breakers."""
     if settings.EMBEDDED or settings.REDIS_URL:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Whether PostgreSQL can hold the connections of all processes (``check --database default``)."""
+"""Check that PostgreSQL allows the connections of all processes (``check --database default``)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from django.core.checks import CheckMessage, Tags, register
 from django.core.checks import Warning as CheckWarning
 from django.db import DatabaseError, connections
 
-# Every process beats over a connection of its own, for as long as a beat takes.
+# Every process opens a separate connection for the duration of each heartbeat.
 HEARTBEAT = 1
-# Scheduler and dead-letter recorder have one each.
+# The scheduler and the dead-letter recorder have one connection each.
 SINGLE_PROCESSES = 2
-# Commands, migrations, a person with psql, and the new processes of a deployment by rolling.
+# For commands, migrations, an operator with psql, and new processes of a rolling deployment.
 RESERVE = 5
 
-# What the server, the database and the role allow; -1 is no limit.
+# The connection limits of the server, the database and the role; -1 means no limit.
 LIMITS = """
 SELECT
     current_setting('max_connections')::int
@@ -30,12 +30,12 @@ SELECT
 
 @dataclass(frozen=True, kw_only=True)
 class Processes:
-    """How many processes there are.
+    """The number of processes.
 
     Attributes:
         web: Web processes.
-        threads: Threads of each that answer requests.
-        email: Processes that deliver normal and bulk mail; with none there is no urgent one.
+        threads: Request threads of each web process.
+        email: Worker processes for normal and bulk mail. With 0 there is no urgent one either.
         push: The same for push.
     """
 
@@ -46,14 +46,14 @@ class Processes:
 
     @property
     def connections(self) -> int:
-        """The most connections to PostgreSQL that they hold at once.
+        """The maximum number of concurrent PostgreSQL connections.
 
-        A thread of the web keeps one, and so does a process that delivers. Publishing and what a
-        chunk sends side by side need none.
+        Each web thread keeps one, and so does each worker process. Publishing and the provider
+        calls of a chunk need none.
         """
         web = self.web * (self.threads + HEARTBEAT)
         workers = sum(
-            # The urgent lane's process, and the parents of both.
+            # One more for the urgent lane's process, and the heartbeats of both parents.
             count + 1 + 2 * HEARTBEAT
             for count in (self.email, self.push)
             if count
@@ -65,7 +65,7 @@ class Processes:
 def postgresql_holds_the_processes(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Warn where the configured processes want more connections than they are allowed."""
+    """Warn if the configured processes need more connections than PostgreSQL allows."""
     processes = Processes(
         web=settings.WEB_PROCESSES,
         threads=settings.WEB_THREADS + settings.WEB_LARGE_BODY_THREADS,
@@ -79,7 +79,7 @@ def postgresql_holds_the_processes(
         try:
             allowed = _allowed(alias)
         except DatabaseError:
-            continue  # A database that is away is said by other means.
+            continue  # Other checks report an unavailable database.
         wanted = processes.connections + RESERVE
         if wanted > allowed:
             found.append(_warning(wanted, allowed))

@@ -1,4 +1,4 @@
-"""Service discovery: every process says twice a minute that it lives, and what it serves."""
+"""Service discovery: every process writes a heartbeat every 10 s, with the queues it serves."""
 
 import os
 import socket
@@ -16,16 +16,16 @@ from apps.notifications.models import Heartbeat
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 10.0
-# Three beats missed.
+# A process is considered running until it has missed three heartbeats.
 ALIVE_FOR = timedelta(seconds=35)
-# Rows of processes that are long gone are removed by whoever beats next.
+# Older rows of ended processes are deleted by the next heartbeat of any process.
 FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 class HeartbeatThread(threading.Thread):
-    """Beats for one process until it ends, or until ``stop`` is called.
+    """Writes the heartbeats of one process until it ends, or until ``stop`` is called.
 
-    Its database connection lives for one beat only, so that a later fork cannot inherit it.
+    The database connection is closed after each heartbeat, so that a later fork cannot inherit it.
     """
 
     def __init__(self, *, role: str, queues: Sequence[str] = ()) -> None:
@@ -41,7 +41,7 @@ class HeartbeatThread(threading.Thread):
         return f"{self._role}@{self._host}:{os.getpid()}"
 
     def run(self) -> None:
-        """Beat until stopped; a database that is away costs a beat."""
+        """Write heartbeats until stopped. If the database is unavailable, one heartbeat is lost."""
         while not self._stopping.is_set():
             try:
                 self.beat()
@@ -52,7 +52,7 @@ class HeartbeatThread(threading.Thread):
             self._stopping.wait(BEAT_SECONDS)
 
     def beat(self) -> None:
-        """Write that this process is alive."""
+        """Write one heartbeat, and delete the rows of long ended processes."""
         now = timezone.now()
         Heartbeat.objects.update_or_create(
             name=self._row_name,
@@ -69,16 +69,16 @@ class HeartbeatThread(threading.Thread):
         Heartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
 
     def stop(self) -> None:
-        """Stop beating and take the process off the list."""
+        """Stop the heartbeats and delete the row of this process."""
         self._stopping.set()
         try:
             Heartbeat.objects.filter(name=self._row_name).delete()
-        except Exception as error:  # noqa: BLE001 - leaving must work without a database.
+        except Exception as error:  # noqa: BLE001 - stopping must work without a database.
             log.warning("heartbeat was not removed", error=type(error).__name__)
         finally:
             connection.close()
 
 
 def living() -> list[Heartbeat]:
-    """Return the processes that are alive, by name."""
+    """Return the running processes, ordered by name."""
     return list(Heartbeat.objects.filter(seen_at__gte=timezone.now() - ALIVE_FOR))

@@ -1,4 +1,4 @@
-"""The groups that staff are put into, and what each may do."""
+"""The staff groups and their permissions."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -68,9 +68,9 @@ ROLES: dict[str, set[str]] = {
 
 
 def seed_roles(**_: Any) -> None:
-    """Make the groups that are missing, with their permissions; those that exist stay as they are.
+    """Create missing groups with their permissions. Existing groups are not changed.
 
-    Runs after every migration, because Django makes the permissions themselves only then.
+    It runs after every migration, because Django creates the permissions only then.
     """
     for name, wanted in ROLES.items():
         group, made = Group.objects.get_or_create(name=name)

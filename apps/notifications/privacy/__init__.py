@@ -1,1 +1,1 @@
-"""What is blanked, deleted or forgotten, and when."""
+"""Privacy: redaction, erasure of a user's data, and retention."""

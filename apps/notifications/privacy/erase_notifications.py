@@ -1,4 +1,4 @@
-"""Take personal data out of what was sent to a user; that it was sent stays, as a count."""
+"""Erase personal data from a user's notifications. The rows stay for the counts."""
 
 from uuid import UUID
 
@@ -20,12 +20,12 @@ from apps.users import contacts
 
 
 def erase_notifications(user_id: UUID) -> None:
-    """Blank contents and providers' words of all of a user's notifications, and stop what waits."""
+    """Erase contents and providers' texts of a user's notifications, and skip unsent ones."""
     with transaction.atomic():
         rows = Notification.objects.filter(user_id=user_id)
-        # Locked in the order in which workers lock theirs, so that neither waits for the other.
+        # Lock rows in the same order as workers do, so that the two cannot deadlock.
         ids = list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
-        # What providers said when something ended stands in the events as well.
+        # The events of final statuses also contain texts of providers.
         Event.objects.filter(notification_id__in=ids).update(detail="")
         waiting = list(rows.filter(status__in=CANCELLABLE).values_list("pk", flat=True))
         advance_telling(
@@ -42,5 +42,6 @@ def erase_notifications(user_id: UUID) -> None:
         Receipt.objects.filter(notification_id__in=ids).update(detail="")
         DeadLetter.objects.filter(notification_id__in=ids).update(message={})
         SandboxMessage.objects.erase(ids)
-        # Mails about accounts from before they were notifications stand in the sandbox without one.
+        # Account mails of releases in which they were not notifications are in the sandbox without
+        # a notification id.
         SandboxMessage.objects.filter(recipient__in=contacts.addresses_of(user_id)).delete()

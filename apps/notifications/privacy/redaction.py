@@ -1,4 +1,4 @@
-"""What stays of what is secret: of variables their names, of a recipient that there was one."""
+"""Redact secrets: keep the names of variables, and the fact that a row had a recipient."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,18 +7,19 @@ from django.db.models import Case, CharField, F, Func, JSONField, When
 
 REDACTED = "[redacted]"
 
-# The first none of its characters. Null stays null: it says that a client sent the notification.
-# Every ending is written with this, and a CASE costs Django twice as much to compile.
+# An empty string for a recipient, and null for null, which means that a client sent the
+# notification. SUBSTR with length 0 is used because every final status is written with this
+# expression, and a CASE takes Django twice as long to compile.
 BLANK_RECIPIENT = Func(
     F("recipient"), template="SUBSTR(%(expressions)s, 1, 0)", output_field=CharField()
 )
-# The values of what a client sent; null for a mail about an account.
+# The secret variables of a client's notification; null for an account mail.
 VALUES_OF_CLIENTS = Case(
     When(recipient__isnull=True, then=F("secret_variables")), output_field=JSONField()
 )
 
-# What is left of a notification to a person who was erased. The digests go as well: a short code
-# could be found by trying, until it fits.
+# The column values of a notification whose user was erased. The digests are erased too, because a
+# short code could be found from them by brute force.
 ERASED: dict[str, Any] = {
     "variables": {},
     "secret_variables": None,
@@ -32,5 +33,5 @@ ERASED: dict[str, Any] = {
 
 
 def redacted(variables: Mapping[str, Any]) -> dict[str, str]:
-    """Keep the names and replace every value, however deep it is."""
+    """Keep the top-level names and replace every value, including nested ones."""
     return dict.fromkeys(variables, REDACTED)

@@ -1,1 +1,1 @@
-"""Who brings a message to its recipient: one file a provider, each a stranger to the others."""
+"""The providers that send messages: one module or package each, independent of the others."""

@@ -1,22 +1,22 @@
-"""E-mail addresses in the form that the wire takes."""
+"""E-mail addresses in the form that SMTP and provider APIs accept."""
 
 import re
 from email.utils import parseaddr
 
 import idna
 
-# What would end a header, an SMTP command or the brackets around an address.
+# Characters that would end a header, an SMTP command or the brackets around an address.
 UNSAFE = re.compile(r"[\x00-\x20\x7f<>\x80-\x9f\u2028\u2029]")
 
 
 class BadAddressError(ValueError):
-    """The text is not an address that can be put on the wire."""
+    """The text is not an address that can be used in a mail."""
 
 
 def wire_address(address: str) -> str:
     """Return the address with its domain in ASCII (IDNA 2008, RFC 5891).
 
-    The local part stays as it is; where it is not ASCII the mail needs SMTPUTF8 (RFC 6531).
+    The local part is unchanged. If it is not ASCII, the mail needs SMTPUTF8 (RFC 6531).
 
     Raises:
         BadAddressError: It has no local part or domain, contains spaces, control characters or
@@ -34,7 +34,7 @@ def wire_address(address: str) -> str:
 
 
 def name_and_address(sender: str) -> tuple[str, str]:
-    """Take ``Name <address>`` apart; the name may be empty.
+    """Split ``Name <address>`` into name and address. The name may be empty.
 
     Raises:
         BadAddressError: As for ``wire_address``.

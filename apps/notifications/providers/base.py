@@ -1,4 +1,4 @@
-"""What a provider is: it takes one composed message to the wire and says what became of it."""
+"""The base class of providers. A provider sends one composed message and returns its outcome."""
 
 import re
 import threading
@@ -20,25 +20,26 @@ from apps.notifications.lifecycle.outcomes import Outcome
 log = structlog.get_logger(__name__)
 
 DETAIL_MAX_CHARACTERS = 500
-# An e-mail address, or a run of characters as long as a device token: FCM's have 140 and more.
+# An e-mail address, or 100 and more characters without a break, such as a device token: those of
+# FCM have at least 140.
 PERSONAL_DATA = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+|[\w:%+/=-]{100,}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """The answer to one call on the wire.
+    """The reply to one provider call.
 
     Attributes:
-        outcome: What it came to.
+        outcome: The outcome of the call.
         code: The provider's own code, such as ``550 5.1.1`` or ``UNREGISTERED``.
-        detail: The provider's own words, cut to 500 characters, without personal data.
-        reason: The word that the notification shows when this ends it, such as
-            ``unregistered``; by default the outcome's.
-        provider_message_id: The provider's id of the message, where it gives one.
-        retry_after: Seconds that the provider asks us to wait, or that the protocol sets.
-        pause_seconds: For how long the provider itself wants no call at all, of any message.
-        duration_ms: How long the call took.
-        delivered: The provider vouches that the message has arrived.
+        detail: The provider's text, cut to 500 characters, without personal data.
+        reason: The reason that the notification gets if this reply ends it, such as
+            ``unregistered``; by default the name of the outcome.
+        provider_message_id: The provider's id of the message, if it returns one.
+        retry_after: Seconds to wait before a retry, as the provider requests or the protocol says.
+        pause_seconds: Seconds for which the provider accepts no calls at all, for any message.
+        duration_ms: The duration of the call.
+        delivered: Whether the provider confirms that the message has arrived.
     """
 
     outcome: Outcome
@@ -57,10 +58,10 @@ class Mail:
     """One composed e-mail to one recipient. Its headers are free of CR and LF.
 
     Attributes:
-        message_id: The Message-ID with its angle brackets, made from the notification id, so
+        message_id: The Message-ID with its angle brackets, derived from the notification id, so
             that a second copy can be recognised.
         headers: Further headers, such as List-Unsubscribe and X-Correlation-ID.
-        sensitive: The content is a secret: a provider sends it and keeps no copy.
+        sensitive: Whether the content is secret, so that a provider must not store a copy.
     """
 
     notification_id: UUID
@@ -81,12 +82,12 @@ class Push:
     """One composed push message to one device.
 
     Attributes:
-        image: Address of a picture to show.
-        link: Where a tap leads.
-        data: What the app gets besides; the ids are added by the provider.
-        ttl_seconds: How long the provider may keep it for a device that is away; None for the
-            provider's own default.
-        sensitive: As of a mail.
+        image: The URL of an image to show.
+        link: The URL that a tap opens.
+        data: Additional data for the app. The provider adds the ids.
+        ttl_seconds: How long the provider may store it for an offline device; None for the
+            provider's default.
+        sensitive: As for a mail.
     """
 
     notification_id: UUID
@@ -107,11 +108,11 @@ Message = TypeVar("Message", Mail, Push)
 
 
 class Provider(ABC, Generic[Message]):
-    """Base of every provider. One instance serves a process; ``send`` runs in several threads.
+    """Base class of all providers. A process has one instance; ``send`` runs in several threads.
 
-    Subclasses implement ``name``, ``channel`` and ``send``, and extend ``close`` where they
-    keep connections; they set ``threads`` to how many calls they make at once. They need not
-    touch ``send_all`` and ``send_parts``. A constructor takes no argument that is not optional.
+    Subclasses define ``name``, ``channel`` and ``send``. They extend ``close`` if they keep
+    connections, and set ``threads`` to the number of concurrent calls. They need not override
+    ``send_all`` and ``send_parts``. All constructor arguments must be optional.
     """
 
     name: ClassVar[str]
@@ -119,18 +120,18 @@ class Provider(ABC, Generic[Message]):
     threads: ClassVar[int] = 8
 
     def __init__(self) -> None:
-        # By urgency: an urgent message never waits for the threads of others.
+        # One pool by urgency, so that an urgent message never waits for threads of other messages.
         self._pools: dict[bool, ThreadPoolExecutor] = {}
         self._pool_lock = threading.Lock()
 
     @abstractmethod
     def send(self, message: Message) -> Reply:
-        """Make one call on the wire. Never raises for what the wire does, never touches the ORM."""
+        """Make one provider call. It must not raise for network errors, and not use the ORM."""
 
     def close(self) -> None:
-        """Give threads and connections back. They are opened again when they are needed again.
+        """Close threads and connections. They are reopened on the next use.
 
-        Not to be called while a chunk is on the wire.
+        It must not be called while calls are in flight.
         """
         with self._pool_lock:
             pools, self._pools = self._pools, {}
@@ -138,12 +139,12 @@ class Provider(ABC, Generic[Message]):
             pool.shutdown(wait=True)
 
     def send_all(self, messages: Sequence[Message], *, until: float) -> list[Reply | None]:
-        """Send a chunk side by side and answer in its order.
+        """Send a chunk concurrently, and return the replies in the order of the messages.
 
         Args:
-            messages: What to send.
-            until: ``time.monotonic()`` after which no further call is begun; what was not
-                begun is answered with None.
+            messages: The messages to send.
+            until: ``time.monotonic()`` after which no further call is started. The reply of a call
+                that was not started is None.
         """
         replies: dict[int, Reply | None] = {}
         for part in self.send_parts(messages, until=until):
@@ -158,22 +159,23 @@ class Provider(ABC, Generic[Message]):
         seconds: float | None = None,
         urgent: bool = False,
     ) -> Iterator[dict[int, Reply | None]]:
-        """Send a chunk side by side, and hand answers over while others are still awaited.
+        """Send a chunk concurrently, and yield replies while other calls are still in flight.
 
-        The calls are begun here and not when the first answers are asked for, so that one chunk
-        can be prepared while another is on the wire. None is made in the thread that asks, which
-        has to renew the lease of its rows meanwhile. Chunks share the threads, the earlier one
+        The calls start here and not when the first replies are read, so that the next chunk can be
+        prepared while these calls are in flight. No call runs in the calling thread, which has to
+        renew the lease of its rows. Chunks share the threads, and the earlier chunk is served
         first.
 
         Args:
-            messages: What to send.
+            messages: The messages to send.
             until: As for ``send_all``.
-            seconds: How long answers are gathered; None means until the last has come.
-            urgent: Use threads that only urgent chunks use, so that where one process serves all
-                lanes an urgent message waits for no slow answer to another.
+            seconds: How long to collect replies for one part; None means until the last one.
+            urgent: Use threads that only urgent chunks use. If one process serves all lanes, an
+                urgent message then does not wait for slow replies to others.
 
         Returns:
-            Answers by the place of their message, each once; none where none came in ``seconds``.
+            An iterator over replies by the index of their message, each reply once. A part is
+            empty if no reply was received in ``seconds``.
         """
         calls = _Calls(self.send, messages, until=until, name=self.name)
         with self._pool_lock:
@@ -188,10 +190,10 @@ class Provider(ABC, Generic[Message]):
 
 
 class _Calls(Generic[Message]):
-    """The calls of one chunk, made by several threads for one that waits.
+    """The calls of one chunk, made by several worker threads for one waiting thread.
 
-    A thread takes one message after the other, and the one that waits is woken when all have been
-    answered: a future for each message cost a tenth of the call.
+    Each worker thread takes one message after the other, and the waiting thread is woken when all
+    calls have ended. One future per message cost a tenth of the call.
     """
 
     def __init__(
@@ -206,22 +208,22 @@ class _Calls(Generic[Message]):
         self._send: Callable[[Message], Reply] = send
         self._messages: Sequence[Message] = messages
         self._until = until
-        # Neither the iterator of a range nor a counter or a deque needs a lock: each step of them
-        # is one of the interpreter's own.
+        # A range iterator, a counter and a deque need no lock, because each operation on them is
+        # atomic in the interpreter.
         self._places = iter(range(len(messages)))
         self._ended = count(1)
         self._answers: deque[tuple[int, Reply | None]] = deque()
         self._all_ended = threading.Event()
 
     def make(self) -> None:
-        """Make calls until none is left."""
+        """Make calls until no message is left."""
         for place in self._places:
             self._answers.append((place, self._call(place)))
             if next(self._ended) == len(self._messages):
                 self._all_ended.set()
 
     def answers(self, seconds: float | None) -> Iterator[dict[int, Reply | None]]:
-        """Hand answers over once all are there, and what there is every so many seconds before."""
+        """Yield the replies when all are complete, and the available ones at each interval."""
         awaited = len(self._messages)
         while awaited:
             self._all_ended.wait(seconds)
@@ -238,19 +240,19 @@ class _Calls(Generic[Message]):
         try:
             return self._send(self._messages[place])
         except Exception as error:
-            # A defect of the provider's code, which must not take the answers of others with it.
-            # Where it happened is not known here, so the message may have arrived.
+            # A defect in the provider's code must not affect the replies to other messages. It is
+            # unknown whether the call was made before the error, so the message may have arrived.
             log.exception("a provider failed", provider=self._name)
             kind = type(error).__name__
             return Reply(outcome=Outcome.UNKNOWN, code=kind, reason="defect", detail=kind)
 
 
 def provider_words(text: str | bytes, *personal: str) -> str:
-    """Make the ``detail`` of a reply: one line, at most 500 characters, no personal data.
+    """Build the ``detail`` of a reply: one line, at most 500 characters, no personal data.
 
     Args:
-        text: What the provider said.
-        personal: What must not appear, such as the recipient's address.
+        text: The provider's text.
+        personal: Values that must not appear, such as the recipient's address.
     """
     words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     for secret in filter(None, personal):
@@ -260,14 +262,14 @@ def provider_words(text: str | bytes, *personal: str) -> str:
 
 
 def retry_after_seconds(value: str | None, *, now: float) -> float | None:
-    """Read a ``Retry-After`` header (RFC 9110, 10.2.3): seconds, or a date.
+    """Parse a ``Retry-After`` header (RFC 9110, 10.2.3): seconds, or a date.
 
     Args:
-        value: The header as it came; None where there was none.
-        now: The present as seconds since 1970.
+        value: The header's value; None if it is missing.
+        now: The current time in Unix seconds.
 
     Returns:
-        Seconds to wait, not negative; None where the header is missing or not understood.
+        Seconds to wait, not negative; None if the header is missing or invalid.
     """
     text = (value or "").strip()
     if text.isascii() and text.isdecimal():
@@ -279,13 +281,13 @@ def retry_after_seconds(value: str | None, *, now: float) -> float | None:
 
 
 def failure(outcome: Outcome, reason: str, error: Exception, *personal: str) -> Reply:
-    """Make the reply for a call that ended in an exception.
+    """Build the reply for a call that ended with an exception.
 
     Args:
-        outcome: What it came to.
-        reason: The word that the notification shows when this ends it.
-        error: What was raised; its words are shown without personal data.
-        personal: What must not be shown of them, such as the recipient.
+        outcome: The outcome of the call.
+        reason: The reason that the notification gets if this reply ends it.
+        error: The exception. Its text is used without personal data.
+        personal: Values that must not appear, such as the recipient.
     """
     return Reply(
         outcome=outcome,

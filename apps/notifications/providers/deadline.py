@@ -1,8 +1,8 @@
-"""One deadline for all of a call on the wire, however many waits it is made of.
+"""One deadline for a whole provider call, independent of the number of waits in it.
 
-A socket's own time limit begins anew with each piece that arrives, so a server that sends a byte
-now and then holds a call for as long as it likes. Here the end of the call is set once for the
-thread that makes it, and every wait of a socket that ``connect`` opened gets what is left.
+A socket's own timeout restarts with each received piece, so a server that sends a byte now and then
+can keep a call open without limit. Here the end of the call is set once for its thread, and every
+wait of a socket opened by ``connect`` gets the remaining time as its timeout.
 """
 
 import contextlib
@@ -16,23 +16,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Clock = Callable[[], float]
-# A row of ``socket.getaddrinfo``: family, type, protocol, name, address.
+# An entry of ``socket.getaddrinfo``: family, type, protocol, name, address.
 Address = tuple[int, int, int, str, Any]
 Resolve = Callable[[str, int], Sequence[Address]]
 
 # A wait may end this much after the deadline.
 SLACK_SECONDS = 0.05
-# So many pieces that have come already may still be read when the time is over. A process that was
-# stopped for a minute finds the answer there, and must not take a mail for unanswered that was.
+# The number of reads of already received data that are allowed after the deadline. A process that
+# was suspended for a minute finds the reply in the buffer, and must not treat an answered mail as
+# unanswered.
 LATE_READS = 16
 TIME_IS_OVER = "The time for this call is over."
 
 
 class _Now(threading.local):
-    """The deadline of this thread: when it ends (None where there is none), by which clock.
+    """The deadline of this thread.
 
     Attributes:
-        late_reads: Pieces that may still be read when it is over.
+        ends_at: When it ends, in seconds of ``clock``; None without a deadline.
+        clock: Returns monotonic seconds.
+        late_reads: The number of reads still allowed after the deadline.
     """
 
     ends_at: float | None = None
@@ -44,13 +47,14 @@ _now = _Now()
 
 
 class deadline:  # noqa: N801 - used as a function; a generator took three times as long.
-    """Set the end of everything that this thread does on the wire inside of the block.
+    """Set a deadline for all network operations of this thread inside the block.
 
-    Inside of another deadline the earlier end counts.
+    Inside another deadline the earlier end applies.
 
     Args:
-        seconds: From now.
-        clock: Monotonic seconds; by default the outer deadline's, or this machine's.
+        seconds: The time from now.
+        clock: Returns monotonic seconds; by default the clock of the outer deadline or of this
+            machine.
     """
 
     __slots__ = ("_clock", "_outer", "_seconds")
@@ -60,7 +64,7 @@ class deadline:  # noqa: N801 - used as a function; a generator took three times
         self._clock = clock
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Start the deadline."""
         outer_end, outer_clock = self._outer = _now.ends_at, _now.clock
         clock = self._clock or outer_clock
         seconds = self._seconds
@@ -69,15 +73,15 @@ class deadline:  # noqa: N801 - used as a function; a generator took three times
         _now.ends_at, _now.clock, _now.late_reads = clock() + seconds, clock, LATE_READS
 
     def __exit__(self, *_: object) -> None:
-        """Return to the outer deadline."""
+        """Restore the outer deadline."""
         _now.ends_at, _now.clock = self._outer
 
 
 def seconds_left() -> float | None:
-    """Return what is left of this thread's deadline; None where it has none.
+    """Return the seconds until this thread's deadline; None without a deadline.
 
     Raises:
-        TimeoutError: Nothing is left.
+        TimeoutError: The deadline is over.
     """
     ends_at = _now.ends_at
     if ends_at is None:
@@ -89,10 +93,10 @@ def seconds_left() -> float | None:
 
 
 def _limit(sock: socket.socket) -> None:
-    """Give the next wait of a socket what is left.
+    """Set the remaining time as the timeout of a socket's next wait.
 
-    Each change is a system call. A limit that is a moment too long is left as it is, so that a
-    call that is answered at once makes one change and not eight.
+    Each change is a system call. A timeout that is too long by at most ``SLACK_SECONDS`` is kept,
+    so that a call with a fast reply makes one change and not eight.
     """
     left = seconds_left()
     if left is None:
@@ -103,7 +107,7 @@ def _limit(sock: socket.socket) -> None:
 
 
 def _limit_read(sock: socket.socket) -> None:
-    """The same for a read, which gets what is there already also when nothing is left."""
+    """Set the timeout of a read. After the deadline, data that is already received can be read."""
     try:
         _limit(sock)
     except TimeoutError:
@@ -116,7 +120,7 @@ def _limit_read(sock: socket.socket) -> None:
 class BoundedSocket(socket.socket):
     """A socket whose waits end at the deadline of the thread that uses it.
 
-    ``sendall`` counts its time limit once for all pieces, so it needs no loop of its own.
+    The timeout of ``sendall`` covers all pieces together, so no loop is needed here.
     """
 
     def connect(self, address: Any, /) -> None:
@@ -152,7 +156,7 @@ class BoundedSocket(socket.socket):
 
 
 class BoundedTlsSocket(ssl.SSLSocket):
-    """The same for TLS, whose other methods come down to these. Made by ``bound_tls``."""
+    """The same for TLS. Its other methods call these. ``bound_tls`` creates these sockets."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - the base's own.
         """As ``ssl.SSLSocket``."""
@@ -174,13 +178,13 @@ class BoundedTlsSocket(ssl.SSLSocket):
 
 
 def bound_tls(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Let a context make sockets that end at the deadline, and return it."""
+    """Make a context create sockets that respect the deadline, and return it."""
     context.sslsocket_class = BoundedTlsSocket
     return context
 
 
 def resolve_by_system(host: str, port: int) -> Sequence[Address]:
-    """Ask the system for the addresses of a host. This may take as long as it likes."""
+    """Resolve a host's addresses with the system's resolver, which has no time limit."""
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
@@ -191,20 +195,20 @@ def connect(
     resolve: Resolve = resolve_by_system,
     options: Sequence[tuple[int, int, int | bytes]] = (),
 ) -> BoundedSocket:
-    """Look a name up and connect to the first of its addresses that answers.
+    """Resolve a host name and connect to the first of its addresses that answers.
 
-    Each address gets an equal share of the time that is left, so that one that swallows packets
-    leaves something for those that follow.
+    Each address gets an equal share of the remaining time, so that an address that drops packets
+    leaves time for the next ones.
 
     Args:
-        host: A name or an address.
+        host: A host name or an address.
         port: The port.
-        resolve: How names are looked up.
-        options: Socket options to set before it connects.
+        resolve: Resolves host names.
+        options: Socket options to set before the connection is opened.
 
     Raises:
-        TimeoutError: The time of the call was over, or the last address did not answer.
-        OSError: There is no such name (``socket.gaierror``), or nobody answered.
+        TimeoutError: The deadline was over, or the last address did not answer.
+        OSError: The name does not exist (``socket.gaierror``), or no address answered.
     """
     addresses = _looked_up(host, port, resolve)
     failure: OSError = OSError(f"{host} has no address.")
@@ -234,23 +238,23 @@ def _connected(address: Address, options: Sequence[tuple[int, int, int | bytes]]
 
 @dataclass(slots=True)
 class _LookUp:
-    """A look-up that a thread of its own makes."""
+    """A name look-up that runs in a separate thread."""
 
     ended: threading.Event = field(default_factory=threading.Event)
     addresses: Sequence[Address] = ()
     error: Exception | None = None
 
 
-# What is being looked up now. Who asks for the same name joins, so that a name server that is away
-# costs one thread for each name and not one for each call.
+# The look-ups in progress. Concurrent calls for the same name share one, so that an unreachable
+# name server occupies one thread for each name and not one for each call.
 _look_ups: dict[tuple[str, int, Resolve], _LookUp] = {}
 _look_ups_lock = threading.Lock()
 
 
 def _looked_up(host: str, port: int, resolve: Resolve) -> Sequence[Address]:
-    """Look a name up in another thread, which is left behind when the time is over.
+    """Resolve a name in another thread, which is abandoned when the deadline is over.
 
-    The system's look-up has no time limit that a caller could set.
+    The system's resolver has no timeout that a caller can set.
     """
     key = (host, port, resolve)
     with _look_ups_lock:
@@ -272,7 +276,7 @@ def _begin(key: tuple[str, int, Resolve], look_up: _LookUp) -> None:
     thread = threading.Thread(target=_make, args=(key, look_up), name="name-look-up", daemon=True)
     try:
         thread.start()
-    except RuntimeError as error:  # The system gives no more threads.
+    except RuntimeError as error:  # The system cannot start another thread.
         with _look_ups_lock:
             _look_ups.pop(key, None)
         look_up.error = OSError(f"{key[0]} was not looked up: {error}")
@@ -283,7 +287,7 @@ def _make(key: tuple[str, int, Resolve], look_up: _LookUp) -> None:
     host, port, resolve = key
     try:
         look_up.addresses = resolve(host, port)
-    except Exception as error:  # noqa: BLE001 - raised again where the answer is awaited.
+    except Exception as error:  # noqa: BLE001 - raised again in the thread that waits.
         look_up.error = error
     finally:
         with _look_ups_lock:
@@ -292,7 +296,7 @@ def _make(key: tuple[str, int, Resolve], look_up: _LookUp) -> None:
 
 
 def _forget_after_fork() -> None:
-    """Begin anew in a child: the threads that look names up are its parent's."""
+    """Reset the look-ups in a child process, which does not inherit the parent's threads."""
     global _look_ups_lock  # noqa: PLW0603 - another thread of the parent may have held it.
     _look_ups_lock = threading.Lock()
     _look_ups.clear()

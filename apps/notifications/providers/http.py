@@ -1,8 +1,8 @@
-"""urllib3 connections that keep to the call's deadline and say whether a body was sent whole.
+"""urllib3 connections that respect the call's deadline and report whether a body was fully sent.
 
-For a message only one thing matters when a call breaks: whether the other side can have it. So an
-error of these connections that is an ``UnansweredError`` means that it can, and every other that
-it cannot. urllib3's own classes leave that open: a TLS handshake that stalls is a read timeout.
+When a call fails, only one fact matters for the message: whether the server can have received it.
+With these connections, an ``UnansweredError`` means that it can, and every other error means that
+it cannot. urllib3's own classes do not distinguish this: a stalled TLS handshake is a read timeout.
 """
 
 import http.client
@@ -28,15 +28,15 @@ from apps.notifications.providers.time_limits import HTTP_CONNECT_SECONDS
 
 
 class NotHandedOverError(ProtocolError):
-    """The body was not sent whole, so the other side has no message."""
+    """The body was not fully sent, so the server does not have the message."""
 
 
 class UnansweredError(ProtocolError):
-    """The body was sent whole, and no whole answer came."""
+    """The body was fully sent, but no complete response was received."""
 
 
 class _Bounded(urllib3.connection.HTTPConnection):
-    """What both kinds of connections share."""
+    """The common part of HTTP and HTTPS connections."""
 
     _cut: OSError | None = None
 
@@ -52,24 +52,25 @@ class _Bounded(urllib3.connection.HTTPConnection):
             raise NewConnectionError(self, str(error)) from error
 
     def connect(self) -> None:
-        """Connect, through a proxy's tunnel and with TLS where they are wanted."""
+        """Connect, with a proxy tunnel and TLS if they are configured."""
         with deadline(HTTP_CONNECT_SECONDS):
             try:
                 super().connect()
             except ssl.SSLError:
-                raise  # What is wrong with a certificate has to stay readable.
+                raise  # Certificate errors are recognised by their text, so it must be kept.
             except TimeoutError as error:
                 raise ConnectTimeoutError(self, str(error)) from error
             except (OSError, http.client.HTTPException) as error:
                 raise NewConnectionError(self, str(error)) from error
 
     def request(self, *given: Any, **named: Any) -> None:
-        """Send a request, its body included."""
+        """Send a request with its body."""
         self._cut = None
         try:
             super().request(*given, **named)
         except (BrokenPipeError, ConnectionResetError) as error:
-            # urllib3 passes over this: a server may answer before it has read all, and close.
+            # urllib3 ignores this error and reads the response, because a server may respond and
+            # close the connection before it has read the whole request.
             self._cut = error
             raise
         except ssl.SSLError:
@@ -78,7 +79,7 @@ class _Bounded(urllib3.connection.HTTPConnection):
             raise NotHandedOverError("The request was not sent whole.", error) from error
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # As urllib3's own.
-        """Read the answer, with its body where urllib3 was asked to read it at once."""
+        """Read the response, with its body if urllib3 was asked to preload it."""
         try:
             return super().getresponse()
         except (OSError, http.client.HTTPException, HTTPError) as error:
@@ -88,17 +89,17 @@ class _Bounded(urllib3.connection.HTTPConnection):
 
 
 class BoundedHttpConnection(_Bounded):
-    """A plain one."""
+    """An HTTP connection without TLS."""
 
 
 class BoundedHttpsConnection(_Bounded, urllib3.connection.HTTPSConnection):
-    """One with TLS, to the server and where it is wanted to the proxy."""
+    """An HTTPS connection, with TLS to the server and, if configured, to the proxy."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         given_files = self.ca_certs or self.ca_cert_dir or self.ca_cert_data
         if self.ssl_context is None:
-            # Files that were given are loaded by urllib3 when it connects, others are not.
+            # urllib3 loads explicitly given certificate files on connect, but not the defaults.
             self.ssl_context = self._context()
             if not given_files:
                 self.ssl_context.load_default_certs()
@@ -111,7 +112,7 @@ class BoundedHttpsConnection(_Bounded, urllib3.connection.HTTPSConnection):
             self.proxy_config = self.proxy_config._replace(ssl_context=context)
 
     def _context(self) -> ssl.SSLContext:
-        """Make the context that urllib3 makes where it is given none, for bounded sockets."""
+        """Create the context that urllib3 creates by default, but with bounded sockets."""
         return bound_tls(create_urllib3_context(cert_reqs=resolve_cert_reqs(self.cert_reqs)))
 
 
@@ -124,21 +125,24 @@ class _HttpsPool(urllib3.HTTPSConnectionPool):
 
 
 def bound_pools(manager: urllib3.PoolManager) -> urllib3.PoolManager:
-    """Let a pool manager, also one of a proxy, make such connections, and return it."""
+    """Make a pool manager (or proxy manager) use bounded connections, and return it."""
     manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
     return manager
 
 
 class BoundedAdapter(requests.adapters.HTTPAdapter):
-    """The same for requests, with the proxies and certificates that it finds."""
+    """A requests adapter with bounded connections, also through proxies."""
 
     def init_poolmanager(self, *given: Any, **named: Any) -> None:
-        """As the base."""
+        """Create the pool manager like the base class, with bounded connections."""
         super().init_poolmanager(*given, **named)
         bound_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
-        """As the base. A SOCKS proxy keeps its own connections, which know no deadline."""
+        """Create the proxy manager like the base class, with bounded connections.
+
+        The connections of a SOCKS proxy are unchanged and do not respect the deadline.
+        """
         manager = super().proxy_manager_for(proxy, **named)
         if type(manager) is urllib3.ProxyManager:
             bound_pools(manager)
@@ -146,10 +150,12 @@ class BoundedAdapter(requests.adapters.HTTPAdapter):
 
 
 def wire_failure(error: HTTPError) -> tuple[Outcome, str]:
-    """Tell from what was raised whether the other side had the whole body.
+    """Derive the outcome of a failed call from its error.
+
+    The outcome is ``UNKNOWN`` only if the server may have received the whole body.
 
     Returns:
-        The outcome, and the word for it.
+        The outcome and its reason.
     """
     match error:
         case UnansweredError():

@@ -1,4 +1,4 @@
-"""Which providers there are, and the one instance of each that serves this process."""
+"""The registry of providers, and this process's single instance of each."""
 
 import os
 import threading
@@ -11,8 +11,8 @@ from apps.notifications.providers.base import Provider
 
 HERE = "apps.notifications.providers"
 
-# Channel, then name in EMAIL_PROVIDERS or PUSH_PROVIDERS, then class. A class is imported when
-# it is first asked for, so that a process never loads a library that it does not use.
+# The classes by channel and by name in EMAIL_PROVIDERS or PUSH_PROVIDERS. A class is imported on
+# first use, so that a process does not load libraries that it does not need.
 PROVIDERS: dict[str, dict[str, str]] = {
     "email": {
         "sandbox": f"{HERE}.sandbox.SandboxMail",
@@ -30,11 +30,11 @@ _lock = threading.Lock()
 
 
 def provider(name: str, *, channel: str) -> Provider[Any]:
-    """Return this process's instance of a provider, made on first use. Safe in any thread.
+    """Return this process's instance of a provider, created on first use. Thread-safe.
 
     Args:
-        name: Such as ``smtp``.
-        channel: ``email`` or ``push``; the sandbox serves both, with an instance each.
+        name: The provider's name, such as ``smtp``.
+        channel: ``email`` or ``push``. The sandbox has an instance for each.
 
     Raises:
         LookupError: There is no such provider for the channel.
@@ -69,7 +69,7 @@ def providers_for(channel: str) -> tuple[str, ...]:
 
 
 def close_all() -> None:
-    """Close every provider of this process and forget it, as at the end of a worker."""
+    """Close and remove all providers of this process, for example when a worker stops."""
     with _lock:
         closing = list(_instances.values())
         _instances.clear()
@@ -78,7 +78,7 @@ def close_all() -> None:
 
 
 def _forget_after_fork() -> None:
-    """Leave the parent's threads and sockets to the parent: a child opens its own."""
+    """Drop the parent's instances in a child process, which must open its own connections."""
     global _lock  # noqa: PLW0603 - another thread of the parent may have held it during the fork.
     _lock = threading.Lock()
     _instances.clear()

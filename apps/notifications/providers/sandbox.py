@@ -1,8 +1,8 @@
-"""Sends nothing: keeps what would have been sent, for ``/sandbox/``, and plays the answers.
+"""A provider that sends nothing, stores the messages for ``/sandbox/`` and simulates replies.
 
-The recipient decides: an address or token that begins with ``bounce`` is dead, ``slow`` takes
-two seconds, ``flaky`` fails the first time; every other is delivered at once. Of a sensitive
-message it keeps who got it and when, and not what it said.
+The recipient selects the reply: an address or token that begins with ``bounce`` is dead, ``slow``
+takes two seconds, ``flaky`` fails the first time, and every other is delivered immediately. For a
+sensitive message, only the recipient and the time are stored, and not the content.
 """
 
 import re
@@ -19,7 +19,8 @@ from apps.notifications.privacy.redaction import REDACTED, redacted
 from apps.notifications.providers.base import Mail, Message, Provider, Push, Reply
 
 SLOW_SECONDS = 2.0
-# An address plays by its local part, "bounce@…" or "bounce+tag@…"; a token by its beginning.
+# An address selects its reply by the local part, "bounce@…" or "bounce+tag@…"; a token by its
+# beginning.
 MAIL_PARTS = re.compile(r"(bounce|slow|flaky)(?:\+[^@]*)?@", re.IGNORECASE)
 TOKEN_PARTS = re.compile(r"(bounce|slow|flaky)", re.IGNORECASE)
 
@@ -43,17 +44,17 @@ NO_SUCH_TOKEN = Reply(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Scene:
-    """A message as the sandbox keeps it, and the part that its recipient plays."""
+    """A message as the sandbox stores it, and the simulated behaviour of its recipient."""
 
     part: str
     record: SandboxMessage
 
 
 class _Sandbox(Provider[Message]):
-    """What both channels share. Subclasses implement ``bounce`` and ``scene``.
+    """The common part of both channels. Subclasses define ``bounce`` and ``scene``.
 
-    ``send_all`` runs in the thread of the task and makes no other, so unlike a provider with a
-    wire it may use the database: a chunk costs one insert.
+    ``send_all`` runs in the thread of the task and starts no others. Unlike a provider that uses
+    the network, it may therefore use the database: a chunk costs one insert.
     """
 
     name: ClassVar[str] = "sandbox"
@@ -71,14 +72,14 @@ class _Sandbox(Provider[Message]):
 
     @abstractmethod
     def scene(self, message: Message) -> _Scene:
-        """Describe one message."""
+        """Build the stored record of a message."""
 
     def send(self, message: Message) -> Reply:
-        """Keep one message. Unlike elsewhere this is for the task's own thread only."""
+        """Store one message. Unlike in other providers, only the task's thread may call this."""
         return self._play([message])[0]
 
     def send_all(self, messages: Sequence[Message], *, until: float) -> list[Reply | None]:
-        """Keep a chunk in one statement; what comes after ``until`` is left alone as a whole."""
+        """Store a chunk in one statement. After ``until`` the whole chunk is skipped."""
         if not messages or time.monotonic() >= until:
             return [None] * len(messages)
         return list(self._play(messages))
@@ -91,12 +92,12 @@ class _Sandbox(Provider[Message]):
         seconds: float | None = None,
         urgent: bool = False,
     ) -> Iterator[dict[int, Reply | None]]:
-        """Hand the whole chunk over at once."""
+        """Yield the replies of the whole chunk in one part."""
         yield dict(enumerate(self.send_all(messages, until=until)))
 
     def _play(self, messages: Sequence[Message]) -> list[Reply]:
         scenes = [self.scene(message) for message in messages]
-        # All the slow ones of a chunk are slow at the same time.
+        # The slow recipients of a chunk share one pause.
         pause = self._slow_seconds if any(scene.part == "slow" for scene in scenes) else 0.0
         if pause:
             self._sleep(pause)
@@ -131,7 +132,7 @@ class SandboxMail(_Sandbox[Mail]):
     bounce: ClassVar[Reply] = NO_SUCH_ADDRESS
 
     def scene(self, message: Mail) -> _Scene:
-        """Describe a mail with the headers that it would have carried."""
+        """Build the record of a mail, with the headers that would have been sent."""
         if message.sensitive:
             html = message.html and REDACTED
             message = replace(message, subject=REDACTED, text=REDACTED, html=html)
@@ -166,7 +167,7 @@ class SandboxPush(_Sandbox[Push]):
     bounce: ClassVar[Reply] = NO_SUCH_TOKEN
 
     def scene(self, message: Push) -> _Scene:
-        """Describe a push with the data that the app would have got."""
+        """Build the record of a push, with the data that the app would have received."""
         if message.sensitive:
             data = redacted(message.data)
             message = replace(
@@ -194,7 +195,7 @@ class SandboxPush(_Sandbox[Push]):
 
 
 def _storable(text: str) -> str:
-    """Replace what PostgreSQL cannot store: NUL, and half of a surrogate pair."""
+    """Replace characters that PostgreSQL cannot store: NUL and lone surrogates."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
@@ -204,7 +205,7 @@ def _part(parts: re.Pattern[str], recipient: str) -> str:
 
 
 def _tried_before(scenes: Sequence[_Scene]) -> set[tuple[UUID, str]]:
-    """Find which flaky recipients have refused a notification once; no query without one."""
+    """Return the flaky recipients that already have a record; no query without flaky ones."""
     ids = [scene.record.notification_id for scene in scenes if scene.part == "flaky"]
     if not ids:
         return set()

@@ -1,8 +1,8 @@
-"""E-mail by SendGrid's Web API v3, through the official library over kept connections.
+"""E-mail through SendGrid's Web API v3, with the official library and a connection pool.
 
-The library opens a new TLS connection for each call (urllib). Its HTTP client leaves the one
-request to a method made to be replaced; here a urllib3 pool carries it, which also leaves the
-reading of the status to one table instead of an exception class for each code.
+The library opens a new TLS connection for each call (urllib). Its HTTP client makes the request in
+a method that is meant to be overridden. Here that method uses a urllib3 pool. The status is then
+classified by one table and not by an exception class for each code.
 """
 
 import json
@@ -31,10 +31,11 @@ from apps.notifications.providers.deadline import deadline
 from apps.notifications.providers.http import bound_pools, wire_failure
 from apps.notifications.providers.time_limits import HTTP_CALL_SECONDS
 
-WAIT_MAX_SECONDS = 3600.0  # SendGrid's windows are a minute; a wrong clock must not cost a day.
+WAIT_MAX_SECONDS = 3600.0  # SendGrid's windows are 60 s; a wrong clock must not delay for a day.
 
-# https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send: what may not stand
-# among the custom headers. Reply-To has a field of its own.
+# Headers that are not allowed as custom headers:
+# https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send. Reply-To has a field of
+# its own.
 RESERVED_HEADERS = frozenset({
     "x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type",
     "content-transfer-encoding", "to", "from", "subject", "reply-to", "cc", "bcc",
@@ -53,7 +54,7 @@ MEANINGS: dict[int, tuple[Outcome, str]] = {
     413: (Outcome.REJECTED, "payload_too_large"),
     415: (Outcome.DEFECT, "protocol"),
     429: (Outcome.RATE_LIMITED, ""),
-    504: (Outcome.UNKNOWN, "timeout"),  # The gateway gave up; the mail may be behind it.
+    504: (Outcome.UNKNOWN, "timeout"),  # The gateway timed out; the mail may have been accepted.
 }
 BY_CLASS: dict[int, tuple[Outcome, str]] = {
     4: (Outcome.REJECTED, ""),
@@ -62,7 +63,7 @@ BY_CLASS: dict[int, tuple[Outcome, str]] = {
 
 
 class _PooledClient(Client):  # type: ignore[misc]  # The library has no types.
-    """The library's HTTP client with its one request carried by a connection pool."""
+    """The library's HTTP client with requests through a connection pool."""
 
     def __init__(self, pool: urllib3.PoolManager, **given: Any) -> None:
         super().__init__(**given)
@@ -94,7 +95,7 @@ class _PooledClient(Client):  # type: ignore[misc]  # The library has no types.
 
 
 class _Answer:
-    """A urllib3 response in the shape that the library reads."""
+    """Adapts a urllib3 response to the interface that the library expects."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
         self._response = response
@@ -103,7 +104,7 @@ class _Answer:
         return self._response.status
 
     def read(self) -> bytes:
-        """Read the body, or nothing where it breaks off: the status has said what counts."""
+        """Return the body, or nothing if reading fails, because the status is sufficient."""
         try:
             return self._response.data
         except (OSError, urllib3.exceptions.HTTPError):
@@ -114,10 +115,10 @@ class _Answer:
 
 
 class SendGridProvider(Provider[Mail]):
-    """Sends by ``{SENDGRID_API_URL}/v3/mail/send``.
+    """Sends through ``{SENDGRID_API_URL}/v3/mail/send``.
 
     Args:
-        timeout: Seconds for all of a call.
+        timeout: Seconds for the whole call.
     """
 
     name: ClassVar[str] = "sendgrid"
@@ -126,7 +127,7 @@ class SendGridProvider(Provider[Mail]):
 
     def __init__(self, *, timeout: float = HTTP_CALL_SECONDS) -> None:
         super().__init__()
-        # Urgent calls have threads of their own, so twice as many may be made at once.
+        # Urgent calls use separate threads, so there may be twice as many concurrent calls.
         manager = urllib3.PoolManager(maxsize=2 * self.threads, num_pools=2)
         self._connections = bound_pools(manager)
         self._timeout = timeout
@@ -153,14 +154,14 @@ class SendGridProvider(Provider[Mail]):
             return failure(Outcome.REJECTED, "invalid_address", error)
         except urllib3.exceptions.HTTPError as error:
             return failure(*wire_failure(error), error, mail.recipient)
-        except ValueError as error:  # The address or the key of the API cannot be written.
+        except ValueError as error:  # The URL or the key of the API cannot be encoded.
             return failure(Outcome.CONFIGURATION, "settings", error)
         return classify(
             answer.status_code, answer.headers, answer.body, mail.recipient, now=time.time()
         )
 
     def _client(self) -> SendGridAPIClient:
-        """Make the library's client, which is cheap, so that a changed setting counts at once."""
+        """Create the library's client. That is cheap, so a changed setting applies immediately."""
         api = SendGridAPIClient(settings.SENDGRID_API_KEY, host=settings.SENDGRID_API_URL)
         api.client = _PooledClient(
             self._connections,
@@ -173,10 +174,10 @@ class SendGridProvider(Provider[Mail]):
 
 
 def body_of(mail: Mail) -> dict[str, Any]:
-    """Write the body of ``POST /v3/mail/send``. The custom arguments carry ids, no person.
+    """Build the body of ``POST /v3/mail/send``. ``custom_args`` has ids and no personal data.
 
     Raises:
-        BadAddressError: An address cannot be put on the wire.
+        BadAddressError: An address cannot be used in a mail.
     """
     headers = {name: value for name, value in mail.headers.items() if _is_free(name)}
     headers.setdefault("X-Correlation-ID", mail.correlation_id)
@@ -200,14 +201,14 @@ def body_of(mail: Mail) -> dict[str, Any]:
 def classify(
     status: int, headers: Mapping[str, str], body: bytes, *personal: str, now: float
 ) -> Reply:
-    """Read one answer.
+    """Classify one response.
 
     Args:
         status: The HTTP status.
-        headers: The answer's headers.
+        headers: The response headers.
         body: Empty for a 202, else ``{"errors": [{"message", "field", "help"}]}``.
-        personal: What must not appear in the detail, such as the recipient.
-        now: The present as seconds since 1970, for ``X-RateLimit-Reset``.
+        personal: Values that must not appear in the detail, such as the recipient.
+        now: The current time in Unix seconds, for ``X-RateLimit-Reset``.
     """
     outcome, reason = MEANINGS.get(status) or BY_CLASS.get(status // 100) or _STRANGE
     wait = None
@@ -222,17 +223,17 @@ def classify(
         reason=reason,
         provider_message_id=headers.get("X-Message-Id", "")[:200],
         retry_after=wait,
-        # Its limit is one for all calls of a window.
+        # SendGrid's rate limit applies to all calls of a window, so all calls pause.
         pause_seconds=(wait or 0.0) if outcome is Outcome.RATE_LIMITED else 0.0,
     )
 
 
-# A redirect, or another 2xx: that is not SendGrid's API.
+# A redirect or another 2xx does not come from SendGrid's API.
 _STRANGE = (Outcome.CONFIGURATION, "unexpected_answer")
 
 
 def _until_reset(headers: Mapping[str, str], *, now: float) -> float:
-    """Return the seconds until ``X-RateLimit-Reset`` (seconds since 1970), at least one."""
+    """Return the seconds until ``X-RateLimit-Reset`` (Unix seconds), 1 to ``WAIT_MAX_SECONDS``."""
     reset = headers.get("X-RateLimit-Reset", "").strip()
     if reset.isascii() and reset.isdecimal():
         wait: float | None = int(reset[:12]) - now
@@ -258,7 +259,7 @@ def _person(name: str, address: str) -> dict[str, str]:
 
 
 def _content(mail: Mail) -> list[dict[str, str]]:
-    """Put the parts in the order that SendGrid asks for; it refuses an empty one."""
+    """Return the parts in the order that SendGrid requires. It refuses an empty part."""
     parts = []
     if mail.text or mail.html is None:
         parts.append({"type": "text/plain", "value": mail.text or " "})

@@ -1,30 +1,30 @@
-"""How long one call on the wire may take at most, and how long a stop has to wait for it."""
+"""The time limits of provider calls, and the time that a stopping worker needs."""
 
-# Everything of an SMTP call until the final dot has left: name look-up, every address, greeting,
-# TLS, login, sender, recipient and content. RFC 5321 (4.5.3.2) allows minutes for each; servers
-# that make strangers wait for the greeting do so for 5 to 10 s.
+# The limit of a whole SMTP call until the final dot has been sent: name look-up, every address,
+# greeting, TLS, login, sender, recipient and content. RFC 5321 (4.5.3.2) allows minutes for each
+# step. Servers that delay the greeting for unknown clients do so for 5 to 10 s.
 SMTP_CALL_SECONDS = 20.0
-# The wait after the final dot is the setting SMTP_REPLY_TIMEOUT_SECONDS. RFC 5321 (4.5.3.2.6)
-# asks for ten minutes, and a longer wait could not be explained by it.
+# The maximum of the setting SMTP_REPLY_TIMEOUT_SECONDS, the wait after the final dot. RFC 5321
+# (4.5.3.2.6) specifies ten minutes, so there is no reason for a longer wait.
 SMTP_REPLY_MAX_SECONDS = 600.0
-# Everything of a call of an HTTP API, the last byte of its answer and an access token included.
+# The limit of a whole HTTP API call, including the last byte of the response and the exchange for
+# an access token.
 HTTP_CALL_SECONDS = 10.0
-# Of these so much to be connected: name look-up, every address, a proxy's tunnel, TLS.
+# The part of HTTP_CALL_SECONDS for connecting: name look-up, every address, proxy tunnel, TLS.
 HTTP_CONNECT_SECONDS = 5.0
-# Of these so much to exchange the key for an access token.
+# The part of HTTP_CALL_SECONDS for the exchange of the key for an access token.
 TOKEN_SECONDS = 5.0
 
-# For so long after its start a message still begins calls (``delivery.deliver``).
+# No call is started later than this after the start of a message (``delivery.send``).
 BEGIN_SECONDS = 8.0
-# So much is left to write the outcome down: the statement may wait for 15 s (``storage``).
+# The time to record the outcome: the statement may wait for 15 s (``settings/storage.py``).
 RECORD_SECONDS = 15.0
-# How long docker/stack.conf, docker-compose.yml and render.yaml wait for a process that was asked
-# to stop.
+# How long docker/stack.conf, docker-compose.yml and render.yaml wait for a stopping process.
 SHIPPED_GRACE_SECONDS = 100
 
 
 def longest_call_seconds(*, smtp_reply_seconds: float) -> float:
-    """Return the seconds that one call of any provider takes at most.
+    """Return the maximum duration of one call of any provider, in seconds.
 
     Args:
         smtp_reply_seconds: The setting SMTP_REPLY_TIMEOUT_SECONDS.
@@ -33,7 +33,7 @@ def longest_call_seconds(*, smtp_reply_seconds: float) -> float:
 
 
 def stop_seconds(*, smtp_reply_seconds: float) -> float:
-    """Return the seconds that a worker needs to end a message it has begun.
+    """Return the seconds that a stopping worker needs to finish its current message.
 
     Args:
         smtp_reply_seconds: As above.

@@ -1,1 +1,1 @@
-"""The loop that wakes what is due, and the jobs beside it."""
+"""The scheduler: the sweep that wakes due notifications, and the jobs that run beside it."""

@@ -1,4 +1,4 @@
-"""What a scheduler does besides sweeping; each job is a small step, done once a round."""
+"""The scheduler's jobs besides the sweep. Each job does one small step per round."""
 
 import threading
 import time
@@ -20,21 +20,21 @@ from apps.users.purge_expired import PurgeExpired
 log = structlog.get_logger(__name__)
 
 PAUSE_SECONDS = 0.5
-# A job that fails is left alone for this long, doubled each time up to a minute: what it would
-# have done waits, and the log says once a minute that it does.
+# The backoff of a failing job, doubled for each failure in a row up to 60 s. Its work waits, and
+# the error is then logged once a minute.
 FIRST_WAIT_SECONDS = 0.5
 LAST_WAIT_SECONDS = 60.0
 
-# Does a piece of work and tells whether it has more to do at once.
+# Does one step of work and returns whether there is more to do immediately.
 Job = Callable[[], bool]
 
 
 class Patient:
-    """Does a job, and leaves it alone for longer each time that it fails in a row.
+    """Runs a job, with a longer backoff for each failure in a row.
 
     Args:
-        job: What to do.
-        clock: Monotonic seconds.
+        job: The job to run.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(self, job: Job, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,13 +44,14 @@ class Patient:
         self._next_try = 0.0
 
     def __call__(self) -> bool:
-        """Do it if its time has come; an error costs the others nothing."""
+        """Run the job unless its backoff is active. An error does not affect other jobs."""
         if self._failures and self._clock() < self._next_try:
             return False
         try:
             more = self._chore()
         except DatabaseError as error:
-            # It meets everything alike, and is over at once when the database is back.
+            # A database failure affects all jobs alike, so no backoff is needed: the job can run as
+            # soon as the database is available.
             log.warning("a job waits for the database", error=type(error).__name__)
             return False
         except Exception:
@@ -64,10 +65,10 @@ class Patient:
 
 
 def all_jobs(kept: KeptConnection) -> list[Job]:
-    """Make the jobs of one process.
+    """Create the jobs of one process.
 
     Args:
-        kept: The broker connection of the thread that does them.
+        kept: The broker connection of the thread that runs them.
     """
     return [
         partial(release_early, kept=kept),
@@ -81,11 +82,11 @@ def all_jobs(kept: KeptConnection) -> list[Job]:
 
 
 def do_until(stop: threading.Event, *, jobs: Sequence[Job] | None = None) -> None:
-    """Do jobs, each once a round, until told to stop.
+    """Run the jobs in rounds, each once per round, until the stop event is set.
 
     Args:
-        stop: Ends it, after the job at hand.
-        jobs: What to do; by default everything that a scheduler does.
+        stop: Ends the loop after the current job.
+        jobs: The jobs to run; by default all jobs of a scheduler.
     """
     kept = KeptConnection()
     patient = [Patient(job) for job in (all_jobs(kept) if jobs is None else jobs)]

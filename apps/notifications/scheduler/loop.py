@@ -1,4 +1,4 @@
-"""The scheduler: the sweep, and beside it the jobs in a thread of their own."""
+"""The scheduler: the sweep in one thread and the jobs in another."""
 
 import threading
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from apps.notifications.scheduler.sweep import sweep_until
 
 
 def schedule_until(stop: threading.Event, *, work: Sequence[Job] | None = None) -> None:
-    """Sweep in this thread and do jobs in another until told to stop.
+    """Run the sweep in this thread and the jobs in another until the stop event is set.
 
-    A statement of a job may take its 15 s: schedules must not wait for it.
+    A statement of a job may take up to 15 s, and due schedules must not wait for it.
 
     Args:
-        stop: Ends both. Returns when both have finished what they were doing.
+        stop: Ends both loops. The function returns when both have finished their current step.
         work: The jobs; by default all.
     """
     beside = threading.Thread(

@@ -1,4 +1,4 @@
-"""What the sweep cannot handle is put off, counted, and given up visibly."""
+"""Postpone rows that the sweep cannot handle, count their failures, and fail them in the end."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,17 +19,17 @@ from apps.notifications.models import Event, Notification
 log = structlog.get_logger(__name__)
 
 
-# The reason of what no worker can be woken for.
+# The failure reason of a notification for which no message can be published.
 UNDELIVERABLE = "undeliverable"
 
 
-# How the events of a row begin that could not be handled. They are counted, so that it needs no
-# column that every other row would have too.
+# The prefix of the events of a row that could not be handled. The failures are counted by these
+# events, so that no counter column is needed on every row.
 PUT_OFF = "could not be handled"
 
 
 def time_of(due: Sequence[Notification]) -> datetime:
-    """Return the database's time at which rows were read; the present where there are none."""
+    """Return the database's time at which the rows were read; the current time without rows."""
     if connection.vendor == "sqlite":
         return timezone.now()
     if due:
@@ -42,22 +42,22 @@ def time_of(due: Sequence[Notification]) -> datetime:
 
 
 def put_off(pk: UUID, error: str, *, now: datetime) -> list[UUID]:
-    """Leave a row alone that could not be handled, longer each time, and give it up in the end.
+    """Postpone a row that could not be handled, longer each time, and fail it in the end.
 
     Args:
         pk: The notification.
-        error: What happened, without any value of the row.
-        now: The time of it, UTC.
+        error: A description of the error, without any value of the row.
+        now: The time of the error, UTC.
 
     Returns:
-        Its id where it has ended as failed, for its dead letter.
+        A list with its id if its status is now ``failed``, for the dead letter; else empty.
     """
     known = Event.objects.filter(notification_id=pk, detail__startswith=PUT_OFF)
     failures = known.count() + 1
     rows = Notification.objects.filter(pk=pk)
     status = rows.values_list("status", flat=True).first()
     if status is None:
-        return []  # It has been erased meanwhile.
+        return []  # It was erased concurrently.
     log.error(
         "a due notification could not be handled",
         notification_id=str(pk),
@@ -76,14 +76,14 @@ def put_off(pk: UUID, error: str, *, now: datetime) -> list[UUID]:
         [pk], to=Status.FAILED, now=now, reason=UNDELIVERABLE, detail=told, claim_id=None
     ):
         return [pk]
-    # It has ended before, or nobody knows where it stands: nothing looks at it any more.
+    # It has already ended, or its status is unknown: clear the wake so that the sweep ignores it.
     rows.update(wake_at=None)
     insert([Event(notification_id=pk, at=now, status=status, detail=f"{told}, given up")])
     return []
 
 
 def put_off_all(refused: Sequence[tuple[Wakeup, str]]) -> None:
-    """Put off those for which no message could be written."""
+    """Postpone the rows for which no message could be encoded."""
     failed: list[UUID] = []
     for wakeup, error in refused:
         with transaction.atomic():
@@ -92,7 +92,7 @@ def put_off_all(refused: Sequence[tuple[Wakeup, str]]) -> None:
 
 
 def publish_failed(ids: Sequence[UUID]) -> None:
-    """Send failed notifications on to their dead letters; one that cannot go stops no other."""
+    """Publish failed notifications as dead letters. A failure of one does not stop the others."""
     try:
         publisher.publish_failed(ids)
     except Exception as error:

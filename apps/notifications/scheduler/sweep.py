@@ -1,7 +1,7 @@
-"""Find by their rows what is due and was not finished, whatever became of the messages.
+"""Find notifications in the database that are due and unfinished, independently of messages.
 
-Schedules, lost messages, dead workers and a dead broker are this one mechanism. Safe to run
-in several processes: each takes rows that no other holds.
+This one mechanism handles schedules, lost messages, dead workers and broker outages. It is safe to
+run in several processes: each takes rows that no other process has locked.
 """
 
 import threading
@@ -31,16 +31,17 @@ log = structlog.get_logger(__name__)
 
 BATCH = 1000
 PAUSE_SECONDS = 0.5
-# A lane with this many messages has work enough: waking its rows again would only add copies.
+# A lane with more messages than this has enough work. Waking its rows again would only add
+# duplicate messages.
 DEEP_LANE_MESSAGES = 200
 DEEP_LANE_WAIT = timedelta(seconds=30)
 LAST_WAKE = timedelta(hours=1)
 WAKES_MAX = 6
 # The column is a smallint of PostgreSQL; one more would be refused.
 WAKES_COLUMN_MAX = 32_767
-# A row whose holder died this often is what kills it.
+# If workers died this often while holding a row, the row is taken to be the cause.
 CRASHES_MAX = 5
-# What the sweep needs to know of a row: what it says may be large.
+# The only columns that the sweep reads, because the content of a row may be large.
 COLUMNS = (
     "status",
     "channel",
@@ -55,16 +56,16 @@ COLUMNS = (
 
 @dataclass(kw_only=True)
 class Found:
-    """What one batch of the sweep came to."""
+    """The result of one batch of the sweep."""
 
     taken: int = 0
     wakeups: list[Wakeup] = field(default_factory=list)
-    # Rows whose holder died travel alone, so that they cost no neighbour an attempt.
+    # Rows whose worker died get a message of their own, so that another crash affects no other row.
     lone_wakeups: list[Wakeup] = field(default_factory=list)
     failed: list[UUID] = field(default_factory=list)
 
     def add(self, other: "Found") -> None:
-        """Add what other rows of the batch came to."""
+        """Add the results of other rows of the batch."""
         self.wakeups += other.wakeups
         self.lone_wakeups += other.lone_wakeups
         self.failed += other.failed
@@ -76,20 +77,20 @@ def sweep(
     awake: Wakefulness | None = None,
     kept: KeptConnection | None = None,
 ) -> int:
-    """Take up to so many due rows, move them on and wake workers for them.
+    """Take due rows up to the limit, update them and publish messages for them.
 
     Args:
-        limit: How many.
-        awake: What this process knows of its rounds before. Without it, as for a single round,
-            every lease is taken at its word.
-        kept: The broker connection of this thread; by default one for this round.
+        limit: The maximum number of rows.
+        awake: The suspension detector of this process. Without it, as for a single round, every
+            expired lease is taken back.
+        kept: The broker connection of this thread; by default a new one for this round.
 
     Returns:
-        How many rows were taken; as many as the limit means that more may be due.
+        The number of rows taken. If it equals the limit, more rows may be due.
     """
     try:
         with kept_connection.use(kept) as broker:
-            # Without a broker nothing is taken, so that the rows are due when it is back.
+            # Without a broker no row is taken, so that the rows stay due until it is available.
             depths = topology.depths(broker)
             found = _take(limit=limit, depths=depths, awake=awake)
             refused = []
@@ -114,9 +115,9 @@ def sweep(
 
 
 def sweep_until(stop: threading.Event) -> None:
-    """Sweep twice a second until told to stop; an error costs one round, never the sweep.
+    """Sweep twice a second until the stop event is set. An error ends one round, not the loop.
 
-    Its database connection is the calling thread's, which closes it.
+    It uses the database connection of the calling thread, which has to close it.
     """
     declared = False
     awake, kept = Wakefulness(), KeptConnection()
@@ -138,7 +139,7 @@ def sweep_until(stop: threading.Event) -> None:
 
 
 def _declare() -> bool:
-    """Declare the queues once, so that their depths can be asked for."""
+    """Declare the queues once, so that their depths can be queried."""
     try:
         with current_app.connection_for_write() as broker:
             topology.declare_all(broker)
@@ -149,24 +150,24 @@ def _declare() -> bool:
 
 
 def release_earlier_boots() -> int:
-    """Make everything unfinished due, for the embedded mode, where one process is everything.
+    """Make all unfinished notifications due, for the embedded mode, which is a single process.
 
-    Whoever held a lease, and every message, died with the process before this one.
+    All lease holders and all messages ended with the previous process.
 
     Returns:
-        How many rows were made due.
+        The number of rows made due.
     """
     now = timezone.now()
     held = Notification.objects.filter(status=Status.SENDING)
     advance(held, to=Status.PENDING, now=now, claim_id=None, claimed_until=None, wake_at=now)
     pending = Notification.objects.filter(status=Status.PENDING).update(wake_at=now)
-    # The message of a retry died with the broker; the row knows when it is due.
+    # The retry's message was lost with the in-memory broker; the row stores its due time.
     retrying = Notification.objects.filter(status=Status.RETRYING)
     return pending + retrying.update(wake_at=F("next_attempt_at"))
 
 
 def _take(*, limit: int, depths: Mapping[str, int], awake: Wakefulness | None) -> Found:
-    """Take a batch; where a row of it cannot be handled, take it again and set that row apart."""
+    """Take a batch. If a row cannot be handled, take the batch again and isolate that row."""
     try:
         return _take_batch(limit=limit, depths=depths, awake=awake, apart=False)
     except Exception as error:
@@ -198,13 +199,14 @@ def _take_batch(
 
 
 def _due(limit: int) -> list[Notification]:
-    """Read and lock rows that are due by the database's clock, and that time with each.
+    """Read and lock the rows that are due by the database's clock, with that time on each row.
 
-    A scheduler whose own clock is an hour ahead would take leases back that have just begun.
+    With its own clock, a scheduler that is an hour ahead would take back leases that just began.
     """
     rows = Notification.objects.order_by("wake_at").only(*COLUMNS)
     if connection.vendor == "sqlite":
-        # Its clock is this machine's, cut to milliseconds, which would mix up a timeline.
+        # SQLite uses this machine's clock but truncates to milliseconds, which would put timeline
+        # entries out of order.
         due = rows.filter(wake_at__lte=timezone.now())
     else:
         due = rows.filter(wake_at__lte=Now()).annotate(read_at=Now())
@@ -248,7 +250,7 @@ def _handle(
 
 
 def _look_at(rows: Sequence[Notification], moment: datetime | None) -> None:
-    """Set the time of the next look, or that there is none."""
+    """Set the time at which the sweep checks the rows next; None for never."""
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(wake_at=moment)
 
 
@@ -258,7 +260,7 @@ def _is_over(row: Notification, now: datetime) -> bool:
 
 
 def _wake(rows: Sequence[Notification], now: datetime) -> None:
-    """Make schedules pending, and set the time of the next look at what is woken."""
+    """Set due schedules to ``pending``, and set when the sweep checks the woken rows next."""
     due = [row.pk for row in rows if row.status == Status.SCHEDULED]
     if due:
         advance_telling(
@@ -285,7 +287,7 @@ def _look_again_later(rows: Sequence[Notification], now: datetime) -> None:
 
 
 def _after_crash(rows: Sequence[Notification], now: datetime) -> tuple[list[Wakeup], list[UUID]]:
-    """Give rows whose lease has ended another chance, or up."""
+    """Reset rows whose lease has expired to ``pending``, or fail them after ``CRASHES_MAX``."""
     hopeless = [row for row in rows if row.crashes + 1 >= CRASHES_MAX]
     advance_telling(
         [row.pk for row in hopeless],

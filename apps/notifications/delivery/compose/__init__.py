@@ -1,1 +1,1 @@
-"""Each channel composes one medium's message from a notification, a contact and a content."""
+"""Compose a channel's messages from a notification, a contact and rendered content."""

@@ -14,7 +14,7 @@ from apps.users.contacts import Contact
 
 
 def message_id_for(notification: Notification) -> str:
-    """Make the Message-ID from the notification id, so that every copy carries the same one."""
+    """Build the Message-ID from the notification id, so that all copies have the same one."""
     return f"<{notification.pk}@{_domain_of(settings.DEFAULT_FROM_EMAIL)}>"
 
 
@@ -24,7 +24,7 @@ def _domain_of(sender: str) -> str:
 
 
 def headers_of(notification: Notification, *, facts: TemplateFacts) -> dict[str, str]:
-    """Make the headers besides the usual ones: critical mails cannot be unsubscribed from."""
+    """Build the additional headers. Only mails that are not critical get unsubscribe headers."""
     headers = {"X-Correlation-ID": notification.correlation_id}
     if not facts.critical:
         subscription = Subscription(user_id=notification.user_id, category=facts.category)
@@ -35,7 +35,7 @@ def headers_of(notification: Notification, *, facts: TemplateFacts) -> dict[str,
 def compose(
     notification: Notification, *, contact: Contact, content: EmailContent, facts: TemplateFacts
 ) -> list[Mail]:
-    """Compose the one mail of a notification. The contact has an address."""
+    """Compose the single mail of a notification. The contact must have an address."""
     assert contact.email is not None
     return [
         Mail(
@@ -44,7 +44,7 @@ def compose(
             message_id=message_id_for(notification),
             sender=settings.DEFAULT_FROM_EMAIL,
             recipient=contact.email,
-            # Whoever asked for a mail about an account may have made up the name that goes with it.
+            # An account mail may be requested by an unauthenticated caller, who may invent a name.
             recipient_name=contact.name if notification.recipient is None else "",
             subject=content.subject,
             text=content.text,

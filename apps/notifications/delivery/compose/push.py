@@ -14,7 +14,10 @@ TTL_MAX_SECONDS = 2_419_200
 
 
 def ttl_seconds(notification: Notification, *, now: datetime) -> int | None:
-    """Say how long the provider may hold the message for a device that is away; None: its own."""
+    """Return the seconds for which the provider may store the message for an offline device.
+
+    None means the provider's default.
+    """
     if notification.expires_at is None:
         return None
     left = int((notification.expires_at - now).total_seconds())
@@ -32,11 +35,11 @@ def compose(
     """Compose one message for each active device that earlier rounds have not settled.
 
     Args:
-        notification: What to send.
-        contact: Whom to reach.
-        content: What it says.
-        settled: Devices that accepted it or refused it for good in an earlier round.
-        now: The present, UTC.
+        notification: The notification to send.
+        contact: The user's contact data.
+        content: The rendered content.
+        settled: Devices that accepted it or refused it permanently in an earlier round.
+        now: The current time, UTC.
     """
     return [
         Push(

@@ -1,6 +1,6 @@
 """Circuit breakers, one for each provider and platform, shared by all workers.
 
-Open means that the next provider takes over, or that the notification waits without spending an
+While a breaker is open, the next provider is used. Without one, the notification waits and uses no
 attempt.
 """
 

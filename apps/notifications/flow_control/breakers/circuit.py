@@ -1,32 +1,32 @@
-"""One breaker as a value, and its rules: pure functions from one state to the next."""
+"""One circuit breaker as a value, and its rules as pure functions from one state to the next."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-# Failures are counted over this long, and judged from this many calls on.
+# Failures are counted over this window. The breaker opens only after at least this many calls.
 WINDOW_SECONDS = 10.0
 VOLUME_MIN = 10
 FAILURE_RATE = 0.5
-# The first time that an open breaker waits before it lets probes through, doubled each time that
-# they fail.
+# How long an open breaker waits before it admits probes, doubled each time that the probes fail.
 OPEN_SECONDS = 5.0
 OPEN_SECONDS_MAX = 60.0
 PROBES = 3
-# Probes that nobody has reported on by then are given out again: their process died. A mail server
-# may take 45 s to answer for a whole mail; more probes meanwhile would only be more such mails.
+# If no result of the probes was reported by then, their process died and new probes are admitted.
+# A mail server may take 45 s to answer for a whole mail; earlier probes would only add more such
+# mails.
 PROBE_SECONDS = 75.0
-# What waits for a breaker that staff forced open asks again after this: often enough for the
-# person who gives it back, seldom enough for a million rows that wait.
+# The retry interval while staff have forced a breaker open: short enough to react when staff set it
+# back, long enough for a million waiting rows.
 FORCED_OPEN_SECONDS = 30.0
-# Those who find all probes given out ask again after this.
+# The retry interval while all probes are in use.
 ASK_AGAIN_SECONDS = 1.0
-# Clocks of two machines may differ by this much. A time further ahead was written by a clock that
-# is wrong, or was: nobody waits until it comes.
+# Clocks of two machines may differ by this much. A stored time further in the future was written
+# with a wrong clock, so it is not waited for.
 CLOCKS_DIFFER_SECONDS = 5.0
 
 
 class State(StrEnum):
-    """What a breaker does."""
+    """The state of a breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -34,7 +34,7 @@ class State(StrEnum):
 
 
 class Forced(StrEnum):
-    """What staff have set it to."""
+    """The override that staff have set."""
 
     AUTO = "auto"
     OPEN = "open"
@@ -46,15 +46,15 @@ class Circuit:
     """One breaker. Times are Unix seconds.
 
     Attributes:
-        state: What the breaker found by itself.
-        forced: What staff want, which wins.
-        forced_at: When staff set it.
+        state: The automatic state.
+        forced: The override by staff, which has precedence.
+        forced_at: When staff set the override.
         reason: Why it opened.
-        window_began: When counting began.
-        successes: Calls in the window that the provider answered as it should.
-        failures: Calls in the window that were its fault.
+        window_began: When the counting window began.
+        successes: Calls in the window that the provider answered correctly.
+        failures: Calls in the window that failed because of the provider.
         since: When it left the closed state; 0 while it is closed.
-        changed_at: When it opened last, or when the last probes were given out.
+        changed_at: When it last opened, or when probes were last made available.
         open_seconds: How long it stays open this time.
         probes_left: Probes that may still be sent while it is half open.
     """
@@ -73,20 +73,20 @@ class Circuit:
 
     @property
     def effective(self) -> State:
-        """What it does, staff included."""
+        """The state that applies, including an override by staff."""
         return self.state if self.forced is Forced.AUTO else State(self.forced)
 
     @property
     def opens_again_at(self) -> float:
-        """When an open breaker lets probes through."""
+        """When an open breaker admits probes."""
         return self.changed_at + self.open_seconds
 
 
 def admitted(circuit: Circuit, *, wanted: int, now: float) -> tuple[Circuit, int, float]:
-    """Decide how many of the wanted calls may be made.
+    """Decide how many of the wanted calls are admitted.
 
     Returns:
-        The breaker afterwards, how many may go, and when the others should ask again.
+        The new state, the number of admitted calls, and when to try the others again.
     """
     if circuit.effective is State.CLOSED:
         return circuit, wanted, now
@@ -109,7 +109,7 @@ def admitted(circuit: Circuit, *, wanted: int, now: float) -> tuple[Circuit, int
 
 
 def unprobed(circuit: Circuit, *, count: int) -> Circuit:
-    """Take back probes that were not made."""
+    """Return probes that were admitted but not sent."""
     if circuit.state is not State.HALF_OPEN:
         return circuit
     return replace(circuit, probes_left=min(PROBES, circuit.probes_left + count))
@@ -118,14 +118,17 @@ def unprobed(circuit: Circuit, *, count: int) -> Circuit:
 def reported(
     circuit: Circuit, *, successes: int, failures: int, fatal: str = "", now: float
 ) -> Circuit:
-    """Take note of calls that were made.
+    """Count the results of calls.
 
     Args:
-        circuit: The breaker before.
-        successes: Calls that the provider answered as it should.
-        failures: Calls that were its fault.
-        fatal: Why no call can succeed, such as ``credentials``; empty if that was not seen.
-        now: The present.
+        circuit: The previous state.
+        successes: Calls that the provider answered correctly.
+        failures: Calls that failed because of the provider.
+        fatal: Why no call can succeed, such as ``credentials``; empty if there is no such reason.
+        now: The current time.
+
+    Returns:
+        The new state.
     """
     if fatal:
         return _opened(circuit, reason=fatal, now=now)
@@ -133,7 +136,7 @@ def reported(
         case State.HALF_OPEN:
             return _after_probes(circuit, successes=successes, failures=failures, now=now)
         case State.OPEN:
-            # Calls that were under way when it opened.
+            # Results of calls that were in flight when it opened.
             return circuit
         case State.CLOSED:
             return _counted(circuit, successes=successes, failures=failures, now=now)
@@ -181,5 +184,5 @@ def _opened(circuit: Circuit, *, reason: str, now: float) -> Circuit:
 
 
 def _ahead(moment: float, now: float) -> bool:
-    """Tell whether a time that has been written down lies in the future."""
+    """Return whether a stored time is in the future by more than clocks may differ."""
     return moment > now + CLOCKS_DIFFER_SECONDS

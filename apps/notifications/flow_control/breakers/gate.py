@@ -1,4 +1,4 @@
-"""What the pipeline asks of the breakers: may these calls go, and this is what they came to."""
+"""The breakers' interface for the pipeline: admit calls, and report their results."""
 
 import time
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ from apps.notifications.flow_control.breakers.tally import Tally
 
 log = structlog.get_logger(__name__)
 
-# A closed breaker is looked at this often; in between its word holds, and costs nothing.
+# A closed state is cached in the process with this TTL, so that most calls need no Redis access.
 LOOK_SECONDS = 0.5
-# Successes alone change nothing, so they are told together, this often.
+# Successes alone do not change the state, so they are reported together at this interval.
 TELL_SECONDS = 1.0
 
 _store = shared_breakers()
@@ -32,10 +32,12 @@ _untold: dict[str, tuple[int, float]] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class Admission:
-    """How many calls may go, and when to ask again for the others.
+    """The number of admitted calls, and when to try the others again.
 
     Attributes:
-        probing: Whether they are probes, which are counted.
+        count: The number of admitted calls.
+        ask_again_at: When to try the others again.
+        probing: Whether the admitted calls are probes, whose number is limited.
     """
 
     count: int
@@ -44,14 +46,15 @@ class Admission:
 
 
 def breaker_name(provider: str, platform: str = "") -> str:
-    """Name the breaker of a provider, and of a platform behind it where there are several."""
+    """Return the name of a provider's breaker, with the platform if there are several."""
     return f"{provider}:{platform}" if platform else provider
 
 
 def admit(name: str, *, wanted: int) -> Admission:
-    """Ask for calls. In half open state only a few get through, over all processes."""
+    """Request admission for calls. A half-open breaker admits only a few over all processes."""
     now = time.time()
-    # A clock that was set back must not make this word hold until it has caught up.
+    # The lower bound: after the clock was set back, the cache must not stay valid until it has
+    # caught up.
     if 0 <= now - _looked.get(name, 0.0) < LOOK_SECONDS:
         return Admission(count=wanted, ask_again_at=_moment(now))
     if _store.read(name).effective is State.CLOSED:
@@ -70,12 +73,12 @@ def admit(name: str, *, wanted: int) -> Admission:
 
 
 def give_back(name: str, *, count: int) -> None:
-    """Give back probes that were not made after all, so that the next who asks makes them."""
+    """Return probes that were admitted but not sent, so that the next caller can send them."""
     _store.update(name, lambda circuit: unprobed(circuit, count=count))
 
 
 def report(name: str, counted: Tally) -> None:
-    """Tell a breaker what its calls came to, and log when it changes."""
+    """Report the results of calls to a breaker, and log a change of its state."""
     now = time.time()
     untold, told_at = _untold.get(name, (0, 0.0))
     successes = untold + counted.successes
@@ -104,7 +107,7 @@ def report(name: str, counted: Tally) -> None:
 
 
 def force(names: Iterable[str], forced: Forced) -> None:
-    """Set breakers by hand; ``auto`` gives them back to themselves, closed."""
+    """Override the state of breakers; ``auto`` removes the override and closes them."""
     now = time.time()
 
     def change(circuit: Circuit) -> Circuit:
@@ -119,12 +122,12 @@ def force(names: Iterable[str], forced: Forced) -> None:
 
 
 def shown(name: str) -> Circuit:
-    """Return a breaker as it stands."""
+    """Return the current state of a breaker."""
     return _store.read(name)
 
 
 def forget() -> None:
-    """Forget what this process keeps, as a new one would; for tests."""
+    """Reset the store and the caches of this process, for tests."""
     _store.forget()
     _looked.clear()
     _untold.clear()

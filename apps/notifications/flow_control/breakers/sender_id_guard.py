@@ -1,7 +1,7 @@
-"""Whether to believe a provider that says a token belongs to another project.
+"""Decide whether to accept a provider's report that a token belongs to another project.
 
-Of one token that is true. When nearly every token is said to be foreign, the key is: then no
-device is retired, and the breaker opens as for wrong credentials.
+For a single token the report is correct. If it is given for nearly every token, our key belongs to
+another project: then no device is retired, and the breaker opens as for wrong credentials.
 """
 
 import time
@@ -19,25 +19,26 @@ from apps.notifications.providers.base import Reply
 log = structlog.get_logger(__name__)
 
 MISMATCH = "sender_id_mismatch"
-# Believed without another token being accepted in between, over all workers and for good: the
-# most devices that a wrong key can cost.
+# The maximum number of consecutive mismatches, without an accepted token in between, that are
+# accepted as true. It counts over all workers and without a time limit, so it is the maximum number
+# of devices that a wrong key can retire.
 BELIEVED_MAX = 5
-# More than those, and this part of the calls of a minute or more, are not believed either, as
-# where only some of the workers have a wrong key.
+# More mismatches than BELIEVED_MAX are also rejected if they are at least this share of the calls
+# in the window. This covers the case that only some of the workers have a wrong key.
 DOUBTED_PART = 0.2
 WINDOW_SECONDS = 60.0
-# Calls without a mismatch are told together, this often.
+# Calls without a mismatch are reported together at this interval.
 TELL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mismatches:
-    """What a provider said of its tokens lately. Times are Unix seconds.
+    """The recent mismatches of a provider. Times are Unix seconds.
 
     Attributes:
         unbroken: Mismatches since a token was last accepted.
-        window_began: When counting began.
-        calls: Calls in the window, and a part of those before.
+        window_began: When the counting window began.
+        calls: Calls in the window, plus a decayed part of the earlier ones.
         mismatches: Mismatches among them.
     """
 
@@ -48,7 +49,7 @@ class Mismatches:
 
     @property
     def believed(self) -> bool:
-        """Whether the last ones may cost devices."""
+        """Whether the latest mismatches are accepted, so that their devices are retired."""
         if self.unbroken > BELIEVED_MAX:
             return False
         return self.mismatches <= BELIEVED_MAX or self.mismatches < DOUBTED_PART * self.calls
@@ -57,18 +58,21 @@ class Mismatches:
 def weighed(
     before: Mismatches, *, accepted: int, mismatches: int, calls: int, now: float
 ) -> Mismatches:
-    """Take note of calls.
+    """Count the results of calls.
 
     Args:
-        before: What was known.
-        accepted: Calls that the provider accepted, which only the right key can do.
-        mismatches: Calls that it refused because of another project.
-        calls: All of them.
-        now: The present.
+        before: The previous state.
+        accepted: Calls that the provider accepted, which is possible only with the right key.
+        mismatches: Calls that it refused because the token belongs to another project.
+        calls: The number of all calls.
+        now: The current time.
+
+    Returns:
+        The new state.
     """
     windows = (now - before.window_began) / WINDOW_SECONDS
     if not 0 <= windows < 1:
-        # Half of the last window counts on, so that a doubt does not end with it.
+        # Keep half of the counts per window, so that mismatches are not accepted again at its end.
         kept = 0.5 ** min(windows, 60) if windows > 0 else 0.0
         before = replace(
             before,
@@ -84,7 +88,8 @@ def weighed(
     )
 
 
-# As long as a wrong key may stay unnoticed; what is forgotten costs five devices once more.
+# The state is kept for 30 days, because a wrong key may stay undetected that long. After the state
+# has expired, a wrong key can retire five more devices.
 STATE_TYPE: StateType[Mismatches] = StateType(
     prefix="notifications:mismatches:",
     read=lambda fields: Mismatches(**fields),
@@ -99,13 +104,13 @@ _untold: dict[str, tuple[int, int, float]] = {}
 def doubted(
     provider: str, replies: Sequence[Reply | None], *, breakers: Sequence[str]
 ) -> list[Reply | None]:
-    """Return the answers of a chunk, with mismatches that are not believed as a matter of ours.
+    """Return the replies of a chunk, with rejected mismatches turned into configuration errors.
 
     Args:
-        provider: Its name.
-        replies: Its answers.
-        breakers: Its breakers. Staff who force one of them closed stand in for the key: then
-            mismatches are believed.
+        provider: The provider's name.
+        replies: Its replies; None for a call that was not started.
+        breakers: The names of its breakers. If staff have forced one of them closed, they confirm
+            that the key is right, and mismatches are accepted.
     """
     now = time.time()
     answered = [reply for reply in replies if reply is not None]
@@ -139,6 +144,6 @@ def _vouched(breakers: Sequence[str]) -> bool:
 
 
 def forget() -> None:
-    """Forget what this process keeps, as a new one would; for tests."""
+    """Reset the store and the caches of this process, for tests."""
     _store.forget()
     _untold.clear()

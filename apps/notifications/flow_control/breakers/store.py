@@ -1,11 +1,12 @@
-"""Where breakers are kept: in Redis for all processes, or in this one."""
+"""Store the breakers: in Redis for all processes, or in this process if there is no Redis."""
 
 from typing import Any
 
 from apps.common.redis.shared_state import SharedState, StateType
 from apps.notifications.flow_control.breakers.circuit import Circuit, Forced, State
 
-# A breaker that nobody has used for this long is closed again; what staff forced stays.
+# The TTL of an unused breaker, after which it is closed again. An override by staff does not
+# expire.
 FORGOTTEN_SECONDS = 24 * 3600
 
 
@@ -26,5 +27,5 @@ CIRCUITS: StateType[Circuit] = StateType(
 
 
 def shared_breakers() -> SharedState[Circuit]:
-    """Make the keeper of this process's breakers."""
+    """Create the store for the breakers that this process uses."""
     return SharedState(CIRCUITS, consequence="each process has breakers of its own: no Redis")

@@ -1,4 +1,4 @@
-"""What the answers of a chunk say about the provider, as opposed to about the recipients."""
+"""Count which replies of a chunk concern the provider's health, and not the recipients."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Reply
 
-# Try-again answers that are about one mailbox: they say nothing of the provider's health.
+# Temporary refusals because of one mailbox. They do not concern the provider's health.
 ABOUT_RECIPIENT = frozenset({"greylisted", "mailbox_full"})
-# Refusals that speak against us as a sender when they pile up.
+# Refusals that indicate a problem with us as the sender if there are many of them.
 AGAINST_SENDER = frozenset({"policy", "sender_id_mismatch"})
 FAILURES = frozenset({Outcome.TRANSIENT, Outcome.UNKNOWN})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """The answers of a chunk, counted.
+    """The counted replies of a chunk.
 
     Attributes:
-        fatal: Why no call can succeed; empty if none said so.
+        successes: Replies that show a healthy provider.
+        failures: Replies that count against the provider.
+        fatal: Why no call can succeed; empty if no reply says so.
     """
 
     successes: int
@@ -27,7 +29,7 @@ class Tally:
 
 
 def tally(replies: Iterable[Reply]) -> Tally:
-    """Count answers. A refused recipient is a success of the provider."""
+    """Count replies. A refused recipient counts as a success of the provider."""
     successes = failures = 0
     fatal = ""
     for reply in replies:

@@ -1,4 +1,4 @@
-"""Declare every exchange and queue on the broker, as part of a deployment."""
+"""Declare all exchanges and queues on the broker, as a step of a deployment."""
 
 from typing import Any
 

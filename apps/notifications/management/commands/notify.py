@@ -33,7 +33,7 @@ OPERATOR = "operator"
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Read a JSON object given as an argument."""
+    """Parse a JSON object given as an argument."""
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -118,7 +118,7 @@ class Command(BaseCommand):
             raise CommandError("\n".join(lines)) from None
 
     def send(self, arguments: Namespace) -> None:
-        """Accept a notification as the API does."""
+        """Accept a notification like the API."""
         given = {
             "notification_type": arguments.type,
             "user_id": str(arguments.user),
@@ -136,7 +136,7 @@ class Command(BaseCommand):
         self.stdout.write(str(accepted.notification.pk))
 
     def preview(self, arguments: Namespace) -> None:
-        """Render with the code that sends."""
+        """Render a template with the same code as for sending."""
         try:
             shown = rendering.preview(
                 arguments.template,
@@ -153,7 +153,7 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(asdict(shown), indent=2, ensure_ascii=False, default=str))
 
     def replay(self, arguments: Namespace) -> None:
-        """Send it as a new notification."""
+        """Replay a notification as a new one."""
         original = Notification.objects.filter(pk=arguments.notification).first()
         if original is None:
             raise CommandError("There is no such notification.")
@@ -165,7 +165,7 @@ class Command(BaseCommand):
         self.stdout.write(str(done.notification.pk))
 
     def doctor(self, arguments: Namespace) -> None:
-        """Run every probe; fail when one finds something."""
+        """Run all probes, and fail if one reports a problem."""
         rows = [probe.run() for probe in READY_PROBES]
         for row in rows:
             self.stdout.write(
@@ -175,7 +175,7 @@ class Command(BaseCommand):
             raise CommandError("Something is not as it should be.")
 
     def create_api_key(self, arguments: Namespace) -> None:
-        """Make the key; its plain text is the last line and is not kept."""
+        """Create an API key. The last printed line is its plain text, which is not stored."""
         scopes = [Scope(scope) for scope in arguments.scopes] if arguments.scopes else list(Scope)
         try:
             row, plain = api_keys.create(
@@ -190,20 +190,20 @@ class Command(BaseCommand):
         self.stdout.write(plain)
 
     def reset_second_factor(self, arguments: Namespace) -> None:
-        """Help somebody who has lost the app and the recovery codes."""
+        """Remove the second factor of a user who has lost the app and the recovery codes."""
         user = User.objects.filter(email_key=address_key(arguments.email)).first()
         if user is None or not second_factor.forget(user):
             raise CommandError("Nobody with this address has a second factor.")
         self.stdout.write(f"user {user.pk} has no second factor any more")
 
     def seed_demo(self, arguments: Namespace) -> None:
-        """Make what is missing of the demo."""
+        """Create the missing parts of the demo."""
         made = demo.seed()
         self.stdout.write(f"user {made.user.pk} ({made.user.email})")
         self.stdout.write(f"staff {made.staff.email}; secrets are in {settings.DEMO_ENV_FILE}")
 
     def import_templates(self, arguments: Namespace) -> None:
-        """Take what has changed; unchanged content makes no new version."""
+        """Import changed templates. Unchanged content creates no new version."""
         try:
             imported = catalog.import_templates(arguments.folder)
         except catalog.CatalogError as error:
@@ -212,5 +212,5 @@ class Command(BaseCommand):
             self.stdout.write(str(line))
 
     def export_templates(self, arguments: Namespace) -> None:
-        """Write the published versions."""
+        """Export the published versions."""
         catalog.export_templates(arguments.folder)

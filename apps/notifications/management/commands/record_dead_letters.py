@@ -1,4 +1,4 @@
-"""The dead-letter recorder: writes down what came through the dead-letter exchange."""
+"""The dead-letter recorder: stores the messages of the dead-letter queue."""
 
 import signal
 from typing import Any

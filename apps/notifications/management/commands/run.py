@@ -1,4 +1,4 @@
-"""The one command of the embedded mode: migrate, seed the demo, say what to open, serve."""
+"""The command of the embedded mode: migrate, create the demo, print the URLs and serve."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ from apps.notifications.api.welcome import sandbox_link
 from apps.notifications.embedded import demo
 
 ADDRESS = "127.0.0.1"
-# As SQLite says it of a file that is no database at all.
+# Part of SQLite's error message for a file that is not a database.
 NOT_OURS = "not a database"
 OTHER_WAY_OUT = "Can it be read and written there, and has the disk room?"
 WAY_OUT = "Move it away to begin with an empty one."
@@ -36,14 +36,14 @@ class Command(BaseCommand):
         self._check_port(port)
         made = self._prepared()
         self._print(made, f"http://{ADDRESS}:{port}")
-        # One process is everything here: its workers share memory with its broker.
+        # There must be exactly one process, because the workers share memory with the broker.
         serve("notifications_project.server:server", host=ADDRESS, port=port, processes=1)
 
     def _prepared(self) -> demo.Demo:
-        """Bring the database up to date and fill it.
+        """Migrate the database and create the demo.
 
         Raises:
-            CommandError: It cannot be used; says why in one line.
+            CommandError: The database cannot be used; the message is one line with the cause.
         """
         place = connection.settings_dict["NAME"]
         try:
@@ -59,13 +59,13 @@ class Command(BaseCommand):
             raise CommandError(message) from error
 
     def _check_database(self, place: str) -> None:
-        """Refuse a file that belongs to another program, before tables are made in it.
+        """Refuse a database file of another program before tables are created in it.
 
         Raises:
-            CommandError: It does.
+            CommandError: The file belongs to another program.
             django.db.Error: It cannot be read or written.
         """
-        # On SQLite a transaction takes the lock to write at once, so it needs the permission.
+        # On SQLite a transaction takes the write lock at its start, so it checks the permission.
         with transaction.atomic():
             tables = connection.introspection.table_names()
         if not tables:

@@ -1,4 +1,4 @@
-"""The scheduler: sweeps what is due, makes batches, replays dead letters. Two are safe."""
+"""The scheduler: sweep due rows, create batches, replay dead letters. Several may run."""
 
 import signal
 import threading

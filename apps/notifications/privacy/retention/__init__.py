@@ -1,1 +1,1 @@
-"""Old notifications leave in small steps; their counts stay."""
+"""Retention: old notifications are purged in small steps, and their counts are kept."""

@@ -1,4 +1,4 @@
-"""What stays of notifications that leave: how many of a day ended in which way."""
+"""Daily counts by final status, which are kept when notifications are purged."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from apps.notifications.models import DailyCount
 
 
 class Group(NamedTuple):
-    """What is counted together."""
+    """The key of one count."""
 
     day: date
     client: str
@@ -23,14 +23,14 @@ class Group(NamedTuple):
 
 
 def day_of(moment: datetime) -> date:
-    """Return the UTC day of a moment."""
+    """Return the UTC date of a time."""
     return moment.astimezone(UTC).date()
 
 
 def add(groups: Iterable[Group]) -> None:
-    """Count notifications, one group for each, inside the transaction that deletes them.
+    """Add notifications to the counts, one group each, in the transaction that deletes them.
 
-    The rows are touched in one order, so that two who count wait for each other and go on.
+    The count rows are updated in sorted order, so that concurrent processes cannot deadlock.
     """
     counted = sorted(Counter(groups).items())
     DailyCount.objects.bulk_create(

@@ -1,7 +1,7 @@
-"""Walk through the notifications from the oldest on and let go of those that are old.
+"""Purge old notifications, starting with the oldest.
 
-A step takes tens of milliseconds and locks only rows that nobody has worked on for weeks. A walk
-goes over the primary key, which sorts by time, so that it reads every old row once.
+A step takes tens of milliseconds and locks only rows that have not changed for weeks. A pass
+iterates over the primary key, which is ordered by time, so it reads every old row once.
 """
 
 import time
@@ -23,15 +23,15 @@ from apps.notifications.privacy.retention.rules import Rules
 log = structlog.get_logger(__name__)
 
 STEP_ROWS = 500
-# With two steps a second of a scheduler, up to a thousand rows leave in one.
+# A scheduler does two steps per second, so it purges up to 1000 rows per second.
 WALK_EVERY = timedelta(hours=1)
 BEGINNING = UUID(int=0)
 
 
 class Walk:
-    """A job of the scheduler: one step at a time, a walk from the oldest row every hour.
+    """A scheduler job: one step at a time, with a pass from the oldest row every hour.
 
-    Where it is lives in this process alone: whoever starts anew begins at the oldest row.
+    The position is kept in this process only. After a restart the pass begins at the oldest row.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Walk:
         self._next_walk = 0.0
 
     def __call__(self) -> bool:
-        """Take one step if a walk is due; always leaves time for others before the next."""
+        """Do one step if a pass is due. Returns False, so that it never skips the jobs' pause."""
         if time.monotonic() < self._next_walk:
             return False
         known = rules.load(timezone.now())
@@ -58,15 +58,15 @@ class Walk:
 
 
 def step(after: UUID, known: Rules, *, rows: int = STEP_ROWS) -> tuple[UUID | None, int]:
-    """Look at the next rows and let go of the old ones.
+    """Read the next rows and purge the old ones.
 
     Args:
-        after: Where the step before ended.
-        known: What is old.
-        rows: How many to look at.
+        after: The last id of the previous step.
+        known: The retention rules.
+        rows: The number of rows to read.
 
     Returns:
-        Where this step ended, None at the end of the walk, and how many rows left.
+        The last id of this step, None at the end of the pass, and the number of purged rows.
     """
     ahead = Notification.objects.filter(pk__gt=after, pk__lt=first_id_at(known.newest))
     seen = list(ahead.order_by("pk").values_list("pk", "client", "updated_at", "status")[:rows])
@@ -80,14 +80,14 @@ def step(after: UUID, known: Rules, *, rows: int = STEP_ROWS) -> tuple[UUID | No
 
 
 def _keep(pk: UUID, error: Exception) -> int:
-    """Leave a row where it is that cannot leave; the next walk, in an hour, tries again."""
+    """Log a row that cannot be purged. The next pass, in an hour, tries again."""
     log.error("an old notification could not leave", notification_id=str(pk), exc_info=error)
     return 0
 
 
 def _let_go(ids: Sequence[UUID], known: Rules) -> int:
-    """Count and delete rows, with all that hangs on them, in the transaction of the caller."""
-    # Asked again under the lock: a late receipt may have moved one on since.
+    """Count and delete rows with their dependent rows, in the transaction of the caller."""
+    # Check again under the lock, because a late receipt may have updated a row.
     rows = Notification.objects.filter(pk__in=ids, status__in=FINISHED)
     held = [
         row

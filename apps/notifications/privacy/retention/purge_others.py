@@ -1,4 +1,4 @@
-"""What else grows with time: batches, poison, unmatched receipts, the sandbox."""
+"""Purge other growing tables: batches, poison messages, unmatched receipts, the sandbox."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from apps.notifications.privacy.retention.rules import Rules
 
 log = structlog.get_logger(__name__)
 
-# In one walk; what is left leaves with the next.
+# The maximum number of rows of each table per pass; the next pass continues.
 STEP_ROWS = 1000
 
 MODELS: dict[str, type[Model]] = {
@@ -31,10 +31,10 @@ MODELS: dict[str, type[Model]] = {
 
 
 def leave(known: Rules) -> dict[str, int]:
-    """Let go of what is old.
+    """Purge old rows.
 
     Returns:
-        How many of each left; kinds of which none did are left out.
+        The number of purged rows by kind, without kinds that had none.
     """
     limit = known.limit()
     old: dict[str, Callable[[], list[Any]]] = {
@@ -52,7 +52,7 @@ def leave(known: Rules) -> dict[str, int]:
 
 
 def _batches(known: Rules) -> list[Any]:
-    """Find batches of which no notification is left."""
+    """Return the ids of old ended batches that have no notifications any more."""
     kept = Notification.objects.filter(batch_id=OuterRef("pk"))
     ended = Batch.objects.filter(
         ~Exists(kept),
@@ -72,12 +72,12 @@ def _first(rows: QuerySet[Any]) -> list[Any]:
 
 
 def _delete(model: type[Model], ids: list[Any]) -> int:
-    """Delete rows; one that cannot be deleted stops no other, and is tried again by the next walk.
+    """Delete rows. A row that cannot be deleted is skipped, and the next pass tries it again.
 
     Returns:
-        How many were deleted.
+        The number of deleted rows.
     """
-    rows = model._base_manager  # noqa: SLF001 - public since long.
+    rows = model._base_manager  # noqa: SLF001 - documented by Django.
 
     def delete(some: Sequence[Any]) -> int:
         rows.filter(pk__in=some).delete()

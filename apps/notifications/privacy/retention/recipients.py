@@ -1,8 +1,8 @@
-"""Blank what older releases leave on mails about accounts when they end one.
+"""Clear the recipients of ended account mails that older releases did not clear.
 
-``transitions.advance`` empties ``recipient`` and what goes with it in the statement that writes an
-ending. A scheduler or web process of a release before that column, which runs beside newer ones for
-a while, ends such a mail without that: by its expiry, or by the erasure of its user.
+``transitions.advance`` clears ``recipient`` and the secret variables in the statement that writes a
+final status. During an upgrade, a scheduler or web process of a release before that column may end
+such a mail without clearing them: by its expiry, or by the erasure of its user.
 """
 
 import time
@@ -19,18 +19,19 @@ from apps.notifications.models import Notification
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 600.0
-# Links end after three days, and their mails with them. The index of a client's newest serves this.
+# Links and their mails expire after three days. The query uses the index of a client's newest
+# notifications.
 OLDEST = timedelta(days=7)
 
 
 class Recipients:
-    """A job of the scheduler, with something to do every ten minutes."""
+    """A scheduler job that runs every ten minutes."""
 
     def __init__(self) -> None:
         self._next = 0.0
 
     def __call__(self) -> bool:
-        """Look through the newest mails about accounts if it is time to."""
+        """Clear the newest ended account mails if the interval has passed."""
         if time.monotonic() >= self._next:
             blank_what_has_ended()
             self._next = time.monotonic() + EVERY_SECONDS
@@ -38,7 +39,7 @@ class Recipients:
 
 
 def blank_what_has_ended() -> int:
-    """Blank recipients and variables of mails that have ended, and return of how many."""
+    """Clear recipients and secret variables of ended mails, and return the number of mails."""
     left = Notification.objects.filter(
         client=SYSTEM_CLIENT,
         kind=Kind.LIVE,

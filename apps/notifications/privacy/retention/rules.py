@@ -1,4 +1,4 @@
-"""Until when notifications are kept: the installation's days, or a client's own."""
+"""The retention rules: the installation's default number of days, or a client's own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from apps.notifications.models import RetentionRule
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What is old.
+    """The retention rules at one point in time.
 
     Attributes:
-        now: The present, UTC.
-        days: How long notifications are kept after their last change.
-        by_client: Clients with another time.
+        now: The current time, UTC.
+        days: How many days notifications are kept after their last change.
+        by_client: The number of days for clients with their own rule.
     """
 
     now: datetime
@@ -25,15 +25,15 @@ class Rules:
 
     @property
     def newest(self) -> datetime:
-        """Nothing that was asked for after this is old, whoever sent it."""
+        """The time after which no notification is old, for any client."""
         return self.now - timedelta(days=min([self.days, *self.by_client.values()]))
 
     def limit(self, client: str = "") -> datetime:
-        """Return when the last change of a client's notification makes it old."""
+        """Return the cutoff: a client's notification last changed before this is old."""
         return self.now - timedelta(days=self.by_client.get(client, self.days))
 
 
 def load(now: datetime) -> Rules:
-    """Read the rules as they stand."""
+    """Read the current rules."""
     by_client = dict(RetentionRule.objects.values_list("client", "days"))
     return Rules(now=now, days=settings.RETENTION_DAYS, by_client=by_client)

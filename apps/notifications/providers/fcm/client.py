@@ -1,8 +1,8 @@
-"""The line to FCM's HTTP v1 API: one access token, and connections that are kept.
+"""The client of FCM's HTTP v1 API, with one access token and a connection pool.
 
-The key and its exchange are firebase-admin's and google-auth's. The call itself goes over the
-urllib3 pool that requests keeps for its sessions: with the library's own client a message cost
-0.8 ms of processor time, and with the pool alone a half of it.
+firebase-admin and google-auth handle the key and its exchange. The call itself uses the urllib3
+pool of a requests session directly: with the library's own client a message cost 0.8 ms of CPU
+time, and with the pool alone half of that.
 """
 
 import threading
@@ -24,27 +24,27 @@ from apps.notifications.providers.time_limits import TOKEN_SECONDS
 
 HEADERS = {
     "Content-Type": "application/json",
-    # The form of errors that ``fcm_replies`` reads.
+    # The error format that ``fcm.replies`` parses.
     "X-GOOG-API-FORMAT-VERSION": "2",
     "X-FIREBASE-CLIENT": f"fire-admin-python/{firebase_admin.__version__}",
 }
 
 
 class FcmClient:
-    """One address, one key, one pool of connections. Safe in any thread.
+    """A thread-safe client for one API URL, with one key and one connection pool.
 
-    Proxies and certificates come from the environment as requests reads them (``HTTPS_PROXY``,
+    Proxies and certificates are read from the environment like requests does (``HTTPS_PROXY``,
     ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``), but once and not for each call.
 
     Args:
-        url: The address of the API.
-        key_file: The service account's key.
-        connections: How many are kept.
-        timeout: Seconds for each wait; the deadline of the thread (``deadline``) ends all of them.
+        url: The base URL of the API.
+        key_file: The service account's key file.
+        connections: The maximum number of kept connections.
+        timeout: Seconds for each wait. The thread's deadline (``deadline``) limits all of them.
 
     Raises:
         OSError: The key file or the certificates cannot be read.
-        ValueError: The key file is none, or the address or that of the proxy is none.
+        ValueError: The key file is invalid, or the URL of the API or of the proxy is invalid.
     """
 
     def __init__(self, *, url: str, key_file: Path, connections: int, timeout: float) -> None:
@@ -70,10 +70,10 @@ class FcmClient:
         self._target = self._adapter.request_url(prepared, proxies)
 
     def authorize(self) -> None:
-        """Exchange the key for an access token where there is none or it is about to end.
+        """Exchange the key for an access token if there is none or it is about to expire.
 
-        Threads that waited for an exchange share its result, so that a token endpoint that
-        does not answer costs a chunk one time limit and not one for each message.
+        Threads that wait for an exchange share its result, so that an unresponsive token endpoint
+        costs a chunk one timeout and not one for each message.
 
         Raises:
             GoogleAuthError: The exchange failed.
@@ -97,17 +97,17 @@ class FcmClient:
             self._authorizing.release()
 
     def expire(self) -> None:
-        """Forget the access token, which the API has refused."""
+        """Drop the access token after the API has refused it."""
         self._credential.token = None
 
     def post(self, body: bytes) -> urllib3.BaseHTTPResponse:
-        """Make one call and read the whole answer. Nothing is repeated and no redirect followed.
+        """Make one call and read the whole response, without retries and redirects.
 
-        A kept connection that the other side has closed meanwhile is replaced before the call.
+        A kept connection that the server has closed is replaced before the call.
 
         Raises:
-            urllib3.exceptions.HTTPError: The wire failed; its class says where.
-            ValueError: The call cannot be written.
+            urllib3.exceptions.HTTPError: The network failed; its class shows at which step.
+            ValueError: The call cannot be encoded.
         """
         return self._pool.urlopen(
             "POST",
@@ -121,7 +121,7 @@ class FcmClient:
         )
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         self._adapter.close()
         self._token_session.close()
 
@@ -137,10 +137,10 @@ class FcmClient:
 
 
 class _OneRequest:
-    """google-auth's way to make a request, once.
+    """A transport for google-auth that makes only one request.
 
-    By itself it asks a busy endpoint three times and sleeps for seconds between, which no
-    deadline of a socket would end; here the message is tried again and not the exchange.
+    By default google-auth calls a busy endpoint three times and sleeps for seconds in between,
+    which a socket's deadline cannot interrupt. Here the message is retried and not the exchange.
     """
 
     def __init__(self, session: requests.Session) -> None:
@@ -158,5 +158,5 @@ class _OneRequest:
 
 
 def _passing(message: str) -> TransportError:
-    """Make the error that says that an exchange may succeed later."""
+    """Create the error for an exchange that may succeed later."""
     return TransportError(message)  # type: ignore[no-untyped-call]  # google-auth's own.

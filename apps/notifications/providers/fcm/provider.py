@@ -1,7 +1,7 @@
 """Push by Firebase Cloud Messaging's HTTP v1 API.
 
-One call of ``send`` is one call on the wire, with our time limits; the key and the line are
-``fcm_line``'s.
+One call of ``send`` is one HTTP call, with our timeouts. ``fcm.client`` handles the key and the
+connections.
 """
 
 import json
@@ -28,24 +28,25 @@ from apps.notifications.providers.time_limits import HTTP_CALL_SECONDS
 PAYLOAD_MAX_BYTES = 4096
 TTL_MAX_SECONDS = 2_419_200  # Four weeks.
 
-# What a key file or an answer raises that is not of the shape it should be.
+# The errors that a malformed key file or response raises.
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class FcmProvider(Provider[Push]):
-    """Sends by ``{FCM_API_URL}/v1/projects/{project}/messages:send``.
+    """Sends through ``{FCM_API_URL}/v1/projects/{project}/messages:send``.
 
-    The project, the key and the address of the token exchange come from the service account
-    file. It is read again when it could not be used.
+    The service account file contains the project, the key and the URL of the token exchange. If it
+    cannot be used, it is read again on the next call.
 
     Args:
-        timeout: Seconds for all of a call, an exchange of the key for a token included.
+        timeout: Seconds for the whole call, including an exchange of the key for a token.
     """
 
     name: ClassVar[str] = "fcm"
     channel: ClassVar[str] = "push"
-    # FCM answers in some 50 ms, so these make 1,000 calls a second at most. With all that belongs
-    # to a message that is two thirds of a core; more threads would wait for the interpreter.
+    # FCM responds in about 50 ms, so these threads make at most 1,000 calls per second. With all
+    # work for a message that takes two thirds of a core; more threads would wait for the
+    # interpreter.
     threads: ClassVar[int] = 50
 
     def __init__(self, *, timeout: float = HTTP_CALL_SECONDS) -> None:
@@ -55,13 +56,13 @@ class FcmProvider(Provider[Push]):
         self._line: FcmClient | None = None
 
     def send(self, message: Push) -> Reply:
-        """Make one call. An acceptance means that FCM took it, not that it was shown."""
+        """Make one call. ``ACCEPTED`` means that FCM accepted the message, not that it is shown."""
         started = time.monotonic()
         reply = self._call(message)
         return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
 
     def close(self) -> None:
-        """Close the kept connections and give up the access token."""
+        """Close the kept connections and drop the access token."""
         super().close()
         with self._lock:
             line, self._line = self._line, None
@@ -71,7 +72,7 @@ class FcmProvider(Provider[Push]):
     def _call(self, push: Push) -> Reply:
         message = message_of(push, now=time.time())
         body = json.dumps({"message": message}).encode()
-        # The body holds the payload and more, so that most need no second look.
+        # The body contains the payload and more, so most messages do not need the exact size.
         if len(body) > PAYLOAD_MAX_BYTES and payload_bytes(message) > PAYLOAD_MAX_BYTES:
             detail = f"The payload is over {PAYLOAD_MAX_BYTES} bytes."
             return Reply(outcome=Outcome.REJECTED, reason="payload_too_large", detail=detail)
@@ -88,7 +89,7 @@ class FcmProvider(Provider[Push]):
         except urllib3.exceptions.HTTPError as error:
             return failure(*wire_failure(error), error, push.token)
         except ValueError:
-            # Its words could show the access token, which is a part of the call.
+            # The error's text could contain the access token, which is part of the call.
             detail = "The call cannot be written."
             return Reply(
                 outcome=Outcome.DEFECT, code="ValueError", reason="protocol", detail=detail
@@ -103,7 +104,7 @@ class FcmProvider(Provider[Push]):
                 self._line = FcmClient(
                     url=settings.FCM_API_URL,
                     key_file=_key_file(),
-                    # Urgent calls have threads of their own.
+                    # Urgent calls use separate threads.
                     connections=2 * self.threads,
                     timeout=self._timeout,
                 )
@@ -111,18 +112,18 @@ class FcmProvider(Provider[Push]):
 
 
 def message_of(push: Push, *, now: float) -> dict[str, Any]:
-    """Write a push as FCM takes it.
+    """Build the FCM message for a push.
 
-    A second copy replaces the first on the device: the notification's id is the tag on Android
-    and the web and the collapse id on APNs. ``collapse_key`` is left alone: notification
-    messages ignore it, and FCM keeps only four keys for each device.
+    A second copy replaces the first one on the device: the notification's id is the tag on Android
+    and the web, and the collapse id on APNs. ``collapse_key`` is not used: notification messages
+    ignore it, and FCM keeps only four keys for each device.
 
-    firebase-admin's message classes come to the same, field by field, as the contract test sees
-    to; they cost 0.04 ms of each message.
+    firebase-admin's message classes give the same fields, which the contract test checks, but cost
+    0.04 ms per message.
 
     Args:
         push: The composed push.
-        now: Seconds since 1970, from which APNs counts the expiry.
+        now: Unix seconds, the base of the expiry for APNs.
     """
     tag = str(push.notification_id)
     shown = {"title": push.title, "body": push.body}
@@ -132,7 +133,7 @@ def message_of(push: Push, *, now: float) -> dict[str, Any]:
     if push.image is not None:
         shown["image"] = webpush["notification"]["image"] = push.image
         apns["fcm_options"] = {"image": push.image}
-        # An app's service extension must be woken to fetch the picture.
+        # This makes iOS start the app's service extension, which fetches the image.
         apns["payload"] = {"aps": {"mutable-content": 1}}
     if push.ttl_seconds is not None:
         ttl = min(max(push.ttl_seconds, 0), TTL_MAX_SECONDS)
@@ -158,7 +159,7 @@ def message_of(push: Push, *, now: float) -> dict[str, Any]:
 
 
 def payload_bytes(message: Mapping[str, Any]) -> int:
-    """Return the size of what reaches the device: notification and data as compact UTF-8."""
+    """Return the payload size in bytes: notification and data as compact UTF-8 JSON."""
     content = {"image": None, **message["notification"], **message["data"]}
     return len(
         json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -171,7 +172,7 @@ def _read(answer: urllib3.BaseHTTPResponse, token: str) -> Reply:
     try:
         name = json.loads(answer.data)["name"]
     except MALFORMED as error:
-        # The call went through, but its answer is none of FCM's.
+        # The call succeeded, but the response is not one of FCM.
         return failure(Outcome.UNKNOWN, "unexpected_answer", error, token)
     return Reply(outcome=Outcome.ACCEPTED, code="200", provider_message_id=str(name)[:200])
 
@@ -183,7 +184,7 @@ def _key_file() -> Path:
 
 
 def _exchange_failure(error: GoogleAuthError) -> Outcome:
-    """Tell a key that Google refuses from a network or a server that will come back."""
+    """Return whether an exchange failed temporarily or because Google refuses the key."""
     passing = isinstance(error, TransportError) or (
         isinstance(error, RefreshError) and error.retryable
     )

@@ -1,4 +1,4 @@
-"""What an answer of FCM's HTTP v1 API means.
+"""Classify the responses of FCM's HTTP v1 API.
 
 Sources: https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode and
 https://firebase.google.com/docs/cloud-messaging/scale-fcm (delays).
@@ -19,7 +19,7 @@ BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 BAD_TOKEN = ("not a valid fcm registration token", "invalid registration token")
 TOO_BIG = ("too big", "too large")
 
-Meaning = tuple[Outcome, str, float | None]  # What it came to, the reason, the least wait.
+Meaning = tuple[Outcome, str, float | None]  # The outcome, the reason, the minimum wait in seconds.
 
 MEANINGS: dict[str, Meaning] = {
     "UNREGISTERED": (Outcome.DEAD_ADDRESS, "unregistered", None),
@@ -27,18 +27,18 @@ MEANINGS: dict[str, Meaning] = {
     "QUOTA_EXCEEDED": (Outcome.RATE_LIMITED, "quota_exceeded", QUOTA_WAIT_SECONDS),
     "UNAVAILABLE": (Outcome.TRANSIENT, "unavailable", UNAVAILABLE_WAIT_SECONDS),
     "INTERNAL": (Outcome.TRANSIENT, "internal", UNAVAILABLE_WAIT_SECONDS),
-    # The APNs or web-push key that Firebase holds for us is broken: the pushes wait for a new one.
+    # The APNs or web push key stored at Firebase is invalid: the pushes wait for a new key.
     "THIRD_PARTY_AUTH_ERROR": (Outcome.CONFIGURATION, "third_party_auth_error", None),
     "APNS_AUTH_ERROR": (Outcome.CONFIGURATION, "third_party_auth_error", None),
     "UNSPECIFIED_ERROR": (Outcome.UNKNOWN, "unspecified", None),
 }
 
-# An answer without an FcmError speaks of us or of the service, never of the token.
+# A response without an FcmError concerns us or the service, never the token.
 BY_HTTP_STATUS: dict[int, Meaning] = {
     400: (Outcome.DEFECT, "invalid_argument", None),
     401: (Outcome.CONFIGURATION, "credentials", None),
     403: (Outcome.CONFIGURATION, "credentials", None),
-    404: (Outcome.CONFIGURATION, "not_found", None),  # No such project, or not FCM's address.
+    404: (Outcome.CONFIGURATION, "not_found", None),  # Unknown project, or not FCM's URL.
     408: (Outcome.UNKNOWN, "timeout", None),
     413: (Outcome.REJECTED, "payload_too_large", None),
     429: MEANINGS["QUOTA_EXCEEDED"],
@@ -53,14 +53,14 @@ STRANGE: Meaning = (Outcome.UNKNOWN, "unexpected_answer", None)
 def classify(
     status: int, headers: Mapping[str, str], body: bytes, *personal: str, now: float
 ) -> Reply:
-    """Read one refusal.
+    """Classify one refusal.
 
     Args:
         status: The HTTP status, 300 or more.
-        headers: The answer's headers.
+        headers: The response headers.
         body: ``{"error": {"code", "message", "status", "details"}}``, or anything else.
-        personal: What must not appear in the detail, such as the token.
-        now: The present as seconds since 1970, for a ``Retry-After`` that is a date.
+        personal: Values that must not appear in the detail, such as the token.
+        now: The current time in Unix seconds, for a ``Retry-After`` that is a date.
     """
     error = _error_of(body)
     message = _text(error.get("message"))
@@ -79,13 +79,13 @@ def classify(
         detail=provider_words(message or body[:2000], *personal),
         reason=reason,
         retry_after=max(waits, default=None),
-        # The least wait is for this message: the quota may be that of its device alone.
+        # The minimum wait applies to this message only: the quota may be that of its device alone.
         pause_seconds=(asked or 0.0) if outcome is Outcome.RATE_LIMITED else 0.0,
     )
 
 
 def _invalid_argument(message: str, details: list[dict[str, Any]]) -> Meaning:
-    """Tell a bad token from a bad payload. In doubt the token is kept."""
+    """Return whether the token or the payload is invalid. In doubt the token is kept."""
     violations = [
         violation
         for detail in details
@@ -93,7 +93,7 @@ def _invalid_argument(message: str, details: list[dict[str, Any]]) -> Meaning:
         for violation in _list(detail.get("fieldViolations"))
         if isinstance(violation, dict)
     ]
-    # FCM sometimes names the token itself as the field at fault.
+    # FCM sometimes names the token itself as the invalid field.
     others = [item for item in violations if _text(item.get("field")) != "message.token"]
     said = (message, *(_text(item.get("description")) for item in violations))
     if not others and _mentions(said, BAD_TOKEN):
@@ -107,7 +107,7 @@ def _fcm_code(error: Mapping[str, Any], details: Iterable[Mapping[str, Any]]) ->
     for detail in details:
         if detail.get("@type") == FCM_ERROR:
             return _text(detail.get("errorCode"))
-    # Without an FcmError only the argument errors are read further, by their details.
+    # Without an FcmError, only argument errors are classified further, by their details.
     return "INVALID_ARGUMENT" if error.get("status") == "INVALID_ARGUMENT" else ""
 
 

@@ -1,4 +1,4 @@
-"""E-mail over SMTP (RFC 5321), on sessions that are kept for the next mail."""
+"""E-mail over SMTP (RFC 5321), with sessions that are reused for further mails."""
 
 import smtplib
 import ssl
@@ -35,13 +35,13 @@ NO_UTF8 = Reply(
 
 
 class SmtpProvider(Provider[Mail]):
-    """Sends by the server that ``SMTP_HOST`` and its companions name.
+    """Sends through the server that ``SMTP_HOST`` and the other SMTP settings name.
 
     Args:
-        timeout: Seconds for all of a call until the final dot has been sent.
+        timeout: Seconds for the whole call until the final dot has been sent.
         reply_timeout: Seconds for the reply to the final dot; by default
             ``SMTP_REPLY_TIMEOUT_SECONDS``.
-        resolve: How the server's name is looked up.
+        resolve: Resolves the server's host name.
     """
 
     name: ClassVar[str] = "smtp"
@@ -59,14 +59,14 @@ class SmtpProvider(Provider[Mail]):
         self._timeout = timeout
         self._reply_timeout = reply_timeout
         self._resolve = resolve
-        # Those that no call uses now, the one that was used last at the right end: so no more are
-        # open than calls are made at once, and those that are not needed grow old.
+        # The sessions that no call uses now. The last used one is at the right end and is reused
+        # first. So there are no more open sessions than concurrent calls, and unused ones expire.
         self._idle: deque[Session] = deque()
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
 
     def send(self, message: Mail) -> Reply:
-        """Hand the mail to the server; the table of ``smtp_replies`` reads its answer."""
+        """Send the mail to the server. ``smtp.replies`` classifies its reply."""
         started = time.monotonic()
         try:
             reply = self._deliver(message)
@@ -75,7 +75,7 @@ class SmtpProvider(Provider[Mail]):
         return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
 
     def close(self) -> None:
-        """End the sessions."""
+        """Close the sessions."""
         super().close()
         with self._lock:
             closing, self._idle = self._idle, deque()
@@ -92,10 +92,10 @@ class SmtpProvider(Provider[Mail]):
         return self._verdict(handed_over, mail)
 
     def _handed_over(self, mail: Mail, content: bytes) -> Session | Reply:
-        """Take a mail to the server, final dot included.
+        """Send a mail to the server, including the final dot.
 
         Returns:
-            The session on which the server now has the whole mail, or what kept it from that.
+            The session on which the whole mail has been sent, or the reply for the failure.
         """
         kept = self._kept_session()
         result = self._transfer(kept, mail, content) if kept is not None else None
@@ -112,11 +112,11 @@ class SmtpProvider(Provider[Mail]):
         )
 
     def _transfer(self, session: Session, mail: Mail, content: bytes) -> Session | Reply | None:
-        """Carry one mail through a session.
+        """Send one mail in a session.
 
         Returns:
-            As ``_handed_over``; None where the server had ended a kept session before this mail
-            began, so that a new one may be tried.
+            As ``_handed_over``. None if the server had closed a kept session before this mail, so
+            that a new session can be tried.
         """
         try:
             if not self._name_people(session, mail):
@@ -140,7 +140,7 @@ class SmtpProvider(Provider[Mail]):
         return session
 
     def _verdict(self, session: Session, mail: Mail) -> Reply:
-        """Wait for the reply to the final dot, as long as servers need that look into a mail."""
+        """Wait for the reply to the final dot. Servers that scan the mail need a long time."""
         seconds = self._reply_timeout
         try:
             with deadline(settings.SMTP_REPLY_TIMEOUT_SECONDS if seconds is None else seconds):
@@ -154,7 +154,7 @@ class SmtpProvider(Provider[Mail]):
 
     @staticmethod
     def _name_people(session: Session, mail: Mail) -> bool:
-        """Name sender and recipient; False where the server cannot take their addresses."""
+        """Send MAIL and RCPT. Return False if the server does not support the addresses."""
         sender = name_and_address(mail.sender)[1]
         recipient = wire_address(mail.recipient)
         extended = not (sender.isascii() and recipient.isascii())
@@ -167,7 +167,7 @@ class SmtpProvider(Provider[Mail]):
         return True
 
     def _finish(self, session: Session, reply: Reply) -> None:
-        """Keep a session whose mail was answered, unless the server ends it or talks nonsense."""
+        """Keep a session after a reply, unless the server closes it or the reply is unreadable."""
         if reply.code.startswith("421") or reply.reason == "unreadable_reply":
             session.close()
             return
@@ -202,7 +202,7 @@ def _opening_failure(error: Exception) -> tuple[Outcome, str]:
         case NotConfiguredError():
             return Outcome.CONFIGURATION, "settings"
         case smtplib.SMTPNotSupportedError():
-            # The server offers no STARTTLS: the mail never goes over an open line instead.
+            # The server does not offer STARTTLS. The mail is never sent without encryption instead.
             return Outcome.CONFIGURATION, "starttls"
         case ssl.SSLCertVerificationError():
             return Outcome.CONFIGURATION, "certificate"

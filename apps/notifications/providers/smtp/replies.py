@@ -1,4 +1,4 @@
-"""What an SMTP reply means: RFC 5321 codes, read by their RFC 3463 enhanced status first."""
+"""Classify SMTP replies: first by the RFC 3463 enhanced status, then by the RFC 5321 code."""
 
 import re
 from enum import StrEnum
@@ -6,17 +6,17 @@ from enum import StrEnum
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Reply, provider_words
 
-GREYLIST_RETRY_AFTER_SECONDS = 60.0  # RFC 6647, 5: greylisting asks for at least a minute.
+GREYLIST_RETRY_AFTER_SECONDS = 60.0  # RFC 6647, 5: greylisting requires at least a minute.
 ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
-# Servers have no code for "not so fast". They say "4.7.28 ... has detected an unusual rate",
+# SMTP has no code for rate limiting. Servers reply "4.7.28 ... has detected an unusual rate",
 # "4.7.500 Server busy", "Throttling failure", "Error: too much mail from", "thread limit exceeded".
 TOO_FAST = re.compile(
     r"\b(throttl\w*|rate|too (fast|quickly|frequent\w*|much mail|many (mails|messages|connections|"
     r"requests|sessions))|slow down|server busy|limit exceeded|exceeded .*limit)\b",
     re.IGNORECASE,
 )
-# Said of the recipient, who gets too much of everybody: Gmail's "450 4.2.1 The user you are trying
-# to contact is receiving mail too quickly".
+# These concern the recipient's mailbox, which gets too much mail from all senders: Gmail's "450
+# 4.2.1 The user you are trying to contact is receiving mail too quickly".
 ABOUT_THE_MAILBOX = (4, 2)
 QUEUED_AS = re.compile(r"\bqueued as ([\w.-]{1,100})", re.IGNORECASE)
 
@@ -31,7 +31,7 @@ class Stage(StrEnum):
     MAIL = "mail"
     RCPT = "rcpt"
     DATA = "data"
-    END = "end"  # The final dot: with a 2xx here the server has taken the mail over.
+    END = "end"  # The final dot: with a 2xx here the server has accepted the mail.
 
 
 Meaning = tuple[Outcome, str]
@@ -47,14 +47,14 @@ TOO_LARGE: Meaning = (Outcome.REJECTED, "message_too_large")
 POLICY: Meaning = (Outcome.REJECTED, "policy")
 PROTOCOL: Meaning = (Outcome.DEFECT, "protocol")
 
-# RFC 3463; the longest prefix that is listed decides.
+# RFC 3463. The longest listed prefix decides.
 BY_STATUS: dict[tuple[int, ...], Meaning] = {
     (4, 2, 2): MAILBOX_FULL,
     (4, 7): (Outcome.TRANSIENT, "greylisted"),
     (4,): (Outcome.TRANSIENT, ""),
     (5, 1): HARD_BOUNCE,
-    (5, 1, 7): SENDER,  # The sender's address is malformed,
-    (5, 1, 8): SENDER,  # or its domain is not accepted: the recipient is not to blame.
+    (5, 1, 7): SENDER,  # The sender's address is malformed, which is no fault of the recipient.
+    (5, 1, 8): SENDER,  # The sender's domain is not accepted.
     (5, 2, 1): HARD_BOUNCE,
     (5, 2, 2): MAILBOX_FULL,
     (5, 2, 3): TOO_LARGE,
@@ -63,10 +63,10 @@ BY_STATUS: dict[tuple[int, ...], Meaning] = {
     (5, 7, 8): CREDENTIALS,
 }
 
-# These say whose fault it is more exactly than a general 5.7.0 behind them.
+# These codes are more specific about the cause than a general 5.7.0 that follows them.
 CREDENTIAL_CODES = frozenset({530, 534, 535, 538})
 
-# RFC 5321, where no enhanced status decides.
+# RFC 5321, if no enhanced status decides.
 BY_CODE: dict[int, Meaning] = {
     500: PROTOCOL,
     501: PROTOCOL,
@@ -79,11 +79,11 @@ BY_CODE: dict[int, Meaning] = {
     571: POLICY,
 }
 
-# A plain 550, 551 or 553 may mean "no such mailbox", "no access" or "policy" (4.2.3): it ends
-# the mail, but it does not prove that the address is dead, so nothing is suppressed.
+# A 550, 551 or 553 without enhanced status may mean "no such mailbox", "no access" or "policy"
+# (4.2.3). The mail fails, but the address is not proven dead, so it is not suppressed.
 BY_CLASS: dict[int, Meaning] = {4: (Outcome.TRANSIENT, ""), 5: (Outcome.REJECTED, "")}
 
-# Before MAIL the server speaks of us and not of this mail: it is kept until that is put right.
+# Before MAIL a refusal concerns us and not this mail, which waits until the cause is corrected.
 BEFORE_MAIL: dict[Stage, Meaning] = {
     Stage.CONNECT: SESSION,
     Stage.EHLO: SESSION,
@@ -93,13 +93,13 @@ BEFORE_MAIL: dict[Stage, Meaning] = {
 
 
 def classify(code: int, text: bytes | str, stage: Stage, *personal: str) -> Reply:
-    """Read one reply.
+    """Classify one reply.
 
     Args:
-        code: The three digits.
-        text: What follows them, lines joined by newlines.
+        code: The three-digit reply code.
+        text: The text after the code, lines joined by newlines.
         stage: The command that it answers.
-        personal: What must not appear in the detail, such as the recipient.
+        personal: Values that must not appear in the detail, such as the recipient.
     """
     words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     found = ENHANCED.match(words)
@@ -119,7 +119,7 @@ def classify(code: int, text: bytes | str, stage: Stage, *personal: str) -> Repl
 
 
 def _meaning(code: int, status: tuple[int, ...], stage: Stage) -> Meaning:
-    """Look the reply up: 421 first, then refusals, then whether the mail was taken over."""
+    """Look the reply up: 421 first, then refusals, then whether the mail was accepted."""
     kind = code // 100
     if code == 421:  # noqa: PLR2004 - RFC 5321, 3.8: the server closes the session.
         return CLOSING
@@ -127,15 +127,15 @@ def _meaning(code: int, status: tuple[int, ...], stage: Stage) -> Meaning:
         return _refusal(code, status, stage)
     if stage is not Stage.END:
         return Outcome.TRANSIENT, "unreadable_reply"
-    # A 2yz takes the mail over; what is no reply of RFC 5321 leaves it open whether it did.
+    # A 2yz accepts the mail. After a reply that RFC 5321 does not define, the outcome is unknown.
     return (Outcome.ACCEPTED, "") if kind == 2 else (Outcome.UNKNOWN, "unreadable_reply")  # noqa: PLR2004
 
 
 def _is_too_fast(code: int, status: tuple[int, ...], stage: Stage, words: str) -> bool:
-    """Tell a server that wants fewer mails from one that has another reason to wait.
+    """Return whether a temporary refusal is a rate limit.
 
-    A 454 to anything but STARTTLS and AUTH (RFC 3207, 4; RFC 4954, 6) is what SES says then:
-    https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html
+    SES uses a 454 for this in reply to commands other than STARTTLS and AUTH (RFC 3207, 4; RFC
+    4954, 6): https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html
     """
     if code // 100 != 4 or status[:2] == ABOUT_THE_MAILBOX:  # noqa: PLR2004
         return False

@@ -1,6 +1,6 @@
-"""One SMTP session: connected, secured and authenticated.
+"""One SMTP session: connected, encrypted and authenticated.
 
-Every wait ends at the deadline of the thread that uses it (``deadline``).
+Every wait ends at the deadline of the thread that uses the session (``deadline``).
 """
 
 import contextlib
@@ -16,14 +16,13 @@ from django.conf import settings
 from apps.notifications.providers.deadline import Resolve, bound_tls, connect, deadline
 from apps.notifications.providers.smtp.replies import Stage
 
-# Servers close idle sessions after minutes (RFC 5321 asks for five); a NOOP after a short pause
-# finds out before a mail is spent on it.
+# Servers close idle sessions after some minutes (RFC 5321 requires at least five). A NOOP after
+# this pause detects a closed session before a mail is sent in it.
 IDLE_CHECK_SECONDS = 5.0
 MAX_AGE_SECONDS = 240.0
-# Some servers take only so many mails in a session; a new one costs little after this many.
+# Some servers limit the mails per session. After this many, a new session costs little.
 MAX_MAILS = 500
-# So much of a call may be spent on finding out that a kept session is dead. It leaves time for a
-# new one.
+# The time limit for the check of a kept session. It leaves enough of the call for a new session.
 CHECK_SECONDS = 5.0
 
 READY = 220
@@ -31,7 +30,7 @@ OK_CODES = frozenset({250, 251, 252})
 
 
 class RefusedError(Exception):
-    """The server answered a command with something else than it should."""
+    """The server answered a command with an unexpected reply code."""
 
     def __init__(self, code: int, text: bytes | str, stage: Stage) -> None:
         super().__init__(code)
@@ -41,20 +40,20 @@ class RefusedError(Exception):
 
 
 class NotConfiguredError(Exception):
-    """The settings do not let us open a session as they ask for; the text says why."""
+    """The settings do not allow a session to be opened. The text contains the cause."""
 
 
-# What the network, TLS or a server that does not speak SMTP can raise.
+# The errors that the network, TLS or a server that does not speak SMTP can raise.
 WIRE_ERRORS = (OSError, smtplib.SMTPException, ValueError)
 
 
 def timed_out(error: BaseException) -> bool:
-    """Tell whether a wait ran out; smtplib wraps that into "server disconnected"."""
+    """Return whether an error is a timeout. smtplib wraps it into "server disconnected"."""
     return isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
 
 
 def tls_context() -> ssl.SSLContext:
-    """Make a context that verifies certificates and names, with SMTP_CA_FILE trusted as well.
+    """Create a TLS context that verifies certificates and host names, and trusts SMTP_CA_FILE.
 
     Raises:
         NotConfiguredError: The file cannot be read.
@@ -70,7 +69,7 @@ def tls_context() -> ssl.SSLContext:
 
 
 class _Smtp(smtplib.SMTP):
-    """The library's client on a socket that keeps to the deadline."""
+    """The smtplib client with a socket that respects the deadline."""
 
     def __init__(self, *, resolve: Resolve, **named: Any) -> None:
         self._resolve = resolve
@@ -81,7 +80,7 @@ class _Smtp(smtplib.SMTP):
 
 
 class _SmtpOverTls(_Smtp):
-    """The same with TLS from the first byte, as ``smtplib.SMTP_SSL`` is."""
+    """The same client with implicit TLS, like ``smtplib.SMTP_SSL``."""
 
     def __init__(self, *, context: ssl.SSLContext, **named: Any) -> None:
         self._context = context
@@ -97,15 +96,15 @@ class _SmtpOverTls(_Smtp):
 
 
 class Session:
-    """Opens on construction. For one thread at a time.
+    """An SMTP session, opened by the constructor. Only one thread at a time may use it.
 
     Args:
-        context: How certificates are verified; None without TLS.
-        resolve: How the server's name is looked up.
+        context: The TLS context; None without TLS.
+        resolve: Resolves the server's host name.
 
     Raises:
-        NotConfiguredError: The settings are missing or contradict themselves.
-        RefusedError: The server said no.
+        NotConfiguredError: The settings are missing or inconsistent.
+        RefusedError: The server refused a command.
         OSError, smtplib.SMTPException: The network or TLS failed, or the deadline is over.
     """
 
@@ -124,8 +123,8 @@ class Session:
     def end_mail(self, *, taken: bool) -> None:
         """Count a mail that the server has answered.
 
-        After a mail that went through nothing needs to be reset (RFC 5321, 4.1.1.4). After any
-        other that is done before the next one: its answer does not wait for that.
+        After an accepted mail no reset is needed (RFC 5321, 4.1.1.4). After any other mail, RSET is
+        sent before the next mail, so that the reply to this one does not wait for it.
         """
         self.mails += 1
         self._used_at = time.monotonic()
@@ -136,20 +135,20 @@ class Session:
 
         Args:
             line: The command without its line end.
-            stage: What it is.
-            expected: The codes that are agreement; 250 to 252 when not given.
+            stage: The stage of the command.
+            expected: The reply codes that mean success; 250 to 252 if not given.
 
         Raises:
-            RefusedError: The reply is another.
+            RefusedError: The reply has another code.
         """
         code, text = self._smtp.docmd(line)
         if code not in (expected or OK_CODES):
             raise RefusedError(code, text, stage)
 
     def hand_over(self, content: bytes) -> None:
-        """Send a mail's content, dots doubled, and the final dot (RFC 5321, 4.5.2).
+        """Send a mail's content with dot-stuffing, and the final dot (RFC 5321, 4.5.2).
 
-        An error here means that the final dot, its last bytes, has not left this host.
+        An error here means that the final dot, the last bytes, has not left this host.
         """
         self._smtp.send(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
 
@@ -158,17 +157,17 @@ class Session:
         return self._smtp.getreply()
 
     def allow_utf8(self) -> bool:
-        """Let the next commands carry UTF-8, where the server takes it (RFC 6531)."""
+        """Use UTF-8 in the next commands if the server supports it (RFC 6531)."""
         offered = self._smtp.has_extn("smtputf8")
         self._smtp.command_encoding = "utf-8" if offered else "ascii"
         return offered
 
     def too_old(self) -> bool:
-        """Tell whether the session has served its time."""
+        """Return whether the session has reached its maximum age or number of mails."""
         return time.monotonic() - self._opened_at > MAX_AGE_SECONDS or self.mails >= MAX_MAILS
 
     def alive(self) -> bool:
-        """Tell whether the session may carry another mail, and bring it to its beginning."""
+        """Return whether the session can be used for another mail, and reset it if necessary."""
         if self.too_old():
             return False
         idle = time.monotonic() - self._used_at >= IDLE_CHECK_SECONDS
@@ -183,7 +182,7 @@ class Session:
         return True
 
     def close(self) -> None:
-        """Close the connection without a word."""
+        """Close the connection without QUIT."""
         self._smtp.close()
 
     @staticmethod
@@ -241,6 +240,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _own_name() -> str:
-    """Name this host for EHLO without asking DNS, which smtplib would do for each session."""
+    """Return this host's name for EHLO without the DNS query that smtplib makes per session."""
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "[127.0.0.1]"
