@@ -90,7 +90,7 @@ def test_what_belongs_to_texts_is_read(allowed: str) -> None:
         ('{"a": "x\x7fy"}', "/a"),
     ],
 )
-def test_a_control_character_is_refused_where_it_stands(raw: str, pointer: str) -> None:
+def test_a_control_character_is_refused_and_its_place_is_named(raw: str, pointer: str) -> None:
     with pytest.raises(Problem) as refused:
         decode(raw.encode())
     (error,) = refused.value.errors

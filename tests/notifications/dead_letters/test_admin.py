@@ -62,7 +62,7 @@ def test_the_list_shows_what_is_open_unless_asked_otherwise(operator: Client, al
         {"recorded_at__gte": "2026-01-01 00:00:00+00:00"},
     ],
 )
-def test_the_list_can_be_narrowed(operator: Client, alice: User, query: dict[str, str]) -> None:
+def test_the_list_can_be_filtered(operator: Client, alice: User, query: dict[str, str]) -> None:
     letter = dead(alice)
     other = poison("x")
     DeadLetter.objects.filter(pk=other.pk).update(channel="push", kind="test")

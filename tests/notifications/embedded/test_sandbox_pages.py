@@ -80,7 +80,7 @@ def test_a_refused_message_is_marked(staff: Client) -> None:
     assert "delivered" not in page
 
 
-def test_the_list_can_be_narrowed(staff: Client) -> None:
+def test_the_list_can_be_filtered(staff: Client) -> None:
     send(a_mail(subject="for bob"), a_mail("alice@example.com", subject="for alice"))
     SandboxPush().send(a_push(title="a push"))
 
