@@ -1,4 +1,4 @@
-"""What the API answers about dead letters is what the OpenAPI document says."""
+"""Answers about dead letters conform to the OpenAPI document."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ ONE = f"{PATH}{{letter_id}}"
 REPLAYS = f"{PATH}replays/"
 
 
-def test_answers_keep_to_the_document(
+def test_answers_about_dead_letters_conform_to_the_document(
     held: Held,
     shop: APIClient,
     alice: User,

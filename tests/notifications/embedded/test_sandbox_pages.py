@@ -60,7 +60,7 @@ def test_nothing_can_be_posted(staff: Client) -> None:
     assert staff.post("/sandbox/").status_code == 405
 
 
-def test_the_newest_come_first(staff: Client) -> None:
+def test_the_newest_messages_are_listed_first(staff: Client) -> None:
     send(a_mail(subject="one"), a_mail(subject="two"))
     send(a_mail(subject="three"))
 
