@@ -23,7 +23,7 @@ class Beside:
     def _run(self) -> None:
         try:
             self._value = self._work()
-        except Exception as error:  #  # noqa: BLE001 - ``result`` raises it again.
+        except Exception as error:  # noqa: BLE001 - ``result`` raises it again.
             self._error = error
         finally:
             connection.close()

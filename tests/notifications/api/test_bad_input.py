@@ -18,7 +18,7 @@ BULK = "/api/v1/notifications/bulk"
 
 
 def send_raw(shop: APIClient, raw: bytes, path: str = SEND, **headers: Any) -> Any:
-    return shop.generic("POST", path, raw, content_type="application/json", **headers)  #  # type: ignore[arg-type] # The client takes bytes as well.
+    return shop.generic("POST", path, raw, content_type="application/json", **headers)  # type: ignore[arg-type] # The client takes bytes as well.
 
 
 def spliced(user: User, variables: str) -> bytes:

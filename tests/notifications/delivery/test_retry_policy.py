@@ -92,7 +92,7 @@ def test_retry_after_is_never_undercut_and_capped_at_an_hour(
 )
 def test_a_verdict_is_a_legal_move_and_final_unless_a_retry_is_due(
     answers: list[Reply],
-    accepted_before: bool,  #  # noqa: FBT001 - Hypothesis passes arguments by name.
+    accepted_before: bool,  # noqa: FBT001 - Hypothesis passes arguments by name.
     attempts: int,
     expires_in: float | None,
     policy: Policy,

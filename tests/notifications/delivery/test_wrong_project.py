@@ -23,7 +23,7 @@ FOREIGN = refusal(403, "PERMISSION_DENIED", "SenderId mismatch", fcm="SENDER_ID_
 @pytest.fixture
 def fcm(fcm_server: FcmServer, settings: Any) -> FcmServer:
     settings.PUSH_PROVIDERS = ["fcm"]
-    settings.EMBEDDED = True  #  # Dead letters are recorded at once.
+    settings.EMBEDDED = True  # Dead letters are recorded at once.
     return fcm_server
 
 
