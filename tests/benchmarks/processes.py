@@ -1,4 +1,4 @@
-"""The Python interpreter of the contenders, whose packages we do not need, and ending processes."""
+"""Find the contenders' interpreter, which has packages that we do not need, and end processes."""
 
 from pathlib import Path
 

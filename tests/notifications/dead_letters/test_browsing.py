@@ -188,7 +188,7 @@ def rehearsal(welcome: None) -> APIClient:
     return client_with(client="shop", kind=Kind.TEST)
 
 
-def test_rehearsals_and_live_letters_do_not_see_each_other(
+def test_dead_letters_of_test_and_live_keys_are_listed_separately(
     shop: APIClient, rehearsal: APIClient, alice: User
 ) -> None:
     live, tried, thrown_out = dead(alice), dead(alice, caller=REHEARSAL), poison("x")

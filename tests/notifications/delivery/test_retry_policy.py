@@ -393,7 +393,7 @@ def test_a_call_that_was_held_back_waits_without_spending_an_attempt(replies: li
     )
 
 
-def test_a_device_that_failed_beside_one_that_was_held_back_spends_an_attempt() -> None:
+def test_a_failed_device_costs_an_attempt_even_if_another_was_held_back() -> None:
     verdict = held(Reply(outcome=Outcome.TRANSIENT))
 
     assert (verdict.to, verdict.spent, verdict.gathered) == (Status.RETRYING, True, False)

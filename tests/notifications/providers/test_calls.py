@@ -93,7 +93,7 @@ def test_a_second_chunk_is_queued_behind_the_first_on_the_same_threads(gate: Gat
     assert gate.most_at_once <= gate.threads
 
 
-def test_a_call_without_a_free_thread_in_time_is_not_begun(gate: Gate) -> None:
+def test_a_call_without_a_free_thread_in_time_is_not_started(gate: Gate) -> None:
     threading.Timer(0.2, gate.open.set).start()
 
     replies = gate.send_all([a_push("held") for _ in range(6)], until=time.monotonic() + 0.1)

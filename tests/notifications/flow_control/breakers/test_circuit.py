@@ -119,7 +119,7 @@ def test_probes_that_were_admitted_by_a_wrong_clock_are_admitted_again() -> None
     assert admitted(ahead, wanted=100, now=NOW - 3600)[1] == PROBES
 
 
-def test_a_window_that_was_begun_by_a_wrong_clock_is_discarded() -> None:
+def test_a_window_that_was_started_by_a_wrong_clock_is_discarded() -> None:
     ahead = reported(Circuit(), successes=100, failures=0, now=NOW)
 
     later = reported(ahead, successes=0, failures=1, now=NOW - 3600)
