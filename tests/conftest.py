@@ -1,4 +1,4 @@
-"""What every test may use, and the rules that hold for all of them."""
+"""Fixtures and rules that apply to all tests."""
 
 import os
 import socket
@@ -11,14 +11,14 @@ from django.core.cache import cache
 
 from apps.templates import rendering
 
-# A logger that has been used once would otherwise be out of the reach of ``capture_logs``.
+# ``capture_logs`` cannot capture a logger that was cached on its first use.
 structlog.configure(cache_logger_on_first_use=False)
 
 pytest_plugins = ["tests.fakes.fixtures"]
 
 ON_SERVICES = bool(os.environ.get("BROKER_URL"))
-# Folders of which only the tests on the database meet a server: the others say the same in both
-# runs, and are in the first.
+# Folders in which only the database tests use a server. The other tests give the same result in
+# both runs of ``make test``, and are part of the first one.
 WITHOUT_SERVERS = (
     "tests/common/server/",
     "tests/notifications/providers/",
@@ -28,7 +28,7 @@ WITHOUT_SERVERS = (
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, in each of the two runs of ``make test``, what belongs to the other."""
+    """Deselect, in each of the two runs of ``make test``, the tests of the other run."""
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse connections that leave the machine."""
+    """Refuse connections to other machines."""
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
@@ -61,8 +61,8 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
-    """Empty the caches around each test: the databases behind them are rolled back."""
-    # Whatever set the logs up meanwhile, for instance a command, has them remembered.
+    """Empty the caches around each test, because the database is rolled back as well."""
+    # Code that configures the logs during a test, for instance a command, turns the cache on again.
     structlog.configure(cache_logger_on_first_use=False)
     cache.clear()
     rendering.forget()

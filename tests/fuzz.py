@@ -1,7 +1,7 @@
-"""Requests made up from the OpenAPI document, against a running copy of the project.
+"""Fuzz a running copy of the project with requests generated from the OpenAPI document.
 
-``python -m tests.fuzz --examples 1000`` is what ``make fuzz`` runs. It finds answers that are not
-documented, answers that do not fit their schema, bad requests that are accepted, and every 500.
+``make fuzz`` runs ``python -m tests.fuzz --examples 1000``. It finds answers that are not
+documented, answers that do not fit their schema, invalid requests that are accepted, and every 500.
 """
 
 import argparse
@@ -13,22 +13,22 @@ from pathlib import Path
 from tests.journeys.checkout import Checkout
 from tests.journeys.processes import BIN, bare_environment
 
-# Left out, each with its reason: a document cannot say all that makes a request impossible
-# (positive_data_acceptance), registration is open in the embedded mode, so that a request without
-# a credential is judged by its body (ignored_auth), and the two that follow resources through
-# several calls know only of links, which the document does not have.
+# Excluded checks. positive_data_acceptance: a document cannot describe everything that makes a
+# request invalid. ignored_auth: registration is open in the embedded mode, so a request without a
+# credential is validated by its body. use_after_free and ensure_resource_availability: they follow
+# a resource through several calls by OpenAPI links, which the document does not have.
 LEFT_OUT = (
     "positive_data_acceptance",
     "ignored_auth",
     "use_after_free",
     "ensure_resource_availability",
 )
-# The limits that guard logins would refuse most of what the fuzzer sends.
+# The rate limits of logins would refuse most requests of the fuzzer.
 UNLIMITED = "1000000/m"
 
 
 def fuzz(folder: Path, *, examples: int, timeout_seconds: float) -> tuple[int, str]:
-    """Run schemathesis; return its exit code and what it printed, with the server's crashes."""
+    """Run schemathesis; return its exit code and its output, with the exceptions of the server."""
     checkout = Checkout(folder)
     running = checkout.run(RATE_LIMIT_LOGIN=UNLIMITED, RATE_LIMIT_NOTIFICATIONS=UNLIMITED)
     try:
@@ -43,8 +43,8 @@ def fuzz(folder: Path, *, examples: int, timeout_seconds: float) -> tuple[int, s
                 f"--exclude-checks={','.join(LEFT_OUT)}",
                 "--phases=examples,coverage,fuzzing",
                 f"--max-examples={examples}",
-                # How many tries the generator threw away says nothing about the API, and with few
-                # examples it is a matter of luck.
+                # The number of inputs that the generator discards says nothing about the API, and
+                # with few examples it is random.
                 "--suppress-health-check=filter_too_much",
                 "--continue-on-failure",
                 "--no-color",

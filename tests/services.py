@@ -1,7 +1,7 @@
-"""Where the servers of the tests are, and whether they answer.
+"""Addresses of the servers that the tests use, and a check whether they answer.
 
-``python -m tests.services`` says so: exit 0 when all three answer. With ``--export`` it prints
-the environment that points the settings at them.
+``python -m tests.services`` exits with 0 when all three answer. With ``--export`` it prints the
+environment that points the settings at them.
 """
 
 import os
@@ -16,7 +16,7 @@ from kombu import Connection
 DATABASE_URL = os.environ.get(
     "TEST_DATABASE_URL", "postgres://notifications:notifications@127.0.0.1:5432/notifications"
 )
-# A virtual host of its own, so that no test meets the messages of a running stack.
+# A separate virtual host, so that the tests never see messages of a running stack.
 BROKER_URL = os.environ.get(
     "TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672/notifications_test"
 )
@@ -48,18 +48,18 @@ QUESTIONS: dict[str, Callable[[], None]] = {
 
 
 def silent_services() -> list[str]:
-    """Name the servers that do not answer, each with what went wrong."""
+    """Return the servers that do not answer, each with its error."""
     silent = []
     for name, ask in QUESTIONS.items():
         try:
             ask()
-        except Exception as error:  # noqa: BLE001 - every failure to answer is the answer here.
+        except Exception as error:  # noqa: BLE001 - any exception means that the server does not answer.
             silent.append(f"{name} ({type(error).__name__}: {str(error).strip()[:100]})")
     return silent
 
 
 def exports() -> str:
-    """Write the shell's commands that point the settings at the servers."""
+    """Return shell commands that point the settings at the servers."""
     return "\n".join(
         f"export {name}={shlex.quote(value)}"
         for name, value in (

@@ -1,7 +1,8 @@
-"""``make bench``: run the real stack against ceilings measured in the same run.
+"""Benchmark for ``make bench``: measure the real stack and its baselines in the same run.
 
-``python -m tests.benchmarks`` runs the usual rows, with names after it those, with ``list`` none.
-It exits with 1 when something is lost, doubled or refused; aims are printed as met or not.
+``python -m tests.benchmarks`` runs the default rows. Row names as arguments select rows, and
+``list`` only lists them. The exit code is 1 when something is lost, duplicated or refused; for each
+aim the table shows whether it was met.
 """
 
 import argparse
@@ -27,7 +28,7 @@ PICTURES = {table.USUAL: "benchmarks.svg", table.STORED: "benchmarks-stored.svg"
 
 
 def main() -> int:
-    """Run what the command line asks for; return the exit code."""
+    """Run the rows that the command line names and return the exit code."""
     given = _parsed()
     if given.rows == [LIST]:
         _say("\n".join(f"{name:10} {row.says}" for name, row in ROWS.items()))
@@ -36,7 +37,7 @@ def main() -> int:
     if unknown := sorted(set(names) - set(ROWS)):
         _say(f"There is no row called {', '.join(unknown)}. ROW=list names them.")
         return 2
-    # As Ctrl-C: everything that was started is ended on the way out.
+    # Handle it like Ctrl-C: every process that was started is ended before the program exits.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         wrk.program()

@@ -1,4 +1,4 @@
-"""Who is written to, and by which templates; made once, by the API."""
+"""The users that receive messages, and the templates; created once through the API."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from tests.benchmarks import content
 from tests.journeys.http import Api
 
-# Too many for each to be in the memory of seconds that look-ups have, as it is with real ones.
+# So many that the caches with a TTL of a few seconds do not hold all of them, as in production.
 PEOPLE = 1000
 CALLERS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audience:
-    """The users and the key of the client that sends to them."""
+    """The recipients, and the API key of the client that sends to them."""
 
     key: str
     user_ids: list[str]
 
     def user(self, number: int) -> str:
-        """Choose a user by a number."""
+        """Select a user by number, modulo the number of users."""
         return self.user_ids[number % len(self.user_ids)]
 
 
 def gather(api: Api, *, people: int) -> Audience:
-    """Make people with an address and a device each, and the two templates."""
+    """Create users with one address and one device each, and the two templates."""
     mail = {"subject": content.SUBJECT, "body": content.TEXT, "html": content.HTML}
     push = {"title": content.PUSH_TITLE, "body": content.PUSH_BODY}
     for code, channel, said in (

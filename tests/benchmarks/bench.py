@@ -1,4 +1,4 @@
-"""Everything that a row runs on: servers of our own, sinks, who is written to, and stacks."""
+"""What a row runs on: servers of its own, sinks, recipients, and stacks."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ PROVIDER_LATENCY_SECONDS = 0.05
 LANES = [
     f"{channel}{suffix}" for channel in ("email", "push") for suffix in (".urgent", "", ".bulk")
 ]
-# Ours, the same with many rows, and what belongs to others.
+# Our database, the same one with many rows, and the database of the contenders.
 EMPTY, STORED, CONTENDERS = ROLE, "stored", "contenders"
 TABLE = "notifications_notification"
 EMPTYING_TRIES = 10
@@ -33,14 +33,14 @@ UNFINISHED_AWAY = "DELETE FROM notifications_notification WHERE wake_at IS NOT N
 
 
 class Bench:
-    """Starts it all, and ends it all however the block is left.
+    """Starts servers and sinks, and always ends them when the block is left.
 
     Args:
-        keep: Leave the folder with data and logs where it is.
-        people: How many users are written to in turn.
+        keep: Do not delete the folder with data and logs.
+        people: Number of users; messages are sent to them in turn.
 
     Attributes:
-        database: The database that stacks are started with.
+        database: Name of the database with which stacks are started.
     """
 
     def __init__(self, *, keep: bool = False, people: int = audience.PEOPLE) -> None:
@@ -67,7 +67,7 @@ class Bench:
             if self._keep
             else enter(tempfile.TemporaryDirectory(prefix="bench-"))
         )
-        # PostgreSQL runs as another user, and has to reach its own folder in this one.
+        # PostgreSQL runs as another system user and must be able to reach its folder in this one.
         self.folder.chmod(0o711)
         self.postgresql = enter(Postgresql(self.folder))
         self.redis = enter(RedisServer(self.folder))
@@ -92,7 +92,7 @@ class Bench:
         push: int = 0,
         settings: Mapping[str, str] | None = None,
     ) -> Iterator[BenchStack]:
-        """Run a stack on emptied lanes and without unfinished notifications."""
+        """Run a stack with empty queues and without unfinished notifications."""
         self.clean()
         folder = self.folder / f"stack-{next(self._numbers)}"
         env = {**self._settings(), **(settings or {})}
@@ -100,7 +100,7 @@ class Bench:
             yield stack
 
     def clean(self) -> None:
-        """Take all messages off the broker, and all rows that are not meant to be there."""
+        """Delete all messages from the broker, and all rows that a round must not start with."""
         with Connection(self.rabbitmq.url) as broker:
             for name in LANES:
                 _purge(broker, name)
@@ -111,12 +111,12 @@ class Bench:
                 database.execute(UNFINISHED_AWAY)
 
     def empty(self, database: str) -> None:
-        """Take all notifications and batches out of a database."""
+        """Delete all notifications and batches from a database."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             found = connection.execute("SELECT to_regclass(%s)", [TABLE]).fetchone()
             if found is None or found[0] is None:
                 return
-            # A worker may be recording its last chunk, with locks in another order than these.
+            # A worker may still be recording its last chunk and take its locks in another order.
             for _ in range(EMPTYING_TRIES):
                 try:
                     connection.execute(f"TRUNCATE {TABLE}, notifications_batch CASCADE")
@@ -126,16 +126,16 @@ class Bench:
             raise RuntimeError("The workers did not let the tables be emptied.")
 
     def url(self, database: str) -> str:
-        """Return the address of one of the databases."""
+        """Return the URL of one of the databases."""
         return self.postgresql.url.rpartition("/")[0] + f"/{database}"
 
     def make_database(self, name: str, *, like: str = "template1") -> None:
-        """Make a database, as a copy of another that nobody uses at the moment."""
+        """Create a database as a copy of another one that has no connections at the moment."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as database:
             database.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
 
     def groups(self, stack: BenchStack | None = None) -> Groups:
-        """Return the processes by kind; with a stack, its own as well."""
+        """Return the root processes by kind; with a stack, include the processes of the stack."""
         servers = (self.postgresql, self.rabbitmq, self.redis)
         found = {server.name: server._process.pid for server in servers if server._process}
         found |= {"smtp sink": self.smtp.pid, "fcm sink": self.fcm.pid}
@@ -158,7 +158,7 @@ class Bench:
 
 
 def _purge(broker: Connection, name: str) -> None:
-    """Empty a queue that may not exist yet; asking for one that does not closes the channel."""
+    """Purge a queue that may not exist yet; the broker closes the channel if it does not exist."""
     channel: Any
     try:
         with broker.channel() as channel:
@@ -168,7 +168,7 @@ def _purge(broker: Connection, name: str) -> None:
 
 
 def service_account_pem() -> str:
-    """Make the private key of the push provider's account."""
+    """Generate the private key of the push provider's service account."""
     return (
         private_key()
         .private_bytes(

@@ -1,4 +1,4 @@
-"""What is sent in every row, by us and by everybody that we are compared with."""
+"""The content that every row sends, for our own system and for all contenders."""
 
 import json
 from typing import Any
@@ -31,12 +31,12 @@ PUSH_TITLE, PUSH_BODY = "Your order {{ ref }}", "Hello {{ name }}, it has left o
 
 
 def filled(template: str, *, name: str, ref: str) -> str:
-    """Fill a text of this module in, with no template engine: only the others' senders do so."""
+    """Fill in a text of this module without a template engine; only the contenders use this."""
     return template.replace("{{ name }}", name).replace("{{ ref }}", ref)
 
 
 def request(channel: str, user_id: str, ref: str, **fields: Any) -> dict[str, Any]:
-    """Make the body of one request to our API."""
+    """Build the body of one request to our API."""
     return {
         "notification_type": channel,
         "user_id": user_id,
@@ -47,5 +47,5 @@ def request(channel: str, user_id: str, ref: str, **fields: Any) -> dict[str, An
 
 
 def encoded(body: object) -> bytes:
-    """Write a body as compact JSON."""
+    """Encode a body as compact JSON."""
     return json.dumps(body, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""What processes use: processor time and memory, from /proc."""
+"""CPU time and memory of processes, read from /proc."""
 
 import os
 import time
@@ -9,16 +9,16 @@ from pathlib import Path
 from tests.chaos.family import family
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
-# Kinds of processes, each with the process that began them.
+# Kinds of processes, each with the id of its root process.
 Groups = Mapping[str, int]
 
 
 def processor_seconds(pid: int) -> dict[int, float]:
-    """Return the processor time of a process and its descendants, by process."""
+    """Return the CPU seconds of a process and of its descendants, by process id."""
     found: dict[int, float] = {}
     for member in family(pid):
         try:
-            # Counted behind the name in brackets: fields 14 and 15 of proc(5).
+            # Fields 14 and 15 of proc(5), counted after the name in brackets.
             fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
@@ -27,7 +27,7 @@ def processor_seconds(pid: int) -> dict[int, float]:
 
 
 def memory_mb(pid: int) -> float:
-    """Return the memory of a process and its descendants; shared pages count in each of them."""
+    """Return the memory in MB of a process and its descendants; shared pages count in each one."""
     total = 0
     for member in family(pid):
         try:
@@ -40,22 +40,22 @@ def memory_mb(pid: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Used:
-    """What was used between two moments."""
+    """CPU time that was used between two moments."""
 
     seconds: float
     processor: Mapping[str, float]
 
     def share(self) -> dict[str, float]:
-        """Return processor seconds for each second."""
+        """Return CPU seconds per second of wall-clock time."""
         return {name: used / self.seconds for name, used in self.processor.items()}
 
     def cost_ms(self, units: float) -> dict[str, float]:
-        """Return milliseconds of processor time for each unit of work."""
+        """Return milliseconds of CPU time per unit of work."""
         return {name: 1000 * used / units for name, used in self.processor.items()}
 
 
 def meter(groups: Groups) -> Callable[[], Used]:
-    """Begin to measure; what is returned says what was used since."""
+    """Start to measure; the returned function returns the usage since then."""
     before = {name: processor_seconds(pid) for name, pid in groups.items()}
     began = time.monotonic()
 

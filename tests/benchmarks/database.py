@@ -1,4 +1,4 @@
-"""What PostgreSQL wrote and did meanwhile."""
+"""Log bytes and transactions of PostgreSQL during a round."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ FROM pg_stat_database WHERE datname = current_database()
 
 
 def since(url: str) -> Callable[[float], dict[str, float]]:
-    """Begin to count; what is returned says what was written for each unit of work since."""
+    """Start to count; the returned function returns the figures per unit of work since then."""
     before = _counted(url)
 
     def written(units: float) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What a row measures, and how it compares: pure arithmetic."""
+"""The measurements of a row and their comparison; arithmetic without side effects."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +10,12 @@ class Reading:
     """One round of one contender.
 
     Attributes:
-        rate: Per second; 0 where the row has none.
-        times: Times in seconds by their name, such as ``p99``.
-        cpu: Seconds of processor time for each second of the round, by kind of process.
-        cost: Milliseconds of processor time for each unit of work, by kind of process.
-        bytes: Bytes for each unit of work, by what they are, such as the database's log.
-        wrong: What must not have happened, in words.
+        rate: Units of work per second; 0 for a row without a rate.
+        times: Times in seconds by name, such as ``p99``.
+        cpu: CPU seconds per second of the round, by kind of process.
+        cost: Milliseconds of CPU time per unit of work, by kind of process.
+        bytes: Bytes per unit of work, by kind, such as the database's log.
+        wrong: Errors that must not happen, as text.
     """
 
     rate: float = 0.0
@@ -32,12 +32,12 @@ class Line:
 
     Attributes:
         ours: The median of our rounds.
-        against: What it is compared with; empty for a row that stands by itself.
-        ceiling: The median of its rounds.
-        least_ratio: The aim for ours divided by the ceiling's; None where there is none.
+        against: The name of the baseline; empty for a row without a baseline.
+        ceiling: The median of the baseline's rounds.
+        least_ratio: The aim for our rate divided by the baseline's; None without such an aim.
         least_rate: The aim for our rate, per second.
-        most: Aims for our times, in seconds, by their names.
-        note: What else has to be known to read the line.
+        most: Upper limits for our times in seconds, by name.
+        note: Further text that is needed to understand the line.
     """
 
     row: str
@@ -51,31 +51,31 @@ class Line:
 
     @property
     def ratio(self) -> float | None:
-        """Our rate divided by the ceiling's."""
+        """Our rate divided by the baseline's rate."""
         if self.ceiling is None or not self.ceiling.rate:
             return None
         return self.ours.rate / self.ceiling.rate
 
     @property
     def met(self) -> bool | None:
-        """Whether every aim was met; None where there is none."""
+        """Whether all aims were met; None for a line without an aim."""
         found: list[bool] = []
         if self.least_ratio is not None:
             found.append(self.ratio is not None and self.ratio >= self.least_ratio)
         if self.least_rate is not None:
             found.append(self.ours.rate >= self.least_rate)
-        # A time that was not measured is not under its limit.
+        # A time that was not measured does not meet its limit.
         found += [self.ours.times.get(name, limit) < limit for name, limit in self.most.items()]
         return all(found) if found else None
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """What must not have happened, on either side."""
+        """Errors that must not happen, on both sides."""
         return self.ours.wrong + (self.ceiling.wrong if self.ceiling else ())
 
 
 def median(readings: Sequence[Reading]) -> Reading:
-    """Merge rounds: the median of every figure, and all that went wrong."""
+    """Merge rounds: the median of every figure, and all errors."""
     return Reading(
         rate=statistics.median(one.rate for one in readings),
         times=_medians([one.times for one in readings]),
@@ -95,10 +95,10 @@ Contest = Mapping[str, Callable[[], Reading]]
 
 
 def alternate(contest: Contest, *, rounds: int) -> dict[str, Reading]:
-    """Run everybody in turn, round after round, so that what disturbs one disturbs all."""
+    """Run all contenders in turn in each round, so that a disturbance affects all of them."""
     found: dict[str, list[Reading]] = {name: [] for name in contest}
     for number in range(rounds):
-        # Every other round backwards, so that nobody always comes first.
+        # Reverse the order in every second round, so that no contender always runs first.
         names = list(contest) if number % 2 == 0 else list(contest)[::-1]
         for name in names:
             found[name].append(contest[name]())
@@ -106,16 +106,16 @@ def alternate(contest: Contest, *, rounds: int) -> dict[str, Reading]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that so large a share of them does not exceed; 0 for none."""
+    """Return the value that this share of the values does not exceed; 0 for no values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Return the usual three."""
+    """Return the percentiles 50, 95 and 99."""
     return {f"p{share}": percentile(values, share / 100) for share in (50, 95, 99)}
 
 
 def blamed(reading: Reading, *words: str) -> Reading:
-    """Return the reading with more that went wrong."""
+    """Return a copy of the reading with additional errors."""
     return replace(reading, wrong=(*reading.wrong, *words))

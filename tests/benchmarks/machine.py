@@ -1,9 +1,9 @@
-"""What the figures were measured on."""
+"""The machine on which the figures were measured."""
 
 from tests.benchmarks.bench import Bench
 from tests.chaos import machine
 
-# What decides about speed and might be otherwise elsewhere.
+# Settings that affect the speed and may differ on other machines.
 DURABILITY = (
     "PostgreSQL with the defaults of its distribution (fsync and synchronous_commit on, 128 MB of "
     "shared buffers) and commit timestamps on top; RabbitMQ with quorum queues on one node."
@@ -11,6 +11,6 @@ DURABILITY = (
 
 
 def described(bench: Bench) -> str:
-    """Name the commit, the cores, the memory, the versions and the durability."""
-    # Both have the three servers, which is all that is asked of it.
+    """Describe the commit, cores, memory, versions and durability settings."""
+    # The function only needs the three servers, and ``Bench`` has them too.
     return f"{machine.described(bench)} {DURABILITY}"

@@ -1,4 +1,4 @@
-"""Requests at a steady rate, each sent when it is due whatever became of those before it."""
+"""Open-loop load: send requests at a constant rate, without waiting for earlier answers."""
 
 import http.client
 import queue
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from tests.benchmarks.wrk import Target
 
-# More than are ever under way at once, so that a slow answer keeps nobody else waiting here.
+# More threads than requests are ever in flight, so that a slow answer does not delay the others.
 CALLERS = 32
 TIMEOUT_SECONDS = 20
 ACCEPTED = 202
@@ -18,10 +18,10 @@ ACCEPTED = 202
 def offer(
     target: Target, *, rate: float, count: int, body: Callable[[int], bytes]
 ) -> tuple[dict[int, float], list[str]]:
-    """Send so many requests at a rate.
+    """Send ``count`` requests at ``rate`` per second.
 
     Returns:
-        When each was sent, in Unix seconds, by its number; and what was not accepted, in words.
+        The Unix time in seconds at which each was sent, by number; and the refusals, as text.
     """
     due: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     sent: dict[int, float] = {}

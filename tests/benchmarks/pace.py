@@ -1,20 +1,20 @@
-"""How long and how much: the defaults are those of the table in the documents."""
+"""Duration and size of the rounds; the defaults are those of the table in the documentation."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How long and how much.
+    """Duration and size of the rounds.
 
     Attributes:
-        rounds: How often each contender runs.
-        seconds: Seconds of a round of requests.
-        mails: Mails of a round; contenders that take long send a part of it.
-        pushes: Push messages of a round.
-        offered: Mails a second of the latency row.
-        minutes: Minutes of the soak.
-        alone: Leave the contenders out.
+        rounds: Number of rounds of each contender.
+        seconds: Seconds of one round of requests.
+        mails: Mails of one round; slow contenders send only a part of them.
+        pushes: Push messages of one round.
+        offered: Mails per second of the latency row.
+        minutes: Duration of the soak test in minutes.
+        alone: Skip the contenders.
     """
 
     rounds: int = 3

@@ -1,4 +1,4 @@
-"""The ratios as a picture: a bar for each, and a mark where the aim is."""
+"""The ratios as an SVG picture: one bar per ratio, with a mark at the aim."""
 
 from collections.abc import Sequence
 from html import escape
@@ -6,7 +6,7 @@ from html import escape
 from tests.benchmarks.figures import Line
 
 LABELS, SCALE, ROW = 620, 60, 26
-MOST = 6.0  # A longer bar is cut here; its figure stands beside it.
+MOST = 6.0  # A longer bar is cut off here; its figure is printed next to it.
 FONT = 'font-family="Helvetica, Arial, sans-serif" font-size="12"'
 TITLE = "our rate divided by theirs; the mark is the aim"
 MET, MISSED, AIM = "#3b7d4f", "#b5482f", "#222222"

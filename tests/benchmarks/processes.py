@@ -1,4 +1,4 @@
-"""The interpreter of the contenders, whose packages we do not need, and the end of a process."""
+"""Find the contenders' interpreter, which has packages that we do not need, and end processes."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ CONTENDERS_BIN = ROOT / ".venv-bench" / "bin"
 
 
 def contenders_python() -> Path | None:
-    """Return the contenders' interpreter; None where ``make bench`` has not installed it."""
+    """Return the contenders' interpreter; None if ``make bench`` has not installed it."""
     python = CONTENDERS_BIN / "python"
     return python if python.exists() else None
 
 
 def end(process: Process) -> None:
-    """End a process and all that came of it."""
+    """End a process and all its descendants."""
     kill_family(process.pid)
     process._popen.wait(END_SECONDS)

@@ -1,4 +1,4 @@
-"""The contenders as processes."""
+"""Run the contenders as processes."""
 
 import json
 import socket
@@ -26,12 +26,12 @@ RUN_SECONDS = 600
 
 
 def environment(bench: Bench) -> dict[str, str]:
-    """Return where contenders find servers and sinks."""
+    """Return the environment variables with the addresses of servers and sinks for contenders."""
     return {
         "CONTENDER_DATABASE_URL": bench.url(CONTENDERS),
         "CONTENDER_BROKER_URL": bench.rabbitmq.url,
         "CONTENDER_SMTP_PORT": str(bench.smtp.port),
-        # For those that use a part of ours.
+        # For contenders that use a part of our code.
         "ENV_FILE": "/dev/null",
         "SECRET_KEY": "bench-" + "0" * 50,
         "ALLOWED_HOSTS": "127.0.0.1",
@@ -42,10 +42,10 @@ def environment(bench: Bench) -> dict[str, str]:
 
 
 def their_python() -> Path:
-    """Return the interpreter with the contenders' packages.
+    """Return the interpreter that has the contenders' packages.
 
     Raises:
-        MissingProgramError: They are not installed.
+        MissingProgramError: The packages are not installed.
     """
     python = contenders_python()
     if python is None:
@@ -54,10 +54,10 @@ def their_python() -> Path:
 
 
 def run(bench: Bench, name: str, *words: str, theirs: bool = False, given: str = "") -> str:
-    """Run a contender's module to its end and return what it printed.
+    """Run a contender's module until it exits and return its output.
 
     Raises:
-        RuntimeError: It failed.
+        RuntimeError: The module failed.
     """
     python = str(their_python() if theirs else sys.executable)
     done = subprocess.run(  # noqa: S603 - a program of this project.
@@ -88,7 +88,7 @@ def serving(bench: Bench, *command: str, port: int) -> Iterator[Process]:
 
 @contextmanager
 def bare_django(bench: Bench, *, web: int) -> Iterator[Target]:
-    """Serve the bare view with as many processes and threads as our own stack."""
+    """Serve the bare view with the same number of processes and threads as our own stack."""
     if not _made(bench, "bare_accepted"):
         run(bench, "bare_django")
     port = free_port()
@@ -101,7 +101,7 @@ def bare_django(bench: Bench, *, web: int) -> Iterator[Target]:
 
 @contextmanager
 def fastapi_gateway(bench: Bench, *, web: int) -> Iterator[Target]:
-    """Serve the lean gateway with as many processes."""
+    """Serve the lean gateway with the same number of processes."""
     if not _made(bench, "gateway_key"):
         known = {
             "key": bench.audience.key,
@@ -120,12 +120,12 @@ def fastapi_gateway(bench: Bench, *, web: int) -> Iterator[Target]:
 
 
 def ours(bench: Bench, stack: BenchStack) -> Target:
-    """Aim at our own endpoint."""
+    """Return our own endpoint as the target."""
     return _target(bench, f"{stack.base}/api/v1/notifications/", stack.groups())
 
 
 def _target(bench: Bench, url: str, processes: Groups) -> Target:
-    """Aim requests of all users at an address; without request_id, as none repeats itself."""
+    """Return a target with one body per user; without request_id, as no request is repeated."""
     bodies = [
         content.encoded(content.request("email", user, f"single-{number}"))
         for number, user in enumerate(bench.audience.user_ids)
@@ -150,7 +150,7 @@ def _made(bench: Bench, table: str) -> bool:
 
 
 def migrate(bench: Bench) -> None:
-    """Give the contenders' database our tables, for what inserts into them."""
+    """Create our tables in the contenders' database, for contenders that insert into them."""
     if not _made(bench, "notifications_notification"):
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
@@ -163,7 +163,7 @@ def migrate(bench: Bench) -> None:
 
 @contextmanager
 def celery_worker(bench: Bench, *, concurrency: int) -> Iterator[Process]:
-    """Run the worker of the one task for each mail."""
+    """Run the Celery worker that sends each mail in its own task."""
     module = f"{PACKAGE}.celery_mail"
     words = [f"{BIN}/celery", "-A", module, "worker", "--concurrency", str(concurrency)]
     log = bench.folder / "contender-celery.log"

@@ -1,4 +1,4 @@
-"""The real stack with so many processes, its workers held back until they are wanted."""
+"""The real stack with a given number of processes; its workers can be started later."""
 
 import json
 import urllib.request
@@ -8,17 +8,17 @@ from pathlib import Path
 from tests.benchmarks.cpu import Groups
 from tests.chaos.stack import Stack
 
-# A limit on a client is kept, and counted, but never reached.
+# The client's rate limit is checked and counted but never reached.
 NO_LIMIT = "1000000000/m"
 PROGRAMS = ("web", "email", "push", "scheduler", "dead-letter-recorder", "flower")
 
 
 class BenchStack(Stack):
-    """``make stack`` with its production settings; only these differ from the defaults.
+    """``make stack`` with its production settings; only the settings below differ.
 
     Args:
-        web: Web processes.
-        email: Processes for normal and bulk mail; 0 leaves the urgent one out as well.
+        web: Number of web processes.
+        email: Processes for normal and bulk mail; with 0 there is none for urgent mail either.
         push: The same for push.
     """
 
@@ -38,7 +38,7 @@ class BenchStack(Stack):
         self._whole = bool(email and push)
 
     def ready(self) -> bool:
-        """Tell whether it answers, and where all lanes have workers, whether these are there."""
+        """Return whether it answers and, if all lanes have workers, whether these are ready."""
         try:
             address = f"{self.base}/health/ready"
             with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 - loopback.
@@ -47,6 +47,6 @@ class BenchStack(Stack):
             return False
 
     def groups(self) -> Groups:
-        """Return the processes that began each kind."""
+        """Return the root process of each kind."""
         found = {program: self.pid(program) for program in PROGRAMS}
         return {program: pid for program, pid in found.items() if pid}

@@ -1,4 +1,4 @@
-"""The same rows on a table that holds millions already, and on an empty one."""
+"""The same rows measured on a table with millions of rows and on an empty table."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +12,8 @@ from tests.benchmarks.rows import Row
 
 LEAST_RATIO = 0.9
 SLICE = 250_000
-# Finished notifications of the last 90 days, as a client's order confirmations would be: their ids
-# are UUIDs of version 7 of their time, users and batches are spread over them.
+# Finished notifications of the last 90 days, like a client's order confirmations: their ids are
+# UUIDs of version 7 with the matching time, and they are spread over users and batches.
 FILL = """
 INSERT INTO notifications_notification (id, client, kind, request_id, body_digest, correlation_id,
     channel, user_id, template_code, template_version, template_version_id, language, variables,
@@ -50,11 +50,11 @@ AND indexname NOT IN (SELECT conname FROM pg_constraint)
 
 
 def fill(bench: Bench, count: int) -> None:
-    """Make the second database and store so many finished notifications with their attempts."""
+    """Create the second database and store ``count`` finished notifications with their attempts."""
     bench.make_database(STORED, like=EMPTY)
     users = bench.audience.user_ids
     with psycopg.connect(bench.url(STORED), autocommit=True) as database:
-        # Indexes are made afterwards, which takes a fraction of the time.
+        # Create the indexes afterwards, which takes a fraction of the time.
         indexes = database.execute(INDEXES).fetchall()
         for name, _ in indexes:
             database.execute(f'DROP INDEX "{name}"')
@@ -69,7 +69,7 @@ def fill(bench: Bench, count: int) -> None:
 
 
 def compared(bench: Bench, row: Row, pace: Pace, *, count: int) -> list[Line]:
-    """Run a row without its contenders on both tables in turn."""
+    """Run a row without its contenders, alternating between both tables."""
     found: dict[str, dict[str, list[Line]]] = {EMPTY: {}, STORED: {}}
     once = replace(pace, rounds=1, alone=True)
     for number in range(pace.rounds):

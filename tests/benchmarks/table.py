@@ -1,4 +1,4 @@
-"""The table of the rows: for the terminal, and as Markdown for the documents."""
+"""The table of the rows: as text for the terminal, and as Markdown for the documentation."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ HEAD = ("row", "ours", "against", "theirs", "ratio", "aim", "met")
 WORDS = (0, 1, 2, 3, 5, 6)
 # The parts of the document that a run replaces.
 USUAL, STORED = "make bench", "make bench STORED"
-# What is worth a word of a share of a core or of a millisecond.
+# Smaller shares of a core and smaller numbers of milliseconds are not shown.
 LEAST_SHOWN = 0.01
 
 
 def cells(line: Line) -> list[str]:
-    """Write a line's cells."""
+    """Return the cells of a line."""
     met = {None: "", True: "yes", False: "NO"}[line.met]
     return [
         line.row,
@@ -30,14 +30,14 @@ def cells(line: Line) -> list[str]:
 
 
 def figures(reading: Reading) -> str:
-    """Write a rate and its times."""
+    """Format a rate and its times."""
     times = " / ".join(f"{seconds * 1000:.0f}" for seconds in reading.times.values())
     rate = f"{reading.rate:,.0f}/s"
     return f"{rate}; {' / '.join(reading.times)} {times} ms" if times else rate
 
 
 def aims(line: Line) -> str:
-    """Write what was aimed at."""
+    """Format the aims."""
     found = []
     if line.least_ratio is not None:
         found.append(f"≥ {line.least_ratio:g}")
@@ -48,15 +48,15 @@ def aims(line: Line) -> str:
 
 
 def plain(lines: Sequence[Line]) -> str:
-    """Set the table in columns, with the processor time and what is wrong below it."""
+    """Format the table in columns, followed by the CPU time and the errors."""
     table = in_columns([HEAD, *(cells(line) for line in lines)], words=WORDS)
     return "\n\n".join(part for part in (table, spent(lines), wrong(lines)) if part)
 
 
 def spent(lines: Sequence[Line]) -> str:
-    """Write which share of a core each kind of process had, and what a unit of work cost."""
+    """Format the share of a core of each kind of process, and the cost per unit of work."""
     said = []
-    # One row's ceiling may be another row: it is written once.
+    # The baseline of one row can be another row; it is shown only once.
     written: list[Reading] = []
     for row, sides in _sides(lines).items():
         for who, reading in sides.items():
@@ -74,17 +74,17 @@ def spent(lines: Sequence[Line]) -> str:
 
 
 def notes(lines: Sequence[Line]) -> list[str]:
-    """Write what has to be known to read the rows, once each."""
+    """Return the notes that explain the rows, without repetition."""
     return list(dict.fromkeys(f"{line.row}: {line.note}." for line in lines if line.note))
 
 
 def wrong(lines: Sequence[Line]) -> str:
-    """Write what must not have happened."""
+    """Format the errors that must not happen."""
     return "\n".join(f"WRONG in {line.row}: {words}" for line in lines for words in line.wrong)
 
 
 def markdown(lines: Sequence[Line], *, machine: str, picture: str) -> str:
-    """Write table, processor time and machine as Markdown."""
+    """Format the table, the CPU time and the machine as Markdown."""
     rows = [HEAD, ["---"] * len(HEAD), *(cells(line) for line in lines)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     parts = [machine, table, f"![Ratios and their aims]({picture})"]
@@ -96,15 +96,15 @@ def markdown(lines: Sequence[Line], *, machine: str, picture: str) -> str:
 
 
 def markers(part: str) -> tuple[str, str]:
-    """Return the marks between which a part of the document stands."""
+    """Return the markers that enclose a part of the document."""
     return f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
 
 
 def write_between_markers(path: Path, text: str, *, part: str = USUAL) -> None:
-    """Replace what stands between the markers of a part of a document.
+    """Replace the text between the markers of a part of a document.
 
     Raises:
-        ValueError: The document has no markers.
+        ValueError: The document does not contain the markers.
     """
     before = path.read_text()
     begin, end = markers(part)

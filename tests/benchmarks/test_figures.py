@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmark, and how it is written down."""
+"""Tests of the benchmark's arithmetic and of its output."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
     assert percentile([], 0.5) == 0.0
 
 
-def test_the_median_of_the_rounds_counts_and_everything_wrong_is_kept() -> None:
+def test_rounds_are_merged_by_median_and_keep_all_errors() -> None:
     rounds = [
         Reading(rate=100, times={"p50": 0.01}, cpu={"web": 0.5}),
         Reading(rate=900, times={"p50": 0.09}, cpu={"web": 0.9}, wrong=("one was lost",)),
@@ -47,7 +47,7 @@ def test_the_median_of_the_rounds_counts_and_everything_wrong_is_kept() -> None:
     )
 
 
-def test_contenders_run_in_turn_and_every_other_round_backwards() -> None:
+def test_contenders_run_in_turn_and_in_reverse_order_every_second_round() -> None:
     ran: list[str] = []
 
     def round_of(name: str, rate: float) -> Reading:
@@ -68,11 +68,11 @@ def test_an_aim_is_met_when_ratio_and_times_are_good() -> None:
     assert a_line(85, 0).met is False
     assert Line(row="x", ours=Reading(rate=1)).met is None
     assert Line(row="x", ours=Reading(rate=1), least_rate=2).met is False
-    # A time that was not measured is no time under the limit.
+    # A time that was not measured does not meet its limit.
     assert Line(row="x", ours=Reading(rate=1), most={"p99": 0.1}).met is False
 
 
-def test_the_table_says_what_was_aimed_at_and_what_is_wrong() -> None:
+def test_the_table_shows_the_aims_and_the_errors() -> None:
     lost = Line(row="push", ours=Reading(rate=5, wrong=("3 were lost",)))
 
     assert table.cells(a_line(1234, 2000)) == [
@@ -82,7 +82,7 @@ def test_the_table_says_what_was_aimed_at_and_what_is_wrong() -> None:
     assert "WRONG in push: 3 were lost" in table.plain([a_line(1, 1), lost])
 
 
-def test_the_table_replaces_only_what_stands_between_its_markers(tmp_path: Path) -> None:
+def test_the_table_replaces_only_the_text_between_its_markers(tmp_path: Path) -> None:
     document = tmp_path / "page.md"
     begin, end = table.markers(table.USUAL)
     document.write_text(f"Before\n{begin}\nold\n{end}\nafter\n")
@@ -96,7 +96,7 @@ def test_the_table_replaces_only_what_stands_between_its_markers(tmp_path: Path)
     assert "old" not in written
 
 
-def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:
+def test_a_document_without_markers_is_not_changed(tmp_path: Path) -> None:
     document = tmp_path / "page.md"
     document.write_text("Only words.\n")
 
@@ -115,7 +115,7 @@ def test_the_picture_has_a_bar_for_each_ratio_with_an_aim() -> None:
     assert drawn.count("mails / a ceiling") == 2
 
 
-def test_refusals_and_broken_connections_are_wrong_and_count_for_nothing() -> None:
+def test_refusals_and_broken_connections_are_errors_and_not_part_of_the_rate() -> None:
     times = {"p50": 0.01, "p95": 0.02, "p99": 0.03, "longest": 0.04}
     good = Answers(requests=1000, seconds=10, refused=0, broken=0, **times)
     bad = Answers(requests=1000, seconds=10, refused=100, broken=2, **times)
@@ -125,7 +125,7 @@ def test_refusals_and_broken_connections_are_wrong_and_count_for_nothing() -> No
     assert bad.reading().wrong == ("100 refusals and 2 broken connections",)
 
 
-def test_memory_is_compared_from_when_it_should_have_settled() -> None:
+def test_memory_is_compared_only_after_the_settling_time() -> None:
     samples = [{"web": float(mb)} for mb in (100, 150, 180, 200, 201, 202, 202, 203, 203, 204)]
 
     assert settled(samples)[0] == {"web": 200.0}

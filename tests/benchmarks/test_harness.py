@@ -1,6 +1,6 @@
-"""The benchmark works: sinks count, contenders do their work, a small round comes out right.
+"""Tests of the benchmark: sinks count, contenders work, a small round has the right result.
 
-How fast anything is, is not looked at here.
+They do not measure speed.
 """
 
 import os
@@ -41,7 +41,7 @@ from tests.journeys.processes import BIN, ROOT, Process, bare_environment, free_
 MAILS = 20
 
 
-def test_the_ceiling_of_push_has_as_many_threads_as_ours() -> None:
+def test_the_baseline_of_push_has_as_many_threads_as_our_provider() -> None:
     assert FcmProvider.threads == push_row.THREADS
 
 
@@ -60,7 +60,7 @@ def push(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sink]:
         yield sink
 
 
-def test_a_round_of_our_provider_is_counted_at_the_sink(smtp: Sink, settings: Any) -> None:
+def test_a_round_of_our_provider_is_counted_by_the_sink(smtp: Sink, settings: Any) -> None:
     settings.SMTP_HOST, settings.SMTP_PORT, settings.SMTP_TLS = smtp.host, smtp.port, "none"
     provider = SmtpProvider()
     mails = [a_mail(subject=f"Your order {number}") for number in range(MAILS)]
@@ -79,7 +79,7 @@ def test_a_round_of_our_provider_is_counted_at_the_sink(smtp: Sink, settings: An
     assert set(smtp.times()) == {str(number) for number in range(MAILS)}
 
 
-def test_a_mail_that_comes_twice_and_one_that_does_not_come_are_wrong(smtp: Sink) -> None:
+def test_a_duplicate_mail_and_a_missing_mail_are_errors(smtp: Sink) -> None:
     def send() -> None:
         with smtplib.SMTP(smtp.host, smtp.port, timeout=5) as line:
             for number in (1, 2, 2):
@@ -93,7 +93,7 @@ def test_a_mail_that_comes_twice_and_one_that_does_not_come_are_wrong(smtp: Sink
 
 
 @pytest.mark.parametrize("builder", ["standard", "ours"])
-def test_the_raw_sender_sends_what_it_is_told_to(smtp: Sink, builder: str) -> None:
+def test_the_raw_sender_sends_the_requested_number_of_mails(smtp: Sink, builder: str) -> None:
     smtp.reset()
     reading = watched(
         smtp,
@@ -105,7 +105,7 @@ def test_the_raw_sender_sends_what_it_is_told_to(smtp: Sink, builder: str) -> No
     assert reading.wrong == ()
 
 
-def test_the_task_of_the_tutorial_sends_a_mail(smtp: Sink) -> None:
+def test_the_celery_task_sends_a_mail(smtp: Sink) -> None:
     smtp.reset()
     call = (
         f"from {CONTENDERS}.celery_mail import send; send('ada@example.com', 'Ada', 'tutorial-1')"
@@ -116,7 +116,7 @@ def test_the_task_of_the_tutorial_sends_a_mail(smtp: Sink) -> None:
     assert set(smtp.times()) == {"tutorial-1"}
 
 
-def test_the_pool_makes_the_calls_of_push_messages(push: Sink) -> None:
+def test_the_pool_sends_the_http_calls_of_push_messages(push: Sink) -> None:
     push.reset()
     reading = watched(
         push,
@@ -128,7 +128,7 @@ def test_the_pool_makes_the_calls_of_push_messages(push: Sink) -> None:
     assert reading.wrong == ()
 
 
-def test_the_push_sink_is_an_fcm_that_our_provider_knows(
+def test_our_provider_accepts_the_push_sink_as_fcm(
     push: Sink, settings: Any, tmp_path: Path
 ) -> None:
     key = tmp_path / "key.json"
@@ -165,7 +165,7 @@ def test_the_bare_view_inserts_a_row_for_each_request(tmp_path: Path) -> None:
 
 
 def offered(port: int) -> list[str]:
-    """Send one request and return what was wrong with its answer."""
+    """Send one request and return the errors of its answer."""
     return offer(a_target(port), rate=100, count=1, body=lambda _: a_body())[1]
 
 
@@ -179,7 +179,7 @@ def a_body() -> bytes:
 
 
 class Counter(HttpServer):
-    """Accepts every other request."""
+    """HTTP server that accepts every second request."""
 
     requests = 0
 
@@ -188,7 +188,7 @@ class Counter(HttpServer):
         return Answer(status=202 if self.requests % 2 else 429)
 
 
-def test_the_open_loop_sends_everything_and_tells_what_was_refused() -> None:
+def test_the_open_loop_sends_everything_and_reports_refusals() -> None:
     with Counter() as server:
         sent, refused = offer(a_target(server.port), rate=500, count=10, body=lambda _: b"{}")
 
@@ -196,7 +196,7 @@ def test_the_open_loop_sends_everything_and_tells_what_was_refused() -> None:
     assert refused == ["429: b''"] * 5
 
 
-def test_processor_time_and_memory_are_those_of_the_family() -> None:
+def test_cpu_time_and_memory_include_the_descendants() -> None:
     used = meter({"this": os.getpid()})
     while used().processor["this"] == 0:
         sum(range(100_000))
@@ -218,7 +218,7 @@ def test_a_process_is_found_by_its_environment() -> None:
 
 
 @pytest.mark.services
-def test_stored_notifications_are_finished_and_their_ids_are_of_their_time(db: None) -> None:
+def test_stored_notifications_are_finished_and_have_ids_in_time_order(db: None) -> None:
     users = [str(UUID(int=number)) for number in (1, 2)]
     with connection.cursor() as cursor:
         numbers = {"first": 1, "last": 10, "total": 10}

@@ -1,4 +1,4 @@
-"""The load on an HTTP endpoint: wrk, on connections that are kept."""
+"""HTTP load with wrk on persistent connections."""
 
 import json
 import os
@@ -19,11 +19,11 @@ TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is posted, and where to.
+    """An endpoint and the bodies that are posted to it.
 
     Attributes:
         bodies: They are posted in turn.
-        processes: Those that answer, by kind, each with the one that began them.
+        processes: The root processes that answer, by kind.
     """
 
     url: str
@@ -34,11 +34,11 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What came back.
+    """The answers of one run.
 
     Attributes:
-        requests: Answers, refusals included.
-        longest: The longest wait for one, in seconds.
+        requests: Number of answers, including refusals.
+        longest: The longest time to an answer, in seconds.
     """
 
     requests: int
@@ -51,7 +51,7 @@ class Answers:
     broken: int
 
     def reading(self) -> Reading:
-        """Return it as a round; a refusal or a broken connection is wrong."""
+        """Return the answers as a reading; refusals and broken connections are errors."""
         wrong = []
         if self.refused or self.broken:
             wrong.append(f"{self.refused} refusals and {self.broken} broken connections")
@@ -63,10 +63,10 @@ class Answers:
 
 
 def program() -> str:
-    """Find wrk.
+    """Return the path of wrk.
 
     Raises:
-        MissingProgramError: It is not installed.
+        MissingProgramError: wrk is not installed.
     """
     found = shutil.which("wrk")
     if found is None:
@@ -79,12 +79,12 @@ def program() -> str:
 def post(
     target: Target, *, connections: int, seconds: float, folder: Path, delay_ms: float | None = None
 ) -> Answers:
-    """Post for so long and say what came back.
+    """Post for the given time and return figures about the answers.
 
     Args:
-        connections: How many callers, each waiting for its answer before it asks again.
-        folder: Where the bodies are written down.
-        delay_ms: How long each caller waits besides before it asks again.
+        connections: Number of callers; each waits for its answer before it sends the next request.
+        folder: Where the file with the bodies is written.
+        delay_ms: Additional pause of each caller before its next request, in milliseconds.
     """
     bodies = folder / "bodies"
     bodies.write_bytes(b"\n".join(target.bodies))

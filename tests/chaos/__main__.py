@@ -1,9 +1,9 @@
 """``make chaos``: inject faults into the real stack and account for everything accepted.
 
-``python -m tests.chaos`` injects all, with names after it those, with ``list`` none. It exits
-with 1 when something accepted is unaccounted for or has ended as its fault may not make it end, a
-copy carries another id than the first, a dead letter could not be delivered once the fault was
-gone, or there are more copies than the fault explains.
+``python -m tests.chaos`` injects all faults, or those whose names follow; ``list`` prints names.
+It exits with 1 if anything accepted is unaccounted for or has an ending that its fault does not
+allow, if a copy carries another id than the first, if a dead letter could not be delivered after
+the fault, or if there are more copies than the fault explains.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SHOWN_COMPLAINTS = 20
 
 
 def main() -> int:
-    """Run what the command line asks for; return the exit code."""
+    """Run what the command line requests; return the exit code."""
     given = _parsed()
     if given.faults == [LIST]:
         _say(table.plain([(name, fault.says) for name, fault in FAULTS.items()], words=(0, 1)))
@@ -35,7 +35,7 @@ def main() -> int:
     if unknown := sorted(set(names) - set(FAULTS)):
         _say(f"There is no fault called {', '.join(unknown)}. FAULT=list names them.")
         return 2
-    # As Ctrl-C: everything that was started is ended on the way out.
+    # As for Ctrl-C: every started process is ended on exit.
     signal.signal(signal.SIGTERM, _interrupt)
     pace = Pace(baseline=given.baseline, rate=given.rate, seconds=given.seconds)
     try:
@@ -65,7 +65,7 @@ def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
                 without_figures.append((name, f"NOT POSSIBLE HERE: {error}"))
                 _say(f"  NOT POSSIBLE HERE: {error}")
                 continue
-            except Exception as error:  # noqa: BLE001 - the faults after it are worth their rows.
+            except Exception as error:  # noqa: BLE001 - the faults after it still run.
                 broken.append(name)
                 without_figures.append((name, f"FAILED: {error}"))
                 _say(f"  FAILED: {error}")

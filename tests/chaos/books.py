@@ -1,4 +1,4 @@
-"""What the rows say, read from the database itself."""
+"""What the rows say, read directly from the database."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import psycopg
 from tests.chaos.ledger import Row
 
 CONNECT_SECONDS = 5
-# A row is looked at again, by a worker, the sweep or the recorder, as long as it has this time.
+# While a row has a ``wake_at``, a worker, the sweep or the recorder still has to handle it.
 UNFINISHED = """
     SELECT count(*) FROM notifications_notification
     WHERE wake_at IS NOT NULL AND created_at >= %s AND created_at < %s
@@ -26,25 +26,25 @@ OPEN_LETTERS = "SELECT count(*) FROM notifications_deadletter WHERE state = 'ope
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
-    """Reads the rows; the database has to answer."""
+    """Reads the rows; the database must be reachable."""
 
     url: str
 
     def unfinished(self, *, since: float, before: float) -> int:
-        """Count what was accepted between two moments (Unix seconds) and is not settled."""
+        """Count rows accepted between two times (Unix seconds) that are not settled."""
         moments = [datetime.fromtimestamp(moment, UTC) for moment in (since, before)]
         with psycopg.connect(self.url, connect_timeout=CONNECT_SECONDS) as connection:
             found = connection.execute(UNFINISHED, moments).fetchone()
         return int(found[0]) if found else 0
 
     def open_letters(self) -> int:
-        """Count the dead letters that wait for somebody."""
+        """Count the open dead letters."""
         with psycopg.connect(self.url, connect_timeout=CONNECT_SECONDS) as connection:
             found = connection.execute(OPEN_LETTERS).fetchone()
         return int(found[0]) if found else 0
 
     def rows(self, *, since: float) -> list[Row]:
-        """Read every notification that was stored since a moment (Unix seconds)."""
+        """Read every notification that was stored since a time (Unix seconds)."""
         moment = datetime.fromtimestamp(since, UTC)
         with psycopg.connect(self.url, connect_timeout=CONNECT_SECONDS) as connection:
             found = connection.execute(ROWS, [moment]).fetchall()

@@ -1,4 +1,4 @@
-"""Many notifications at once, asked for by a fault beside the load."""
+"""Bulk notifications that a fault sends in addition to the load."""
 
 import time
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ ACCEPTED = 202
 def ask(
     scene: Scene, channel: Channel, *, users: Sequence[str], priority: int = BULK_PRIORITY
 ) -> None:
-    """Ask for one notification to each of these people, and repeat the call until it has a 202.
+    """Request one notification for each of these users, and repeat the call until it gets a 202.
 
-    What was accepted is accounted for with the load.
+    The accepted notifications are accounted for together with the load.
 
     Raises:
-        TimeoutError: It had none in time.
+        TimeoutError: There was no 202 in time.
     """
     for first in range(0, len(users), ROWS):
         _ask(scene, channel, users=users[first : first + ROWS], priority=priority)
 
 
 def many(scene: Scene, channel: Channel, count: int) -> None:
-    """Ask for so many bulk notifications to all people in turn."""
+    """Request ``count`` bulk notifications, distributed over all recipients."""
     people = scene.recipients.users[channel]
     ask(scene, channel, users=[people[number % len(people)] for number in range(count)])
 

@@ -1,8 +1,8 @@
-"""Copies on the wire, and how many of them a fault explains: pure rules, without any server.
+"""Copies at the providers, and how many of them a fault explains: pure rules without a server.
 
-A second copy has to be explained message by message: by an answer that was withheld, or by the
-death or sleep of the worker that knew the answer, in the moment in which that happened. So a bound
-says which messages may be doubled, and not only how many.
+A second copy must be explained for its own message: by a reply that was withheld, or by the death
+or suspension of the worker that knew the reply, at the time when that happened. A bound therefore
+says which messages may be duplicated, and not only how many.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,29 +10,29 @@ from dataclasses import dataclass, field
 
 from apps.notifications.broker.topology import CHUNK_SIZE, Channel
 
-# Answers are recorded half a second after they came at the latest, and the commit follows. This is
+# Replies are recorded half a second after their arrival at the latest, then committed. This is
 # twice as long, because the machine is busy.
 UNRECORDED_SECONDS = 1.0
-# What a stand-in had wholly read when a worker died it takes after its own latency.
+# A fake provider accepts what it has read completely after its own latency, even if a worker died.
 READ_SECONDS = 0.5
-# A call that slept goes on for so long when it is let go; then its own limit ends it.
+# A suspended call continues for this long after it is resumed; then its own time limit ends it.
 CALL_SECONDS = 10.0
-# Calls that one worker process has on the wire at most: the threads of its provider.
+# Calls that one worker process has in flight at most: the threads of its provider.
 CALLS_IN_FLIGHT = {Channel.EMAIL: 8, Channel.PUSH: 50}
-# What one worker process holds at most: one chunk, for push a second one behind it.
+# Rows that one worker process holds at most: one chunk, for push a second one queued behind it.
 CHUNKS_IN_FLIGHT = {Channel.EMAIL: CHUNK_SIZE, Channel.PUSH: 2 * CHUNK_SIZE}
 
 
 @dataclass(kw_only=True)
 class Copy:
-    """One message that a provider's stand-in took whole.
+    """One message that a fake provider accepted completely.
 
     Attributes:
-        ref: What the message itself says it is about.
+        ref: The request reference that the message contains.
         carried_id: The notification id in its Message-ID, or in its tag and collapse id.
-        channel: How it was sent.
-        at: When it was taken, in Unix seconds.
-        answered_at: When its acceptance was answered; None where the answer was another, or none.
+        channel: The channel it was sent on.
+        at: Time of acceptance, in Unix seconds.
+        answered_at: Time of the positive reply; None if there was another reply or none.
     """
 
     ref: str
@@ -48,9 +48,9 @@ class Harm:
 
     Attributes:
         channels: The channels of those workers.
-        at_most: How many copies it explains in all.
-        since: When it began, in Unix seconds.
-        until: When it was over; for a death that is when the process was gone.
+        at_most: How many copies it explains in total.
+        since: Begin, in Unix seconds.
+        until: End, in Unix seconds; for a death the time when the process had ended.
     """
 
     channels: frozenset[Channel]
@@ -59,7 +59,7 @@ class Harm:
     until: float
 
 
-# How many copies beyond the first a message may have, from its copies in their order.
+# Returns how many copies beyond the first a message may have, given its copies in order.
 OfOne = Callable[[Sequence[Copy], Sequence[Harm]], int]
 
 
@@ -72,9 +72,9 @@ class Bound:
     """How many copies a fault explains.
 
     Attributes:
-        why: Where they come from, in words; empty where there are none.
-        of_one: How many beyond the first one message may have.
-        harmed: Whether the harms that were done bound all messages together as well.
+        why: The cause of the copies, in words; empty if there are none.
+        of_one: How many copies beyond the first one message may have.
+        harmed: Whether the recorded harms also bound the total of all messages.
     """
 
     why: str = ""
@@ -82,7 +82,7 @@ class Bound:
     harmed: bool = False
 
     def in_all(self, harms: Sequence[Harm]) -> int | None:
-        """Return how many all messages together may have; None where each stands for itself."""
+        """Return the bound for the total of all messages; None if each message counts by itself."""
         return sum(harm.at_most for harm in harms) if self.harmed else None
 
 
@@ -90,16 +90,16 @@ NO_COPIES = Bound()
 
 
 def _before_the_last(copies: Sequence[Copy]) -> Sequence[Copy]:
-    """Return the copies that had to cause another; a copy that is alone might have caused one."""
+    """Return the copies that explain another one; a single copy might have caused one."""
     return copies[:-1] or copies
 
 
 def unanswered(why: str, *, at_most: int) -> Bound:
-    """Explain a copy by the one before it, which was not answered with an acceptance.
+    """Explain a copy if the copy before it did not get a positive reply.
 
     Args:
-        why: What the stand-in did instead, in words.
-        at_most: How often the system tries again.
+        why: What the fake provider did instead, in words.
+        at_most: How many times the system tries again.
     """
 
     def of_one(copies: Sequence[Copy], _: Sequence[Harm]) -> int:
@@ -109,7 +109,7 @@ def unanswered(why: str, *, at_most: int) -> Bound:
 
 
 def _within(copy: Copy, harms: Sequence[Harm], *, after_wake: bool) -> bool:
-    """Tell whether a copy was taken right before a harm, or right after somebody woke from it."""
+    """Return whether a copy was accepted just before a harm, or just after a wake-up from it."""
     for harm in harms:
         if copy.channel not in harm.channels:
             continue
@@ -123,7 +123,7 @@ def _within(copy: Copy, harms: Sequence[Harm], *, after_wake: bool) -> bool:
 
 
 def killed(why: str) -> Bound:
-    """Explain a copy by a death right after the one before it was taken."""
+    """Explain a copy by a death just after the copy before it was accepted."""
 
     def of_one(copies: Sequence[Copy], harms: Sequence[Harm]) -> int:
         return sum(_within(copy, harms, after_wake=False) for copy in _before_the_last(copies))
@@ -132,7 +132,7 @@ def killed(why: str) -> Bound:
 
 
 def slept_alone(why: str) -> Bound:
-    """Explain a copy by the sleep of the one worker that knew of the copy before it."""
+    """Explain a copy by the suspension of the one worker that knew of the copy before it."""
 
     def of_one(copies: Sequence[Copy], harms: Sequence[Harm]) -> int:
         return min(1, sum(_within(one, harms, after_wake=True) for one in _before_the_last(copies)))
@@ -141,9 +141,9 @@ def slept_alone(why: str) -> Bound:
 
 
 def slept_together(why: str) -> Bound:
-    """Explain a copy by a call that all processes slept through, and that went on when they woke.
+    """Explain a copy by a call during which all processes were suspended, and that then continued.
 
-    What was answered before they woke is known to a worker, which records it.
+    A reply that arrived before they were resumed is known to a worker, which records it.
     """
 
     def of_one(copies: Sequence[Copy], harms: Sequence[Harm]) -> int:

@@ -1,7 +1,7 @@
-"""A process and all that came of it, signalled together.
+"""Send signals to a process and all its descendants.
 
-Backends of PostgreSQL and programs of supervisord lead groups of their own, so that a signal to
-one group does not reach them.
+PostgreSQL backends and supervisord programs lead process groups of their own, so a signal to one
+group does not reach them.
 """
 
 import os
@@ -11,11 +11,11 @@ from pathlib import Path
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and its descendants, parents first; empty where it has ended."""
+    """Return a process and its descendants, parents first; empty if it has ended."""
     children: dict[int, list[int]] = defaultdict(list)
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # The name in brackets may hold anything, so the fields are counted behind it.
+            # The name in brackets may contain any characters, so the fields after it are counted.
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
@@ -29,7 +29,7 @@ def family(pid: int) -> list[int]:
 
 
 def signal_family(pid: int, number: signal.Signals) -> None:
-    """Signal a process and its descendants, parents first, so that none is started anew."""
+    """Signal a process and its descendants, parents first, so that no parent restarts a child."""
     for one in family(pid):
         signal_one(one, number)
 
@@ -43,7 +43,7 @@ def signal_one(pid: int, number: signal.Signals) -> None:
 
 
 def kill_family(pid: int) -> None:
-    """End a process and its descendants at once; stopped first, so that it starts no more."""
+    """Kill a process and its descendants; they are stopped first, so that they start no others."""
     members = family(pid)
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for one in members:
@@ -52,7 +52,7 @@ def kill_family(pid: int) -> None:
 
 
 def begun_with(variable: str) -> list[int]:
-    """Return the processes whose environment has this variable with this value."""
+    """Return the processes whose environment contains this ``NAME=value``."""
     found = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
         try:

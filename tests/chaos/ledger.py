@@ -1,7 +1,7 @@
-"""What became of everything that was accepted: pure accounting, without any server.
+"""Account for everything accepted: pure functions without a server.
 
-Three books are kept apart and compared: what the client was told, what the rows say, and what
-reached the wire.
+Three independent records are compared: the answers to the client, the rows, and the copies that
+the providers received.
 """
 
 from collections import Counter, defaultdict
@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from tests.chaos.copies import NO_COPIES, Bound, Copy, Harm
 
 DELIVERED = frozenset({"sent", "delivered"})
-# Endings that are no delivery and need nobody: the documents name each with its reason.
+# Final statuses that are not a delivery and need no action; the documents explain each.
 OTHER_ENDINGS = frozenset({"bounced", "skipped", "expired", "cancelled"})
-# Its replay is a copy that somebody asked for although the first may have arrived.
+# Its replay is a requested copy, although the first one may have arrived.
 MAY_HAVE_ARRIVED = "failed (unknown_outcome)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What the database says of a notification.
+    """The state of a notification in the database.
 
     Attributes:
-        ref: The ``request_id`` that it was asked for under; empty for a replay.
-        letter: The state of its dead letter; empty where there is none.
-        recorded_at: When its last change was committed, in Unix seconds.
+        ref: The ``request_id`` of the request; empty for a replay.
+        letter: The state of its dead letter; empty if there is none.
+        recorded_at: Commit time of its last change, in Unix seconds.
     """
 
     id: str
@@ -42,13 +42,13 @@ class Account:
 
     Attributes:
         endings: Documented endings other than delivery, by status and reason.
-        unnamed: Those of them that the fault may not cause.
-        lost: What is unaccounted for, with what is known of it.
-        doubled: Copies on the wire beyond the first of each.
-        explained: How many of those the fault explains at most.
-        unexplained: Those with more copies than the fault explains.
-        strange: Those whose copies do not all carry one and the same id.
-        replayed: Dead letters that a replay delivered.
+        unnamed: Endings that the fault may not cause.
+        lost: Notifications that are unaccounted for, with what is known of each.
+        doubled: Copies at the providers beyond the first of each.
+        explained: Upper bound of the copies that the fault explains.
+        unexplained: Notifications with more copies than the fault explains.
+        strange: Notifications whose copies do not all carry the same id.
+        replayed: Dead letters that were delivered by a replay.
         unreplayed: Dead letters that no replay has delivered.
     """
 
@@ -66,7 +66,7 @@ class Account:
 
     @property
     def complaints(self) -> list[str]:
-        """What must not be, in words; empty when all is well."""
+        """All violations in words; empty if there are none."""
         return [
             *(f"lost: {words}" for words in self.lost),
             *(
@@ -88,12 +88,12 @@ def account(
     bound: Bound = NO_COPIES,
     harms: Sequence[Harm] = (),
 ) -> Account:
-    """Compare the books.
+    """Compare the three records.
 
     Args:
-        accepted: What was answered with 202: the id by the request's reference.
-        rows: All rows, replays among them.
-        copies: All that reached the wire.
+        accepted: The ids answered with 202, by the reference of the request.
+        rows: All rows, including replays.
+        copies: All copies that the providers received.
         endings: The endings other than delivery that the fault may cause, ``status (reason)``.
         bound: The copies that it may cause.
         harms: What was done to workers.
@@ -123,7 +123,7 @@ def account(
 def _count(
     made: Account, ref: str, copies: Sequence[Copy], *, bound: Bound, harms: Sequence[Harm]
 ) -> None:
-    """Compare the copies of one message with what the fault explains."""
+    """Compare the copies of one message with the copies that the fault explains."""
     if not copies:
         return
     further, most = len(copies) - 1, bound.of_one(copies, harms)
@@ -134,13 +134,13 @@ def _count(
 
 
 def _are_strange(ids: Sequence[str], *, chain: Mapping[str, Row]) -> bool:
-    """Tell whether a recipient could not know a second copy for one."""
+    """Return whether a recipient could not recognise a second copy as a duplicate."""
     asked_for = {pk for pk, row in chain.items() if _ending(row) == MAY_HAVE_ARRIVED}
     return any(pk not in chain for pk in ids) or len(set(ids) - asked_for) > 1
 
 
 def _chain(pk: str, *, by_id: Mapping[str, Row], replays: Mapping[str, Row]) -> dict[str, Row]:
-    """Return a notification and its replays, in their order."""
+    """Return a notification and its replays, in order."""
     chain: dict[str, Row] = {}
     row = by_id.get(pk)
     while row is not None and row.id not in chain:
@@ -178,9 +178,9 @@ def _ending(row: Row) -> str:
 
 
 def windows(rows: Iterable[Row], copies: Iterable[Copy]) -> list[float]:
-    """Measure the duplicate window: seconds from a provider's taking to our record of it.
+    """Measure the duplicate window: seconds from a provider's acceptance to our record of it.
 
-    The last copy of each delivery counts; what a crash left behind is no measure of it.
+    Only the last copy of each delivery counts; copies left by a crash do not measure the window.
     """
     taken: dict[str, float] = {}
     for copy in copies:
@@ -193,6 +193,6 @@ def windows(rows: Iterable[Row], copies: Iterable[Copy]) -> list[float]:
 
 
 def percentile(values: Iterable[float], share: float) -> float:
-    """Return the value that so large a share of them does not exceed; 0 for none."""
+    """Return the value that this share of the values does not exceed; 0 for no values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0

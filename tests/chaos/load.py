@@ -1,4 +1,4 @@
-"""A steady load on the API: an open loop of callers who repeat what was not answered."""
+"""A constant load on the API: an open loop of callers that repeat unanswered requests."""
 
 import http.client
 import itertools
@@ -15,23 +15,23 @@ from typing import Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-# More than the stack answers at once, so that a slow answer keeps nobody else waiting here.
+# More than the stack answers at once, so that a slow answer does not delay other requests.
 CALLERS = 64
 TIMEOUT_SECONDS = 10
 AGAIN_SECONDS = 0.5
-# Three mails to each push message, over all three lanes.
+# Three mails for each push message, over all three lanes.
 CHANNELS = ("email", "email", "push", "email")
 PRIORITIES = (5, 5, 8, 5, 1)
 ACCEPTED = 202
-# How a call may end without an acceptance.
-REFUSED = "connection refused"  # Nobody listened: nothing was handed over.
+# Results of a call without an acceptance.
+REFUSED = "connection refused"  # Nothing listened, so nothing was transmitted.
 NO_ANSWER = "no answer"
 OTHER_STATUS = "another status"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipients:
-    """Whom to send to and by which templates, by channel."""
+    """Users and template codes, by channel."""
 
     users: dict[str, list[str]]
     templates: dict[str, str]
@@ -39,13 +39,13 @@ class Recipients:
 
 @dataclass(kw_only=True)
 class Asked:
-    """One request, however often it was made.
+    """One request, however many times it was sent.
 
     Attributes:
-        due: When it should have been made, in Unix seconds; its time is counted from then.
-        notification_id: The id that it was answered with; empty while it has no answer.
-        seconds: From ``due`` to the answer.
-        errors: How often it got no answer, or one that is no acceptance.
+        due: Scheduled time in Unix seconds; latency is measured from it.
+        notification_id: The id in the answer; empty without an acceptance.
+        seconds: From ``due`` to the acceptance.
+        errors: Number of calls without an answer, or with an answer other than an acceptance.
     """
 
     ref: str
@@ -56,13 +56,13 @@ class Asked:
 
 
 class Load:
-    """Asks at a rate until told to stop; latency is counted from when a request was due.
+    """Sends requests at a constant rate; latency is measured from the scheduled time.
 
     Args:
-        base: Tells the address of the API, which may change as behind a load balancer.
-        key: The key to ask with.
-        name: What the references begin with.
-        rate: Requests a second.
+        base: Returns the URL of the API, which may change as behind a load balancer.
+        key: The API key.
+        name: Prefix of the references.
+        rate: Requests per second.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Load:
         self._given_up.set()
 
     def end(self, *, within: float) -> None:
-        """Ask nothing new, and wait for what is under way; what has no answer then is left."""
+        """Start no new requests, wait for those in progress, and then give up unanswered ones."""
         self._ended.set()
         until = time.monotonic() + within
         for thread in self._threads:
@@ -107,11 +107,11 @@ class Load:
             thread.join(TIMEOUT_SECONDS)
 
     def accepted(self) -> dict[str, str]:
-        """Return the ids of what was accepted, by reference."""
+        """Return the ids of the accepted notifications, by reference."""
         return {one.ref: one.notification_id for one in list(self.asked) if one.notification_id}
 
     def latencies(self, *, since: float, until: float) -> list[float]:
-        """Return how long the answers took to what was due in this time, in seconds."""
+        """Return the latencies in seconds of accepted requests that were due in this time."""
         return [
             one.seconds
             for one in list(self.asked)
@@ -120,7 +120,7 @@ class Load:
 
     @property
     def errors(self) -> int:
-        """How often a caller got no answer, or one that is no acceptance."""
+        """Number of calls without an answer, or with an answer other than an acceptance."""
         return sum(one.errors for one in list(self.asked))
 
     def _schedule(self) -> None:
@@ -168,17 +168,17 @@ class Load:
         return http.client.HTTPConnection(urlsplit(self._base()).netloc, timeout=TIMEOUT_SECONDS)
 
     def _fresh(self, line: http.client.HTTPConnection) -> http.client.HTTPConnection:
-        """Return a connection to today's address that the server has not closed meanwhile."""
+        """Return a connection to the current URL that the server has not closed since."""
         if f"{line.host}:{line.port}" != urlsplit(self._base()).netloc:
             line.close()
             return self._line()
         if isinstance(line.sock, socket.socket) and select.select([line.sock], [], [], 0)[0]:
-            # Nothing was asked, so what there is to read is the end of the connection.
+            # No request is pending, so anything readable is the end of the connection.
             line.close()
         return line
 
     def _ask(self, line: http.client.HTTPConnection, one: Asked, body: bytes) -> str:
-        """Ask once; return what went wrong, nothing when it was accepted."""
+        """Send the request once; return the kind of failure, or an empty string if accepted."""
         headers = {"Content-Type": "application/json", "Authorization": f"Api-Key {self._key}"}
         try:
             line.request("POST", "/api/v1/notifications/", body, headers)

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Describe the machine on which the figures were measured."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from tests.journeys.processes import ROOT
 
 
 class Servers(Protocol):
-    """Whoever has the three servers: the scene of the faults, and that of the benchmarks."""
+    """Anything with the three servers: the scene of the faults, and that of the benchmarks."""
 
     @property
     def postgresql(self) -> Postgresql:
@@ -34,7 +34,7 @@ def described(scene: Servers, *, commit: str = "") -> str:
 
     Args:
         scene: The servers.
-        commit: What was run; empty for this checkout.
+        commit: The commit that was run; empty for this checkout.
     """
     return (
         f"Commit {commit or _commit()}, {datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores "
@@ -55,7 +55,7 @@ def _commit() -> str:
 
 def _git(*words: str) -> str:
     return subprocess.run(  # noqa: S603 - reads this checkout.
-        ["git", *words],  # noqa: S607 - wherever it is.
+        ["git", *words],  # noqa: S607 - found on the PATH.
         cwd=ROOT,
         check=True,
         capture_output=True,

@@ -1,4 +1,4 @@
-"""One fault from the quiet before it to the last replay, and what everything came to."""
+"""Run one fault, from the baseline before it to the last replay, and evaluate the result."""
 
 import time
 from dataclasses import dataclass, field
@@ -10,17 +10,17 @@ from tests.chaos.scene import Scene
 from tests.journeys.http import until
 
 BASELINE_SECONDS = 5.0
-# Thirty mails and ten push messages: two cores carry it together with all else that runs here, and
-# have as much again left to catch up with.
+# Thirty mails and ten push messages: two cores can handle it together with everything else that
+# runs here, and have the same capacity again for catching up.
 RATE_PER_SECOND = 40.0
-# The load goes on for this long after a fault, or until all from before its end has ended.
+# The load continues for this long after a fault, or until everything from before its end is final.
 LOADED_SECONDS = 30.0
-# A lease of 60 s, the sweep's first look after 60 s, and FCM's minute after a 429 come before it.
+# Long enough for a lease of 60 s, the sweep's first check after 60 s, and FCM's minute after a 429.
 DRAIN_SECONDS = 180.0
 LAST_ANSWERS_SECONDS = 30.0
 REPLAY_SECONDS = 60.0
 REPLAY_RATE = 500
-# The letters that a replay of all leaves out: what they are about may have arrived.
+# A replay of all letters skips this reason, because those messages may have arrived.
 UNKNOWN_OUTCOME = "unknown_outcome"
 SHOWN_REFUSALS = 3
 POLL_SECONDS = 0.25
@@ -28,12 +28,12 @@ POLL_SECONDS = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How long and how much.
+    """Duration and rate of a run.
 
     Attributes:
         baseline: Seconds before the fault.
-        rate: Requests a second, throughout.
-        seconds: Seconds of the fault; None for its own.
+        rate: Requests per second, during the whole run.
+        seconds: Duration of the fault in seconds; None for its default.
     """
 
     baseline: float = BASELINE_SECONDS
@@ -43,16 +43,16 @@ class Pace:
 
 @dataclass(kw_only=True)
 class Result:
-    """What one fault came to.
+    """The result of one fault.
 
     Attributes:
-        p99_before: Seconds to the 202, counted from when the request was due.
-        p99_during: The same while the fault lasted.
-        drain: Seconds from its end until all that was accepted till then had ended; None where
-            that did not happen in time.
-        errors: How often a caller got no answer, or one that was no acceptance.
-        never_accepted: Requests without a 202 in the end; nothing was promised for them.
-        window: Seconds from the provider's taking to our record, of each delivery.
+        p99_before: Seconds until the 202, measured from when the request was due.
+        p99_during: The same during the fault.
+        drain: Seconds from the end of the fault until everything accepted before was final; None
+            if that did not happen in time.
+        errors: Number of calls without an answer, or with an answer other than an acceptance.
+        never_accepted: Requests that never got a 202; nothing was promised for them.
+        window: Seconds from the provider's acceptance to our record, for each delivery.
     """
 
     fault: Fault
@@ -140,7 +140,7 @@ def _run(scene: Scene, fault: Fault, pace: Pace) -> Result:
 def _drained(
     scene: Scene, moment: float, *, since: float, within: float = DRAIN_SECONDS
 ) -> float | None:
-    """Wait until all that was accepted before a moment has ended; return the seconds since."""
+    """Wait until everything accepted before ``moment`` is final; return the seconds since then."""
     while time.time() < moment + within:
         if not scene.books.unfinished(since=since, before=moment):
             return time.time() - moment
@@ -149,7 +149,7 @@ def _drained(
 
 
 def _errors(fault: Fault, load: Load) -> list[str]:
-    """Say which errors callers met that this fault may not cause."""
+    """Return the errors that callers got and that this fault may not cause."""
     if fault.errors is None:
         return []
     met = {kind: count for kind, count in load.kinds.items() if kind not in fault.errors}
@@ -158,7 +158,7 @@ def _errors(fault: Fault, load: Load) -> list[str]:
 
 
 def _replay(scene: Scene, *, since: float) -> list[str]:
-    """Replay every open dead letter through the API and wait; return what went wrong."""
+    """Replay every open dead letter through the API, wait, and return the problems."""
     for criteria in ({}, {"reason": UNKNOWN_OUTCOME}):
         if not scene.books.open_letters():
             return []

@@ -1,4 +1,4 @@
-"""Everything that a fault can be done to: servers, stack, providers, and who is written to."""
+"""Everything that a fault can affect: servers, stack, providers and recipients."""
 
 import signal
 import tempfile
@@ -23,24 +23,24 @@ from tests.journeys.processes import ROOT
 PEOPLE = 24
 PLATFORMS = ("android", "ios", "web")
 SETTLE_SECONDS = 90
-# An address whose mailbox is gone, once a fault says so.
+# An address that a fault can declare nonexistent.
 GONE = "gone@example.com"
-# Half an hour, as by default, would be too long to wait for.
+# The default of half an hour would be too long to wait for.
 UNKNOWN_OUTCOME_WAITS_SECONDS = "5,10"
 
 
 class Scene:
-    """Starts it all, and ends it all however the block is left.
+    """Starts everything, and ends everything however the block is left.
 
     Args:
-        keep: Leave the folder with the logs where it is.
-        commit: Run the stack of another commit, to see what it would have done.
+        keep: Keep the folder with the logs.
+        commit: Run the stack of another commit, for comparison.
 
     Attributes:
-        commit: The one whose stack runs; empty for this tree's.
-        afterwards: What is undone only when everything that was accepted has ended.
+        commit: The commit whose stack runs; empty for this tree.
+        afterwards: Clean-up that runs only when everything accepted is final.
         harms: What a fault did to workers.
-        asked_beside: What a fault itself asked for, the ids by reference.
+        asked_beside: Notifications that a fault itself requested: ids by reference.
     """
 
     def __init__(self, *, keep: bool = False, commit: str = "") -> None:
@@ -59,7 +59,7 @@ class Scene:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A second Ctrl-C must not leave half of it running.
+        # A second Ctrl-C must not leave processes running.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         self._open.close()
@@ -71,7 +71,7 @@ class Scene:
             if self._keep
             else enter(tempfile.TemporaryDirectory(prefix="chaos-"))
         )
-        # PostgreSQL runs as another user, and has to reach its own folder in this one.
+        # PostgreSQL runs as another user and needs access to its own folder inside this one.
         self.folder.chmod(0o711)
         self.postgresql = enter(Postgresql(self.folder))
         self.redis = enter(RedisServer(self.folder))
@@ -89,19 +89,19 @@ class Scene:
         self._move_to(enter(Stack(self.folder, self._settings, root=root)))
 
     def _move_to(self, stack: Stack) -> None:
-        """Call this stack from now on, with a key and with people and templates of its own."""
+        """Use this stack from now on, with a key, users and templates of its own."""
         self.stack = stack
         self.api: Api = stack.api()
         self.recipients = self._recipients()
         self.gone_user = self.user("gone", email=GONE)
 
     def begin(self) -> None:
-        """Forget what an earlier fault did."""
+        """Reset what an earlier fault recorded."""
         self.harms, self.asked_beside = [], {}
 
     @contextmanager
     def elsewhere(self, root: Path) -> Iterator[None]:
-        """Move to a stack from another tree, on a database and a virtual host of its own."""
+        """Use a stack from another tree, with a database and a virtual host of its own."""
         database, host = f"elsewhere_{uuid4().hex[:6]}", f"elsewhere-{uuid4().hex[:6]}"
         settings = {
             **self._settings,
@@ -119,7 +119,7 @@ class Scene:
             self.stack, self.api, self.recipients, self.gone_user, self.books = before
 
     def settle(self) -> None:
-        """Wait until every dependency, every worker and every provider is in order."""
+        """Wait until every dependency, worker and provider is in order."""
         until(self._in_order, within=SETTLE_SECONDS, what="the stack to be in order")
 
     def _in_order(self) -> bool:
@@ -135,7 +135,7 @@ class Scene:
         for number, user in enumerate(users):
             device = {"push_token": f"token-{number}", "platform": PLATFORMS[number % 3]}
             self.api.made(f"/api/v1/users/{user}/devices/", device)
-        # What is sent says what it is about, so that a copy is known whatever id it carries.
+        # Each message contains its reference, so that a copy is recognised whatever id it carries.
         mail = {"notification_type": "email", "subject": "{{ ref }}", "body": "About {{ ref }}."}
         push = {"notification_type": "push", "title": "{{ ref }}", "body": "News"}
         for code, template in (("chaos-mail", mail), ("chaos-push", push)):
@@ -146,6 +146,6 @@ class Scene:
         )
 
     def user(self, name: str, *, email: str = "") -> str:
-        """Make a person, by default with an address after the name, and return the id."""
+        """Create a user, by default with an address derived from the name, and return the id."""
         body = {"name": name, "email": email or f"{name}@example.com"}
         return str(self.api.made("/api/v1/users/", body)["id"])

@@ -1,4 +1,4 @@
-"""The real stack, as ``make stack`` runs it, over servers of our own."""
+"""The real stack, as ``make stack`` runs it, on servers that the tests started."""
 
 import json
 import os
@@ -23,7 +23,7 @@ COMMAND_SECONDS = 60
 STOP_SECONDS = 30
 WORKERS = ("email", "email-urgent", "push", "push-urgent")
 PROGRAMS = ("web", *WORKERS, "scheduler", "dead-letter-recorder", "flower")
-# The programs are those of the real stack; only the socket, by which they are held back, is ours.
+# The programs are those of the real stack; only the control socket is added.
 SUPERVISION = """
 [unix_http_server]
 file={folder}/supervisor.sock
@@ -41,10 +41,10 @@ class Stack:
     """Web, workers, scheduler, recorder and Flower under supervisord.
 
     Args:
-        folder: Where its log and its socket go.
-        settings: Variables on top of those that the stack cannot do without.
+        folder: Where its log and its socket are stored.
+        settings: Additional environment variables.
         root: The tree whose programs run.
-        name: That of its folder.
+        name: The name of its folder.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Stack:
             kill_family(process.pid)
         if self._process is not None:
             kill_family(self._process.pid)
-        # What supervisord began while it was being ended has another parent by now.
+        # A process that supervisord started while it was being killed has another parent by now.
         for pid in begun_with(f"STACK_RUN_DIR={self.folder}"):
             signal_one(pid, signal.SIGKILL)
 
@@ -98,7 +98,7 @@ class Stack:
         return f"http://127.0.0.1:{self.port}"
 
     def ready(self) -> bool:
-        """Tell whether every dependency and every worker is there."""
+        """Return whether every dependency and every worker is ready."""
         try:
             with urllib.request.urlopen(  # noqa: S310 - loopback.
                 f"{self.base}/health/ready", timeout=5
@@ -108,7 +108,7 @@ class Stack:
             return False
 
     def api(self) -> Api:
-        """Make a client of the API with a key that may do everything."""
+        """Create an API client with a key that has all scopes."""
         printed = subprocess.run(  # noqa: S603 - a command of this project.
             [f"{BIN}/python", "manage.py", "notify", "create-api-key", "--name", "chaos"],
             cwd=self.root,
@@ -121,24 +121,24 @@ class Stack:
         return Api(base=self.base, key=printed.strip().splitlines()[-1])
 
     def pid(self, program: str) -> int | None:
-        """Return the process of a program; None while it is not running."""
+        """Return the process id of a program; None if it is not running."""
         info: Any = self._supervisor().getProcessInfo(f"stack:{program}")
         return int(info["pid"]) or None
 
     def kill(self, program: str) -> None:
-        """End a program and its children with -9; supervisord starts it again."""
+        """Kill a program and its children with SIGKILL; supervisord starts it again."""
         pid = self.pid(program)
         if pid is not None:
             kill_family(pid)
 
     def kill_children(self, program: str) -> None:
-        """End the children of a program with -9, as the kernel does when memory runs out."""
+        """Kill the children of a program with SIGKILL, as the kernel does when memory runs out."""
         pid = self.pid(program)
         for child in family(pid)[1:] if pid is not None else []:
             signal_one(child, signal.SIGKILL)
 
     def stop(self, program: str) -> None:
-        """Ask a program to end (SIGTERM), and wait until it has."""
+        """Stop a program with SIGTERM and wait until it has ended."""
         self._supervisor().stopProcess(f"stack:{program}")
 
     def restart(self, program: str) -> None:
@@ -147,7 +147,7 @@ class Stack:
         self._supervisor().startProcess(f"stack:{program}")
 
     def freeze(self) -> None:
-        """Stop every process of it where it stands, supervisord included, as a frozen machine."""
+        """Suspend all its processes, including supervisord, as on a frozen machine."""
         known: set[int] = set()
         while new := set(begun_with(f"STACK_RUN_DIR={self.folder}")) - known:
             for pid in new:
@@ -155,7 +155,7 @@ class Stack:
             known |= new
 
     def thaw(self) -> None:
-        """Let all of them go on."""
+        """Resume all its processes."""
         for pid in begun_with(f"STACK_RUN_DIR={self.folder}"):
             signal_one(pid, signal.SIGCONT)
 
@@ -173,14 +173,14 @@ class Stack:
 
     @contextmanager
     def beside(self, *command: str) -> Iterator[Process]:
-        """Run a further process with the stack's environment."""
+        """Run an additional process with the environment of the stack."""
         log = self.folder / f"beside-{len(self._beside)}.log"
         process = Process(*command, log=log, env=self.env, cwd=self.root)
         self._beside.append(process)
         try:
             yield process
         finally:
-            # As an operator would: a worker finishes its chunk, and has as long as in the stack.
+            # As an operator would: a worker finishes its chunk, within the same time limit.
             process.signal_group(signal.SIGTERM)
             try:
                 process._popen.wait(STOP_SECONDS)
@@ -198,7 +198,7 @@ def faketime() -> str | None:
 
 
 def celery(*lanes: str, name: str) -> list[str]:
-    """Write the command of a worker."""
+    """Return the command of a worker for these lanes."""
     worker = [f"{BIN}/celery", "-A", "notifications_project", "worker", "--concurrency", "1"]
     name_and_lanes = ["-Q", ",".join(lanes), "-n", f"{name}-{os.getpid()}@localhost"]
     return [*worker, *name_and_lanes, "--without-gossip", "--without-mingle"]

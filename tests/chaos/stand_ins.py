@@ -1,4 +1,4 @@
-"""The providers' stand-ins, which write down every message that they took whole."""
+"""Fake providers that record every message that they accepted completely."""
 
 import asyncio
 import re
@@ -12,8 +12,8 @@ from tests.fakes.fcm_server import FcmServer
 from tests.fakes.http_server import Answer, Request
 from tests.fakes.smtp_server import Conversation, SmtpServer
 
-# A relay in the same house. One process works on one message at a time, so with a latency of 20 ms
-# the load of single mails would be more than the stack's one process for them can carry.
+# Like a relay in the same network. One process handles one message at a time, so with a latency
+# of 20 ms the load of single mails would exceed the capacity of the one email process.
 SMTP_LATENCY_SECONDS = 0.005
 FCM_LATENCY_SECONDS = 0.005
 DRIP_SECONDS = 0.5
@@ -24,14 +24,14 @@ CARRIED = re.compile(rb"^Message-ID: *<([^@>]+)@", re.IGNORECASE | re.MULTILINE)
 
 
 class SmtpStandIn(SmtpServer):
-    """A mail server; the subject of a mail is the reference of its request.
+    """A fake mail server; the subject of a mail is the reference of its request.
 
     Attributes:
-        copies: Every mail that it took.
-        dripping: The stages at which it says continuation lines until this is emptied.
-        drips_after_data: For how long it does so before it answers for a mail, in seconds.
-        gone: Mailboxes that it refuses for good, once it lets go.
-        held: Those of them that were tried since ``hold``.
+        copies: Every mail that it accepted.
+        dripping: The stages at which it sends continuation lines until the set is emptied.
+        drips_after_data: How long it does so before the reply to a mail, in seconds.
+        gone: Mailboxes that it refuses permanently, after ``let_go``.
+        held: Recipients in ``gone`` that were tried since ``hold``.
     """
 
     def __init__(self) -> None:
@@ -81,16 +81,16 @@ class SmtpStandIn(SmtpServer):
         self._unanswered[talk.number] = copy
 
     def hold(self) -> None:
-        """Let those who write to mailboxes that are gone wait."""
+        """Delay the replies for mailboxes in ``gone``."""
         self.held.clear()
         self.loop.call_soon_threadsafe(self._lets_go.clear)
 
     def let_go(self) -> None:
-        """Refuse all of them."""
+        """Refuse all delayed recipients."""
         self.loop.call_soon_threadsafe(self._lets_go.set)
 
     def behave(self) -> None:
-        """Answer as usual again."""
+        """Reset to the usual replies."""
         self.rules = []
         self.takes_refused = False
         self.latency = SMTP_LATENCY_SECONDS
@@ -100,11 +100,11 @@ class SmtpStandIn(SmtpServer):
 
 
 class FcmStandIn(FcmServer):
-    """FCM; the title of a message is the reference of its request.
+    """A fake FCM; the title of a message is the reference of its request.
 
     Attributes:
-        copies: Every message that it took.
-        opens_at: No answer is given before this moment, in Unix seconds.
+        copies: Every message that it accepted.
+        opens_at: No response is sent before this time, in Unix seconds.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class FcmStandIn(FcmServer):
 
     @property
     def latency(self) -> float:
-        """Seconds before the next answer."""
+        """Seconds before the next response."""
         return max(self._latency, self.opens_at - time.time())
 
     @latency.setter
@@ -126,7 +126,7 @@ class FcmStandIn(FcmServer):
         answer = super()._send(request)
         if answer.status == OK and not (answer.drop or answer.hang):
             for copy in self.copies[before:]:
-                # A message is taken when its answer says so; until then it may be held.
+                # The message counts as accepted when the response is sent, which may be delayed.
                 copy.at = copy.answered_at = time.time() + self.latency
         return answer
 
@@ -142,13 +142,13 @@ class FcmStandIn(FcmServer):
         )
 
     def behave(self) -> None:
-        """Answer as usual again."""
+        """Reset to the usual responses."""
         self.scripted = {}
         self.opens_at = 0.0
 
 
 def _id_of(message: dict[str, Any]) -> str:
-    """Return the one id that every platform would recognise a second copy by."""
+    """Return the one id by which every platform would recognise a second copy."""
     ids = {
         message["data"]["notification_id"],
         message["android"]["notification"]["tag"],
@@ -159,7 +159,7 @@ def _id_of(message: dict[str, Any]) -> str:
 
 
 def settings_of(smtp: SmtpStandIn, fcm: FcmStandIn, *, folder: Path) -> dict[str, str]:
-    """Return the variables that lead the stack to the stand-ins."""
+    """Return the environment variables that point the stack at the fake providers."""
     key_file = fcm.write_key_file(folder / "service-account.json")
     return {
         "EMAIL_PROVIDERS": "smtp",

@@ -25,7 +25,7 @@ BEGIN, END = "<!-- make chaos: begin -->", "<!-- make chaos: end -->"
 
 
 def cells(result: Result) -> list[str]:
-    """Write a result as one line of the table."""
+    """Return the cells of one result."""
     made = result.account
     endings = ", ".join(f"{count} {name}" for name, count in sorted(made.endings.items()))
     return [
@@ -56,7 +56,7 @@ def _doubled(result: Result) -> str:
 
 
 def plain(lines: Sequence[Sequence[str]], *, words: Collection[int] = (0, 3)) -> str:
-    """Set lines in columns; those of words begin at the left."""
+    """Align lines in columns; columns listed in ``words`` are left-aligned."""
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
@@ -70,7 +70,7 @@ def plain(lines: Sequence[Sequence[str]], *, words: Collection[int] = (0, 3)) ->
 def markdown(
     results: Sequence[Result], *, without_figures: Sequence[tuple[str, str]], machine: str
 ) -> str:
-    """Write the table, the window and the machine as Markdown."""
+    """Return the machine, the table and the duplicate window as Markdown."""
     rule = ["---", *("---:" for _ in HEAD[1:])]
     rule[3] = "---"
     lines = [HEAD, rule, *(cells(result) for result in results)]
@@ -80,7 +80,7 @@ def markdown(
 
 
 def window_words(results: Sequence[Result]) -> str:
-    """Say how long the duplicate window was, over all deliveries and where it was longest."""
+    """Describe the duplicate window over all deliveries, and the fault with the longest one."""
     window = [seconds for result in results for seconds in result.window]
     longest = max(results, key=lambda result: max(result.window, default=0.0), default=None)
     figures = ", ".join(
@@ -95,7 +95,7 @@ def window_words(results: Sequence[Result]) -> str:
 
 
 def write_between_markers(path: Path, text: str) -> None:
-    """Replace what stands between the markers of a document.
+    """Replace the text between the markers of a document.
 
     Raises:
         ValueError: The document has no markers.

@@ -1,4 +1,4 @@
-"""The bounds of the faults explain a copy by what happened to the one before it, and no more."""
+"""A bound explains a copy only by what happened to the copy before it."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_most_faults_explain_no_copy() -> None:
     assert NO_COPIES.in_all([DEATH]) is None
 
 
-def test_a_copy_after_one_that_had_no_answer_is_explained() -> None:
+def test_a_copy_after_one_without_a_reply_is_explained() -> None:
     bound = unanswered("no answer", at_most=3)
 
     assert bound.of_one([*mails(1.0, 2.0, answered=False), *mails(3.0)], []) == 2
@@ -41,11 +41,11 @@ def test_a_copy_after_one_that_was_accepted_is_not_explained() -> None:
     bound = unanswered("no answer", at_most=3)
 
     assert bound.of_one(mails(1.0, 2.0), []) == 0
-    # That the last one had no answer caused none of those before it.
+    # A missing reply to the last copy does not explain the copies before it.
     assert bound.of_one([*mails(1.0), *mails(2.0, answered=False)], []) == 0
 
 
-def test_one_copy_more_than_the_system_tries_is_not_explained() -> None:
+def test_more_copies_than_the_system_retries_are_not_explained() -> None:
     bound = unanswered("no answer", at_most=3)
 
     assert bound.of_one(mails(1.0, 2.0, 3.0, 4.0, 5.0, answered=False), []) == 3
@@ -54,31 +54,31 @@ def test_one_copy_more_than_the_system_tries_is_not_explained() -> None:
 @pytest.mark.parametrize(
     ("at", "explained"), [(98.9, 0), (99.1, 1), (100.1, 1), (100.6, 1), (100.8, 0)]
 )
-def test_a_death_explains_what_was_taken_right_before_it(at: float, explained: int) -> None:
+def test_a_death_explains_copies_accepted_just_before_it(at: float, explained: int) -> None:
     assert killed("died").of_one(mails(at, 160.0), [DEATH]) == explained
 
 
-def test_a_death_of_a_worker_for_mail_explains_no_push() -> None:
+def test_the_death_of_an_email_worker_explains_no_push() -> None:
     push = [Copy(ref="ref", carried_id="id", channel=Channel.PUSH, at=at) for at in (100.0, 160.0)]
 
     assert killed("died").of_one(push, [DEATH]) == 0
 
 
 @pytest.mark.parametrize("at", [50.0, 100.0, 169.9, 180.1])
-def test_a_common_sleep_explains_nothing_that_was_answered_before_all_woke(at: float) -> None:
+def test_a_common_suspension_does_not_explain_copies_answered_before_its_end(at: float) -> None:
     assert slept_together("slept").of_one(mails(at, 200.0), [SLEEP]) == 0
 
 
-def test_a_common_sleep_explains_a_call_that_went_on_afterwards() -> None:
+def test_a_common_suspension_explains_a_call_that_continued_afterwards() -> None:
     assert slept_together("slept").of_one(mails(171.0, 200.0, 201.0), [SLEEP]) == 1
 
 
 @pytest.mark.parametrize(("at", "explained"), [(98.9, 0), (99.5, 1), (130.0, 0), (171.0, 1)])
-def test_the_sleep_of_one_explains_what_it_alone_knew(at: float, explained: int) -> None:
+def test_the_suspension_of_one_worker_explains_what_only_it_knew(at: float, explained: int) -> None:
     assert slept_alone("slept").of_one(mails(at, 200.0), [SLEEP]) == explained
 
 
 @pytest.mark.parametrize("bound", [killed("died"), slept_alone("slept"), slept_together("slept")])
-def test_what_was_done_to_workers_bounds_all_copies_together(bound: Bound) -> None:
+def test_the_harms_to_workers_bound_the_total_of_copies(bound: Bound) -> None:
     assert bound.in_all([DEATH, SLEEP]) == 108
     assert bound.in_all([]) == 0

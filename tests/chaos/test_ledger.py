@@ -1,4 +1,4 @@
-"""The accounting of the fault injection finds what is lost, doubled or not replayed."""
+"""The accounting finds notifications that are lost, duplicated or not replayed."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def accounted(*rows: Row, copies: list[Copy], accepted: list[str], **fault: Any)
     return account({f"ref-{pk}": pk for pk in accepted}, rows=rows, copies=copies, **fault)
 
 
-def test_what_was_sent_once_is_delivered() -> None:
+def test_a_notification_that_was_sent_once_is_delivered() -> None:
     made = accounted(row("a"), row("b"), copies=[copy("a"), copy("b")], accepted=["a", "b"])
 
     assert (made.accepted, made.delivered, made.doubled) == (2, 2, 0)
@@ -45,13 +45,13 @@ def test_a_second_copy_under_another_id_is_a_complaint() -> None:
     assert len(made.strange) == 1
 
 
-def test_one_copy_under_the_id_of_something_else_is_a_complaint() -> None:
+def test_a_copy_under_the_id_of_another_notification_is_a_complaint() -> None:
     made = accounted(row("a"), row("b"), copies=[copy("a", carried="b")], accepted=["a"])
 
     assert len(made.strange) == 1
 
 
-def test_a_row_that_says_sent_although_nothing_reached_the_wire_is_lost() -> None:
+def test_a_row_with_status_sent_and_no_copy_is_lost() -> None:
     made = accounted(row("a"), copies=[], accepted=["a"])
 
     assert made.delivered == 0
@@ -65,7 +65,7 @@ def test_an_accepted_id_without_a_row_is_lost() -> None:
 
 
 @pytest.mark.parametrize("status", ["pending", "sending", "retrying", "scheduled"])
-def test_what_has_not_ended_is_lost_even_where_it_reached_the_wire(status: str) -> None:
+def test_an_unfinished_notification_is_lost_even_with_a_copy(status: str) -> None:
     made = accounted(row("a", status), copies=[copy("a")], accepted=["a"])
 
     assert made.lost == [f"ref-a a: still {status}"]
@@ -78,7 +78,7 @@ ENDED = [
 ]
 
 
-def test_an_ending_that_the_fault_names_is_counted_by_its_reason() -> None:
+def test_an_ending_that_the_fault_allows_is_counted_by_its_reason() -> None:
     named = {"bounced (hard_bounce)", "skipped (suppressed)"}
 
     made = accounted(*ENDED, copies=[], accepted=["a", "b", "c"], endings=named)
@@ -87,7 +87,7 @@ def test_an_ending_that_the_fault_names_is_counted_by_its_reason() -> None:
     assert made.complaints == []
 
 
-def test_an_ending_that_the_fault_does_not_name_is_a_complaint() -> None:
+def test_an_ending_that_the_fault_does_not_allow_is_a_complaint() -> None:
     named = {"bounced (hard_bounce)"}
 
     made = accounted(*ENDED, copies=[], accepted=["a", "b", "c"], endings=named)
@@ -96,7 +96,7 @@ def test_an_ending_that_the_fault_does_not_name_is_a_complaint() -> None:
 
 
 def test_rows_of_dead_workers_that_end_as_skipped_are_a_complaint_under_every_fault() -> None:
-    """A system that gave them up as opted out would deliver nothing and lose nothing."""
+    """A system that ended them as opted out would deliver nothing and seem to lose nothing."""
     crashed = row("a", "skipped", reason="opted_out")
 
     for fault in FAULTS.values():
@@ -105,7 +105,7 @@ def test_rows_of_dead_workers_that_end_as_skipped_are_a_complaint_under_every_fa
         assert made.complaints == ["an ending that this fault may not cause: 1 skipped (opted_out)"]
 
 
-def test_a_failed_one_without_a_dead_letter_is_lost() -> None:
+def test_a_failed_notification_without_a_dead_letter_is_lost() -> None:
     made = accounted(row("a", "failed", reason="rejected"), copies=[], accepted=["a"])
 
     assert made.lost == ["ref-a a: failed without a dead letter"]
@@ -133,7 +133,7 @@ def test_a_dead_letter_without_a_replay_is_a_complaint() -> None:
     assert made.unreplayed == ["ref-a a: the last of its chain is failed"]
 
 
-def test_a_dead_letter_whose_replay_never_reached_the_wire_is_a_complaint() -> None:
+def test_a_dead_letter_whose_replay_was_never_sent_is_a_complaint() -> None:
     made = accounted(
         row("a", "failed", letter="replayed"), row("b", replay_of="a"), copies=[], accepted=["a"]
     )
@@ -141,7 +141,7 @@ def test_a_dead_letter_whose_replay_never_reached_the_wire_is_a_complaint() -> N
     assert len(made.unreplayed) == 1
 
 
-def test_the_replay_of_what_may_have_arrived_carries_another_id_and_is_no_complaint() -> None:
+def test_a_replay_with_an_unknown_outcome_may_carry_another_id() -> None:
     made = accounted(
         row("a", "failed", reason="unknown_outcome", letter="replayed"),
         row("b", replay_of="a"),
@@ -168,7 +168,7 @@ def test_the_replay_of_another_ending_under_another_id_is_a_complaint() -> None:
     assert len(made.strange) == len(made.complaints) == 1
 
 
-def test_all_copies_together_are_bounded_by_what_was_done_to_workers() -> None:
+def test_the_total_of_copies_is_bounded_by_the_harms_to_workers() -> None:
     harm = Harm(channels=frozenset({Channel.EMAIL}), at_most=1, since=10.0, until=10.0)
     copies = [copy(pk, at=at) for pk in ("a", "b") for at in (10.0, 70.0)]
 
@@ -187,13 +187,13 @@ def test_all_copies_together_are_bounded_by_what_was_done_to_workers() -> None:
     ]
 
 
-def test_what_nobody_was_promised_is_not_counted() -> None:
+def test_a_request_without_a_202_is_not_counted() -> None:
     made = accounted(row("a"), copies=[copy("a")], accepted=[])
 
     assert made == Account()
 
 
-def test_the_window_runs_from_the_last_copy_to_the_record_of_what_was_delivered() -> None:
+def test_the_window_is_from_the_last_copy_to_the_record_of_a_delivery() -> None:
     rows = [
         row("a", recorded_at=10.5),
         row("b", "failed", recorded_at=99.0),

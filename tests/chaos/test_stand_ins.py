@@ -1,4 +1,4 @@
-"""The stand-ins write down what they took, and whether they answered it with an acceptance."""
+"""The fake providers record what they accepted, and whether they replied with an acceptance."""
 
 import contextlib
 import http.client
@@ -41,7 +41,7 @@ def fcm() -> Iterator[FcmStandIn]:
 
 
 def write(smtp: SmtpStandIn, recipient: str = "ada@example.com") -> str:
-    """Send a mail and return what came of it."""
+    """Send a mail and return the result."""
     with contextlib.suppress(smtplib.SMTPServerDisconnected):
         with smtplib.SMTP(smtp.host, smtp.port) as line:
             try:
@@ -66,7 +66,7 @@ def push(fcm: FcmStandIn) -> str:
         line.close()
 
 
-def test_a_mail_that_is_accepted_is_written_down_as_answered(smtp: SmtpStandIn) -> None:
+def test_an_accepted_mail_is_recorded_as_answered(smtp: SmtpStandIn) -> None:
     assert write(smtp) == "accepted"
 
     (copy,) = smtp.copies
@@ -76,7 +76,7 @@ def test_a_mail_that_is_accepted_is_written_down_as_answered(smtp: SmtpStandIn) 
 
 
 @pytest.mark.parametrize(("reply", "comes_to"), [(DROP, "no answer"), ("451 4.3.0 Not now", "451")])
-def test_a_mail_that_is_kept_without_an_acceptance_is_not(
+def test_a_mail_kept_without_an_acceptance_is_recorded_as_unanswered(
     smtp: SmtpStandIn, reply: str, comes_to: str
 ) -> None:
     smtp.takes_refused = True
@@ -88,7 +88,7 @@ def test_a_mail_that_is_kept_without_an_acceptance_is_not(
     assert copy.answered_at is None
 
 
-def test_a_drip_before_the_mail_goes_on_until_the_server_behaves(smtp: SmtpStandIn) -> None:
+def test_a_drip_before_the_mail_continues_until_the_server_is_reset(smtp: SmtpStandIn) -> None:
     smtp.dripping = frozenset({"mail"})
 
     with socket.create_connection((smtp.host, smtp.port)) as line, line.makefile("rb") as answers:
@@ -101,7 +101,7 @@ def test_a_drip_before_the_mail_goes_on_until_the_server_behaves(smtp: SmtpStand
     assert last == b"250 2.1.0 Sender ok\r\n"
 
 
-def test_mailboxes_that_are_gone_are_refused_together(smtp: SmtpStandIn) -> None:
+def test_nonexistent_mailboxes_are_refused_together(smtp: SmtpStandIn) -> None:
     smtp.gone = frozenset({"gone@example.com"})
     smtp.hold()
     answers: list[str] = []
@@ -121,7 +121,7 @@ def test_mailboxes_that_are_gone_are_refused_together(smtp: SmtpStandIn) -> None
     assert answers == ["550", "550"]
 
 
-def test_a_push_that_is_accepted_is_written_down_as_answered(fcm: FcmStandIn) -> None:
+def test_an_accepted_push_is_recorded_as_answered(fcm: FcmStandIn) -> None:
     assert push(fcm) == "200"
 
     (copy,) = fcm.copies
@@ -133,7 +133,7 @@ def test_a_push_that_is_accepted_is_written_down_as_answered(fcm: FcmStandIn) ->
     ("answer", "comes_to"),
     [(Answer(drop=True), "no answer"), (Answer(status=503, taken=True), "503")],
 )
-def test_a_push_that_is_taken_without_an_acceptance_is_not(
+def test_a_push_kept_without_an_acceptance_is_recorded_as_unanswered(
     fcm: FcmStandIn, answer: Answer, comes_to: str
 ) -> None:
     fcm.answer(EVERY_TOKEN, answer)

@@ -1,4 +1,4 @@
-"""The table says what was found, and takes its place in a document."""
+"""The table contains the results and can be written into a document."""
 
 from collections import Counter
 from pathlib import Path
@@ -40,7 +40,7 @@ def shown(**changes: Any) -> dict[str, str]:
     return dict(zip(HEAD, cells(result(**changes)), strict=True))
 
 
-def test_a_line_has_every_figure() -> None:
+def test_a_table_line_has_every_figure() -> None:
     account = Account(
         accepted=10,
         delivered=7,
@@ -66,17 +66,17 @@ def test_a_line_has_every_figure() -> None:
     }
 
 
-def test_a_double_under_another_id_is_said() -> None:
+def test_a_copy_under_another_id_is_shown() -> None:
     account = Account(accepted=1, delivered=1, doubled=1, strange=["ref-a a: ['a', 'b']"])
 
     assert shown(account=account)["doubled"] == "1, 1 with another id"
 
 
-def test_what_never_drained_is_said() -> None:
+def test_a_fault_that_never_drained_is_shown() -> None:
     assert shown(drain=None)["drained (s)"] == "never"
 
 
-def test_a_fault_without_figures_has_a_line_of_its_own() -> None:
+def test_a_fault_without_figures_has_its_own_line() -> None:
     why = "NOT POSSIBLE HERE: needs faketime"
     written = markdown([result()], without_figures=[("clock-forward", why)], machine="Here.")
 
@@ -84,7 +84,7 @@ def test_a_fault_without_figures_has_a_line_of_its_own() -> None:
     assert written.startswith("Here.\n\n| fault | accepted |")
 
 
-def test_the_duplicate_window_is_said_with_the_fault_under_which_it_was_longest() -> None:
+def test_the_duplicate_window_is_shown_with_the_fault_with_the_longest_one() -> None:
     results = [result(), result("fcm-hangs", window=[0.009, 10.2])]
 
     assert window_words(results) == (
@@ -93,7 +93,7 @@ def test_the_duplicate_window_is_said_with_the_fault_under_which_it_was_longest(
     )
 
 
-def test_the_table_replaces_what_stood_between_the_markers(tmp_path: Path) -> None:
+def test_the_table_replaces_the_text_between_the_markers(tmp_path: Path) -> None:
     document = tmp_path / "benchmarks.md"
     document.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
 
@@ -102,7 +102,7 @@ def test_the_table_replaces_what_stood_between_the_markers(tmp_path: Path) -> No
     assert document.read_text() == f"# Title\n\n{BEGIN}\n\nnew\n\n{END}\n\nAfter.\n"
 
 
-def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:
+def test_a_document_without_markers_is_not_changed(tmp_path: Path) -> None:
     document = tmp_path / "benchmarks.md"
     document.write_text("# Title\n")
 
@@ -112,7 +112,7 @@ def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:
     assert document.read_text() == "# Title\n"
 
 
-def test_every_fault_that_may_cause_something_has_its_explanation_in_the_document() -> None:
+def test_every_fault_with_copies_or_endings_is_explained_in_the_document() -> None:
     text = (ROOT / "docs" / "benchmarks.md").read_text()
     explanations = text[text.index(END) :]
 
@@ -124,15 +124,15 @@ def test_every_fault_that_may_cause_something_has_its_explanation_in_the_documen
     ] == []
 
 
-def test_every_ending_that_a_fault_names_stands_in_the_document() -> None:
+def test_every_ending_that_a_fault_allows_is_in_the_document() -> None:
     explanations = (ROOT / "docs" / "benchmarks.md").read_text().partition(END)[2]
     named = {ending for fault in FAULTS.values() for ending in fault.endings}
 
     assert [ending for ending in sorted(named) if f"`{ending}`" not in explanations] == []
 
 
-def test_the_readme_counts_the_faults() -> None:
-    # The one in which nothing goes wrong is none.
+def test_the_readme_has_the_number_of_faults() -> None:
+    # The fault "nothing" does not count.
     assert f"in {len(FAULTS) - 1} ways" in (ROOT / "README.md").read_text()
 
 
@@ -152,5 +152,5 @@ def test_the_readme_counts_the_faults() -> None:
         "clock-forward",
     ],
 )
-def test_a_fault_after_which_everything_is_known_explains_no_copy(name: str) -> None:
+def test_a_fault_that_leaves_no_unknown_outcome_explains_no_copy(name: str) -> None:
     assert FAULTS[name].copies is NO_COPIES

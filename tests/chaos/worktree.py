@@ -1,4 +1,4 @@
-"""The tree of another commit, with this one's packages."""
+"""A worktree of another commit, with the packages of this one."""
 
 import subprocess
 from collections.abc import Iterator
@@ -7,22 +7,22 @@ from pathlib import Path
 
 from tests.journeys.processes import BIN, ROOT
 
-# The release that upgrades are made from.
+# The release from which upgrades are tested.
 BEFORE = "06cbf96"
 
 
 class NoSuchCommitError(Exception):
-    """There is no git here, or it does not know the commit."""
+    """Git is not available here, or does not know the commit."""
 
 
 @contextmanager
 def worktree(commit: str, folder: Path) -> Iterator[Path]:
-    """Check a commit out into a folder that is not there yet, and remove it afterwards.
+    """Check out a commit into a folder that does not exist yet, and remove it afterwards.
 
     Raises:
-        NoSuchCommitError: It cannot be had here.
+        NoSuchCommitError: The commit is not available here.
     """
-    # What an earlier run left behind when it was killed.
+    # Removes what an earlier run left behind when it was killed.
     _git("worktree", "prune")
     _git("worktree", "add", "--detach", "--quiet", str(folder), commit)
     try:
@@ -35,7 +35,7 @@ def worktree(commit: str, folder: Path) -> Iterator[Path]:
 def _git(*words: str) -> None:
     try:
         subprocess.run(  # noqa: S603 - this checkout.
-            ["git", *words],  # noqa: S607 - wherever it is.
+            ["git", *words],  # noqa: S607 - found on the PATH.
             cwd=ROOT,
             check=True,
             capture_output=True,

@@ -1,4 +1,4 @@
-"""The cast of the pipeline, for what every request meets."""
+"""Fixtures of the pipeline's tests, reused for tests of whole requests."""
 
 from tests.notifications.conftest import alice, charlie, sandbox_alone, shop, welcome
 

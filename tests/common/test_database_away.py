@@ -1,4 +1,4 @@
-"""A database that does not answer is a 503 that says when to try again."""
+"""While the database is unreachable, the API answers 503 with Retry-After."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ def alice() -> User:
 
 @pytest.fixture
 def away() -> Iterator[Any]:
-    """Point at a port where nobody listens, as while PostgreSQL is restarted."""
+    """Return a function that points Django at a closed port, as when PostgreSQL restarts."""
     port = connection.settings_dict["PORT"]
 
     def go() -> None:
@@ -33,7 +33,7 @@ def away() -> Iterator[Any]:
     connection.settings_dict["PORT"] = port
 
 
-def test_it_is_a_503_with_a_retry_after(alice: User, away: Any) -> None:
+def test_an_unreachable_database_is_a_503_with_retry_after(alice: User, away: Any) -> None:
     caller = client_with(*Scope)
     assert caller.post("/api/v1/notifications/", body(alice), format="json").status_code == 202
     away()

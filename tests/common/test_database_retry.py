@@ -1,4 +1,4 @@
-"""A step is repeated on a new connection until the database answers it, or for long enough."""
+"""A database step is retried on a new connection until it succeeds or the time is over."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from tests import services
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A clock that moves only while the code under test sleeps."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -28,16 +28,16 @@ class Clock:
 
 
 def failing(*errors: Exception) -> tuple[Callable[[bool], str], list[bool]]:
-    """Make a step that raises these one after the other, and then succeeds."""
-    left, told = list(errors), list[bool]()
+    """Make a step that raises these errors one after the other and then succeeds."""
+    left, repetitions = list(errors), list[bool]()
 
-    def step(repeated: bool) -> str:  # noqa: FBT001 - as it is called.
-        told.append(repeated)
+    def step(repeated: bool) -> str:  # noqa: FBT001 - the signature that is called.
+        repetitions.append(repeated)
         if left:
             raise left.pop(0)
         return "done"
 
-    return step, told
+    return step, repetitions
 
 
 def run(step: Callable[[bool], Any], clock: Clock, *, patience_seconds: float = 60.0) -> Any:
@@ -47,49 +47,49 @@ def run(step: Callable[[bool], Any], clock: Clock, *, patience_seconds: float = 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_step_is_repeated_with_growing_pauses_and_told_so() -> None:
+def test_a_step_is_retried_with_growing_pauses_and_knows_that_it_is_a_retry() -> None:
     clock = Clock()
-    step, told = failing(*[OperationalError("the connection is lost")] * 6)
+    step, repetitions = failing(*[OperationalError("the connection is lost")] * 6)
     assert run(step, clock) == "done"
-    assert told == [False, *[True] * 6]
+    assert repetitions == [False, *[True] * 6]
     assert clock.slept == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_patience_ends() -> None:
+def test_retries_end_after_the_given_time() -> None:
     clock = Clock()
-    step, told = failing(*[OperationalError("away")] * 1000)
+    step, repetitions = failing(*[OperationalError("away")] * 1000)
     with pytest.raises(OperationalError):
         run(step, clock, patience_seconds=10.0)
     assert 9.0 <= clock.now < 10.0
-    assert len(told) == len(clock.slept) + 1
+    assert len(repetitions) == len(clock.slept) + 1
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", [DataError("a NUL"), IntegrityError("twice"), ValueError("bug")])
-def test_what_is_wrong_with_the_values_is_not_repeated(error: Exception) -> None:
+def test_errors_caused_by_the_values_are_not_retried(error: Exception) -> None:
     clock = Clock()
-    step, told = failing(error)
+    step, repetitions = failing(error)
     with pytest.raises(type(error)):
         run(step, clock)
-    assert told == [False]
+    assert repetitions == [False]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_inside_a_transaction_nothing_is_repeated() -> None:
+def test_inside_a_transaction_nothing_is_retried() -> None:
     clock = Clock()
-    step, told = failing(OperationalError("away"))
+    step, repetitions = failing(OperationalError("away"))
     with pytest.raises(OperationalError), transaction.atomic():
         run(step, clock)
-    assert told == [False]
+    assert repetitions == [False]
 
 
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
-def test_a_session_that_was_ended_is_replaced_by_a_new_one() -> None:
+def test_a_terminated_session_is_replaced_by_a_new_one() -> None:
     pids: list[int] = []
 
-    def ask(_: bool) -> int:  # noqa: FBT001 - as it is called.
+    def ask(_: bool) -> int:  # noqa: FBT001 - as above.
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             pids.append(int(cursor.fetchone()[0]))

@@ -1,4 +1,4 @@
-"""One bad row stops no other, and costs little."""
+"""A row that fails does not stop the others, and finding it costs few extra steps."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,7 +21,7 @@ def store(names: Sequence[str]) -> int:
 
 
 @pytest.mark.parametrize("bad", [["a0"], ["a999"], ["a3", "a4", "a500"]])
-def test_all_but_the_bad_ones_are_done_in_their_order(bad: list[str]) -> None:
+def test_all_rows_except_the_bad_ones_are_processed_in_order(bad: list[str]) -> None:
     store(bad)
     rows = [f"a{number}" for number in range(1000)]
     tried, failed = [], []
@@ -49,7 +49,7 @@ def leave(row: str, error: Exception) -> int:
     return 0
 
 
-def test_what_a_failed_try_wrote_is_undone() -> None:
+def test_writes_of_a_failed_step_are_rolled_back() -> None:
     def step(some: Sequence[str]) -> int:
         store(some)
         if "bad" in some:
@@ -60,7 +60,7 @@ def test_what_a_failed_try_wrote_is_undone() -> None:
     assert set(Session.objects.values_list("session_key", flat=True)) == {"a", "b", "c"}
 
 
-def test_a_database_that_is_away_is_no_bad_row() -> None:
+def test_an_unreachable_database_does_not_count_as_a_bad_row() -> None:
     def step(some: Sequence[str]) -> int:
         raise OperationalError
 
@@ -71,7 +71,7 @@ def test_a_database_that_is_away_is_no_bad_row() -> None:
         set_apart(["a", "b"], step, failed=never)
 
 
-def test_nothing_is_nothing() -> None:
+def test_no_rows_give_no_results() -> None:
     assert set_apart([], store, failed=leave) == []
 
 
@@ -82,6 +82,6 @@ def test_the_waits_double_up_to_an_hour() -> None:
     assert wait_after(1, first=timedelta(seconds=5)) == timedelta(seconds=5)
 
 
-def test_an_error_is_named_without_what_it_says() -> None:
+def test_the_name_of_an_error_contains_no_message() -> None:
     assert name_of(KeyError("ada@example.com")) == "KeyError"
     assert name_of(IntegrityError("ada@example.com")) == "django.db.utils.IntegrityError"

@@ -1,4 +1,4 @@
-"""One JSON object a line, with the id that follows a request, and nothing personal in it."""
+"""Log lines are JSON objects with a correlation id, and contain no personal data."""
 
 import io
 import json
@@ -34,7 +34,7 @@ from tests.notifications.delivering import deliver
 
 @contextmanager
 def logged_to(captured: io.StringIO, format_name: str) -> Iterator[None]:
-    """Write the log, as the project formats it, where the test can read it."""
+    """Write the log, in the format of the project, into a buffer that the test can read."""
     config = logging_config(level="DEBUG", format_name=format_name)
     formatter: Any = config["formatters"]["structured"]
     handler = logging.StreamHandler(captured)
@@ -74,7 +74,7 @@ def test_a_line_is_one_object_with_the_usual_members(lines: io.StringIO) -> None
     assert (library["logger"], library["correlation_id"]) == ("library", "corr-1")
 
 
-def test_an_exception_is_told_without_the_values_of_its_variables(
+def test_an_exception_is_logged_without_local_variables(
     lines: io.StringIO, client: Any, settings: Any
 ) -> None:
     settings.ROOT_URLCONF = "tests.common.urls"
@@ -85,7 +85,7 @@ def test_an_exception_is_told_without_the_values_of_its_variables(
 
 
 @pytest.mark.django_db
-def test_the_life_of_a_mail_is_told_without_a_word_about_its_recipient(
+def test_the_log_of_a_delivery_contains_no_data_of_the_recipient(
     lines: io.StringIO, alice: User
 ) -> None:
     User.objects.filter(pk=alice.pk).update(name="Alice Liddell")
@@ -107,20 +107,22 @@ def test_the_life_of_a_mail_is_told_without_a_word_about_its_recipient(
         "sandbox",
         1,
     )
-    told = lines.getvalue()
+    captured = lines.getvalue()
     secrets = [key, "alice@example.com", "Liddell", "Wonderland-7", "secret-9", "token-alice"]
-    assert [secret for secret in secrets if secret in told] == []
+    assert [secret for secret in secrets if secret in captured] == []
 
 
 @pytest.mark.django_db
-def test_a_refusal_tells_no_values(lines: io.StringIO, shop: APIClient, alice: User) -> None:
+def test_the_log_of_a_refused_request_contains_no_values(
+    lines: io.StringIO, shop: APIClient, alice: User
+) -> None:
     asked = body(alice, variables={"name": "Wonderland-7"})
     assert shop.post("/api/v1/notifications/", asked, format="json").status_code == 422
     assert "Wonderland-7" not in lines.getvalue()
     assert "alice@example.com" not in lines.getvalue()
 
 
-# How PostgreSQL tells that a row cannot be stored, and how a library tells a value.
+# A message of PostgreSQL about a row that cannot be stored, which quotes values of the row.
 DATABASE_WORDS = (
     'duplicate key value violates unique constraint "users_user_email_key"\n'
     "DETAIL:  Key (name, code)=(Wonderland, 741852) already exists."
@@ -141,11 +143,11 @@ def failing(error: Exception, secret: str) -> None:
 @pytest.mark.parametrize("format_name", ["json", "console"])
 @pytest.mark.parametrize(("error", "kept"), TOLD_BY_ERRORS)
 @pytest.mark.parametrize("logger", ["library", "structlog"])
-def test_the_words_of_an_exception_are_told_without_values(
+def test_exception_messages_are_logged_without_values(
     format_name: str, error: Exception, kept: str, logger: str
 ) -> None:
-    told = io.StringIO()
-    with logged_to(told, format_name):
+    captured = io.StringIO()
+    with logged_to(captured, format_name):
         try:
             failing(error, "Wonderland 741852")
         except Exception:
@@ -153,13 +155,13 @@ def test_the_words_of_an_exception_are_told_without_values(
                 logging.getLogger("library").exception("it failed")
             else:
                 structlog.get_logger("ours").exception("it failed")
-    assert type(error).__name__ in told.getvalue()
-    assert kept in told.getvalue().replace('\\"', '"')
-    assert "failing" in told.getvalue()
-    assert "741852" not in told.getvalue()
+    assert type(error).__name__ in captured.getvalue()
+    assert kept in captured.getvalue().replace('\\"', '"')
+    assert "failing" in captured.getvalue()
+    assert "741852" not in captured.getvalue()
 
 
-def test_a_task_that_fails_tells_no_values(lines: io.StringIO) -> None:
+def test_the_log_of_a_failed_task_contains_no_values(lines: io.StringIO) -> None:
     def fails(ids: list[str]) -> None:
         raise IntegrityError(DATABASE_WORDS)
 
@@ -179,7 +181,7 @@ def test_a_task_that_fails_tells_no_values(lines: io.StringIO) -> None:
         "/unsubscribe/" + "WyIwMTk4" * 10 + ":1tU5fQ:" + "a" * 43,
     ],
 )
-def test_a_secret_in_any_text_of_a_line_is_masked(lines: io.StringIO, secret: str) -> None:
+def test_a_secret_in_any_text_of_a_log_line_is_masked(lines: io.StringIO, secret: str) -> None:
     structlog.get_logger("ours").warning(f"saw {secret} here", path=f"/x {secret}")
     logging.getLogger("library").warning("of %s: %r", secret, {"a": secret})
     ours, library = read(lines)
@@ -189,7 +191,7 @@ def test_a_secret_in_any_text_of_a_line_is_masked(lines: io.StringIO, secret: st
         assert word not in str(ours) + str(library)
 
 
-def test_masking_costs_little() -> None:
+def test_masking_takes_little_cpu_time() -> None:
     line = {
         "event": "notification attempted",
         "notification_id": str(new_id()),
@@ -198,7 +200,7 @@ def test_masking_costs_little() -> None:
         "status": "delivered",
         "reason": "",
     }
-    # Of the processor and not of the clock on the wall: the machine may be busy.
+    # CPU time instead of wall-clock time, because the machine may be busy.
     started = time.process_time()
     for _ in range(1000):
         masking.mask(None, "info", dict(line))
@@ -209,7 +211,7 @@ def test_masking_costs_little() -> None:
 
 
 @pytest.mark.parametrize("format_name", ["json", "console"])
-def test_the_configuration_is_one_that_python_takes(format_name: str) -> None:
+def test_the_logging_configuration_is_valid(format_name: str) -> None:
     config = logging_config(level="INFO", format_name=format_name)
     assert config["root"] == {"handlers": ["stderr"], "level": "INFO"}
     try:
@@ -229,27 +231,27 @@ class Slow(io.StringIO):
 
 
 @pytest.fixture
-def gathering() -> Iterator[tuple[logging.Logger, Slow]]:
+def buffered() -> Iterator[tuple[logging.Logger, Slow]]:
     handler, written = BufferingHandler(), Slow()
     handler.setStream(written)
-    logger = logging.Logger("gathering")  # noqa: LOG001 - one of no other's.
+    logger = logging.Logger("buffered")  # noqa: LOG001 - a logger that is not shared.
     logger.addHandler(handler)
     yield logger, written
     handler.flush()
 
 
-def test_lines_are_written_at_once_unless_they_are_to_gather(
-    gathering: tuple[logging.Logger, Slow],
+def test_lines_are_written_at_once_unless_buffering_is_on(
+    buffered: tuple[logging.Logger, Slow],
 ) -> None:
-    logger, written = gathering
+    logger, written = buffered
     logger.info("one")
     assert written.getvalue() == "one\n"
 
 
-def test_the_lines_of_a_moment_are_written_together(
-    gathering: tuple[logging.Logger, Slow],
+def test_buffered_lines_are_written_together(
+    buffered: tuple[logging.Logger, Slow],
 ) -> None:
-    logger, written = gathering
+    logger, written = buffered
     handler: Any = logger.handlers[0]
     handler.gather()
     handler.gather()
@@ -260,10 +262,10 @@ def test_the_lines_of_a_moment_are_written_together(
     assert written.writes < 20
 
 
-def test_a_warning_does_not_wait_and_comes_after_what_was_said_before(
-    gathering: tuple[logging.Logger, Slow],
+def test_a_warning_is_written_at_once_and_after_earlier_lines(
+    buffered: tuple[logging.Logger, Slow],
 ) -> None:
-    logger, written = gathering
+    logger, written = buffered
     handler: Any = logger.handlers[0]
     handler.gather()
     logger.info("before")
@@ -271,10 +273,10 @@ def test_a_warning_does_not_wait_and_comes_after_what_was_said_before(
     assert written.getvalue() == "before\nnow\n"
 
 
-def test_a_line_that_cannot_be_written_ends_nothing(
-    gathering: tuple[logging.Logger, Slow], capsys: pytest.CaptureFixture[str]
+def test_a_line_that_cannot_be_formatted_does_not_stop_the_log(
+    buffered: tuple[logging.Logger, Slow], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    logger, written = gathering
+    logger, written = buffered
     handler: Any = logger.handlers[0]
     handler.gather()
     logger.warning("%d", "no number")
@@ -284,7 +286,7 @@ def test_a_line_that_cannot_be_written_ends_nothing(
 
 
 class Gone(Slow):
-    """A reader that is gone, until it is there again."""
+    """A stream whose reader is gone until ``gone`` is false."""
 
     gone = True
 
@@ -294,11 +296,11 @@ class Gone(Slow):
         return super().write(text)
 
 
-def test_a_reader_that_is_gone_ends_neither_the_work_nor_the_writing(
-    gathering: tuple[logging.Logger, Slow], monkeypatch: pytest.MonkeyPatch
+def test_a_lost_reader_stops_neither_the_program_nor_later_writes(
+    buffered: tuple[logging.Logger, Slow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging, "raiseExceptions", False)
-    logger, _ = gathering
+    logger, _ = buffered
     handler: Any = logger.handlers[0]
     reader = Gone()
     handler.setStream(reader)
@@ -311,8 +313,8 @@ def test_a_reader_that_is_gone_ends_neither_the_work_nor_the_writing(
     until(lambda: reader.getvalue() == "back again\n", within=5, what="the line")
 
 
-def test_lines_of_many_threads_are_all_written(gathering: tuple[logging.Logger, Slow]) -> None:
-    logger, written = gathering
+def test_lines_of_concurrent_threads_are_all_written(buffered: tuple[logging.Logger, Slow]) -> None:
+    logger, written = buffered
     handler: Any = logger.handlers[0]
     handler.gather()
 
@@ -328,7 +330,7 @@ def test_lines_of_many_threads_are_all_written(gathering: tuple[logging.Logger, 
     assert sorted(said) == sorted(f"{t}-{n}" for t in range(4) for n in range(200))
 
 
-def test_the_web_process_gathers_the_lines_of_its_own_handler() -> None:
+def test_the_web_process_buffers_the_lines_of_its_own_handler() -> None:
     root = logging.getLogger()
     handler = BufferingHandler()
     root.addHandler(handler)

@@ -1,4 +1,4 @@
-"""Limits on callers: whose call it is, calls to login, and notifications by their number."""
+"""Rate limits of callers: the client address, login calls, and notifications by cost."""
 
 import uuid
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def refusal(limited: CostLimiter, *, client: str, cost: int) -> Problem:
         ("unix:", "", UNKNOWN_ADDRESS),
     ],
 )
-def test_only_trusted_proxies_say_whose_call_it_is(
+def test_the_client_address_is_taken_only_from_trusted_proxies(
     settings: Any, remote: str, forwarded: str, address: str
 ) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8", "2001:db8:ffff::1"]
@@ -86,7 +86,7 @@ def test_without_trusted_proxies_the_header_is_not_read(settings: Any) -> None:
     assert client_address(request) == "10.0.0.1"
 
 
-def test_a_proxy_that_is_no_address_is_an_error() -> None:
+def test_a_trusted_proxy_that_is_not_an_address_is_an_error() -> None:
     with pytest.raises(ValueError, match="nonsense"):
         parse_networks(("nonsense",))
 
@@ -107,7 +107,7 @@ def test_calls_are_counted_by_address_and_by_account(settings: Any) -> None:
     assert count_call(one, group="login", account="a@example.com").remaining == 1
 
 
-def test_an_ipv6_household_counts_as_one(settings: Any) -> None:
+def test_an_ipv6_network_of_64_bits_counts_as_one_address(settings: Any) -> None:
     cache.clear()
     settings.RATE_LIMIT_LOGIN = Rate(calls=5, seconds=3600)
     for number, left in ((1, 4), (2, 3)):
@@ -115,7 +115,7 @@ def test_an_ipv6_household_counts_as_one(settings: Any) -> None:
         assert count_call(request, group="login").remaining == left
 
 
-def test_login_stays_limited_while_the_cache_is_away(settings: Any) -> None:
+def test_logins_stay_limited_while_the_cache_is_unreachable(settings: Any) -> None:
     settings.CACHES = {
         "default": {
             "BACKEND": "django_redis.cache.RedisCache",
@@ -137,7 +137,7 @@ def test_login_stays_limited_while_the_cache_is_away(settings: Any) -> None:
     assert len(lines) == 1
 
 
-def test_a_window_holds_so_much_and_the_next_is_new() -> None:
+def test_a_window_has_a_quota_and_the_next_one_starts_empty() -> None:
     clock = Clock()
     limited = limiter(Rate(calls=10, seconds=60), LocalCounter(), clock)
     state = limited.spend(client="shop", cost=4)
@@ -159,7 +159,7 @@ def test_a_window_holds_so_much_and_the_next_is_new() -> None:
     assert limited.spend(client="shop", cost=1).remaining == 9
 
 
-def test_a_call_that_never_fits_is_told_so() -> None:
+def test_a_call_larger_than_the_limit_gets_a_clear_refusal() -> None:
     limited = limiter(Rate(calls=10, seconds=60), LocalCounter(), Clock())
     problem = refusal(limited, client="shop", cost=11)
     assert str(problem.detail) == "One call may hold at most 10 recipients under this limit."
@@ -186,7 +186,7 @@ def test_most_calls_do_not_touch_the_shared_counter() -> None:
     assert shared.taken < 800
 
 
-def test_two_processes_share_a_window_to_within_a_hundredth() -> None:
+def test_two_processes_share_a_window_to_within_one_percent() -> None:
     shared = LocalCounter()
     rate = Rate(calls=10_000, seconds=60)
     clock = Clock()
@@ -202,7 +202,7 @@ def test_two_processes_share_a_window_to_within_a_hundredth() -> None:
     assert 9_900 <= spent <= 10_000
 
 
-def test_without_redis_it_admits_and_says_so_once_a_minute() -> None:
+def test_without_redis_calls_are_admitted_and_logged_once_a_minute() -> None:
     clock = Clock()
     limited = limiter(Rate(calls=5, seconds=60), RedisCounter(away), clock)
     with capture_logs() as lines:
@@ -215,7 +215,7 @@ def test_without_redis_it_admits_and_says_so_once_a_minute() -> None:
     assert [line["event"] for line in lines] == ["notifications are not limited: no Redis"] * 2
 
 
-def test_the_counters_in_a_process_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_counters_in_a_process_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counters_module, "MAX_COUNTERS", 10)
     clock = Clock()
     counter = LocalCounter(clock)
@@ -235,7 +235,7 @@ def redis_key() -> Any:
 
 
 @pytest.mark.services
-def test_redis_counts_in_one_step_and_takes_nothing_that_does_not_fit(redis_key: Any) -> None:
+def test_redis_counts_atomically_and_ignores_a_call_that_does_not_fit(redis_key: Any) -> None:
     client, key = redis_key
     counter = RedisCounter(lambda: client)
     amounts = {"limit": 10, "seconds": 60}

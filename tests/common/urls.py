@@ -1,4 +1,4 @@
-"""The project's paths, and one that fails."""
+"""The URLs of the project, and two views that fail."""
 
 from typing import NoReturn
 

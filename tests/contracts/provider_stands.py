@@ -1,4 +1,4 @@
-"""A stand for each provider: how to build it, how its wire misbehaves, and what arrived."""
+"""A test stand for each provider: its setup, simulated faults, and the received messages."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 0.5
 
 
 class Wire(StrEnum):
-    """How the other side behaves to the next message."""
+    """A fault that the remote side simulates for the next message."""
 
     BUSY = "busy"
     REFUSES = "refuses"
@@ -39,7 +39,7 @@ class Wire(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Arrived:
-    """What the other side got: our ids, and what a second copy is recognised by."""
+    """What the remote side received: our ids, and the mark that identifies a second copy."""
 
     notification_id: UUID
     correlation_id: str
@@ -47,7 +47,7 @@ class Arrived:
 
 
 class Stand:
-    """A provider with its wire. Subclasses implement all of it."""
+    """A provider together with its remote side. Subclasses implement all methods."""
 
     key: ClassVar[tuple[str, str]]
     plays: ClassVar[frozenset[Wire]]
@@ -62,7 +62,7 @@ class Stand:
         raise NotImplementedError
 
     def message(self, wire: Wire | None = None) -> Any:
-        """Make a message; where it is given, the wire behaves so to this one."""
+        """Make a message; if ``wire`` is given, the remote side simulates that fault for it."""
         raise NotImplementedError
 
     def arrived(self) -> list[Arrived]:
@@ -217,7 +217,7 @@ class SandboxStand(Stand):
         ]
 
     def connections(self) -> int:
-        return 1  # The database's.
+        return 1  # The database connection.
 
 
 class SandboxMailStand(SandboxStand):

@@ -1,4 +1,4 @@
-"""The deployment files say what the code does: lanes, variables, versions, health, order."""
+"""The deployment files match the code: lanes, variables, versions, health checks, start order."""
 
 import ast
 import configparser
@@ -30,9 +30,9 @@ LOOPBACK = yaml.safe_load((ROOT / "docker" / "loopback.yml").read_text())
 RENDER = yaml.safe_load((ROOT / "render.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
-# For the record of a call: its statement may wait for 15 s.
+# For recording a call: its SQL statement may take up to 15 s.
 RECORD_SECONDS = 15
-# It runs once and ends, so there is nothing to watch.
+# It runs once and exits, so it needs no health check.
 ONE_SHOT = "setup"
 
 NAME = re.compile(r"[A-Z][A-Z0-9_]+")
@@ -45,7 +45,7 @@ def example() -> dict[str, str]:
 
 
 def environment_calls() -> dict[str, ast.expr | None]:
-    """Every variable that environment.py reads, with the expression of its default."""
+    """Return every variable that environment.py reads, with the expression of its default."""
     found: dict[str, ast.expr | None] = {}
     for node in ast.walk(ast.parse(ENVIRONMENT.read_text())):
         if not isinstance(node, ast.Call) or not node.args:
@@ -59,7 +59,7 @@ def environment_calls() -> dict[str, ast.expr | None]:
 
 
 def written(default: ast.expr | None) -> str | None:
-    """A literal default as .env.example writes it; None where the default is computed."""
+    """Return a literal default as written in .env.example, or None for a computed default."""
     if isinstance(default, ast.List) and not default.elts:
         return ""
     if not isinstance(default, ast.Constant):
@@ -104,7 +104,7 @@ def test_every_lane_has_exactly_one_worker(lanes: Any) -> None:
 
 
 @pytest.mark.parametrize("channel", list(topology.Channel))
-def test_an_urgent_lane_shares_its_process_with_nothing(channel: str) -> None:
+def test_an_urgent_lane_has_a_process_of_its_own(channel: str) -> None:
     words = [service["command"][1] for service in SERVICES.values() if is_worker(service)]
     assert f"{channel}.urgent" in words
     assert f"{channel},{channel}.bulk" in words
@@ -134,7 +134,7 @@ def test_a_role_of_compose_is_known_to_the_entrypoint() -> None:
     assert {SERVICES[name]["command"][0] for name in OURS} == known
 
 
-def test_every_variable_read_is_in_the_example_and_every_other_has_a_reader() -> None:
+def test_the_example_lists_exactly_the_variables_that_are_read() -> None:
     read = set(environment_calls())
     scripts = "".join(
         (ROOT / "docker" / name).read_text() for name in ("stack.sh", "entrypoint.sh")
@@ -146,7 +146,7 @@ def test_every_variable_read_is_in_the_example_and_every_other_has_a_reader() ->
     assert set(INTERPOLATED.findall((ROOT / "docker-compose.yml").read_text())) - listed == set()
 
 
-def test_the_example_gives_the_default_of_the_code() -> None:
+def test_the_example_shows_the_default_of_the_code() -> None:
     literal = {name: written(default) for name, default in environment_calls().items()}
     literal |= {"EMAIL_PROVIDERS": "sandbox", "PUSH_PROVIDERS": "sandbox"}
     listed = example()
@@ -187,7 +187,7 @@ def test_every_image_is_pinned_to_one_version() -> None:
         assert re.match(r"v?\d+\.\d+\.\d+|\d+\.\d+-", tag), name
 
 
-def test_every_service_that_stays_has_a_health_check_and_a_restart_policy() -> None:
+def test_every_permanent_service_has_a_health_check_and_a_restart_policy() -> None:
     for name, service in SERVICES.items():
         if name == ONE_SHOT:
             assert service["restart"] == "no"
@@ -240,9 +240,9 @@ def default_reply_seconds() -> float:
 
 
 def longest_of_a_message() -> float:
-    """What a message may take: it begins calls, the last of them takes its time, and its record.
+    """Return the longest time for a message: starting calls, the last call, and its record, in s.
 
-    The times are those of the code itself, so that a change of one of them shows here.
+    The times are taken from the code, so that this test notices a change of one of them.
     """
     calls = [
         inspect.signature(provider).parameters["timeout"].default
@@ -253,28 +253,28 @@ def longest_of_a_message() -> float:
 
 
 @pytest.mark.parametrize("graces", [graces_in_compose, graces_in_stack, graces_in_render])
-def test_every_stop_waits_longer_than_the_longest_call_and_its_record(graces: Any) -> None:
+def test_every_grace_period_is_longer_than_the_longest_call_and_its_record(graces: Any) -> None:
     found = graces()
     assert len(found) == 4
     assert min(found.values()) > longest_of_a_message()
     assert min(found.values()) == time_limits.SHIPPED_GRACE_SECONDS
 
 
-def test_a_cold_stop_waits_for_the_longest_call_and_its_record_and_ends_before_the_kill() -> None:
+def test_a_soft_shutdown_waits_for_the_longest_call_and_ends_before_the_kill() -> None:
     waits = settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT
     assert longest_of_a_message() <= waits < time_limits.SHIPPED_GRACE_SECONDS
 
 
-def test_a_bulk_message_begins_calls_for_no_longer_than_others() -> None:
+def test_a_bulk_message_starts_calls_for_no_longer_than_others() -> None:
     assert send.BULK_CHUNK_SECONDS <= time_limits.BEGIN_SECONDS
 
 
-def test_the_other_services_have_time_to_end() -> None:
+def test_other_services_have_at_least_thirty_seconds_to_stop() -> None:
     for name, service in SERVICES.items():
         assert seconds(service["stop_grace_period"]) >= 30, name
 
 
-def test_the_system_design_says_the_times_of_a_call() -> None:
+def test_the_system_design_states_the_time_limits_of_a_call() -> None:
     text = (ROOT / "docs" / "system_design.md").read_text()
     limits = text.partition("## Time limits")[2].partition("\n## ")[0]
     for figure in (
@@ -294,7 +294,7 @@ def test_every_port_is_published_on_loopback() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
-def test_our_containers_cannot_write_or_gain_rights() -> None:
+def test_our_containers_are_read_only_and_cannot_gain_privileges() -> None:
     for name in OURS:
         assert SERVICES[name]["read_only"] is True
         assert SERVICES[name]["cap_drop"] == ["ALL"]
@@ -302,7 +302,7 @@ def test_our_containers_cannot_write_or_gain_rights() -> None:
     assert re.search(r"^USER 10001", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
 
 
-def test_the_image_has_a_python_that_the_project_takes() -> None:
+def test_the_image_has_a_python_version_that_the_project_supports() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     image = re.search(r"python:(\d+\.\d+)\.\d+-slim", (ROOT / "docker" / "Dockerfile").read_text())
     assert image is not None
@@ -323,7 +323,7 @@ def test_the_image_contains_what_the_dockerfile_copies_and_nothing_secret() -> N
     assert all((ROOT / name).exists() for name in allowed)
 
 
-def test_the_health_check_of_a_process_waits_as_long_as_the_heartbeat_lives() -> None:
+def test_the_health_check_and_the_heartbeat_use_the_same_time_limit() -> None:
     text = (ROOT / "docker" / "healthcheck.py").read_text()
     found = re.search(r"^ALIVE_SECONDS = (\d+)$", text, re.MULTILINE)
     assert found is not None
@@ -332,7 +332,7 @@ def test_the_health_check_of_a_process_waits_as_long_as_the_heartbeat_lives() ->
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"])
-def test_every_link_of_the_documents_leads_somewhere(name: str) -> None:
+def test_every_link_in_the_documents_has_an_existing_target(name: str) -> None:
     place = ROOT / name
     for page in sorted(place.glob("*.md")) if place.is_dir() else [place]:
         links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
@@ -362,16 +362,16 @@ def test_the_system_design_names_only_modules_that_exist() -> None:
 
 
 @pytest.mark.parametrize("name", ["stack.conf", "entrypoint.sh"])
-def test_flower_remembers_a_bounded_number_of_tasks(name: str) -> None:
+def test_flower_keeps_a_limited_number_of_tasks(name: str) -> None:
     (command,) = re.findall(r"celery .* flower .*", (ROOT / "docker" / name).read_text())
 
     assert "--max-tasks=5000" in command
 
 
 @pytest.mark.parametrize("name", ["stack.conf", "entrypoint.sh"])
-def test_bodies_are_read_before_a_thread_works_on_them(name: str) -> None:
+def test_bodies_are_received_before_a_thread_handles_the_request(name: str) -> None:
     commands = (ROOT / "docker" / name).read_text().replace("\\\n", " ")
 
-    # No server but this one, whose threads see whole requests alone.
+    # Only this server, whose threads get complete requests only.
     assert len(re.findall(r"python -m notifications_project\.web --host ", commands)) == 1
     assert not re.findall(r"granian|gunicorn|uvicorn|runserver", commands)

@@ -1,4 +1,4 @@
-"""Our push messages against firebase-admin's classes: the same JSON, whatever is in them."""
+"""Our push messages are the same JSON as those of firebase-admin, whatever their content."""
 
 import json
 from datetime import timedelta
@@ -33,7 +33,7 @@ pushes = st.builds(
 
 
 def theirs(push: Push) -> dict[str, Any]:
-    """Write a push with the library's classes, which check and encode it."""
+    """Write a push with the library's classes, which validate and encode it."""
     tag = str(push.notification_id)
     ttl = None if push.ttl_seconds is None else min(max(push.ttl_seconds, 0), TTL_MAX_SECONDS)
     apns_headers = {"apns-collapse-id": tag}
@@ -63,7 +63,7 @@ def theirs(push: Push) -> dict[str, Any]:
             fcm_options=messaging.WebpushFCMOptions(link=secure_link),
         ),
     )
-    # As an argument of the constructor it warns: the library would rather have installation ids.
+    # As a constructor argument it causes a warning: the library prefers installation ids.
     message.token = push.token
     found: dict[str, Any] = json.loads(str(message))
     return found
@@ -73,10 +73,10 @@ def theirs(push: Push) -> dict[str, Any]:
 @example(a_push())
 @example(a_push(image="https://example.com/a.png", link="https://example.com/1", ttl_seconds=60))
 @example(a_push(title="", body="", data={"": ""}, ttl_seconds=0))
-def test_our_message_is_what_the_library_writes(push: Push) -> None:
+def test_our_message_equals_that_of_the_library(push: Push) -> None:
     assert json.loads(json.dumps(message_of(push, now=NOW))) == theirs(push)
 
 
-def test_the_library_still_takes_tokens_of_devices() -> None:
+def test_the_library_still_accepts_device_tokens() -> None:
     with pytest.warns(DeprecationWarning, match=r"Message\.token is deprecated"):
         messaging.Message(token="token")

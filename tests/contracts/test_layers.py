@@ -1,11 +1,11 @@
-"""Every module of the pipeline has its place in the import contract."""
+"""Every module of the pipeline is in the import contract."""
 
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "apps" / "notifications"
-# Django looks for these by itself, and nothing of the pipeline imports them.
+# Django loads these itself, and no module of the pipeline imports them.
 WITHOUT_LAYER = {"apps", "migrations"}
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, whole, shows by examples, and the answers keep to it."""
+"""The OpenAPI document is valid and complete, has examples, and the answers conform to it."""
 
 import re
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def routed(resolver: Any = None, prefix: str = "/") -> Iterator[str]:
             yield re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path).rstrip("/")
 
 
-def test_every_path_of_the_api_is_in_it_once(document: dict[str, Any]) -> None:
+def test_every_path_of_the_api_is_in_the_document_once(document: dict[str, Any]) -> None:
     described = [path.rstrip("/") for path in document["paths"]]
     # The start page of the browsable API only links to the others.
     assert sorted(described) == sorted(set(routed()) - {"/api/v1"})
@@ -86,7 +86,7 @@ def test_every_answer_with_a_body_has_an_example(document: dict[str, Any]) -> No
     assert missing == []
 
 
-def test_every_operation_names_the_problems_that_it_may_answer_with(
+def test_every_operation_lists_its_possible_problems(
     document: dict[str, Any],
 ) -> None:
     for path, method, operation in operations(document):
@@ -102,13 +102,13 @@ def test_every_operation_names_the_problems_that_it_may_answer_with(
                 assert list(answer["content"]) == ["application/problem+json"], (path, status)
 
 
-class Held:
-    """Holds values against the schemas of the document."""
+class SchemaValidator:
+    """Validates values against the schemas of the document."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
 
-    def to(self, value: Any, schema: dict[str, Any]) -> None:
+    def check(self, value: Any, schema: dict[str, Any]) -> None:
         whole = {**schema, "components": self.document["components"]}
         jsonschema_rs.Draft202012Validator(whole).validate(value)
 
@@ -116,15 +116,17 @@ class Held:
         operation = self.document["paths"][path][method]
         content = operation["responses"][str(answer.status_code)]["content"]
         media = content[answer["Content-Type"].partition(";")[0]]
-        self.to(answer.json(), media["schema"])
+        self.check(answer.json(), media["schema"])
 
 
 @pytest.fixture
-def held(document: dict[str, Any]) -> Held:
-    return Held(document)
+def validator(document: dict[str, Any]) -> SchemaValidator:
+    return SchemaValidator(document)
 
 
-def test_every_example_keeps_to_its_schema(document: dict[str, Any], held: Held) -> None:
+def test_every_example_conforms_to_its_schema(
+    document: dict[str, Any], validator: SchemaValidator
+) -> None:
     wrong = []
     for path, method, operation in operations(document):
         bodies = [("request", operation["requestBody"])] if "requestBody" in operation else []
@@ -133,20 +135,20 @@ def test_every_example_keeps_to_its_schema(document: dict[str, Any], held: Held)
             for media in one.get("content", {}).values():
                 for name, example in media.get("examples", {}).items():
                     try:
-                        held.to(example["value"], media["schema"])
+                        validator.check(example["value"], media["schema"])
                     except jsonschema_rs.ValidationError as error:
                         wrong.append(f"{method} {path} {where} {name}: {error.message}")
     assert wrong == []
 
 
-def test_real_answers_keep_to_the_document(held: Held) -> None:
+def test_real_answers_conform_to_the_document(validator: SchemaValidator) -> None:
     template("welcome")
     alice = person("alice")
     caller: APIClient = client_with()
     notifications = "/api/v1/notifications/"
     sent = caller.post(notifications, body(alice, request_id="r"), format="json")
     assert sent.status_code == 202
-    held.answer(sent, notifications, "post")
+    validator.answer(sent, notifications, "post")
     one = f"{notifications}{sent.json()['id']}"
     bad = {"notifications": [body(alice), {}]}
     for answer, path, method in (
@@ -178,10 +180,10 @@ def test_real_answers_keep_to_the_document(held: Held) -> None:
             "post",
         ),
     ):
-        held.answer(answer, path, method)
+        validator.answer(answer, path, method)
 
 
-def test_the_document_and_its_pages_are_open_to_everybody() -> None:
+def test_the_document_and_its_pages_need_no_authentication() -> None:
     caller = APIClient()
     schema = caller.get("/api/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json")
     assert schema.status_code == 200
@@ -190,5 +192,5 @@ def test_the_document_and_its_pages_are_open_to_everybody() -> None:
         answer = caller.get(page, HTTP_ACCEPT="text/html")
         assert answer.status_code == 200
         assert answer["Content-Type"].startswith("text/html")
-        # Its scripts come from this installation: a page from elsewhere would not work offline.
+        # Its scripts come from this installation, because a CDN would not work offline.
         assert b"cdn" not in answer.content.lower()

@@ -1,4 +1,4 @@
-"""What is installed is what pyproject.toml asks for, and nothing but files that were looked at."""
+"""Installed packages match pyproject.toml, and every file is verified by its hash."""
 
 import re
 import tomllib
@@ -20,7 +20,7 @@ CHOSEN = {
     ],
     "requirements-bench.txt": PROJECT["dependency-groups"]["bench"],
 }
-# One package: its version, perhaps where it is needed, and the hashes of its files.
+# One package: its version, an optional environment marker, and the hashes of its files.
 PINNED = re.compile(
     r"([\w.-]+)==([\w.]+)(?: ; [^\n\\]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"
 )
@@ -39,7 +39,7 @@ def test_every_package_is_pinned_and_its_files_have_hashes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_what_is_pinned_is_what_the_project_asks_for(name: str) -> None:
+def test_pinned_versions_satisfy_the_project_requirements(name: str) -> None:
     found = [PINNED.fullmatch(entry) for entry in entries(name)]
     pinned = {match[1]: match[2] for match in found if match is not None}
 
@@ -47,19 +47,19 @@ def test_what_is_pinned_is_what_the_project_asks_for(name: str) -> None:
         assert wanted.specifier.contains(pinned[canonicalize_name(wanted.name)]), wanted
 
 
-def test_what_is_tested_is_what_is_served() -> None:
+def test_the_tested_packages_include_all_production_packages() -> None:
     tested = set(entries("requirements-dev.txt"))
 
     assert [entry for entry in entries("requirements.txt") if entry not in tested] == []
 
 
 @pytest.mark.parametrize("name", ["Makefile", "docker/Dockerfile"])
-def test_nothing_is_installed_but_by_its_hash(name: str) -> None:
+def test_everything_is_installed_with_hash_verification(name: str) -> None:
     installs = re.findall(r"pip install .*", (ROOT / name).read_text())
 
     assert installs
     assert [line for line in installs if "--require-hashes" not in line] == []
 
 
-def test_a_process_tells_the_version_of_the_project() -> None:
+def test_the_settings_have_the_version_of_the_project() -> None:
     assert PROJECT["project"]["version"] == settings.VERSION

@@ -1,6 +1,6 @@
-"""What every provider promises, asked of each one that is registered, over its own wire.
+"""The contract that every registered provider fulfils, tested over its own protocol.
 
-A new provider adds its stand to ``provider_stands``.
+For a new provider, add its stand to ``provider_stands``.
 """
 
 import time
@@ -89,7 +89,7 @@ def test_every_registered_provider_has_a_stand() -> None:
     assert {stand.key for stand in STANDS} == registered
 
 
-def test_a_provider_says_its_name_and_channel(stand: Stand) -> None:
+def test_a_provider_has_its_name_and_channel(stand: Stand) -> None:
     assert (stand.provider.channel, stand.provider.name) == stand.key
 
 
@@ -106,7 +106,7 @@ def test_a_message_is_accepted_and_arrives_with_its_ids(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize(("kind", "wire"), MISBEHAVIOURS)
-def test_a_misbehaving_wire_has_its_outcome_and_nothing_is_raised(
+def test_each_fault_of_the_remote_side_has_its_outcome_and_raises_nothing(
     kind: type[Stand], wire: Wire, stack: ExitStack, settings: Settings, tmp_path: Path
 ) -> None:
     stand = kind(stack, settings, tmp_path)
@@ -120,13 +120,13 @@ def test_a_misbehaving_wire_has_its_outcome_and_nothing_is_raised(
     assert recipient not in reply.detail
 
 
-def test_only_the_sandbox_vouches_for_delivery(stand: Stand) -> None:
+def test_only_the_sandbox_confirms_the_delivery(stand: Stand) -> None:
     reply = stand.provider.send(stand.message())
 
     assert reply.delivered is isinstance(stand, SandboxStand)
 
 
-def test_a_chunk_is_answered_in_its_order(stand: Stand) -> None:
+def test_the_replies_of_a_chunk_are_in_its_order(stand: Stand) -> None:
     messages = [stand.message() for _ in range(30)]
 
     replies = stand.provider.send_all(messages, until=soon())
@@ -136,7 +136,7 @@ def test_a_chunk_is_answered_in_its_order(stand: Stand) -> None:
     assert ids == {message.notification_id for message in messages}
 
 
-def test_nothing_is_begun_after_the_time_is_up(stand: Stand) -> None:
+def test_no_call_begins_after_the_deadline(stand: Stand) -> None:
     messages = [stand.message() for _ in range(3)]
 
     replies = stand.provider.send_all(messages, until=time.monotonic())
@@ -149,7 +149,7 @@ def test_an_empty_chunk_has_no_replies(stand: Stand) -> None:
     assert stand.provider.send_all([], until=soon()) == []
 
 
-def test_a_second_copy_is_recognisable(stand: Stand) -> None:
+def test_a_second_copy_has_the_same_mark(stand: Stand) -> None:
     message = stand.message()
 
     stand.provider.send(message)
@@ -174,7 +174,7 @@ def test_a_chunk_opens_no_more_connections_than_threads(wired: Stand) -> None:
     assert wired.connections() <= wired.provider.threads
 
 
-def test_a_closed_provider_opens_again(stand: Stand) -> None:
+def test_a_closed_provider_can_be_used_again(stand: Stand) -> None:
     stand.provider.send_all([stand.message() for _ in range(3)], until=soon())
     stand.provider.close()
 
@@ -183,21 +183,21 @@ def test_a_closed_provider_opens_again(stand: Stand) -> None:
     assert [reply and reply.outcome for reply in replies] == [Outcome.ACCEPTED] * 3
 
 
-def test_a_server_that_comes_back_is_used_again(wired: Stand) -> None:
+def test_a_server_is_used_again_after_an_outage(wired: Stand) -> None:
     wired.provider.send(wired.message())
-    server: Any = wired.server  # type: ignore[attr-defined]  # Every wired stand has one.
+    server: Any = wired.server  # All stands except the sandbox's have one.
     server.go_away()
     refused = wired.provider.send(wired.message())
     server.come_back()
 
     reply = wired.provider.send(wired.message())
 
-    # A kept connection that breaks while an answer is awaited leaves the outcome open.
+    # A kept connection that breaks before the answer arrives leaves the outcome unknown.
     assert refused.outcome in {Outcome.TRANSIENT, Outcome.UNKNOWN}
     assert reply.outcome is Outcome.ACCEPTED
 
 
-def test_a_provider_without_settings_says_so(settings: Settings) -> None:
+def test_a_provider_without_settings_is_a_configuration_error(settings: Settings) -> None:
     settings.SMTP_HOST = settings.SENDGRID_API_KEY = settings.FCM_SERVICE_ACCOUNT_FILE = ""
 
     replies: list[Reply] = [
@@ -210,7 +210,7 @@ def test_a_provider_without_settings_says_so(settings: Settings) -> None:
     assert [reply.reason for reply in replies] == ["settings"] * 3
 
 
-def test_what_the_fcm_line_relies_on_is_still_there(
+def test_the_library_internals_that_the_fcm_client_uses_still_exist(
     stack: ExitStack, settings: Settings, tmp_path: Path
 ) -> None:
     stand = FcmStand(stack, settings, tmp_path)
@@ -219,13 +219,13 @@ def test_what_the_fcm_line_relies_on_is_still_there(
     line = stand.provider._line
     assert line is not None
 
-    # The address and the headers are the library's own, which has them in private.
+    # The URL and the headers are those of the library, where they are private.
     assert messaging._MessagingService.FCM_URL.endswith("/v1/projects/{0}/messages:send")
     service = messaging._MessagingService(
         initialize_app(credentials.Certificate(settings.FCM_SERVICE_ACCOUNT_FILE), name="contract")
     )
     assert service._fcm_headers.items() <= client.HEADERS.items()
-    # requests makes the pool for whoever extends its adapter, and urllib3 repeats nothing.
+    # requests creates the pool for subclasses of its adapter, and urllib3 retries nothing.
     assert isinstance(line._pool, urllib3.HTTPConnectionPool)
     assert line._target == "/v1/projects/fake-project/messages:send"
     assert line._pool.num_connections == 1

@@ -1,4 +1,4 @@
-"""`make reset` deletes the data of the embedded mode, and nothing else, and only when told to."""
+"""`make reset` deletes only the data of the embedded mode, and only after a confirmation."""
 
 import shutil
 import subprocess
@@ -21,9 +21,11 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("answer", "left"), [("n\n", DATA | OTHERS), ("", DATA | OTHERS), ("y\n", OTHERS)]
+    ("answer", "remaining"), [("n\n", DATA | OTHERS), ("", DATA | OTHERS), ("y\n", OTHERS)]
 )
-def test_it_asks_first(checkout: Path, answer: str, left: set[str]) -> None:
+def test_reset_asks_for_a_confirmation_first(
+    checkout: Path, answer: str, remaining: set[str]
+) -> None:
     done = subprocess.run(  # noqa: S603 - a script of this project.
         ["/bin/sh", checkout / "docker" / "reset.sh"],
         input=answer,
@@ -33,4 +35,4 @@ def test_it_asks_first(checkout: Path, answer: str, left: set[str]) -> None:
     )
 
     assert all(name in done.stdout for name in DATA)
-    assert {file.name for file in (checkout / "var").iterdir()} == left
+    assert {file.name for file in (checkout / "var").iterdir()} == remaining

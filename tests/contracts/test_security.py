@@ -1,4 +1,4 @@
-"""docs/security.md names only what exists, and a test for every threat."""
+"""docs/security.md names only files and tests that exist, and a test for every threat."""
 
 import re
 import tomllib
@@ -23,7 +23,7 @@ def threats() -> list[tuple[str, str, str]]:
 THREATS = threats()
 
 
-def test_the_tables_are_found() -> None:
+def test_the_tables_of_threats_are_parsed() -> None:
     assert len(THREATS) > 50
 
 
@@ -38,17 +38,17 @@ def test_every_threat_has_a_module_that_stops_it_and_a_test_that_exists(
     assert tests, proof
     for path, name in tests:
         assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE), name
-    # Nothing stands in the cell that was not understood as a test.
+    # The cell contains nothing except references to tests.
     assert TEST.sub("", proof).strip(" ,") == ""
 
 
-def test_every_test_of_security_proves_something_in_the_document() -> None:
+def test_every_security_test_file_is_named_in_the_document() -> None:
     named = {path for _, _, proof in THREATS for path, _ in TEST.findall(proof)}
     files = {f"tests/security/{file.name}" for file in (ROOT / "tests/security").glob("test_*.py")}
     assert files - named == set()
 
 
-def test_flower_listens_outside_of_loopback_with_a_login_only() -> None:
+def test_flower_listens_outside_of_loopback_only_with_a_login() -> None:
     stack = (ROOT / "docker" / "stack.sh").read_text()
     assert "export FLOWER_ADDRESS=127.0.0.1\n" in stack
     assert '[ -z "${FLOWER_BASIC_AUTH:-}" ] || export FLOWER_ADDRESS=0.0.0.0' in stack
@@ -57,7 +57,7 @@ def test_flower_listens_outside_of_loopback_with_a_login_only() -> None:
     assert demanded < started
 
 
-def test_the_packages_are_compared_with_advisories() -> None:
+def test_the_packages_are_checked_against_advisories() -> None:
     makefile = (ROOT / "Makefile").read_text()
     _, _, recipe = makefile.partition("\naudit:")
     assert "pip-audit --strict" in recipe.partition("\n\n")[0]
@@ -65,11 +65,11 @@ def test_the_packages_are_compared_with_advisories() -> None:
     assert [step["run"] for step in workflow["jobs"]["audit"]["steps"] if "run" in step] == [
         "make audit"
     ]
-    # YAML reads the key "on" as true.
+    # YAML parses the key "on" as true.
     assert "schedule" in workflow[True]
 
 
-def test_no_rule_of_the_linter_about_security_is_off() -> None:
+def test_all_security_rules_of_the_linter_are_enabled() -> None:
     lint = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
     assert lint["select"] == ["ALL"]
     assert [rule for rule in lint["ignore"] if re.fullmatch(r"S\d*", rule)] == ["S101"]

@@ -1,4 +1,4 @@
-"""What a quick stop of a worker relies on in the library below Celery."""
+"""Behaviour of billiard, the library below Celery, that a quick stop of a worker needs."""
 
 import time
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from billiard.pool import Worker
 import notifications_project.celery as project
 
 
-def test_a_child_waits_a_second_for_a_parent_that_reads_no_more(
+def test_a_child_waits_one_second_for_a_parent_that_stopped_reading(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert project.app.main == "notifications_project"

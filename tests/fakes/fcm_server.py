@@ -1,6 +1,6 @@
-"""FCM's HTTP v1 API and Google's token exchange on a real socket, scripted by token.
+"""Fake of FCM's HTTP v1 API and Google's token exchange on a real socket, scripted by token.
 
-As a program it takes every message and counts:
+As a program it accepts every message and counts them:
 ``python -m tests.fakes.fcm_server --port 8027 --key-file /tmp/service-account.json``.
 """
 
@@ -22,18 +22,18 @@ from tests.fakes.http_server import Answer, HttpServer, Request, json_answer, ru
 PROJECT = "fake-project"
 ACCOUNT = "sender@fake-project.iam.gserviceaccount.com"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-# The library always names Google's endpoint as the audience, wherever the key file points.
+# The library always uses Google's endpoint as the audience, whatever the key file contains.
 AUDIENCE = "https://oauth2.googleapis.com/token"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
-# Instead of a token, in a script: every token without a script of its own.
+# In a script, instead of a token: matches every token without a script of its own.
 EVERY_TOKEN = "*"
 
 
 @functools.cache
 def private_key() -> rsa.RSAPrivateKey:
-    """Make the service account's key, once for the process."""
+    """Generate the service account's key, once for the process."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -46,7 +46,7 @@ def refusal(
     violation: tuple[str, str] | None = None,
     retry_after: str | None = None,
 ) -> Answer:
-    """Make an error in the JSON form of Google's APIs (AIP-193)."""
+    """Make an error response in the JSON form of Google's APIs (AIP-193)."""
     details: list[dict[str, Any]] = []
     if fcm is not None:
         details.append({"@type": FCM_ERROR, "errorCode": fcm})
@@ -66,7 +66,7 @@ def refusal(
 
 
 class FcmServer(HttpServer):
-    """Takes push messages, after a token exchange whose assertion it verifies."""
+    """Accepts push messages after a token exchange whose assertion it verifies."""
 
     def __init__(self, *, port: int = 0, latency: float = 0.0, keep: bool = True) -> None:
         super().__init__(port=port, latency=latency)
@@ -104,7 +104,7 @@ class FcmServer(HttpServer):
         return path
 
     def answer(self, token: str, *answers: Answer) -> None:
-        """Give these answers to a token one after the other, the last one for ever."""
+        """Answer requests for a token with these answers in order; the last one is repeated."""
         self.scripted[token] = list(answers)
 
     def stats(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The stand-ins as pytest fixtures, with the settings pointing at them."""
+"""The fake servers as pytest fixtures, with the settings pointing at them."""
 
 from collections.abc import Iterator
 from pathlib import Path

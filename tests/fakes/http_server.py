@@ -15,7 +15,7 @@ from tests.fakes.loop import ServerThread
 
 @dataclass(kw_only=True)
 class Request:
-    """One request as it came."""
+    """One request as received."""
 
     method: str
     path: str
@@ -29,10 +29,11 @@ class Request:
 
 @dataclass(kw_only=True)
 class Answer:
-    """One answer. ``drop`` closes without a word, ``hang`` never answers.
+    """One response. ``drop`` closes the connection without a response, ``hang`` never responds.
 
-    ``taken`` says that the request was carried out whatever the answer says. With ``drip`` it comes
-    byte by byte, with this many seconds between two, from the first byte or from that of its body.
+    ``taken`` means that the request is carried out whatever the response is. With ``drip`` the
+    response is sent byte by byte with a pause of this many seconds between bytes, from its first
+    byte on or from its body on (``drip_from``).
     """
 
     status: int = 200
@@ -54,10 +55,10 @@ def json_answer(status: int, body: object, headers: Mapping[str, str] | None = N
 
 
 class HttpServer(ServerThread):
-    """Base of the HTTP fakes. Subclasses implement ``respond``, which runs in the loop.
+    """Base of the HTTP fakes. Subclasses implement ``respond``, which runs in the event loop.
 
     Args:
-        latency: Seconds before each answer.
+        latency: Seconds before each response.
     """
 
     def __init__(self, *, port: int = 0, latency: float = 0.0) -> None:
@@ -74,7 +75,7 @@ class HttpServer(ServerThread):
         raise NotImplementedError
 
     async def pause(self) -> None:
-        """Wait before an answer."""
+        """Wait before a response."""
         if self.latency:
             await asyncio.sleep(self.latency)
 
@@ -120,7 +121,7 @@ def _written(answer: Answer) -> bytes:
 
 
 class StatsServer(HttpServer):
-    """Answers ``GET /stats``."""
+    """Responds to ``GET /stats`` with the counts."""
 
     def __init__(self, stats: Callable[[], Mapping[str, int]], *, port: int) -> None:
         super().__init__(port=port)

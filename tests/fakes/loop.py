@@ -1,4 +1,4 @@
-"""A fake's own event loop in its own thread, so that it serves while a test waits."""
+"""Runs a fake in its own event loop and thread, so that it serves while a test waits."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 
 class ServerThread:
-    """Base of the fakes. Subclasses implement ``start`` and ``stop``, which run in the loop."""
+    """Base of the fakes. Subclasses implement ``serve``, which runs in the event loop."""
 
     host = "127.0.0.1"
 
@@ -29,7 +29,7 @@ class ServerThread:
             try:
                 await self.serve(reader, writer)
             except (OSError, EOFError, asyncio.CancelledError):
-                pass  # The client went away, or the fake is being stopped.
+                pass  # The client disconnected, or the fake is being stopped.
             finally:
                 self.tasks.discard(task)
                 writer.close()
@@ -40,8 +40,8 @@ class ServerThread:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        # A connection that came a moment ago is accepted first: asyncio leaves one open whose
-        # server is closed while it is being accepted.
+        # Let asyncio finish accepting new connections first: it leaves a connection open when the
+        # server is closed during the accept.
         for _ in range(5):
             await asyncio.sleep(0)
         if self._server is not None:
@@ -56,7 +56,7 @@ class ServerThread:
         asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=10)
 
     def go_away(self) -> None:
-        """Stop listening and cut every connection, as a server that died."""
+        """Stop listening and close every connection, like a server that died."""
         self.call(self.stop())
 
     def come_back(self) -> None:

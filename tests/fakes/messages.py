@@ -1,4 +1,4 @@
-"""Composed messages to hand to a provider."""
+"""Composed messages to pass to a provider."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def a_mail(recipient: str = "bob@example.com", **changes: Any) -> Mail:
 
 
 def a_push(token: str = "token-of-bob", **changes: Any) -> Push:
-    """Make a push to Bob's telephone."""
+    """Make a push to Bob's phone."""
     fields: dict[str, Any] = {
         "notification_id": new_id(),
         "correlation_id": "corr-1",

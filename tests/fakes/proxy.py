@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut or frozen: a server that is away, without ending anybody's server."""
+"""A TCP proxy that can stop or freeze, to simulate an unreachable server without stopping it."""
 
 import asyncio
 
@@ -6,14 +6,14 @@ from tests.fakes.loop import ServerThread
 
 
 class Proxy(ServerThread):
-    """Passes bytes between its own port and a server's."""
+    """Forwards bytes between its own port and the port of a server."""
 
     def __init__(self, *, target_port: int, port: int = 0) -> None:
         super().__init__(port=port)
         self.target_port = target_port
         self.flowing = asyncio.Event()
         self.flowing.set()
-        # How often somebody connected.
+        # The number of connections so far.
         self.connections = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -26,7 +26,7 @@ class Proxy(ServerThread):
                 pumps.create_task(self._pump(reader, upstream_writer))
                 pumps.create_task(self._pump(upstream_reader, writer))
         except* (OSError, EOFError):
-            pass  # One side went away, so the other is let go as well.
+            pass  # One side disconnected, so the other connection is closed as well.
         finally:
             upstream_writer.close()
 
@@ -38,9 +38,9 @@ class Proxy(ServerThread):
         raise EOFError
 
     def freeze(self) -> None:
-        """Hold every byte back, as a server that was stopped with its connections open."""
+        """Forward no bytes, like a server process that was stopped with its connections open."""
         self.loop.call_soon_threadsafe(self.flowing.clear)
 
     def thaw(self) -> None:
-        """Let the bytes through again."""
+        """Forward bytes again."""
         self.loop.call_soon_threadsafe(self.flowing.set)

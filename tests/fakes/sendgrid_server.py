@@ -1,6 +1,7 @@
-"""SendGrid's ``POST /v3/mail/send`` on a real socket, with scripted answers by recipient.
+"""Fake of SendGrid's ``POST /v3/mail/send`` on a real socket, scripted by recipient.
 
-As a program it takes every mail and counts: ``python -m tests.fakes.sendgrid_server --port N``.
+As a program it accepts every mail and counts them:
+``python -m tests.fakes.sendgrid_server --port N``.
 """
 
 import argparse
@@ -13,14 +14,14 @@ API_KEY = "SG.fake-key"
 
 
 def refusal(status: int, message: str, *, field: str | None = None, **headers: str) -> Answer:
-    """Make an answer in SendGrid's form; header names are written with underscores."""
+    """Make an error response in SendGrid's form; underscores in header names become hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     body = {"errors": [{"message": message, "field": field, "help": None}]}
     return json_answer(status, body, named)
 
 
 class SendGridServer(HttpServer):
-    """Takes mail by API."""
+    """Accepts mail over the API."""
 
     def __init__(self, *, port: int = 0, latency: float = 0.0, keep: bool = True) -> None:
         super().__init__(port=port, latency=latency)
@@ -31,7 +32,7 @@ class SendGridServer(HttpServer):
         self.notification_ids: Counter[str] = Counter()
 
     def answer(self, recipient: str, *answers: Answer) -> None:
-        """Give these answers to a recipient one after the other, the last one for ever."""
+        """Answer requests for a recipient with these answers in order; the last one is repeated."""
         self.scripted[recipient] = list(answers)
 
     def stats(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""A server that takes connections and then neither reads nor writes."""
+"""A server that accepts connections and then neither reads nor writes."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from tests.fakes.loop import ServerThread
 
 
 class SilentServer(ServerThread):
-    """What is sent to it stays in the buffers of both sides."""
+    """Never reads, so that data sent to it stays in the socket buffers of both sides."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert isinstance(writer.transport, asyncio.ReadTransport)
@@ -19,9 +19,9 @@ class SilentServer(ServerThread):
 
 @contextlib.contextmanager
 def swallowing_address() -> Iterator[tuple[str, int]]:
-    """Give an address whose packets are swallowed: its queue of connections is full.
+    """Yield an address that drops packets, because its accept queue is full.
 
-    Linux drops a SYN that finds the queue of a listening socket full, as a firewall would.
+    Linux drops a SYN for a listening socket with a full queue, as a firewall would.
     """
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(socket.socket())

@@ -1,6 +1,7 @@
-"""An SMTP server on a real socket that answers as a test tells it to.
+"""A scriptable SMTP server on a real socket.
 
-As a program it takes every mail and counts: ``python -m tests.fakes.smtp_server --port 2525``.
+As a program it accepts every mail and counts them:
+``python -m tests.fakes.smtp_server --port 2525``.
 """
 
 import argparse
@@ -18,9 +19,9 @@ from typing import Any
 from tests.fakes.http_server import run_as_program
 from tests.fakes.loop import ServerThread
 
-DROP = "DROP"  # Close the connection without an answer.
-HANG = "HANG"  # Never answer.
-# Before a code: continuation lines (RFC 5321, 4.2.1) of a reply that does not end, a moment apart.
+DROP = "DROP"  # Close the connection without a reply.
+HANG = "HANG"  # Never reply.
+# Prefix of a code: an endless reply of continuation lines (RFC 5321, 4.2.1) with pauses between.
 DRIP = "DRIP "
 DRIP_SECONDS = 0.05
 DRIP_LINES = 1000
@@ -29,7 +30,7 @@ MESSAGE_ID = re.compile(rb"^Message-ID: *(\S+)", re.IGNORECASE | re.MULTILINE)
 
 @dataclass(kw_only=True)
 class Rule:
-    """One scripted answer, given ``times`` times or for ever."""
+    """One scripted reply, used ``times`` times or always."""
 
     stage: str
     reply: str
@@ -39,7 +40,7 @@ class Rule:
 
 @dataclass(kw_only=True)
 class Received:
-    """One mail that was taken."""
+    """One mail that was accepted."""
 
     connection: int
     sender: str
@@ -56,7 +57,7 @@ class Received:
 
 @dataclass(kw_only=True)
 class Conversation:
-    """What the server remembers of one connection."""
+    """State of one connection."""
 
     number: int
     reader: asyncio.StreamReader
@@ -70,17 +71,17 @@ class Conversation:
 
 
 class SmtpServer(ServerThread):
-    """Takes mail.
+    """Accepts mail.
 
     Args:
         tls: ``none``, ``starttls`` or ``implicit``.
         context: The server's certificate, for the latter two.
-        users: Names and passwords; with any, AUTH is offered and needed.
+        users: Names and passwords; if there are any, AUTH is offered and required.
         smtputf8: Whether SMTPUTF8 is offered.
-        keep: Whether mails are kept; else they are only counted.
+        keep: Whether mails are stored; otherwise they are only counted.
 
     Attributes:
-        takes_refused: Takes a mail also when its answer to the final dot is a refusal.
+        takes_refused: Whether a mail is stored even if the reply to the final dot is a refusal.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class SmtpServer(ServerThread):
     def answer(
         self, stage: str, reply: str, *, recipient: str | None = None, times: int | None = None
     ) -> None:
-        """Answer a stage (connect, ehlo, auth, mail, rcpt, data, end, rset, noop) so."""
+        """Script the reply of a stage (connect, ehlo, auth, mail, rcpt, data, end, rset, noop)."""
         self.rules.append(Rule(stage=stage, reply=reply, recipient=recipient, times=times))
 
     def stats(self) -> dict[str, int]:
@@ -224,7 +225,7 @@ class SmtpServer(ServerThread):
         number = sum(self.message_ids.values()) + 1
         usual = f"250 2.0.0 Ok: queued as F{number}"
         scripted = self._scripted("end", talk, usual)
-        # A dropped, hanging or endless reply leaves the mail taken: that is the unknown outcome.
+        # A dropped, missing or endless reply still accepts the mail: that is the unknown outcome.
         taken = scripted == usual or scripted in {DROP, HANG} or scripted.startswith(("2", DRIP))
         if taken or self.takes_refused:
             self._take(talk, content[:-3].replace(b"\r\n..", b"\r\n."))

@@ -1,1 +1,1 @@
-"""Whole stories, told over HTTP to processes that are started as a user starts them."""
+"""End-to-end tests over HTTP, against processes that are started as a user starts them."""

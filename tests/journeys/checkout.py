@@ -1,4 +1,4 @@
-"""A copy of the project without data, run as ``make run`` runs it."""
+"""A copy of the project without data, started as ``make run`` starts it."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".*_cac
 
 
 class Checkout:
-    """One copy, its port and what it prints; or another tree that is there already."""
+    """A copy of the project with its port and its log; or an existing tree given by ``root``."""
 
     def __init__(self, folder: Path, *, root: Path | None = None) -> None:
         self.root = root or folder / "checkout"

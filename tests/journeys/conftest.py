@@ -1,4 +1,4 @@
-"""The installation that the journeys share."""
+"""The installation that the end-to-end tests share."""
 
 from collections.abc import Iterator
 

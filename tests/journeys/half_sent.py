@@ -1,4 +1,4 @@
-"""Connections that each send the beginning of a body and wait."""
+"""Connections that each send the beginning of a request body and then wait."""
 
 import selectors
 import socket
@@ -9,7 +9,7 @@ TOO_LATE = b"HTTP/1.1 408 "
 
 
 class HalfSent:
-    """As many as are begun, on a port of this machine."""
+    """A set of half-sent requests to a local port."""
 
     def __init__(self, port: int, opened: ExitStack) -> None:
         self._port = port
@@ -23,7 +23,7 @@ class HalfSent:
         return len(self._waiting.get_map())
 
     def begin(self) -> None:
-        """Open one more, each time to another path."""
+        """Open one more connection, with the next of the paths."""
         path = PATHS[self._begun % len(PATHS)]
         self._begun += 1
         connection = self._opened.enter_context(socket.create_connection(("127.0.0.1", self._port)))
@@ -34,7 +34,7 @@ class HalfSent:
         self._waiting.register(connection, selectors.EVENT_READ)
 
     def take_answers(self, *, within: float) -> None:
-        """Read what has been answered, and close those connections."""
+        """Read the responses received so far and close their connections."""
         for key, _ in self._waiting.select(within):
             self._waiting.unregister(key.fileobj)
             connection = key.fileobj

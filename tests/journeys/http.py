@@ -1,4 +1,4 @@
-"""A client of the API as a stranger would write one: the standard library and JSON."""
+"""A client of the API that uses only the standard library and JSON."""
 
 import json
 import time
@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Api:
-    """One caller."""
+    """An API client with one key."""
 
     base: str
     key: str
@@ -91,13 +91,13 @@ class Api:
         return dict(answer.body)
 
     def ended(self, notification_id: str, *, within: float = 30) -> dict[str, Any]:
-        """Wait until a notification has ended, and return its status."""
+        """Wait until a notification has a final status, and return that status."""
         return until(
             lambda: self._if_ended(notification_id), within=within, what=f"{notification_id} to end"
         )
 
     def all_ended(self, ids: Iterable[str], *, within: float = 60) -> list[str]:
-        """Wait until all have ended, and return their statuses."""
+        """Wait until all notifications have a final status, and return their statuses in order."""
         end = time.monotonic() + within
         with ThreadPoolExecutor(8) as pool:
             return list(
@@ -115,7 +115,7 @@ class Api:
 
 
 def until(ask: Callable[[], T | None], *, within: float, what: str) -> T:
-    """Ask until the answer is true."""
+    """Call ``ask`` until its result is true, and return that; fail after ``within`` seconds."""
     end = time.monotonic() + within
     while True:
         found = ask()

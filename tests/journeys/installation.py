@@ -1,4 +1,4 @@
-"""The real stack for the journeys: its own database, virtual host and Redis database."""
+"""The real stack with a database, a virtual host and a Redis database of its own."""
 
 import json
 import urllib.request
@@ -26,12 +26,12 @@ ROLES = ("web", "email", "push", "scheduler", "recorder")
 
 
 class Installation:
-    """Web, workers, scheduler and recorder as processes, with providers at the wire.
+    """Web, workers, scheduler and recorder as processes, with fake providers.
 
     Attributes:
         root: The tree whose code runs.
-        roles: What is started: ``email`` and ``push`` serve all lanes of theirs, a worker of other
-            lanes is named by them, with commas.
+        roles: The processes to start: ``email`` and ``push`` are workers for all lanes of their
+            channel; a worker for other lanes is named by its lanes, separated by commas.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Installation:
         self.port = free_port()
         self.smtp = SmtpServer()
         self.fcm = FcmServer()
-        # The processes reach RabbitMQ through this, so that a test can take it away from them.
+        # The processes connect to RabbitMQ through this proxy, so that a test can cut them off.
         self.broker = Proxy(target_port=urlsplit(services.BROKER_URL).port or 5672)
         self.settings = settings
         self.processes: dict[str, Process] = {}
@@ -140,7 +140,7 @@ class Installation:
         return self.processes[role]
 
     def manage(self, *arguments: str, **env: str) -> str:
-        """Run a command of manage.py and return what it printed."""
+        """Run a manage.py command and return its output."""
         log = self.folder / f"manage-{uuid4().hex[:8]}.log"
         process = Process(
             f"{BIN}/python",
@@ -182,7 +182,7 @@ class Installation:
             return connection.execute(sql, values).fetchall()
 
     def purge(self) -> None:
-        """Empty every queue of the tests' virtual host."""
+        """Empty every queue of the test virtual host."""
         channel: Any
         with Connection(services.BROKER_URL) as connection, connection.channel() as channel:
             delay_queues = [f"notifications.retry.{seconds}" for seconds in topology.DELAYS_SECONDS]

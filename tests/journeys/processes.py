@@ -1,4 +1,4 @@
-"""Processes started, watched and ended by a test; each leads a group of its own."""
+"""Processes that a test starts, watches and ends, each in a process group of its own."""
 
 import os
 import signal
@@ -43,19 +43,19 @@ class Process:
         return self._popen.poll() is None
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Signal the process and its children."""
+        """Send a signal to the process and its children."""
         try:
             os.killpg(self.pid, number)
         except ProcessLookupError:
             return
 
     def kill(self) -> None:
-        """End the whole group at once, as a power cut would."""
+        """Kill the whole group at once, as a power failure would."""
         self.signal_group(signal.SIGKILL)
         self._popen.wait(10)
 
     def stop(self, *, within: float = 30) -> int:
-        """Ask the process to end, and return its exit code."""
+        """Send SIGTERM to the process and return its exit code."""
         self._popen.terminate()
         try:
             return self._popen.wait(within)
@@ -64,6 +64,6 @@ class Process:
 
 
 def bare_environment() -> dict[str, str]:
-    """Return the environment without any of this project's variables."""
+    """Return the environment without the variables of this project."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
     return {name: os.environ[name] for name in kept if name in os.environ}

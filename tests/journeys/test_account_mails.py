@@ -1,4 +1,4 @@
-"""A lost password is found again although the mail server refuses at first."""
+"""A password reset works although the mail server refuses at first."""
 
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 PASSWORD = "a new and rather long passphrase"
 
 
-def test_a_link_to_a_new_password_outlives_two_451_and_works(
+def test_a_reset_link_arrives_after_two_451_replies_and_works(
     installation: Installation, api: Api
 ) -> None:
     address = f"dorothea-{uuid4().hex[:8]}@example.com"

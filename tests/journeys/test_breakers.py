@@ -1,4 +1,4 @@
-"""A provider that is away is left alone: the next takes over, or the notification waits."""
+"""An unreachable provider is not called: the next one is used, or the notification waits."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def breaker(api: Api) -> str:
 
 @pytest.fixture
 def closed_again(installation: Installation, api: Api) -> Iterator[None]:
-    """Leave no open breaker behind for the other journeys."""
+    """Reset the breakers afterwards, so that none is open in later tests."""
     yield
     force(api, "auto")
     answer = api.call("POST", "/api/v1/providers/sendgrid/breaker", {"state": "auto"})
@@ -33,7 +33,7 @@ def closed_again(installation: Installation, api: Api) -> Iterator[None]:
 
 @pytest.fixture
 def sendgrid(installation: Installation, closed_again: None) -> Iterator[SendGridServer]:
-    """Have the worker of mails send by SMTP, and by SendGrid when that is away."""
+    """Let the email worker send by SMTP, and by SendGrid when SMTP is unreachable."""
     with SendGridServer() as server:
         installation.processes["email"].stop()
         installation.start(
@@ -47,7 +47,7 @@ def sendgrid(installation: Installation, closed_again: None) -> Iterator[SendGri
         installation.start("email")
 
 
-def test_the_next_provider_takes_over_and_the_first_is_used_again_when_it_is_back(
+def test_the_next_provider_is_used_until_the_first_one_is_reachable_again(
     installation: Installation, api: Api, sendgrid: SendGridServer
 ) -> None:
     template, alice = api.mail_template(), api.user("alice")
@@ -69,12 +69,12 @@ def test_the_next_provider_takes_over_and_the_first_is_used_again_when_it_is_bac
     until(lambda: breaker(api) == "closed", within=20, what="the breaker to close")
 
 
-def test_with_no_provider_left_a_notification_waits_without_spending_an_attempt(
+def test_without_any_provider_a_notification_waits_without_spending_an_attempt(
     api: Api, closed_again: None
 ) -> None:
     template, alice = api.mail_template(), api.user("alice")
     force(api, "open")
-    # Every worker looks at a closed breaker twice a second.
+    # Every worker checks a closed breaker twice a second.
     until(lambda: breaker(api) == "open", within=5, what="the breaker to be open")
 
     def decided(sent: str) -> str | None:

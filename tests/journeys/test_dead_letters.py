@@ -1,4 +1,4 @@
-"""Dead letters are replayed to delivery once the fault is gone, each once, whoever is killed."""
+"""Dead letters are replayed and delivered after the fault, each once, even if processes die."""
 
 import json
 import time
@@ -33,7 +33,7 @@ def letters_of(api: Api, template: str, state: str = "open") -> list[dict[str, A
 
 
 @pytest.mark.services
-def test_a_refusing_server_fills_dead_letters_and_a_replay_empties_them(
+def test_mails_that_a_server_refused_are_delivered_by_a_replay(
     installation: Installation, api: Api
 ) -> None:
     template, bob = api.mail_template(), api.user("bob")
@@ -71,7 +71,7 @@ def test_a_refusing_server_fills_dead_letters_and_a_replay_empties_them(
         what="the end of the replay",
     )
 
-    # The first goes at once, the others a tenth of a second apart.
+    # The first letter is replayed at once, the others a tenth of a second apart.
     assert time.monotonic() - begun >= (MAILS - 1) / 10 - 1
     assert (ended["replayed"], ended["refused"], ended["remaining"]) == (MAILS, 0, 0)
     assert letters_of(api, template) == []
@@ -84,14 +84,14 @@ def test_a_refusing_server_fills_dead_letters_and_a_replay_empties_them(
 
 
 @pytest.mark.services
-def test_poison_that_names_a_waiting_notification_is_replayed_to_delivery(
+def test_replaying_poison_delivers_the_waiting_notification_that_it_names(
     installation: Installation, api: Api
 ) -> None:
     installation.processes["email"].stop()
     try:
         waiting = api.send("email", api.user("alice"), api.mail_template())
         with Connection(services.BROKER_URL) as connection:
-            # The message that would wake it is lost, and another for it cannot be worked on.
+            # The message for it is lost, and another message with its id cannot be processed.
             time.sleep(1)
             installation.purge()
             producer = connection.Producer(exchange=topology.EXCHANGE, routing_key="email")
@@ -118,9 +118,7 @@ def test_poison_that_names_a_waiting_notification_is_replayed_to_delivery(
 
 
 @pytest.mark.services
-def test_the_command_line_replays_what_the_scheduler_would(
-    installation: Installation, api: Api
-) -> None:
+def test_the_command_line_can_replay_dead_letters(installation: Installation, api: Api) -> None:
     template, bob = api.mail_template(), api.user("bob")
     address = api.call("GET", f"/api/v1/users/{bob}").body["email"]
     installation.smtp.answer("rcpt", "550 5.6.0 Not this content", recipient=address)
@@ -145,7 +143,7 @@ def test_the_command_line_replays_what_the_scheduler_would(
 
 
 @pytest.mark.embedded
-def test_the_embedded_mode_replays_by_itself(tmp_path: Path) -> None:
+def test_the_embedded_mode_replays_dead_letters_in_its_own_process(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     running = checkout.run()
     try:

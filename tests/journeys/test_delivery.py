@@ -1,4 +1,4 @@
-"""Requests end at a mail server and at FCM, once each, and the statuses say so."""
+"""Requests are delivered to a mail server and to FCM, once each, with the right statuses."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +44,9 @@ def test_a_thousand_mixed_notifications_arrive_once_each(
     assert by_message_id | by_data == set(ids)
 
 
-def test_a_mail_of_an_idle_system_waits_for_no_sweep(installation: Installation, api: Api) -> None:
+def test_a_mail_in_an_idle_system_does_not_wait_for_the_sweep(
+    installation: Installation, api: Api
+) -> None:
     template, alice = api.mail_template(), api.user("alice")
     installation.processes["scheduler"].kill()
     try:
@@ -56,7 +58,7 @@ def test_a_mail_of_an_idle_system_waits_for_no_sweep(installation: Installation,
         installation.start("scheduler")
 
 
-def test_the_timeline_tells_every_step(installation: Installation, api: Api) -> None:
+def test_the_timeline_shows_every_step(installation: Installation, api: Api) -> None:
     sent = api.send("email", api.user("alice"), api.mail_template())
 
     status = api.ended(sent)
@@ -120,7 +122,7 @@ def test_a_hard_bounce_bounces_and_suppresses_the_address(
     assert (after["status"], after["reason"]) == ("skipped", "suppressed")
 
 
-def test_one_device_of_two_is_retried_by_itself(installation: Installation, api: Api) -> None:
+def test_only_the_failed_device_of_two_is_retried(installation: Installation, api: Api) -> None:
     good, slow = f"good-{uuid4().hex}", f"slow-{uuid4().hex}"
     fine = json_answer(200, {"name": "projects/p/messages/1"})
     installation.fcm.answer(slow, refusal(500, "INTERNAL", "oops", fcm="INTERNAL"), fine)
@@ -140,7 +142,7 @@ def test_one_device_of_two_is_retried_by_itself(installation: Installation, api:
     assert calls == [(1, "accepted", 1), (1, "transient", 1), (2, "accepted", 1)]
 
 
-def test_a_provider_that_is_down_for_a_while_costs_retries_and_no_failure(
+def test_a_provider_outage_causes_retries_and_no_failures(
     installation: Installation, api: Api
 ) -> None:
     template, alice = api.mail_template(), api.user("alice")
@@ -158,13 +160,13 @@ def test_a_provider_that_is_down_for_a_while_costs_retries_and_no_failure(
         installation.smtp.come_back()
 
     assert set(api.all_ended(ids, within=60)) == {"sent"}
-    # The first ones were tried and failed; the others waited for the breaker without an attempt.
+    # The first mails were tried and failed; the others waited for the breaker without an attempt.
     attempts = [api.status(pk)["attempts"] for pk in ids]
     assert max(attempts) > 1
     assert min(attempts) >= 1
 
 
-def test_a_schedule_is_kept(installation: Installation, api: Api) -> None:
+def test_a_scheduled_mail_is_sent_on_time(installation: Installation, api: Api) -> None:
     due = time.time() + 3
     sent = api.send(
         "email",
@@ -181,7 +183,7 @@ def test_a_schedule_is_kept(installation: Installation, api: Api) -> None:
     assert due <= at < due + 3
 
 
-def test_test_keys_reach_the_sandbox_only(installation: Installation) -> None:
+def test_test_keys_send_only_to_the_sandbox(installation: Installation) -> None:
     rehearsal = installation.api(kind="test")
     mails_before = len(installation.smtp.mails)
 
@@ -194,7 +196,9 @@ def test_test_keys_reach_the_sandbox_only(installation: Installation) -> None:
     assert installation.api().call("GET", f"/api/v1/notifications/{sent}").status == 404
 
 
-def test_the_correlation_id_goes_all_the_way(installation: Installation, api: Api) -> None:
+def test_the_correlation_id_is_in_the_mail_the_log_and_the_attempt(
+    installation: Installation, api: Api
+) -> None:
     template, alice = api.mail_template(), api.user("alice")
     body = {
         "notification_type": "email",
@@ -209,7 +213,7 @@ def test_the_correlation_id_goes_all_the_way(installation: Installation, api: Ap
     mail = installation.smtp.mails[-1].parsed
     assert mail["X-Correlation-ID"] == "order-4711"
     log = installation.folder / "email.log"
-    # Lines of a moment are written together.
+    # Log lines are buffered for a moment and written together.
     until(lambda: "order-4711" in log.read_text(), within=2, what="the line in the log")
     attempts = installation.query(
         "SELECT correlation_id FROM notifications_attempt WHERE notification_id = %s",

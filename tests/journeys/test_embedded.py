@@ -1,4 +1,4 @@
-"""A stranger's first minutes: the one command, the printed curl, the mail in the browser."""
+"""The first minutes with ``make run``: one command, the printed curl, the mail in the browser."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ def test_the_printed_curl_works_and_the_mail_can_be_read(checkout: Checkout) -> 
     running = checkout.run()
     try:
         curl = checkout.printed(r"curl -sS .*?\}'")
-        accepted = json.loads(subprocess.check_output(["/bin/sh", "-c", curl]))  # noqa: S603 - what was printed.
+        accepted = json.loads(subprocess.check_output(["/bin/sh", "-c", curl]))  # noqa: S603 - the printed command.
         assert accepted["status"] == "pending"
         status = checkout.api.ended(accepted["id"])
         assert (status["status"], status["attempts"]) == ("delivered", 1)
@@ -49,7 +49,7 @@ def test_the_printed_curl_works_and_the_mail_can_be_read(checkout: Checkout) -> 
         running.stop()
 
 
-def test_the_link_into_the_sandbox_works_once(checkout: Checkout) -> None:
+def test_the_sandbox_link_works_once(checkout: Checkout) -> None:
     running = checkout.run()
     try:
         link = checkout.printed(r"Sandbox +(http\S+)")
@@ -61,7 +61,7 @@ def test_the_link_into_the_sandbox_works_once(checkout: Checkout) -> None:
         running.kill()
 
 
-def test_a_kill_right_after_accepting_loses_nothing_and_keeps_the_demo(checkout: Checkout) -> None:
+def test_a_kill_after_acceptance_loses_no_notification_and_no_demo_data(checkout: Checkout) -> None:
     running = checkout.run()
     api = checkout.api
     user = checkout.printed(r"Demo user +(\S+)")
@@ -81,8 +81,8 @@ def test_a_kill_right_after_accepting_loses_nothing_and_keeps_the_demo(checkout:
         again.kill()
 
 
-class Thorough(SmtpServer):
-    """Answers for no mail but an urgent one before it is told to."""
+class SlowToBulk(SmtpServer):
+    """Replies to no mail except an urgent one until ``go_on`` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,8 +94,8 @@ class Thorough(SmtpServer):
         return await super()._give(talk, reply)
 
 
-def test_an_urgent_mail_waits_for_no_slow_reply_to_bulk_mails(checkout: Checkout) -> None:
-    with Thorough() as server:
+def test_an_urgent_mail_does_not_wait_for_slow_replies_to_bulk_mails(checkout: Checkout) -> None:
+    with SlowToBulk() as server:
         running = checkout.run(
             EMAIL_PROVIDERS="smtp",
             SMTP_HOST=server.host,
@@ -112,7 +112,7 @@ def test_an_urgent_mail_waits_for_no_slow_reply_to_bulk_mails(checkout: Checkout
                 "template_code": template,
                 "variables": {"name": "news"},
             }
-            # More messages than there are workers: each thread waits for a reply.
+            # More messages than workers, so each thread waits for a reply.
             for _ in range(6):
                 api.made("/api/v1/notifications/bulk", {"notifications": [bulk] * 100})
             until(lambda: len(server.mails) >= SmtpProvider.threads, within=20, what="bulk mails")
@@ -126,7 +126,9 @@ def test_an_urgent_mail_waits_for_no_slow_reply_to_bulk_mails(checkout: Checkout
             running.kill()
 
 
-def test_a_command_beside_the_running_service_reaches_it(checkout: Checkout) -> None:
+def test_a_notification_sent_by_a_command_is_delivered_by_the_running_service(
+    checkout: Checkout,
+) -> None:
     running = checkout.run()
     try:
         user = checkout.printed(r"Demo user +(\S+)")
@@ -143,7 +145,7 @@ def test_a_command_beside_the_running_service_reaches_it(checkout: Checkout) -> 
         running.kill()
 
 
-def test_only_the_owner_can_read_the_kept_secrets(checkout: Checkout) -> None:
+def test_only_the_owner_can_read_the_stored_secrets(checkout: Checkout) -> None:
     running = checkout.run()
     running.kill()
     kept = checkout.root / "var" / "demo.env"

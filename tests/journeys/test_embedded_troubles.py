@@ -1,4 +1,4 @@
-"""What the one command says where it cannot run: one line with what and where, and exit code 1."""
+"""Errors of ``manage.py run``: one line with the problem and the path, and exit code 1."""
 
 import sqlite3
 import subprocess
@@ -13,7 +13,7 @@ from tests.journeys.processes import BIN, bare_environment
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(120)]
 
-# Files of this process and its children cannot grow beyond so many bytes, as on a full disk.
+# Files of this process and its children cannot grow beyond this size, as on a full disk.
 WITH_LIMIT = (
     "import os, resource, sys\n"
     "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
@@ -93,7 +93,7 @@ def test_files_that_cannot_be_used_are_named_in_one_line(
     assert words in line
 
 
-def test_the_database_of_another_program_is_left_as_it_was(tmp_path: Path) -> None:
+def test_the_database_of_another_program_is_not_changed(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     of_another_program(checkout.root / "var")
     said(checkout)

@@ -1,4 +1,4 @@
-"""Whatever dies at whatever moment, no accepted notification is unaccounted for."""
+"""No accepted notification is lost, whichever process dies at whichever moment."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ def accept(api: Api, *, count: int = MAILS) -> list[str]:
 
 
 def copies(installation: Installation, ids: list[str]) -> dict[str, int]:
-    """Count how often each notification reached the mail server."""
+    """Count the copies of each notification at the mail server."""
     seen = dict.fromkeys(ids, 0)
     for mail in installation.smtp.mails:
         name = mail.parsed["Message-ID"].strip("<>").partition("@")[0]
@@ -33,7 +33,7 @@ def copies(installation: Installation, ids: list[str]) -> dict[str, int]:
 
 
 def test_killing_worker_and_web_loses_nothing(installation: Installation, api: Api) -> None:
-    # Slow enough that the worker is killed in the middle of its chunks.
+    # Slow enough that the worker is killed in the middle of a chunk.
     installation.smtp.latency = 0.02
     try:
         ids = accept(api)
@@ -54,12 +54,12 @@ def test_killing_worker_and_web_loses_nothing(installation: Installation, api: A
     assert set(endings) == {"sent"}
     assert min(arrived.values()) == 1, "every accepted mail has arrived"
     doubled = sum(count - 1 for count in arrived.values())
-    # A mail is doubled only when its worker died between the server's answer and the record: at
-    # most one chunk's worth for each of the three kills.
+    # A mail is duplicated only if its worker died between the server's reply and the record: at
+    # most one chunk for each of the three kills.
     assert doubled <= 3 * 100
 
 
-def test_without_a_broker_requests_are_accepted_as_fast_and_delivered_later(
+def test_without_a_broker_requests_are_accepted_as_quickly_and_delivered_later(
     installation: Installation, api: Api
 ) -> None:
     proxy = installation.broker
@@ -90,7 +90,7 @@ def test_without_a_broker_requests_are_accepted_as_fast_and_delivered_later(
     assert min(copies(installation, ids).values()) == 1
 
 
-def test_sessions_that_the_database_ends_double_nothing_and_make_no_poison(
+def test_terminated_database_sessions_cause_no_duplicates_and_no_poison(
     installation: Installation, api: Api
 ) -> None:
     letters = installation.query("SELECT count(*) FROM notifications_deadletter")
@@ -148,7 +148,7 @@ def test_poison_is_recorded_and_never_stops_a_queue(installation: Installation, 
     assert api.ended(api.send("email", api.user("alice"), api.mail_template()))["status"] == "sent"
 
 
-def test_a_worker_that_is_asked_to_stop_finishes_its_chunk(
+def test_a_worker_that_receives_sigterm_finishes_its_chunk(
     installation: Installation, api: Api
 ) -> None:
     installation.smtp.latency = 0.05

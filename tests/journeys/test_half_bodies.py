@@ -1,4 +1,4 @@
-"""Strangers who begin to send and wait hold up nobody else."""
+"""Clients that send half a request body and wait do not delay others."""
 
 import urllib.request
 from contextlib import ExitStack
@@ -14,8 +14,8 @@ from tests.journeys.installation import Installation
 CONNECTIONS = 300
 
 
-def see_that_others_are_answered(port: int, api: Api) -> None:
-    """Others are answered before any of the half-sent bodies is, and those in the end."""
+def assert_others_are_answered(port: int, api: Api) -> None:
+    """Assert that other requests are answered first, and the half-sent ones with a timeout."""
     with ExitStack() as opened:
         half_sent = HalfSent(port, opened)
         for _ in range(CONNECTIONS):
@@ -35,17 +35,17 @@ def see_that_others_are_answered(port: int, api: Api) -> None:
 
 
 @pytest.mark.embedded
-def test_half_sent_bodies_hold_up_nobody_in_one_process(tmp_path: Path) -> None:
+def test_half_sent_bodies_do_not_delay_others_in_the_embedded_mode(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     running = checkout.run()
     try:
-        see_that_others_are_answered(checkout.port, checkout.api)
+        assert_others_are_answered(checkout.port, checkout.api)
     finally:
         running.kill()
 
 
 @pytest.mark.services
-def test_half_sent_bodies_hold_up_nobody_in_the_installation(
+def test_half_sent_bodies_do_not_delay_others_in_the_installation(
     installation: Installation, api: Api
 ) -> None:
-    see_that_others_are_answered(installation.port, api)
+    assert_others_are_answered(installation.port, api)

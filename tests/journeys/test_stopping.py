@@ -1,4 +1,4 @@
-"""A process that is asked to stop leaves nothing to the sweep that it could have done itself."""
+"""A process that receives SIGTERM finishes its own work and leaves none of it to the sweep."""
 
 import signal
 from typing import Any
@@ -17,7 +17,7 @@ ROWS = 1000
 
 
 def ids_in_the_lanes() -> list[str]:
-    """Take every message and return the ids that they wake."""
+    """Take every message and return the ids that they contain."""
     found: list[str] = []
     channel: Any
     with Connection(services.BROKER_URL) as connection, connection.channel() as channel:
@@ -27,10 +27,10 @@ def ids_in_the_lanes() -> list[str]:
     return found
 
 
-def test_a_web_process_that_stops_publishes_what_it_has_accepted(
+def test_a_web_process_that_stops_publishes_all_accepted_notifications(
     installation: Installation, api: Api
 ) -> None:
-    """Its broker stands still until after the signal: all of it is still to be published."""
+    """The broker is frozen until after the signal, so nothing has been published before it."""
     template, alice = api.mail_template(), api.user("alice")
     row = {"notification_type": "email", "user_id": alice, "template_code": template}
     rows = [{**row, "variables": {"name": "Ada"}}] * ROWS

@@ -1,4 +1,4 @@
-"""Work over a second connection to PostgreSQL, beside the one that a test holds."""
+"""Run work concurrently over a second PostgreSQL connection, beside that of the test."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ PATIENCE_SECONDS = 30
 
 
 class Beside:
-    """Runs something in a thread with a database connection of its own."""
+    """Runs a callable in a thread with a database connection of its own."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self._work = work
@@ -23,13 +23,13 @@ class Beside:
     def _run(self) -> None:
         try:
             self._value = self._work()
-        except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for.
+        except Exception as error:  # noqa: BLE001 - ``result`` raises it again.
             self._error = error
         finally:
             connection.close()
 
     def result(self) -> Any:
-        """Wait for its end and return what it returned, or raise what it raised."""
+        """Wait until the thread has ended; return its result or raise its exception."""
         self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive(), "still waiting, for a lock for instance"
         if self._error is not None:
@@ -38,7 +38,7 @@ class Beside:
 
 
 def wait_until_blocked(count: int) -> None:
-    """Wait until so many sessions of this database wait for a lock."""
+    """Wait until at least ``count`` sessions of this database wait for a lock."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while _blocked() < count:
         assert time.monotonic() < deadline, "nobody waits for a lock"
@@ -47,7 +47,7 @@ def wait_until_blocked(count: int) -> None:
 
 def _blocked() -> int:
     with connection.cursor() as cursor:
-        # Within a transaction the server shows what it showed first.
+        # Within a transaction PostgreSQL caches pg_stat_activity after the first read.
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity "

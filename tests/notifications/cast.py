@@ -1,4 +1,4 @@
-"""The cast, the templates and the requests that the pipeline's tests share."""
+"""Users, templates and requests that the pipeline's tests share."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ PUSH = {"title": "Parcel {{ number }}", "body": "It is on its way."}
 
 
 def person(name: str, *, tokens: tuple[str, ...] = (), **fields: Any) -> User:
-    """Make a user who is reached by mail, and by push where tokens are given."""
+    """Create a user who can be reached by mail, and by push if tokens are given."""
     fields = {
         "name": name.title(),
         "email": f"{name}@example.com",
@@ -44,7 +44,7 @@ def person(name: str, *, tokens: tuple[str, ...] = (), **fields: Any) -> User:
 def template(
     code: str, channel: str = "email", content: dict[str, str] | None = None, **fields: Any
 ) -> None:
-    """Make a template with version 1, published."""
+    """Create a template with a published version 1."""
     said = content or (EMAIL if channel == "email" else PUSH)
     new = versions.NewTemplate(
         code=code,
@@ -56,7 +56,7 @@ def template(
 
 
 def a_request(user: User, **changes: Any) -> SendRequest:
-    """Ask for the welcome mail, or with ``notification_type="push"`` for the parcel message."""
+    """Make a request for the welcome mail, or with ``notification_type="push"`` the parcel push."""
     push = changes.get("notification_type") == "push"
     fields: dict[str, Any] = {
         "notification_type": "email",
@@ -68,12 +68,12 @@ def a_request(user: User, **changes: Any) -> SendRequest:
 
 
 def accepted(user: User, *, caller: Caller = SHOP, **changes: Any) -> Notification:
-    """Have a notification accepted as the API does."""
+    """Accept a notification as the API does, and return its row."""
     return accept.accept(a_request(user, **changes), caller=caller).notification
 
 
 def standing(user: User, status: Status, *, caller: Caller = SHOP, **columns: Any) -> Notification:
-    """Make a notification that stands at a status, as if the pipeline had brought it there."""
+    """Create a notification with a given status, as if the pipeline had moved it there."""
     row = accepted(user, caller=caller)
     Notification.objects.filter(pk=row.pk).update(status=status, **columns)
     row.refresh_from_db()
@@ -81,7 +81,7 @@ def standing(user: User, status: Status, *, caller: Caller = SHOP, **columns: An
 
 
 def overdue(*rows: Notification, **columns: Any) -> None:
-    """Make rows due for the sweep."""
+    """Make rows due for the sweep, one second ago."""
     due = timezone.now() - timedelta(seconds=1)
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(wake_at=due, **columns)
 
@@ -98,7 +98,7 @@ def body(user: User | UUID | str, **changes: Any) -> dict[str, Any]:
 
 
 def client_with(*scopes: Scope, client: str = "shop", kind: Kind = Kind.LIVE) -> APIClient:
-    """Make a client application with a key of its own; without scopes it may do everything."""
+    """Return an API client with a key of its own; without scopes it has all of them."""
     _, plain = api_keys.create(name=client, client=client, kind=kind, scopes=scopes or None)
     caller = APIClient(raise_request_exception=False)
     caller.credentials(HTTP_AUTHORIZATION=f"Api-Key {plain}")
@@ -106,7 +106,7 @@ def client_with(*scopes: Scope, client: str = "shop", kind: Kind = Kind.LIVE) ->
 
 
 def pointers(answer: Any) -> list[str]:
-    """Return where a problem says that the request is wrong."""
+    """Return the pointers of all errors of a problem document."""
     return [error["pointer"] for error in answer.json()["errors"]]
 
 
@@ -123,7 +123,7 @@ PROBLEM_MEMBERS = {
 
 
 def assert_problem(answer: Any, status: int) -> dict[str, Any]:
-    """Assert that an answer is a whole problem document of this status, and return it."""
+    """Assert that an answer is a complete problem document of this status, and return it."""
     assert answer.status_code == status, (answer.status_code, answer.content[:500])
     assert answer["Content-Type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
@@ -134,7 +134,7 @@ def assert_problem(answer: Any, status: int) -> dict[str, Any]:
 
 
 class Lanes:
-    """What waits on the broker, RabbitMQ or the embedded one."""
+    """The queues of the broker, RabbitMQ or the embedded one."""
 
     def __init__(self) -> None:
         self._connection = current_app.connection_for_write()
@@ -142,7 +142,7 @@ class Lanes:
         self.purge()
 
     def purge(self) -> None:
-        # What was accepted a moment ago is still being gathered, and would arrive afterwards.
+        # The publisher may still hold wake-ups accepted a moment ago, which would arrive later.
         publisher._publisher.flush(timeout_seconds=1)
         channel: Any
         with self._connection.channel() as channel:
@@ -153,7 +153,7 @@ class Lanes:
         return topology.depths(self._connection)[name]
 
     def take(self) -> list[tuple[str, str, list[str], int]]:
-        """Take every message: its lane, its task, its ids and its attempt."""
+        """Take every message and return its lane, task, ids and attempt."""
         found = []
         channel: Any
         with self._connection.channel() as channel:
@@ -164,13 +164,13 @@ class Lanes:
         return found
 
     def first(self, queue: str) -> Any:
-        """Take one message, which must be there."""
+        """Take one message from a queue, which must contain one."""
         channel: Any
         with self._connection.channel() as channel:
             return channel.message_to_python(channel.basic_get(queue, no_ack=True))
 
     def ids(self) -> list[str]:
-        """Take every message and return the ids that they wake."""
+        """Take every message and return the ids that they contain."""
         return [pk for _, _, ids, _ in self.take() for pk in ids]
 
     def fill(self, lane: str, messages: int) -> None:

@@ -1,4 +1,4 @@
-"""The cast as fixtures."""
+"""Fixtures that the pipeline's tests share."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from tests.notifications.cast import Lanes, client_with, person, template
 
 @pytest.fixture(autouse=True)
 def sandbox_alone(settings: Any) -> Iterator[None]:
-    """Deliver to the sandbox unless a test says otherwise; keep no provider, breaker or limit."""
+    """Deliver to the sandbox by default, and reset providers, breakers and limits."""
     settings.EMAIL_PROVIDERS, settings.PUSH_PROVIDERS = ["sandbox"], ["sandbox"]
     settings.DEFAULT_FROM_EMAIL = "Notifications <notifications@example.com>"
     settings.PROVIDER_MAX_PER_SECOND = {}
@@ -38,7 +38,7 @@ def sandbox_alone(settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def welcome(db: None) -> None:
-    """A mail and a push template."""
+    """One mail and one push template."""
     template("welcome")
     template("parcel", "push")
 
@@ -67,7 +67,7 @@ def shop(welcome: None) -> APIClient:
 
 @pytest.fixture
 def lanes() -> Iterator[Lanes]:
-    """The broker, empty."""
+    """The broker with empty queues."""
     broker = Lanes()
     yield broker
     broker.close()
@@ -85,14 +85,14 @@ def local_worker() -> Iterator[None]:
 
 @pytest.fixture
 def nothing_stored(db: None) -> Iterator[None]:
-    """Assert that the test stored no notification."""
+    """Assert at the end that the test stored no notification."""
     yield
     assert Notification.objects.count() == 0
 
 
 @pytest.fixture
 def ahead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
-    """Move the monotonic clock of this process forward."""
+    """Return a function that moves the monotonic clock of this process forward, in seconds."""
     usual, moved = time.monotonic, [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: usual() + moved[0])
 
@@ -105,7 +105,7 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
 
 @pytest.fixture
 def broker_away() -> Iterator[Callable[[], None]]:
-    """Point the application at a port where nobody listens; calling it brings the broker back."""
+    """Point the application at a port where nothing listens; calling it restores the broker."""
     application: Any = current_app
     before = application.conf.broker_write_url
     application.conf.broker_write_url = "amqp://guest:guest@127.0.0.1:1//"
@@ -121,7 +121,7 @@ def broker_away() -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def broker_proxy(lanes: Lanes) -> Iterator[Proxy]:
-    """Lead the application's connections to the broker through a proxy that counts them."""
+    """Route the application's connections to the broker through a proxy that counts them."""
     application: Any = current_app
     before = application.conf.broker_write_url
     parts = urlsplit(before)

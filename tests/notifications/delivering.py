@@ -1,4 +1,4 @@
-"""A delivery as the Celery task makes one, without the broker."""
+"""Deliver a chunk as the Celery task does, without the broker."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The tasks are what the wire calls them, and throw out what they cannot work on."""
+"""The Celery tasks: their wire names, their settings, and what they reject as poison."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("name", DELIVER_TASKS.values())
-def test_each_wire_name_has_a_task_without_a_limit_of_its_own(name: str) -> None:
+def test_each_wire_name_has_a_task_without_a_retry_limit(name: str) -> None:
     task = current_app.tasks[name]
     assert (task.max_retries, task.ignore_result, task.acks_late) == (None, True, True)
 
@@ -34,7 +34,7 @@ def test_a_message_delivers_its_rows(alice: User) -> None:
     assert set(Notification.objects.values_list("status", flat=True)) == {Status.DELIVERED}
 
 
-def test_a_message_that_comes_twice_sends_once(alice: User) -> None:
+def test_a_message_that_is_delivered_twice_sends_once(alice: User) -> None:
     row = accepted(alice, notification_type="push")
     deliver: Any = tasks.deliver_push
     for _ in range(3):
@@ -44,7 +44,7 @@ def test_a_message_that_comes_twice_sends_once(alice: User) -> None:
     assert row.attempt_rows.count() == 1
 
 
-def test_a_message_of_unknown_rows_is_done(db: None) -> None:
+def test_a_message_with_unknown_ids_is_acknowledged(db: None) -> None:
     deliver: Any = tasks.deliver_email
     deliver([str(new_id())], 0)
 
@@ -52,13 +52,13 @@ def test_a_message_of_unknown_rows_is_done(db: None) -> None:
 @pytest.mark.parametrize(
     ("beginning", "waits"),
     [
-        # The claim: the message goes back to where it came from.
+        # The claim fails: the message is requeued into its lane.
         ('UPDATE "notifications_notification"', [AWAY_SECONDS]),
-        # The record, which is not repeated inside the transaction of a test.
+        # The record fails; it is not retried inside the transaction of a test.
         ('INSERT INTO "notifications_attempt"', []),
     ],
 )
-def test_a_database_that_fails_makes_no_poison_of_a_message(
+def test_a_database_error_does_not_reject_a_message(
     alice: User, beginning: str, waits: list[int]
 ) -> None:
     row = accepted(alice)
@@ -77,7 +77,7 @@ def test_a_database_that_fails_makes_no_poison_of_a_message(
 
 
 @pytest.mark.embedded
-def test_what_failed_is_published_by_the_task(alice: User) -> None:
+def test_the_task_records_failures_as_dead_letters(alice: User) -> None:
     row = accepted(person("eve", tokens=("bounce",)), notification_type="push")
     deliver: Any = tasks.deliver_push
     deliver([str(row.pk)], 0)
@@ -88,7 +88,7 @@ def test_what_failed_is_published_by_the_task(alice: User) -> None:
 
 
 @pytest.mark.parametrize("ids", [["nobody"], [1], [None], "ab", [["x"]]])
-def test_ids_that_are_none_are_poison(alice: User, ids: Any) -> None:
+def test_invalid_ids_are_poison(alice: User, ids: Any) -> None:
     row = accepted(alice)
     deliver: Any = tasks.deliver_email
     with pytest.raises((ValueError, AttributeError, TypeError)):
@@ -97,7 +97,7 @@ def test_ids_that_are_none_are_poison(alice: User, ids: Any) -> None:
     assert row.status == Status.PENDING
 
 
-def test_the_task_settings_lose_nothing() -> None:
+def test_the_celery_settings_lose_no_message() -> None:
     conf = current_app.conf
     assert conf.task_acks_late
     assert conf.task_reject_on_worker_lost
@@ -111,7 +111,7 @@ def test_the_task_settings_lose_nothing() -> None:
 
 @pytest.fixture
 def task(lanes: Lanes) -> Iterator[Any]:
-    """The mails' task, as if a message of the bulk lane had brought it."""
+    """The email task, as if it ran a message of the bulk lane."""
     found = current_app.tasks[DELIVER_TASKS[Channel.EMAIL]]
     found.push_request(
         id=new_id().hex,
@@ -127,7 +127,7 @@ def task(lanes: Lanes) -> Iterator[Any]:
 
 
 def waiting(queue: str) -> tuple[Any, Any]:
-    """Take a message and return its arguments and its due time."""
+    """Take a message from a queue and return its arguments and its ETA."""
     channel: Any
     with current_app.connection_for_write() as connection, connection.channel() as channel:
         message = channel.message_to_python(channel.basic_get(queue, no_ack=True))
@@ -136,20 +136,20 @@ def waiting(queue: str) -> tuple[Any, Any]:
 
 @pytest.mark.services
 @pytest.mark.parametrize("seconds", DELAYS_SECONDS)
-def test_what_has_to_wait_waits_on_a_rung_of_the_broker_and_nowhere_else(
+def test_a_delayed_message_waits_in_a_delay_queue_and_nowhere_else(
     task: Any, lanes: Lanes, seconds: int
 ) -> None:
     ids = [new_id(), new_id()]
     tasks.retry(task, [Requeue(lane="email", attempt=2, delay_seconds=seconds, ids=ids)])
     delay_queue = topology.delay_queue(seconds, lane="email")
-    # Without its own due time: a worker would hold it in memory, three minutes by default.
+    # It has no ETA: a worker would hold a message with an ETA in memory, three minutes by default.
     assert waiting(delay_queue.name) == ([[str(pk) for pk in ids], 2], None)
 
 
 @pytest.mark.parametrize(
     ("asked", "lane"), [("email.urgent", "email.urgent"), (None, "email.bulk")]
 )
-def test_what_need_not_wait_goes_to_the_end_of_its_lane_at_once(
+def test_a_message_without_a_delay_is_requeued_at_the_end_of_its_lane(
     task: Any, lanes: Lanes, asked: str | None, lane: str
 ) -> None:
     pk = new_id()
@@ -157,7 +157,7 @@ def test_what_need_not_wait_goes_to_the_end_of_its_lane_at_once(
     assert waiting(lane) == ([[str(pk)], 1], None)
 
 
-def test_each_group_is_a_message_of_its_own(task: Any, lanes: Lanes) -> None:
+def test_each_requeued_group_is_a_message_of_its_own(task: Any, lanes: Lanes) -> None:
     groups = [
         Requeue(lane=lane, attempt=attempt, delay_seconds=None, ids=[new_id()])
         for attempt, lane in enumerate(LANES)

@@ -1,4 +1,4 @@
-"""The cast of the pipeline's tests."""
+"""Fixtures of the pipeline's tests, for the security tests."""
 
 from tests.notifications.conftest import (
     alice,

@@ -1,23 +1,23 @@
-"""Everything that the database holds, as one text to look for a secret in."""
+"""Search every column of the database for a secret."""
 
 from typing import Any
 
 from django.apps import apps
 from django.db import models
 
-# The words that a template says are no secret, and they hold the names of its variables.
+# Labels of models and permissions contain no secrets, but may contain the searched words.
 NOT_LOOKED_INTO = {"contenttypes.ContentType", "auth.Permission"}
 
 
 def readable(value: Any) -> str:
-    """Write a value of a column out, bytes as the text that they may be."""
+    """Return the value of a column as text; bytes are decoded as Latin-1."""
     if isinstance(value, bytes | memoryview):
         return bytes(value).decode("latin-1")
     return str(value)
 
 
 def places_of(*secrets: str, besides: tuple[type[models.Model], ...] = ()) -> list[str]:
-    """Return the columns of the whole database in which one of the secrets stands."""
+    """Return every column and secret where a value in the database contains the secret."""
     found = []
     for model in apps.get_models(include_auto_created=True):
         if model._meta.label in NOT_LOOKED_INTO or model in besides:

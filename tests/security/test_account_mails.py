@@ -1,4 +1,4 @@
-"""Nobody learns of links to new passwords, reads them, or leads them elsewhere."""
+"""Links in account mails: nobody else sees them, and they lead only to the configured URL."""
 
 from typing import Any
 
@@ -60,7 +60,9 @@ NO_OPERATOR = (Scope.NOTIFICATIONS_READ, Scope.NOTIFICATIONS_SEND)
 
 
 @pytest.mark.parametrize("caller", ["client", "client named system", "test operator", "owner"])
-def test_it_is_there_for_no_client_no_rehearsal_and_no_end_user(alice: User, caller: str) -> None:
+def test_an_account_mail_is_hidden_from_clients_test_keys_and_end_users(
+    alice: User, caller: str
+) -> None:
     row = a_reset(alice)
     callers = {
         "client": lambda: client_with(*NO_OPERATOR, client="shop"),
@@ -81,7 +83,7 @@ def test_it_is_there_for_no_client_no_rehearsal_and_no_end_user(alice: User, cal
 
 
 def of_old_client(*scopes: Scope) -> APIClient:
-    """Make a client that had the name before it was reserved."""
+    """Make a client whose name was created before it was reserved."""
     api_key, plain = api_keys.create(name="old", client="old", scopes=scopes)
     ApiKey.objects.filter(pk=api_key.pk).update(client="system")
     caller = APIClient(raise_request_exception=False)
@@ -89,7 +91,7 @@ def of_old_client(*scopes: Scope) -> APIClient:
     return caller
 
 
-def test_operators_see_that_it_is_there_and_neither_its_link_nor_its_recipient(
+def test_operators_see_an_account_mail_without_its_link_and_recipient(
     alice: User, charlie: User
 ) -> None:
     row = a_reset(alice)
@@ -116,7 +118,9 @@ def test_operators_see_that_it_is_there_and_neither_its_link_nor_its_recipient(
     assert operator.post(f"{PATH}{row.pk}/cancel", format="json").json()["status"] == "cancelled"
 
 
-def test_the_sandbox_keeps_who_got_it_and_not_its_link(alice: User, charlie: User) -> None:
+def test_the_sandbox_stores_the_recipient_of_an_account_mail_and_not_its_link(
+    alice: User, charlie: User
+) -> None:
     row = driven(a_reset(alice))
     assert row.status == Status.DELIVERED
     browser = Client()
@@ -127,11 +131,11 @@ def test_the_sandbox_keeps_who_got_it_and_not_its_link(alice: User, charlie: Use
 
 
 @pytest.mark.parametrize("way", ["published", "same version id"])
-def test_no_stored_template_takes_the_place_of_the_text_in_the_code(
+def test_a_stored_template_cannot_replace_the_builtin_text(
     alice: User, smtp: SmtpServer, way: str
 ) -> None:
     row = a_reset(alice)
-    # What no API offers, as if somebody had written it into the database.
+    # No API allows this; it simulates a direct write to the database.
     template("evil", content=EVIL)
     Template.objects.filter(code="evil").update(code=row.template_code)
     if way == "same version id":
@@ -147,7 +151,7 @@ def test_no_stored_template_takes_the_place_of_the_text_in_the_code(
         assert "evil" not in mail.parsed.as_string()
 
 
-def test_the_texts_are_in_no_list_and_cannot_be_made_read_changed_or_previewed(
+def test_builtin_texts_are_not_listed_and_cannot_be_created_read_or_changed(
     alice: User, shop: APIClient, charlie: User
 ) -> None:
     row = a_reset(alice)
@@ -179,7 +183,7 @@ def test_the_texts_are_in_no_list_and_cannot_be_made_read_changed_or_previewed(
 
 
 @pytest.mark.parametrize("code", ["system:reset-password", "System:anything"])
-def test_no_template_is_made_with_a_code_of_the_system(code: str) -> None:
+def test_a_template_cannot_be_created_with_a_system_code(code: str) -> None:
     with pytest.raises(Problem) as refusal:
         versions.create(
             template=versions.NewTemplate(
@@ -197,7 +201,7 @@ def test_no_template_is_made_with_a_code_of_the_system(code: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["recipient", "client"])
-def test_no_client_gives_a_notification_a_recipient(
+def test_a_client_cannot_set_the_recipient_of_a_notification(
     shop: APIClient, alice: User, nothing_stored: None, field: str
 ) -> None:
     body = {
@@ -211,14 +215,14 @@ def test_no_client_gives_a_notification_a_recipient(
 
 
 @pytest.mark.parametrize("name", ["system", " System "])
-def test_no_key_is_made_for_the_system(name: str) -> None:
+def test_a_key_cannot_be_created_for_the_system_client(name: str) -> None:
     for key, client in ((name, None), ("shop", name)):
         with pytest.raises(ValueError, match="belongs to the system"):
             api_keys.create(name=key, client=client)
     assert not ApiKey.objects.exists()
 
 
-def test_a_client_that_had_the_name_before_keeps_its_keys_and_is_not_taken_for_us(
+def test_an_older_client_named_system_keeps_its_keys_without_system_rights(
     alice: User, smtp: SmtpServer
 ) -> None:
     old = of_old_client(*NO_OPERATOR)
@@ -244,12 +248,12 @@ def test_a_client_that_had_the_name_before_keeps_its_keys_and_is_not_taken_for_u
 def statements(email: str) -> list[str]:
     with CaptureQueriesContext(connection) as queries:
         assert ask(email).status_code == 202
-    # Without values, which differ from one mail to the next, and names of savepoints.
+    # Without values, which differ from mail to mail, and without names of savepoints.
     shapes = [query["sql"].partition(" ") for query in queries]
     return [verb for verb, _, _ in shapes]
 
 
-def test_a_reset_costs_the_same_for_an_address_that_nobody_has(alice: User) -> None:
+def test_a_reset_costs_the_same_statements_for_an_unknown_address(alice: User) -> None:
     person("bob", is_active=False)
     person("carol", email_confirmed_at=None)
     known = statements("alice@example.com")
@@ -257,12 +261,12 @@ def test_a_reset_costs_the_same_for_an_address_that_nobody_has(alice: User) -> N
     assert Notification.objects.count() == 1
     for name in ("nobody", "bob", "carol"):
         unknown = statements(f"{name}@example.com")
-        # Taking the row back is one statement more than keeping it, without a wait.
+        # Rolling the row back is one statement more than keeping it, without a wait.
         assert [verb for verb in unknown if verb != "ROLLBACK"] == known, name
     assert Notification.objects.count() == 1
 
 
-def test_what_is_taken_back_wakes_nobody(
+def test_a_reset_that_is_rolled_back_wakes_no_worker(
     alice: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks() as callbacks:
@@ -270,9 +274,7 @@ def test_what_is_taken_back_wakes_nobody(
     assert callbacks == []
 
 
-def test_a_link_leads_to_the_configured_address_only(
-    alice: User, smtp: SmtpServer, settings: Any
-) -> None:
+def test_a_link_uses_only_the_configured_url(alice: User, smtp: SmtpServer, settings: Any) -> None:
     settings.PUBLIC_URL = "https://notify.example.com"
     driven(a_reset(alice))
     driven(a_confirmation(alice, "new@example.com"))
@@ -283,7 +285,7 @@ def test_a_link_leads_to_the_configured_address_only(
             assert links == text.count("https://notify.example.com/account/") > 0
 
 
-def test_mails_of_clients_are_visible_to_them_as_before(shop: APIClient, alice: User) -> None:
+def test_notifications_of_clients_stay_visible_to_them(shop: APIClient, alice: User) -> None:
     row = accepted(alice)
     assert row.visible_to_clients
     assert not a_reset(alice).visible_to_clients

@@ -1,4 +1,4 @@
-"""What a browser is made to send: forged forms, stolen sessions, foreign hosts, open redirects."""
+"""Attacks through a browser: forged forms, stolen sessions, foreign hosts, open redirects."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def quick_hashes(settings: Any) -> None:
 
 @pytest.fixture
 def strict(charlie: User) -> Client:
-    """A member of staff's browser, on somebody else's page."""
+    """The browser of a member of staff that sends a form of another site."""
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(charlie)
     return browser
@@ -48,7 +48,7 @@ def forms(alice: User) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def test_no_form_of_staff_is_sent_from_another_site(strict: Client, alice: User) -> None:
+def test_forms_of_staff_cannot_be_sent_from_another_site(strict: Client, alice: User) -> None:
     for path, fields in forms(alice):
         assert strict.post(path, fields).status_code == 403, path
     assert strict.post(SEND, body(alice), content_type="application/json").status_code == 403
@@ -59,7 +59,7 @@ def test_no_form_of_staff_is_sent_from_another_site(strict: Client, alice: User)
     assert ApiKey.objects.count() == Notification.objects.count() == 0
 
 
-def test_nobody_is_logged_in_from_another_site() -> None:
+def test_a_login_form_cannot_be_sent_from_another_site() -> None:
     charlie = make("charlie", is_staff=True, is_superuser=True)
     browser = Client(enforce_csrf_checks=True)
     login = {"username": charlie.email, "password": PASSWORD}
@@ -67,7 +67,7 @@ def test_nobody_is_logged_in_from_another_site() -> None:
     assert "_auth_user_id" not in browser.session
 
 
-def test_the_pages_of_links_need_the_token_of_their_form() -> None:
+def test_the_pages_of_mailed_links_need_a_csrf_token() -> None:
     alice = make("alice")
     token = password_resets.make_token(alice)
     browser = Client(enforce_csrf_checks=True)
@@ -77,7 +77,7 @@ def test_the_pages_of_links_need_the_token_of_their_form() -> None:
     assert alice.check_password(PASSWORD)
 
 
-def test_a_key_needs_no_token_of_a_form_and_a_session_beside_it_counts_for_nothing(
+def test_a_key_needs_no_csrf_token_and_has_priority_over_a_session(
     strict: Client, alice: User
 ) -> None:
     _, key = api_keys.create(name="shop")
@@ -88,7 +88,7 @@ def test_a_key_needs_no_token_of_a_form_and_a_session_beside_it_counts_for_nothi
     assert Notification.objects.get().client == "shop"
 
 
-def test_a_session_is_never_that_of_before_the_login() -> None:
+def test_a_login_replaces_the_session_key() -> None:
     charlie = make("charlie", is_staff=True, is_superuser=True)
     browser = Client()
     session = browser.session
@@ -102,13 +102,13 @@ def test_a_session_is_never_that_of_before_the_login() -> None:
     cookie = browser.cookies["sessionid"]
     assert cookie["httponly"]
     assert cookie["samesite"] == "Lax"
-    # It ends with the browser, and here after twelve hours whatever the browser does.
+    # The cookie ends with the browser, and the session after twelve hours in any case.
     assert cookie["max-age"] == ""
     left = browser.session.get_expiry_date() - timezone.now()
     assert timedelta(hours=11) < left <= timedelta(hours=12)
 
 
-def test_logging_out_ends_the_session_itself(charlie: User) -> None:
+def test_logging_out_ends_the_session_on_the_server(charlie: User) -> None:
     browser, thief = Client(), Client()
     browser.force_login(charlie)
     thief.cookies["sessionid"] = browser.cookies["sessionid"].value
@@ -120,7 +120,9 @@ def test_logging_out_ends_the_session_itself(charlie: User) -> None:
 @pytest.mark.parametrize(
     "change", [{"is_active": False}, {"is_staff": False, "is_superuser": False}]
 )
-def test_a_session_ends_with_the_right_to_it(charlie: User, change: dict[str, Any]) -> None:
+def test_a_session_ends_when_its_user_loses_the_right(
+    charlie: User, change: dict[str, Any]
+) -> None:
     browser = Client()
     browser.force_login(charlie)
     User.objects.filter(pk=charlie.pk).update(**change)
@@ -129,7 +131,7 @@ def test_a_session_ends_with_the_right_to_it(charlie: User, change: dict[str, An
     assert browser.get("/api/v1/users/").status_code == 401
 
 
-def test_a_new_password_ends_the_sessions_of_before(charlie: User) -> None:
+def test_a_new_password_ends_earlier_sessions(charlie: User) -> None:
     browser = Client()
     browser.force_login(charlie)
     charlie.set_password("a new and rather long one")
@@ -141,7 +143,7 @@ ELSEWHERE = ["https://evil.example/", "//evil.example/", "/\\evil.example", "jav
 
 
 @pytest.mark.parametrize("elsewhere", ELSEWHERE)
-def test_no_login_or_logout_leads_to_another_site(elsewhere: str) -> None:
+def test_no_login_or_logout_redirects_to_another_site(elsewhere: str) -> None:
     charlie = make("charlie", is_staff=True, is_superuser=True)
     browser = Client()
     login = {"username": charlie.email, "password": PASSWORD}
@@ -159,13 +161,13 @@ def test_no_login_or_logout_leads_to_another_site(elsewhere: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["//evil.example/admin", "/admin//evil.example", "/%2f%2fevil"])
-def test_no_path_becomes_a_redirect_to_another_site(path: str) -> None:
+def test_no_path_redirects_to_another_site(path: str) -> None:
     answer = Client().get(path)
     assert not answer.headers.get("Location", "/").startswith(("//", "http"))
 
 
 @pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "testserver@evil", ""])
-def test_a_foreign_host_is_refused_and_writes_no_mail(settings: Any, host: str) -> None:
+def test_a_foreign_host_is_refused_and_no_mail_is_sent(settings: Any, host: str) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
     make("alice")
     asked = {"email": "alice@example.com"}
@@ -176,7 +178,7 @@ def test_a_foreign_host_is_refused_and_writes_no_mail(settings: Any, host: str) 
     assert not Notification.objects.exists()
 
 
-def test_links_lead_to_the_configured_address_whatever_host_was_asked(settings: Any) -> None:
+def test_links_use_the_configured_url_for_any_host_header(settings: Any) -> None:
     settings.ALLOWED_HOSTS, settings.PUBLIC_URL = ["*"], "https://notifications.example.com"
     alice = make("alice")
     token = token_for(Subscription(user_id=alice.pk, category="news"))
@@ -187,7 +189,7 @@ def test_links_lead_to_the_configured_address_whatever_host_was_asked(settings: 
     assert project.USE_X_FORWARDED_HOST is False
 
 
-def test_the_one_time_link_is_for_the_demo_its_staff_and_once(settings: Any) -> None:
+def test_the_one_time_link_works_once_for_staff_in_the_embedded_mode(settings: Any) -> None:
     charlie, alice = make("charlie", is_staff=True, is_superuser=True), make("alice")
     link = sandbox_link(charlie)
     reset_token = password_resets.make_token(charlie).partition(".")[2]
@@ -210,7 +212,7 @@ def test_the_one_time_link_is_for_the_demo_its_staff_and_once(settings: Any) -> 
     assert "_auth_user_id" not in second.session
 
 
-def test_a_link_for_one_thing_opens_no_other() -> None:
+def test_the_token_of_one_kind_of_link_is_refused_for_others() -> None:
     alice = make("alice")
     unsubscribe = token_for(Subscription(user_id=alice.pk, category="news"))
     for path, token in (

@@ -1,4 +1,4 @@
-"""After a person is erased nothing in the whole database tells who they were or what they got."""
+"""After an erasure the database contains nothing about the user or the messages to them."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from tests.security.everything import places_of
 
 pytestmark = pytest.mark.django_db
 
-# What tells who it was. Each stands somewhere before, and nowhere after.
+# Text that identifies the user. All of it is in the database before, and none of it after.
 NAME, ADDRESS, PENDING, TOKEN = "Dorothea", "dorothea@example.com", "later@example.com", "tok-dd-1"
 WORDS = ("variable-dd", "metadata-dd", "request-dd", "external-dd", "category-dd", "provider-dd")
 TRACES = (NAME, "dorothea@", PENDING, TOKEN, *WORDS)
@@ -44,22 +44,22 @@ def sent(user: User, **changes: Any) -> Notification:
     return accepted(user, **{"variables": variables, "metadata": {"a": "metadata-dd"}, **changes})
 
 
-def test_nothing_in_the_database_tells_of_an_erased_person(
+def test_nothing_in_the_database_identifies_an_erased_user(
     shop: APIClient, dorothea: User, smtp_server: SmtpServer, settings: Any
 ) -> None:
     template("code", content={"subject": "{{ name }}", "body": "-"}, sensitive=True)
     delivered = sent(dorothea, request_id="request-dd")
     deliver(channel=Channel.EMAIL, ids=[delivered.pk], attempt=0)
     sent(dorothea, template_code="code", variables={"name": "variable-dd"})
-    # The words of a server that refuses, in an attempt, in an event and in a dead letter's way.
+    # The reply of a server that refuses, in an attempt, in an event and in a dead letter.
     settings.EMAIL_PROVIDERS = ["smtp"]
     smtp_server.answer("rcpt", "554 5.7.1 provider-dd does not like this")
     refused = sent(dorothea)
     deliver(channel=Channel.EMAIL, ids=[refused.pk], attempt=0)
     store.record_failed([refused.pk])
     DeadLetter.objects.update(message={"body": "variable-dd"})
-    # A receipt with the provider's words, mails about the account of which one waits and one is in
-    # the sandbox, and one there from before such mails were notifications.
+    # A receipt with the provider's text; account mails, of which one is pending and one is in the
+    # sandbox; and a sandbox message from before account mails were notifications.
     bounced = standing(dorothea, Status.SENT)
     word = ProviderEvent(
         provider="p", event=ReceiptEvent.FAILED, occurred_at=timezone.now(), detail="provider-dd"
@@ -103,7 +103,7 @@ def about_the_account(user: User) -> None:
     deliver(channel=Channel.EMAIL, ids=[sent.pk], attempt=0)
 
 
-def test_the_digest_of_what_was_asked_goes_as_well(shop: APIClient, dorothea: User) -> None:
+def test_the_digest_of_the_request_is_erased_as_well(shop: APIClient, dorothea: User) -> None:
     sent(dorothea)
     shop.delete(f"/api/v1/users/{dorothea.pk}")
     digests = Notification.objects.values_list("body_digest", "canonical_digest", "digest_form")
@@ -112,7 +112,7 @@ def test_the_digest_of_what_was_asked_goes_as_well(shop: APIClient, dorothea: Us
     ]
 
 
-def test_the_story_still_tells_that_the_user_was_erased(shop: APIClient, dorothea: User) -> None:
+def test_the_timeline_shows_that_the_user_was_erased(shop: APIClient, dorothea: User) -> None:
     row = sent(dorothea, caller=SHOP)
     shop.delete(f"/api/v1/users/{dorothea.pk}")
     assert list(Event.objects.values_list("notification_id", "detail")) == [

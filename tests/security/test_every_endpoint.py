@@ -1,4 +1,4 @@
-"""Rules that hold for every endpoint there is, so that a new one is held to them unasked."""
+"""Security rules for every endpoint; new endpoints are included automatically."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db
 
 WORDS = {"template_code": "welcome", "number": "1", "name": "smtp", "token": "x"}
 
-# What needs no credential of the API: pages with a login of their own, links with a token in them,
-# the state of the process, and the documentation. docs/security.md explains each.
+# Paths without API authentication: pages with a login of their own, links with a token, health
+# checks, and the documentation. docs/security.md explains each.
 OPEN = {
     "",
     "account/",
@@ -44,13 +44,13 @@ OPEN = {
     "sandbox/",
     "unsubscribe/",
 }
-# Registration decides by itself, because it may be open to strangers.
+# Registration checks access in its view, because it may be open to unauthenticated callers.
 DECIDES_ITSELF = {("POST", "api/v1/users/")}
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One method of one path."""
+    """A method of a path."""
 
     method: str
     route: str
@@ -88,7 +88,7 @@ def view_class(view: Any) -> Any:
 
 
 def api_endpoints() -> list[Endpoint]:
-    """Every method of every view of the API, each once although it has two spellings."""
+    """Return every method of every API view, each once although it has two spellings."""
     found: dict[tuple[str, str], Endpoint] = {}
     for route, view in routes():
         cls = view_class(view)
@@ -108,12 +108,12 @@ CLOSED = [
 OF_A_USER = [one for one in CLOSED if "<uuid:user_id>" in one.route and one.access.own]
 
 
-def test_there_are_as_many_endpoints_as_we_know() -> None:
+def test_the_endpoints_are_found() -> None:
     assert len(ENDPOINTS) > 40
     assert len(OF_A_USER) > 8
 
 
-def test_nothing_else_is_open_to_strangers() -> None:
+def test_no_other_path_is_open_to_unauthenticated_callers() -> None:
     closed = {one.route.rstrip("/") for one in CLOSED} | {"api/v1/users"}
     unknown = {
         route
@@ -126,7 +126,7 @@ def test_nothing_else_is_open_to_strangers() -> None:
     assert unknown == set()
 
 
-def test_every_endpoint_is_checked_by_its_table() -> None:
+def test_every_endpoint_is_checked_by_its_access_table() -> None:
     unchecked = [
         route
         for route, view in routes()
@@ -138,7 +138,7 @@ def test_every_endpoint_is_checked_by_its_table() -> None:
 def answers(
     endpoints: list[Endpoint], caller: APIClient, **given: Any
 ) -> dict[str, tuple[int, str]]:
-    """Call each endpoint, all in one test because a database for each would take its time."""
+    """Call each endpoint, in one test because a database per endpoint would take too long."""
     found = {}
     for endpoint in endpoints:
         answer = endpoint.call(caller, **given)
@@ -149,11 +149,11 @@ def answers(
 
 
 def statuses(found: dict[str, tuple[int, str]], *expected: int) -> dict[str, int]:
-    """Return what is not as expected."""
+    """Return the statuses that are not expected."""
     return {name: status for name, (status, _) in found.items() if status not in expected}
 
 
-def test_a_stranger_is_a_401_everywhere() -> None:
+def test_an_unauthenticated_caller_is_a_401_everywhere() -> None:
     assert statuses(answers(CLOSED, APIClient(raise_request_exception=False)), 401) == {}
 
 
@@ -165,22 +165,22 @@ def test_a_key_without_the_scope_is_a_403_everywhere(scope: Scope) -> None:
     assert Notification.objects.count() == 0
 
 
-def test_every_closed_endpoint_asks_for_a_scope() -> None:
+def test_every_closed_endpoint_requires_a_scope() -> None:
     assert [str(one) for one in CLOSED if one.access.scope is None] == []
 
 
-def test_an_end_user_is_a_403_wherever_nothing_is_theirs(alice: User) -> None:
+def test_an_end_user_is_a_403_on_endpoints_without_own_data(alice: User) -> None:
     nothing_theirs = [one for one in CLOSED if not one.access.own]
     assert statuses(answers(nothing_theirs, logged_in(alice)), 403) == {}
 
 
-def test_an_end_user_finds_nobody_else_anywhere(alice: User, bob: User) -> None:
+def test_an_end_user_finds_no_other_user_on_any_endpoint(alice: User, bob: User) -> None:
     assert statuses(answers(OF_A_USER, logged_in(alice), user_id=bob.pk), 404) == {}
     bob.refresh_from_db()
     assert (bob.name, bob.erased_at, bob.devices.count()) == ("Bob", None, 1)
 
 
-def test_staff_without_permissions_are_no_more_than_end_users(alice: User, bob: User) -> None:
+def test_staff_without_permissions_have_the_rights_of_end_users(alice: User, bob: User) -> None:
     User.objects.filter(pk=alice.pk).update(is_staff=True)
     staff = logged_in(alice)
     own = answers([one for one in CLOSED if one.access.own], staff, user_id=bob.pk)

@@ -1,4 +1,4 @@
-"""Nobody learns a secret by trying, or by the time that an answer takes."""
+"""Secrets cannot be found by guessing or by measuring response times."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from tests.users.conftest import FAST_HASHERS, PASSWORD, Rate, make
 pytestmark = pytest.mark.django_db
 
 LOGIN = "/api/v1/users/login"
-# Slow enough to be the whole of an answer's time, quick enough for a test.
+# Slow enough to dominate the response time, fast enough for a test.
 ITERATIONS = 120_000
 
 
@@ -37,7 +37,7 @@ def slow_hashes(quick_hashes: None, settings: Any, monkeypatch: pytest.MonkeyPat
 
 
 def quickest(act: Callable[[], Any], *, times: int = 5) -> float:
-    """Processor seconds of the best of a few: what else runs on the machine does not count."""
+    """Return the least CPU time of a few runs, in seconds, so that other load does not count."""
     found = []
     for _ in range(times):
         began = time.process_time()
@@ -66,7 +66,7 @@ def test_an_unknown_address_takes_as_long_as_a_wrong_password(
     assert max(taken.values()) < 1.8 * min(taken.values()), taken
 
 
-def test_the_secret_of_a_key_reaches_no_query_and_no_plain_comparison(
+def test_the_secret_of_a_key_is_in_no_query_and_compared_in_constant_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compared: list[tuple[str, str]] = []
@@ -91,7 +91,7 @@ def test_the_secret_of_a_key_reaches_no_query_and_no_plain_comparison(
     assert secret not in str(ApiKey.objects.values_list()[0])
 
 
-def test_a_key_has_more_secrets_than_anybody_can_try() -> None:
+def test_a_key_has_too_many_possible_secrets_to_guess() -> None:
     letters = len(api_keys.SECRET_ALPHABET) ** api_keys.SECRET_LENGTH
     assert letters > 2**255
     made = {api_keys.create(name="shop")[1] for _ in range(20)}
@@ -99,14 +99,14 @@ def test_a_key_has_more_secrets_than_anybody_can_try() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["{prefix}", "{prefix}_", "{prefix}_" + "a" * 43, "{prefix}_%"])
-def test_a_key_is_all_of_it(wrong: str) -> None:
+def test_a_part_of_a_key_is_refused(wrong: str) -> None:
     row, _ = api_keys.create(name="shop")
     caller = APIClient()
     caller.credentials(HTTP_AUTHORIZATION=f"Api-Key {wrong.format(prefix=row.prefix)}")
     assert caller.get("/api/v1/notifications/").status_code == 401
 
 
-def test_another_address_does_not_help_against_one_account(settings: Any) -> None:
+def test_login_attempts_from_other_addresses_count_for_the_same_account(settings: Any) -> None:
     settings.RATE_LIMIT_LOGIN = Rate(calls=3, seconds=60)
     make("alice", password=None)
     answers = [
@@ -123,7 +123,7 @@ def test_another_address_does_not_help_against_one_account(settings: Any) -> Non
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
 
 
-def test_a_made_up_forwarded_address_does_not_help_either(settings: Any) -> None:
+def test_a_forged_forwarded_address_does_not_avoid_the_limit(settings: Any) -> None:
     settings.RATE_LIMIT_LOGIN = Rate(calls=3, seconds=60)
     settings.TRUSTED_PROXIES = []
     answers = [
@@ -138,7 +138,7 @@ def test_a_made_up_forwarded_address_does_not_help_either(settings: Any) -> None
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
 
 
-def test_the_link_to_a_new_password_is_void_after_any_change_and_for_others(settings: Any) -> None:
+def test_a_reset_link_is_void_after_any_change_and_for_other_accounts(settings: Any) -> None:
     alice, bob = make("alice"), make("bob")
     token = password_resets.make_token(alice)
     _, _, rest = token.partition(".")

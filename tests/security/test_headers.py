@@ -1,4 +1,4 @@
-"""Every answer tells browsers what to refuse: pages, data, errors, files and documentation."""
+"""Security headers on every response: pages, data, errors, files and documentation."""
 
 import re
 from typing import Any
@@ -73,7 +73,7 @@ def assert_guarded(answer: Any) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_runs_no_script_but_files_of_this_server(
+def test_a_page_runs_only_script_files_of_this_server(
     browser: Client, charlie: User, path: str
 ) -> None:
     answer = opened(browser, path, charlie, "text/html")
@@ -82,7 +82,7 @@ def test_a_page_runs_no_script_but_files_of_this_server(
     assert policy.get("script-src", ["'self'"]) == ["'self'"]
     assert policy["base-uri"] == ["'none'"]
     assert policy["form-action"] == ["'self'"]
-    # What the policy forbids is not needed: no script stands in the page itself.
+    # The pages do not need what the policy forbids: they contain no inline script.
     scripts = re.findall(r"<script([^>]*)>", answer.content.decode())
     written = [tag for tag in scripts if "src=" not in tag and "application/json" not in tag]
     assert written == []
@@ -90,15 +90,15 @@ def test_a_page_runs_no_script_but_files_of_this_server(
 
 
 @pytest.mark.parametrize("path", DATA)
-def test_data_is_no_page_that_loads_anything(browser: Client, charlie: User, path: str) -> None:
+def test_data_has_a_policy_that_loads_nothing(browser: Client, charlie: User, path: str) -> None:
     answer = opened(browser, path, charlie, "application/json")
     assert not answer["Content-Type"].startswith("text/html")
-    answer.close()  # Files are open until then.
+    answer.close()  # Files stay open until then.
     policy = assert_guarded(answer)
     assert set(policy) == {"default-src", "frame-ancestors"}
 
 
-def test_refusals_of_the_framework_are_guarded_as_well(
+def test_error_responses_of_the_framework_have_the_headers_as_well(
     browser: Client, charlie: User, settings: Any
 ) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
@@ -116,7 +116,7 @@ def test_refusals_of_the_framework_are_guarded_as_well(
         assert_guarded(answer)
 
 
-def test_a_failure_of_ours_is_guarded_as_well(settings: Any, client: Client) -> None:
+def test_an_internal_error_has_the_headers_as_well(settings: Any, client: Client) -> None:
     settings.ROOT_URLCONF = "tests.common.urls"
     client.raise_request_exception = False
     for path in ("/fails/rest", "/fails/plain"):
@@ -125,7 +125,7 @@ def test_a_failure_of_ours_is_guarded_as_well(settings: Any, client: Client) -> 
         assert_guarded(answer)
 
 
-def test_the_frame_of_a_mail_keeps_the_policy_of_its_own(browser: Client) -> None:
+def test_the_frame_of_a_mail_has_its_own_policy(browser: Client) -> None:
     kept = SandboxMessage.objects.create(
         notification_id="0198f0c4-33cc-7d1e-8a30-7d6e5f4a3b20", channel="email", html="<b>x</b>"
     )
@@ -137,9 +137,7 @@ def test_the_frame_of_a_mail_keeps_the_policy_of_its_own(browser: Client) -> Non
     assert answer["X-Frame-Options"] == "SAMEORIGIN"
 
 
-def test_https_is_demanded_for_a_year_also_behind_a_proxy_that_ends_tls(
-    client: Client, settings: Any
-) -> None:
+def test_hsts_is_sent_for_a_year_also_behind_a_tls_proxy(client: Client, settings: Any) -> None:
     assert "Strict-Transport-Security" not in client.get("/health/live")
     settings.SECURE_HSTS_SECONDS = 31_536_000
     settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = True
@@ -150,7 +148,7 @@ def test_https_is_demanded_for_a_year_also_behind_a_proxy_that_ends_tls(
         assert said == "max-age=31536000; includeSubDomains; preload"
 
 
-def test_the_browsable_api_logs_out_without_a_script(charlie: User) -> None:
+def test_the_browsable_api_can_log_out_without_a_script(charlie: User) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(charlie)
     page = browser.get("/api/v1/", headers={"accept": "text/html"}).content.decode()

@@ -1,4 +1,4 @@
-"""Input that is made to do harm is refused in time, and changes nothing."""
+"""Malicious input is refused quickly and changes nothing."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ SECONDS = 1.0
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
-def test_a_compressed_body_is_never_unpacked(
+def test_a_compressed_body_is_never_decompressed(
     shop: APIClient, nothing_stored: None, encoding: str
 ) -> None:
     bomb: Any = gzip.compress(b"[" * 50_000_000)
@@ -49,7 +49,7 @@ def test_a_compressed_body_is_never_unpacked(
     ],
     ids=lambda text: text[:24],
 )
-def test_a_body_made_to_be_hard_to_read_is_a_quick_400(
+def test_a_body_that_is_expensive_to_parse_is_a_quick_400(
     shop: APIClient, nothing_stored: None, text: str
 ) -> None:
     began = time.process_time()
@@ -58,8 +58,8 @@ def test_a_body_made_to_be_hard_to_read_is_a_quick_400(
     assert time.process_time() - began < SECONDS
 
 
-def test_names_that_hash_alike_do_not_slow_the_reader_down(shop: APIClient, alice: User) -> None:
-    # Numbers that are multiples of 2**61 - 1 share their hash in Python; as texts they do not.
+def test_keys_with_equal_hashes_do_not_slow_the_parser_down(shop: APIClient, alice: User) -> None:
+    # Numbers that are multiples of 2**61 - 1 have equal hashes in Python; as strings they do not.
     rows = {str(place * (2**61 - 1)): 0 for place in range(8_000)}
     began = time.process_time()
     answer = shop.post(NOTIFICATIONS, body(alice, metadata=rows), format="json")
@@ -80,14 +80,14 @@ def test_names_that_hash_alike_do_not_slow_the_reader_down(shop: APIClient, alic
     ],
     ids=lambda address: address[:40],
 )
-def test_a_long_address_is_no_failure_of_ours(shop: APIClient, address: str) -> None:
+def test_a_long_url_causes_no_internal_error(shop: APIClient, address: str) -> None:
     began = time.process_time()
     answer = shop.get(address)
     assert answer.status_code in {200, 400, 404}
     assert time.process_time() - began < SECONDS
 
 
-def test_many_headers_and_long_ones_are_no_failure_of_ours(shop: APIClient) -> None:
+def test_many_or_long_headers_cause_no_internal_error(shop: APIClient) -> None:
     many: dict[str, Any] = {f"HTTP_X_MADE_UP_{place}": "x" * 50 for place in range(2_000)}
     long: dict[str, Any] = {
         "HTTP_X_CORRELATION_ID": "x" * 60_000,
@@ -106,7 +106,7 @@ def test_many_headers_and_long_ones_are_no_failure_of_ours(shop: APIClient) -> N
 
 
 @pytest.mark.parametrize("key", ["x" * 100_000, "nk_live_" + "a" * 100_000, "\x00" * 10])
-def test_a_monstrous_credential_is_a_quick_401(key: str) -> None:
+def test_an_oversized_credential_is_a_quick_401(key: str) -> None:
     caller = APIClient(raise_request_exception=False)
     for value in (f"Api-Key {key}", f"Bearer {key}", f"Bearer {key}.{key}.{key}"):
         began = time.process_time()
@@ -123,7 +123,7 @@ def test_a_form_with_thousands_of_fields_is_refused(charlie: User) -> None:
     assert "_auth_user_id" not in browser.session
 
 
-def test_a_monstrous_password_is_refused_before_it_is_hashed(settings: Any) -> None:
+def test_an_oversized_password_is_refused_before_it_is_hashed(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["a.hasher.that.cannot.be.Loaded"]
     asked = {"email": "alice@example.com", "password": "x" * 200_000}
     answer = APIClient(raise_request_exception=False).post(
@@ -146,7 +146,7 @@ SET_BY_NOBODY = {
 
 
 @pytest.mark.parametrize("name", SET_BY_NOBODY)
-def test_nobody_gives_themselves_rights_by_a_field(shop: APIClient, alice: User, name: str) -> None:
+def test_rights_cannot_be_set_by_extra_fields(shop: APIClient, alice: User, name: str) -> None:
     change = {name: SET_BY_NOBODY[name]}
     before = User.objects.filter(pk=alice.pk).values().get()
     new = {"name": "Eve", "email": "eve@example.com", "password": PASSWORD}
@@ -169,7 +169,7 @@ def test_nobody_gives_themselves_rights_by_a_field(shop: APIClient, alice: User,
     "name",
     ["status", "client", "kind", "attempts", "sensitive", "secret_variables", "wake_at", "id"],
 )
-def test_nobody_gives_a_notification_what_the_pipeline_gives(
+def test_columns_of_the_pipeline_cannot_be_set_by_extra_fields(
     shop: APIClient, alice: User, nothing_stored: None, name: str
 ) -> None:
     answer = shop.post(NOTIFICATIONS, body(alice, **{name: "live"}), format="json")
@@ -187,9 +187,9 @@ def test_a_value_that_looks_like_sql_finds_and_changes_nothing(
     assert Notification.objects.count() == User.objects.count() == 1
 
 
-def test_no_answer_is_a_spreadsheet_that_could_compute(shop: APIClient, alice: User) -> None:
-    # A cell that begins with "=" is a formula where data is exported as CSV. Nothing exports here,
-    # and data goes out as JSON whatever is asked for.
+def test_no_response_is_a_spreadsheet_with_formulas(shop: APIClient, alice: User) -> None:
+    # A cell that begins with "=" is a formula when data is exported as CSV. There is no export
+    # here, and data is sent as JSON whatever the request accepts.
     template("formula", content={"subject": "{{ name }}", "body": "x"})
     asked = body(alice, template_code="formula", variables={"name": '=HYPERLINK("http://e")'})
     shop.post(NOTIFICATIONS, asked, format="json")
@@ -200,7 +200,7 @@ def test_no_answer_is_a_spreadsheet_that_could_compute(shop: APIClient, alice: U
     assert answer["Content-Type"] in {"application/json", "application/problem+json"}
 
 
-def test_what_a_caller_wrote_is_no_markup_on_the_pages_of_staff(alice: User, charlie: User) -> None:
+def test_text_from_callers_is_escaped_on_the_pages_of_staff(alice: User, charlie: User) -> None:
     script = "<script>alert(1)</script>"
     shop = client_with(client=f"shop{script}")
     User.objects.filter(pk=alice.pk).update(name=script)

@@ -1,4 +1,4 @@
-"""A new ``SECRET_KEY`` voids nothing that the key before has signed, while that is a fallback."""
+"""A new ``SECRET_KEY`` voids nothing that the earlier key signed while that is a fallback."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 BEFORE, AFTER, OLDEST = ("before-" + "0" * 50, "after-" + "0" * 50, "oldest-" + "0" * 50)
 PASSWORD_AFTER = "another long passphrase"
 
-# Made with one key, and used when it is called, with the keys of then: whether it was taken.
+# Made with one key and called later with the keys of that time; returns whether it is accepted.
 Use = Callable[[], bool]
 
 
@@ -102,7 +102,7 @@ def administrator(settings: Any, tmp_path: Any) -> User:
 @pytest.mark.parametrize(
     ("older", "taken"), [([BEFORE], True), ([OLDEST, BEFORE], True), ([OLDEST], False), ([], False)]
 )
-def test_what_an_earlier_key_signed_is_taken_while_that_is_a_fallback(
+def test_signatures_of_an_earlier_key_are_accepted_while_it_is_a_fallback(
     settings: Any,
     administrator: User,
     made: Callable[[User], Use],
@@ -126,7 +126,7 @@ def test_nothing_is_signed_with_an_earlier_key(
     assert use()
 
 
-def test_a_token_that_an_earlier_key_signed_is_replaced_by_one_of_the_present_key(
+def test_a_token_of_an_earlier_key_is_replaced_by_one_of_the_present_key(
     settings: Any, alice: User
 ) -> None:
     settings.SECRET_KEY = BEFORE
@@ -135,12 +135,12 @@ def test_a_token_that_an_earlier_key_signed_is_replaced_by_one_of_the_present_ke
     _, new = tokens.rotate(old)
     for token in (new.access, new.refresh):
         assert jwt.decode(token, AFTER, algorithms=["HS256"])["user_id"] == str(alice.pk)
-    # It is used up, whatever signed it.
+    # The old token is used up, whichever key signed it.
     with pytest.raises(tokens.TokenRefused):
         tokens.rotate(old)
 
 
-def test_a_session_is_of_the_present_key_once_it_was_used(
+def test_a_session_is_signed_with_the_present_key_after_its_next_use(
     settings: Any, administrator: User
 ) -> None:
     settings.SECRET_KEY = BEFORE
@@ -160,9 +160,7 @@ def test_a_logout_voids_a_token_of_an_earlier_key(settings: Any, alice: User) ->
         tokens.rotate(refresh)
 
 
-def test_what_is_kept_as_a_hash_is_found_whatever_the_key(
-    settings: Any, administrator: User
-) -> None:
+def test_stored_hashes_do_not_depend_on_the_secret_key(settings: Any, administrator: User) -> None:
     """API keys, passwords and suppressed addresses are hashed without the secret key."""
     settings.SECRET_KEY = BEFORE
     caller = client_with()

@@ -1,4 +1,4 @@
-"""Nobody is kept out by the wrong passwords of others, and no password is tried more for it."""
+"""Wrong passwords from others lock nobody out, and do not allow more attempts either."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -38,12 +38,12 @@ def few_tries(settings: Any) -> None:
 
 @pytest.fixture
 def charlie(db: None) -> User:
-    """A named administrator."""
+    """An administrator."""
     return make("charlie", is_staff=True, is_superuser=True)
 
 
 def by_page(browser: Client, password: str = PASSWORD, email: str = CHARLIE, **where: Any) -> int:
-    """Log in to the admin; return 200 for a success, as the API does."""
+    """Log in to the admin; return 200 for success and 401 for failure, as the API does."""
     answer = browser.post(PAGE, {"username": email, "password": password}, **where)
     return {302: 200, 200: 401}.get(answer.status_code, answer.status_code)
 
@@ -54,12 +54,12 @@ def by_api(browser: Client, password: str = PASSWORD, email: str = CHARLIE, **wh
     return int(answer.status_code)
 
 
-DOORS = [by_page, by_api]
-Door = Callable[..., int]
+LOGINS = [by_page, by_api]
+Login = Callable[..., int]
 
 
 def flood(email: str = CHARLIE) -> None:
-    """Spend the limit of an account by wrong passwords, each from another address."""
+    """Use up the limit of an account with wrong passwords, each from another address."""
     statuses = [
         by_api(Client(REMOTE_ADDR=f"192.0.2.{number}"), "wrong", email)
         for number in range(LIMIT + 1)
@@ -67,10 +67,10 @@ def flood(email: str = CHARLIE) -> None:
     assert statuses[-1] == 429
 
 
-def known(door: Door = by_page, email: str = CHARLIE, **where: Any) -> Client:
-    """Take a browser that has logged in and out before; only its cookie of this is left."""
+def known(login: Login = by_page, email: str = CHARLIE, **where: Any) -> Client:
+    """Return a browser with only the cookie of an earlier login, after a logout."""
     browser = Client(**where)
-    assert door(browser, email=email) == 200
+    assert login(browser, email=email) == 200
     mark = browser.cookies[COOKIE].value
     browser = Client(**where)
     browser.cookies[COOKIE] = mark
@@ -91,10 +91,10 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("first", DOORS)
-@pytest.mark.parametrize("then", DOORS)
-def test_a_browser_that_has_logged_in_before_comes_in_whatever_others_try(
-    charlie: User, first: Door, then: Door
+@pytest.mark.parametrize("first", LOGINS)
+@pytest.mark.parametrize("then", LOGINS)
+def test_a_known_browser_can_log_in_whatever_others_try(
+    charlie: User, first: Login, then: Login
 ) -> None:
     browser = known(first)
     flood()
@@ -102,7 +102,7 @@ def test_a_browser_that_has_logged_in_before_comes_in_whatever_others_try(
     assert then(browser) == 200
 
 
-def test_it_comes_in_from_the_very_address_of_the_tries(charlie: User) -> None:
+def test_a_known_browser_can_log_in_from_the_address_of_the_attacker(charlie: User) -> None:
     browser = known(REMOTE_ADDR="192.0.2.1")
     for number in range(LIMIT + 2):
         by_api(Client(REMOTE_ADDR="192.0.2.1"), "wrong", f"user{number}@example.com")
@@ -110,40 +110,40 @@ def test_it_comes_in_from_the_very_address_of_the_tries(charlie: User) -> None:
     assert by_page(browser) == 200
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_known_browser_has_a_limit_of_its_own(charlie: User, door: Door) -> None:
+@pytest.mark.parametrize("login", LOGINS)
+def test_a_known_browser_has_a_limit_of_its_own(charlie: User, login: Login) -> None:
     one, other = known(), known()
-    assert [door(one, "wrong") for _ in range(LIMIT)] == [401] * LIMIT
-    assert door(one) == 429
-    # It spends nobody else's: neither another known browser's nor that of everybody.
-    assert door(other) == 200
-    assert door(Client(REMOTE_ADDR="192.0.2.9"), "wrong") == 401
+    assert [login(one, "wrong") for _ in range(LIMIT)] == [401] * LIMIT
+    assert login(one) == 429
+    # It uses up neither the limit of another known browser nor the limit for unknown ones.
+    assert login(other) == 200
+    assert login(Client(REMOTE_ADDR="192.0.2.9"), "wrong") == 401
 
 
-def test_logging_in_again_renews_no_limit(charlie: User) -> None:
+def test_another_login_does_not_renew_the_limit(charlie: User) -> None:
     browser = known()
     assert by_page(browser) == 200
     assert [by_page(browser, "wrong") for _ in range(LIMIT)] == [401] * (LIMIT - 1) + [429]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("login", LOGINS)
 def test_no_password_is_hashed_beyond_the_limits(
-    charlie: User, door: Door, hashed: list[str]
+    charlie: User, login: Login, hashed: list[str]
 ) -> None:
     browser = known()
     flood()
     hashed.clear()
     for stranger in (Client(REMOTE_ADDR="192.0.2.200"), Client(REMOTE_ADDR="192.0.2.201")):
-        assert door(stranger) == 429
+        assert login(stranger) == 429
     assert hashed == []
     for _ in range(2 * LIMIT):
-        door(browser, "wrong")
+        login(browser, "wrong")
     assert len(hashed) == LIMIT
 
 
 @pytest.fixture
 def cache_away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Count in the process, because Redis does not answer; no other test has counted there."""
+    """Count in the process because Redis does not answer, with new counters."""
     settings.CACHES = {
         "default": {
             "BACKEND": "django_redis.cache.RedisCache",
@@ -155,7 +155,7 @@ def cache_away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     caches["default"].close()
 
 
-def test_without_redis_the_buckets_are_the_same(
+def test_without_redis_the_limits_are_the_same(
     charlie: User, cache_away: None, hashed: list[str]
 ) -> None:
     browser = known()
@@ -168,11 +168,11 @@ def test_without_redis_the_buckets_are_the_same(
 
 
 def refused_after_a_flood(cookie: str) -> bool:
-    """Tell whether the right password is refused with this cookie."""
+    """Return whether the right password is refused with this cookie after a flood."""
     flood()
     browser = Client(REMOTE_ADDR="192.0.2.200")
     browser.cookies[COOKIE] = cookie
-    (refused,) = {door(browser) == 429 for door in DOORS}
+    (refused,) = {login(browser) == 429 for login in LOGINS}
     return refused
 
 
@@ -180,12 +180,12 @@ def cookie_of(browser: Client) -> str:
     return str(browser.cookies[COOKIE].value)
 
 
-def test_the_cookie_of_another_account_counts_for_nothing(charlie: User) -> None:
+def test_the_cookie_of_another_account_is_ignored(charlie: User) -> None:
     make("eve")
     assert refused_after_a_flood(cookie_of(known(by_api, "eve@example.com")))
 
 
-def test_a_cookie_from_before_a_new_password_counts_for_nothing(charlie: User) -> None:
+def test_a_cookie_from_before_a_new_password_is_ignored(charlie: User) -> None:
     cookie = cookie_of(known())
     charlie.refresh_from_db()
     charlie.session_version += 1
@@ -194,17 +194,17 @@ def test_a_cookie_from_before_a_new_password_counts_for_nothing(charlie: User) -
 
 
 @pytest.mark.parametrize("salt", ["users.confirm-email", "django.core.signing", "known-browser"])
-def test_what_was_signed_for_something_else_is_no_cookie(charlie: User, salt: str) -> None:
+def test_a_text_signed_for_another_purpose_is_not_a_cookie(charlie: User, salt: str) -> None:
     entry = [[charlie.pk.hex, charlie.session_version, "mark"]]
     assert refused_after_a_flood(signing.dumps(entry, salt=salt))
 
 
 @pytest.mark.parametrize("changed", ["{cookie}x", "x{cookie}", "", "é", "{cookie}:{cookie}"])
-def test_a_cookie_that_was_changed_counts_for_nothing(charlie: User, changed: str) -> None:
+def test_a_modified_cookie_is_ignored(charlie: User, changed: str) -> None:
     assert refused_after_a_flood(changed.format(cookie=cookie_of(known())))
 
 
-def test_a_cookie_of_an_older_key_counts_while_that_key_verifies(
+def test_a_cookie_of_an_earlier_key_counts_while_that_key_is_a_fallback(
     charlie: User, settings: Any
 ) -> None:
     cookie, older = cookie_of(known()), settings.SECRET_KEY
@@ -216,7 +216,7 @@ def test_a_cookie_of_an_older_key_counts_while_that_key_verifies(
     assert refused_after_a_flood(cookie)
 
 
-def test_a_cookie_ends_after_half_a_year(charlie: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cookie_expires_after_half_a_year(charlie: User, monkeypatch: pytest.MonkeyPatch) -> None:
     cookie, now, day = cookie_of(known()), time.time(), 24 * 3600
     monkeypatch.setattr(time, "time", lambda: now + 179 * day)
     assert not refused_after_a_flood(cookie)
@@ -224,38 +224,38 @@ def test_a_cookie_ends_after_half_a_year(charlie: User, monkeypatch: pytest.Monk
     assert refused_after_a_flood(cookie)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("login", LOGINS)
 @pytest.mark.parametrize("secure", ["", "true"])
-def test_the_cookie_is_for_the_login_alone(
-    charlie: User, door: Door, settings: Any, secure: str
+def test_the_cookie_is_used_only_for_the_login(
+    charlie: User, login: Login, settings: Any, secure: str
 ) -> None:
     settings.SESSION_COOKIE_SECURE = bool(secure)
     browser = Client()
-    assert door(browser) == 200
+    assert login(browser) == 200
     cookie = browser.cookies[COOKIE]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/")
     assert bool(cookie["secure"]) is bool(secure)
     assert cookie["max-age"] == 180 * 24 * 3600
     assert CHARLIE not in cookie.value
-    # It opens nothing.
+    # The cookie gives no access.
     stranger = Client()
     stranger.cookies[COOKIE] = cookie.value
     assert stranger.get("/admin/").status_code == 302
     assert stranger.get("/api/v1/users/").status_code == 401
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_no_failed_login_leaves_a_cookie(charlie: User, door: Door) -> None:
+@pytest.mark.parametrize("login", LOGINS)
+def test_a_failed_login_sets_no_cookie(charlie: User, login: Login) -> None:
     make("alice")
     browser = Client()
-    door(browser, "wrong")
-    by_page(browser, email="alice@example.com")  # No member of staff.
+    login(browser, "wrong")
+    by_page(browser, email="alice@example.com")  # Not a member of staff.
     browser.force_login(charlie)
-    door(browser, "wrong")
+    login(browser, "wrong")
     assert COOKIE not in browser.cookies
 
 
-def test_a_body_that_is_no_login_is_counted_by_its_address(charlie: User) -> None:
+def test_an_invalid_login_body_is_counted_by_the_client_address(charlie: User) -> None:
     caller = APIClient()
     bodies: list[Any] = [{}, {"email": CHARLIE}, [], {"email": 1, "password": 2}]
     statuses = [caller.post(API, body, format="json").status_code for body in bodies]
@@ -263,9 +263,7 @@ def test_a_body_that_is_no_login_is_counted_by_its_address(charlie: User) -> Non
     assert by_page(Client(REMOTE_ADDR="127.0.0.1")) == 429
 
 
-def test_a_browser_is_known_to_the_last_five_accounts_that_it_logged_in_to(
-    charlie: User, settings: Any
-) -> None:
+def test_a_browser_is_known_to_its_last_five_accounts(charlie: User, settings: Any) -> None:
     settings.RATE_LIMIT_LOGIN = Rate(calls=100, seconds=3600)
     browser = Client()
     names = [f"user{number}" for number in range(known_browsers.ACCOUNTS_MAX)]
@@ -282,7 +280,7 @@ def test_a_browser_is_known_to_the_last_five_accounts_that_it_logged_in_to(
     assert by_api(browser, email="user0@example.com") == 429
 
 
-# --- The second factor, and new passwords of one's own -------------------------------------------
+# --- The second factor, and changes of one's own password ----------------------------------------
 
 
 @pytest.fixture
@@ -304,7 +302,7 @@ def test_a_browser_is_known_once_it_has_passed_the_second_factor(enrolled: User)
     assert not refused_after_a_flood(cookie_of(browser))
 
 
-def test_a_browser_that_takes_an_app_into_use_is_known(charlie: User, settings: Any) -> None:
+def test_a_browser_is_known_once_it_has_enrolled_an_app(charlie: User, settings: Any) -> None:
     settings.ADMIN_SECOND_FACTOR = "required"
     browser = Client()
     by_page(browser)
@@ -315,7 +313,7 @@ def test_a_browser_that_takes_an_app_into_use_is_known(charlie: User, settings: 
     assert COOKIE in browser.cookies
 
 
-def test_wrong_passwords_keep_nobody_from_giving_their_code(enrolled: User) -> None:
+def test_wrong_passwords_of_others_do_not_block_the_second_factor(enrolled: User) -> None:
     browser = Client()
     assert by_page(browser) == 200
     for number in range(LIMIT):
@@ -325,7 +323,7 @@ def test_wrong_passwords_keep_nobody_from_giving_their_code(enrolled: User) -> N
     assert give_code(browser) == 302
 
 
-def test_wrong_passwords_keep_nobody_from_changing_theirs(hashed: list[str]) -> None:
+def test_wrong_passwords_of_others_do_not_block_a_change_of_password(hashed: list[str]) -> None:
     alice = make("alice")
     caller = APIClient()
     caller.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.issue(alice).access}")
@@ -348,7 +346,7 @@ def change_own(browser: Client, old: str, new: str = NEW_PASSWORD) -> int:
     return browser.post("/admin/password_change/", form).status_code
 
 
-def test_staff_who_change_their_password_are_limited_as_well(
+def test_password_changes_of_staff_are_rate_limited_as_well(
     charlie: User, hashed: list[str]
 ) -> None:
     browser = Client()
@@ -359,7 +357,7 @@ def test_staff_who_change_their_password_are_limited_as_well(
     assert hashed == []
 
 
-def test_a_new_password_of_staff_ends_every_other_session_and_keeps_the_browser_known(
+def test_a_new_password_of_staff_ends_other_sessions_and_keeps_the_browser_known(
     charlie: User,
 ) -> None:
     stolen, elsewhere = tokens.issue(charlie), cookie_of(known())

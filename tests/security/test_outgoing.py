@@ -1,4 +1,4 @@
-"""Nothing that a caller or an author gives is fetched, and nothing of it steers a message."""
+"""Nothing that callers or authors provide is fetched, or changes headers and recipients."""
 
 import socket
 import threading
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @contextmanager
 def lure() -> Iterator[tuple[str, list[str]]]:
-    """Listen on a port that links and pictures lead to, and note who comes."""
+    """Listen on a port that links and pictures point to, and record connections."""
     came: list[str] = []
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -58,7 +58,7 @@ INCLUDE = '<mjml><mj-body><mj-include path="{at}/part.mjml" /></mj-body></mjml>'
 PICTURE = {"title": "t", "body": "b", "image": "{{ at }}/i.png", "link": "{{ at }}/page"}
 
 
-def test_no_address_that_somebody_gives_is_ever_fetched(
+def test_no_url_from_callers_or_authors_is_fetched(
     shop: APIClient,
     alice: User,
     smtp_server: SmtpServer,
@@ -91,7 +91,7 @@ def test_no_address_that_somebody_gives_is_ever_fetched(
         }
         answer = shop.post("/api/v1/templates/", including, format="json")
         assert pointers(answer) == ["/html"]
-        # Nobody has come; the lure itself works.
+        # No connection was made; the next one shows that the listener works.
         assert came == []
         with socket.create_connection(("127.0.0.1", int(at.rpartition(":")[2])), timeout=5):
             until = time.monotonic() + 10
@@ -117,7 +117,7 @@ SCHEMES = [
 
 
 @pytest.mark.parametrize("place", ["image", "link"])
-def test_a_push_opens_only_web_addresses(alice: User, place: str) -> None:
+def test_a_push_opens_only_http_urls(alice: User, place: str) -> None:
     template("opens", "push", content={"title": "t", "body": "b", place: "{{ at }}"})
     rows = [
         accepted(alice, template_code="opens", notification_type="push", variables={"at": address})
@@ -139,7 +139,7 @@ LINKS_IN_MJML = """<mjml><mj-body><mj-section background-url="{{ at }}"><mj-colu
 
 @pytest.mark.parametrize("html", [LINKS, LINKS_IN_MJML], ids=["html", "mjml"])
 @pytest.mark.parametrize("address", SCHEMES[:4])
-def test_a_link_in_a_mail_runs_nothing(alice: User, address: str, html: str) -> None:
+def test_a_link_in_a_mail_runs_no_script(alice: User, address: str, html: str) -> None:
     template("linked", content={"subject": "s", "body": "b", "html": html})
     scheme, _, rest = address.partition(":")
     parts = {"no": "", "one": scheme, "two": f":{rest}", "three": rest}
@@ -155,7 +155,7 @@ OLD = "<a href={{ at }}>x</a><meta http-equiv='refresh' content='0;url={{ at }}'
 
 
 @pytest.mark.parametrize("address", ["https://example.com/x", *SCHEMES[:4]])
-def test_a_template_of_before_that_could_not_be_saved_today_goes_on_and_runs_nothing(
+def test_an_older_template_that_is_now_refused_is_still_sent_and_runs_no_script(
     shop: APIClient, alice: User, address: str
 ) -> None:
     template("linked", content={"subject": "s", "body": "b", "html": "<p>x</p>"})
@@ -202,7 +202,7 @@ def test_no_value_adds_a_header_or_a_recipient(
 
 
 @pytest.mark.parametrize("header", ["X-Correlation-ID", "Idempotency-Key"])
-def test_a_header_of_the_request_reaches_no_header_of_the_mail_unchecked(
+def test_request_headers_are_checked_before_they_become_mail_headers(
     shop: APIClient, alice: User, header: str
 ) -> None:
     evil = "x\r\nBcc: eve@example.com"
@@ -223,7 +223,7 @@ def test_no_name_or_address_with_a_line_end_is_stored(shop: APIClient, name: str
     assert User.objects.count() == 0
 
 
-def test_a_push_has_one_line_for_a_title_and_no_keys_of_a_values_making(
+def test_a_value_adds_neither_lines_to_a_title_nor_keys_to_a_push(
     alice: User, fcm_server: FcmServer, settings: Any
 ) -> None:
     settings.PUSH_PROVIDERS = ["fcm"]

@@ -1,4 +1,4 @@
-"""Staff with a second factor are asked for it on every way in; where it is required, all are."""
+"""Staff with a second factor need it for every login; it can be required for all staff."""
 
 import re
 from typing import Any
@@ -43,7 +43,7 @@ def charlie(db: None) -> User:
 
 @pytest.fixture
 def enrolled(charlie: User) -> User:
-    """The same, with an app."""
+    """The same administrator, enrolled with an app."""
     assert second_factor.enrol(charlie, key=KEY, code=code_of(KEY)) is not None
     TOTPDevice.objects.update(last_t=-1)
     return charlie
@@ -54,7 +54,7 @@ def code_of(key: str) -> str:
 
 
 def wrong_code(key: str) -> str:
-    """A code of no step that would be accepted."""
+    """Return a code that is not valid for any accepted time step."""
     good = {totp(bytes.fromhex(key), drift=drift) for drift in range(-2, 3)}
     return next(f"{code:06d}" for code in range(10) if code not in good)
 
@@ -67,55 +67,55 @@ def with_password() -> Client:
 
 
 def landing(browser: Client, path: str) -> str:
-    """Where a browser that follows every redirect ends up."""
+    """Return the path where a browser that follows every redirect ends up."""
     return str(browser.get(path, follow=True).request["PATH_INFO"])
 
 
-def comes_in(browser: Client) -> bool:
+def is_logged_in(browser: Client) -> bool:
     answers = [browser.get(path).status_code for path in ("/admin/", "/sandbox/", "/api/v1/users/")]
     assert answers in ([200, 200, 200], [302, 302, 401])
     return answers[0] == 200
 
 
-def test_staff_without_a_second_factor_come_in_by_their_password(charlie: User) -> None:
-    assert comes_in(with_password())
+def test_staff_without_a_second_factor_need_only_their_password(charlie: User) -> None:
+    assert is_logged_in(with_password())
 
 
-def test_staff_who_enrolled_are_asked_and_a_good_code_lets_them_in(enrolled: User) -> None:
+def test_enrolled_staff_need_a_valid_code(enrolled: User) -> None:
     browser = with_password()
-    assert not comes_in(browser)
+    assert not is_logged_in(browser)
     assert landing(browser, "/admin/users/user/") == GIVE
     answer = browser.post(f"{GIVE}?next=/admin/users/user/", {"code": code_of(KEY)})
     assert (answer.status_code, answer["Location"]) == (302, "/admin/users/user/")
-    assert comes_in(browser)
+    assert is_logged_in(browser)
 
 
-def test_a_wrong_code_lets_nobody_in(enrolled: User) -> None:
+def test_a_wrong_code_is_refused(enrolled: User) -> None:
     browser = with_password()
     for code in (wrong_code(KEY), "", "abcdefgh", "12345", "\u0661" * 6):
         answer = browser.post(GIVE, {"code": code})
         assert answer.status_code == 200
         assert "not valid" in answer.content.decode()
         TOTPDevice.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
-    assert not comes_in(browser)
+    assert not is_logged_in(browser)
 
 
-def test_a_code_lets_in_once(enrolled: User) -> None:
+def test_a_code_can_be_used_once(enrolled: User) -> None:
     code = code_of(KEY)
     first, second = with_password(), with_password()
     first.post(GIVE, {"code": code})
     second.post(GIVE, {"code": code})
-    assert (comes_in(first), comes_in(second)) == (True, False)
+    assert (is_logged_in(first), is_logged_in(second)) == (True, False)
 
 
-def test_after_a_wrong_code_even_the_right_one_waits(enrolled: User) -> None:
+def test_after_a_wrong_code_the_right_one_is_refused_for_a_while(enrolled: User) -> None:
     browser = with_password()
     browser.post(GIVE, {"code": wrong_code(KEY)})
     browser.post(GIVE, {"code": code_of(KEY)})
-    assert not comes_in(browser)
+    assert not is_logged_in(browser)
 
 
-def test_guessing_codes_is_limited_like_guessing_passwords(enrolled: User, settings: Any) -> None:
+def test_codes_are_rate_limited_like_passwords(enrolled: User, settings: Any) -> None:
     browser = with_password()
     settings.RATE_LIMIT_LOGIN = Rate(calls=3, seconds=60)
     answers = [browser.post(GIVE, {"code": wrong_code(KEY)}) for _ in range(4)]
@@ -123,16 +123,16 @@ def test_guessing_codes_is_limited_like_guessing_passwords(enrolled: User, setti
     assert int(answers[-1]["Retry-After"]) > 0
 
 
-def test_a_recovery_code_lets_in_once(enrolled: User) -> None:
+def test_a_recovery_code_can_be_used_once(enrolled: User) -> None:
     recovery = StaticToken.objects.values_list("token", flat=True)[0]
     first, second = with_password(), with_password()
     first.post(GIVE, {"code": f" {recovery.upper()[:4]} {recovery.upper()[4:]} "})
     second.post(GIVE, {"code": recovery})
-    assert (comes_in(first), comes_in(second)) == (True, False)
+    assert (is_logged_in(first), is_logged_in(second)) == (True, False)
     assert StaticToken.objects.count() == second_factor.RECOVERY_CODES - 1
 
 
-def test_whoever_has_no_code_at_hand_logs_out_again(enrolled: User) -> None:
+def test_staff_without_a_code_can_log_out_again(enrolled: User) -> None:
     browser = with_password()
     assert 'action="/account/log-out"' in browser.get(GIVE).content.decode()
     assert browser.get("/account/log-out").status_code == 405
@@ -140,15 +140,15 @@ def test_whoever_has_no_code_at_hand_logs_out_again(enrolled: User) -> None:
     assert "_auth_user_id" not in browser.session
 
 
-def test_the_key_of_the_session_changes_with_the_second_factor(enrolled: User) -> None:
+def test_the_second_factor_replaces_the_session_key(enrolled: User) -> None:
     browser = with_password()
     before = browser.session.session_key
     browser.post(GIVE, {"code": code_of(KEY)})
-    assert comes_in(browser)
+    assert is_logged_in(browser)
     assert browser.session.session_key != before
 
 
-def test_after_the_second_factor_one_stays_on_this_site(enrolled: User) -> None:
+def test_the_second_factor_redirects_to_no_other_site(enrolled: User) -> None:
     for elsewhere in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):
         TOTPDevice.objects.update(last_t=-1)
         browser = with_password()
@@ -156,7 +156,7 @@ def test_after_the_second_factor_one_stays_on_this_site(enrolled: User) -> None:
         assert answer["Location"] == "/admin/"
 
 
-def test_staff_enrol_on_a_page_of_their_own(charlie: User) -> None:
+def test_staff_can_enrol_on_their_own_page(charlie: User) -> None:
     browser = with_password()
     page = browser.get(ENROL).content.decode()
     assert "<svg" in page
@@ -171,18 +171,18 @@ def test_staff_enrol_on_a_page_of_their_own(charlie: User) -> None:
     assert len(codes) == second_factor.RECOVERY_CODES
     assert set(codes) == set(StaticToken.objects.values_list("token", flat=True))
     assert done["Cache-Control"] == "no-store"
-    assert comes_in(browser)
-    assert not comes_in(with_password())
+    assert is_logged_in(browser)
+    assert not is_logged_in(with_password())
 
 
-def test_sessions_that_were_open_before_are_asked_as_well(charlie: User) -> None:
+def test_earlier_sessions_need_the_second_factor_as_well(charlie: User) -> None:
     before = with_password()
-    assert comes_in(before)
+    assert is_logged_in(before)
     second_factor.enrol(charlie, key=KEY, code=code_of(KEY))
-    assert not comes_in(before)
+    assert not is_logged_in(before)
 
 
-def test_a_password_alone_replaces_no_second_factor(enrolled: User) -> None:
+def test_a_password_alone_cannot_replace_a_second_factor(enrolled: User) -> None:
     browser = with_password()
     assert landing(browser, ENROL) == GIVE
     session = browser.session
@@ -190,35 +190,35 @@ def test_a_password_alone_replaces_no_second_factor(enrolled: User) -> None:
     session.save()
     browser.post(ENROL, {"code": code_of(KEY)})
     assert StaticToken.objects.count() == second_factor.RECOVERY_CODES
-    assert not comes_in(browser)
+    assert not is_logged_in(browser)
 
 
-def test_where_it_is_required_nobody_enters_without_and_everybody_can_enrol(
+def test_a_required_second_factor_blocks_staff_until_they_enrol(
     charlie: User, settings: Any
 ) -> None:
     settings.ADMIN_SECOND_FACTOR = "required"
     browser = with_password()
-    assert not comes_in(browser)
+    assert not is_logged_in(browser)
     assert landing(browser, "/admin/") == ENROL
     browser.post(ENROL, {"code": code_of(browser.session["second_factor_key"])})
-    assert comes_in(browser)
+    assert is_logged_in(browser)
 
 
-def test_the_demos_link_still_leads_to_the_sandbox(charlie: User, settings: Any) -> None:
+def test_the_link_of_the_demo_still_opens_the_sandbox(charlie: User, settings: Any) -> None:
     browser = Client()
     assert landing(browser, sandbox_link(charlie)) == "/sandbox/"
-    assert comes_in(browser)
+    assert is_logged_in(browser)
     settings.ADMIN_SECOND_FACTOR = "required"
     charlie.refresh_from_db()
     assert landing(Client(), sandbox_link(charlie)) == ENROL
 
 
-def test_the_demos_link_does_not_lead_around_a_second_factor(enrolled: User) -> None:
+def test_the_link_of_the_demo_does_not_bypass_a_second_factor(enrolled: User) -> None:
     assert landing(Client(), sandbox_link(enrolled)) == GIVE
 
 
 @pytest.mark.parametrize("path", [GIVE, ENROL])
-def test_the_pages_are_for_staff_with_a_password_only(path: str) -> None:
+def test_the_second_factor_pages_need_a_staff_login(path: str) -> None:
     make("alice")
     strangers, alice = Client(), Client()
     alice.force_login(User.objects.get())
@@ -229,14 +229,14 @@ def test_the_pages_are_for_staff_with_a_password_only(path: str) -> None:
     assert not TOTPDevice.objects.exists()
 
 
-def test_the_pages_need_the_token_of_their_form(enrolled: User) -> None:
+def test_the_second_factor_pages_need_a_csrf_token(enrolled: User) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(enrolled)
     assert browser.post(GIVE, {"code": code_of(KEY)}).status_code == 403
-    assert not comes_in(browser)
+    assert not is_logged_in(browser)
 
 
-def test_tokens_lead_around_no_second_factor(enrolled: User) -> None:
+def test_tokens_do_not_bypass_a_second_factor(enrolled: User) -> None:
     caller = APIClient()
     for asked, code in (
         (ONE_FACTOR, "second_factor_required"),
@@ -256,14 +256,14 @@ def test_tokens_lead_around_no_second_factor(enrolled: User) -> None:
         assert caller.get("/api/v1/users/").status_code == 200
 
 
-def test_a_wrong_password_is_refused_before_the_second_factor_is_spoken_of(enrolled: User) -> None:
+def test_a_wrong_password_is_refused_before_the_code_is_checked(enrolled: User) -> None:
     asked = {**ONE_FACTOR, "password": "no", "one_time_code": code_of(KEY)}
     answer = APIClient().post(LOGIN, asked, format="json")
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")
     assert TOTPDevice.objects.get().last_t == -1
 
 
-def test_tokens_from_before_the_second_factor_end_with_it(charlie: User) -> None:
+def test_enrolling_voids_earlier_tokens(charlie: User) -> None:
     issued = tokens.issue(charlie)
     caller = APIClient()
     caller.credentials(HTTP_AUTHORIZATION=f"Bearer {issued.access}")
@@ -275,7 +275,7 @@ def test_tokens_from_before_the_second_factor_end_with_it(charlie: User) -> None
     assert caller.post("/api/v1/users/token/refresh", asked, format="json").status_code == 401
 
 
-def test_where_it_is_required_staff_without_one_get_no_token(charlie: User, settings: Any) -> None:
+def test_staff_without_a_required_second_factor_get_no_token(charlie: User, settings: Any) -> None:
     make("alice")
     settings.ADMIN_SECOND_FACTOR = "required"
     answer = APIClient().post(LOGIN, ONE_FACTOR, format="json")
@@ -284,7 +284,7 @@ def test_where_it_is_required_staff_without_one_get_no_token(charlie: User, sett
     assert APIClient().post(LOGIN, asked, format="json").status_code == 200
 
 
-def test_the_secrets_of_others_are_on_no_page_of_the_admin(enrolled: User) -> None:
+def test_the_admin_shows_no_second_factor_secrets(enrolled: User) -> None:
     browser = with_password()
     browser.post(GIVE, {"code": code_of(KEY)})
     assert browser.get("/admin/otp_totp/totpdevice/").status_code == 404
@@ -293,7 +293,7 @@ def test_the_secrets_of_others_are_on_no_page_of_the_admin(enrolled: User) -> No
     assert KEY not in page
 
 
-def test_superusers_reset_a_second_factor_that_was_lost(enrolled: User) -> None:
+def test_superusers_can_reset_a_second_factor(enrolled: User) -> None:
     dora = make("dora", is_staff=True, is_superuser=True)
     browser = Client()
     browser.force_login(dora)
@@ -301,10 +301,10 @@ def test_superusers_reset_a_second_factor_that_was_lost(enrolled: User) -> None:
     browser.post("/admin/users/user/", reset)
     assert not TOTPDevice.objects.exists()
     assert not StaticToken.objects.exists()
-    assert comes_in(with_password())
+    assert is_logged_in(with_password())
 
 
-def test_other_staff_reset_nobodys(enrolled: User) -> None:
+def test_other_staff_cannot_reset_a_second_factor(enrolled: User) -> None:
     eve = make("eve", is_staff=True)
     eve.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
     browser = Client()
@@ -314,14 +314,14 @@ def test_other_staff_reset_nobodys(enrolled: User) -> None:
     assert TOTPDevice.objects.filter(user=enrolled).exists()
 
 
-def test_operators_reset_it_on_the_command_line(enrolled: User) -> None:
+def test_operators_can_reset_a_second_factor_on_the_command_line(enrolled: User) -> None:
     call_command("notify", "reset-second-factor", "Charlie@Example.com")
     assert not second_factor.has_enrolled(enrolled)
     with pytest.raises(CommandError, match="Nobody"):
         call_command("notify", "reset-second-factor", "charlie@example.com")
 
 
-def test_an_erased_member_of_staff_leaves_no_second_factor(enrolled: User) -> None:
+def test_erasing_a_member_of_staff_deletes_the_second_factor(enrolled: User) -> None:
     with transaction.atomic():
         contacts.erase(enrolled.pk)
     assert not TOTPDevice.objects.exists()

@@ -1,4 +1,4 @@
-"""What a sensitive template is filled with is used once, shown to nobody, and then gone."""
+"""Variables of sensitive templates are used once, never shown, and deleted afterwards."""
 
 from collections.abc import Callable
 from typing import Any
@@ -67,14 +67,16 @@ def driven(row: Notification) -> None:
 
 
 def failed(user: User) -> DeadLetter:
-    """Have a code fail for good, with its dead letter."""
+    """Return the dead letter of a one-time code that failed."""
     row = a_code(user)
     Notification.objects.filter(pk=row.pk).update(status=Status.FAILED, reason="attempts_exhausted")
     store.record_failed([row.pk])
     return DeadLetter.objects.get(notification=row)
 
 
-def test_no_answer_shows_the_values_even_before_they_are_gone(shop: APIClient, alice: User) -> None:
+def test_no_response_shows_the_values_even_before_they_are_deleted(
+    shop: APIClient, alice: User
+) -> None:
     asked = body(alice, template_code="one-time-code", variables=SECRETS)
     answers = [shop.post("/api/v1/notifications/", asked, format="json")]
     row = Notification.objects.get()
@@ -88,7 +90,7 @@ def test_no_answer_shows_the_values_even_before_they_are_gone(shop: APIClient, a
     assert answers[-1].json()["variables"] == SHOWN
 
 
-def test_the_admin_shows_no_values(alice: User, charlie: User) -> None:
+def test_the_admin_shows_no_sensitive_values(alice: User, charlie: User) -> None:
     letter = failed(alice)
     browser = Client()
     browser.force_login(charlie)
@@ -101,7 +103,7 @@ def test_the_admin_shows_no_values(alice: User, charlie: User) -> None:
         assert CODE not in answer.content.decode()
 
 
-def test_a_mail_says_the_values_and_then_nothing_holds_them(
+def test_a_mail_contains_the_values_and_they_are_deleted_afterwards(
     alice: User, smtp_server: SmtpServer, settings: Any
 ) -> None:
     settings.EMAIL_PROVIDERS = ["smtp"]
@@ -113,7 +115,7 @@ def test_a_mail_says_the_values_and_then_nothing_holds_them(
     assert places_of(CODE) == []
 
 
-def test_a_push_says_the_values_and_then_nothing_holds_them(
+def test_a_push_contains_the_values_and_they_are_deleted_afterwards(
     alice: User, fcm_server: FcmServer, settings: Any
 ) -> None:
     settings.PUSH_PROVIDERS = ["fcm"]
@@ -125,7 +127,7 @@ def test_a_push_says_the_values_and_then_nothing_holds_them(
 
 
 @pytest.mark.parametrize(("code", "kind"), [("one-time-code", "email"), ("push-code", "push")])
-def test_the_sandbox_keeps_who_got_it_and_not_what_it_said(
+def test_the_sandbox_stores_the_recipient_and_not_the_values(
     alice: User, code: str, kind: str
 ) -> None:
     row = a_code(alice, template_code=code, notification_type=kind)
@@ -154,7 +156,7 @@ def bounced(row: Notification) -> None:
     driven(row)
 
 
-def told(row: Notification) -> None:
+def delivered(row: Notification) -> None:
     Notification.objects.filter(pk=row.pk).update(status=Status.SENDING)
     event = receipts.ReceiptEvent.DELIVERED
     receipts.take(
@@ -162,7 +164,7 @@ def told(row: Notification) -> None:
     )
 
 
-@pytest.mark.usefixtures("lanes")  # Without its queues the sweep takes nothing.
+@pytest.mark.usefixtures("lanes")  # Without the queues the sweep handles nothing.
 @pytest.mark.parametrize(
     ("end", "status"),
     [
@@ -170,10 +172,10 @@ def told(row: Notification) -> None:
         (expired, Status.EXPIRED),
         (cancelled, Status.CANCELLED),
         (bounced, Status.BOUNCED),
-        (told, Status.DELIVERED),
+        (delivered, Status.DELIVERED),
     ],
 )
-def test_every_ending_takes_the_values_and_no_replay_brings_them_back(
+def test_every_final_status_deletes_the_values_and_prevents_a_replay(
     shop: APIClient, alice: User, end: Callable[[Notification], None], status: Status
 ) -> None:
     row = a_code(alice)
@@ -193,7 +195,7 @@ def test_a_retry_keeps_the_values(alice: User) -> None:
     assert (row.status, row.secret_variables) == (Status.RETRYING, SECRETS)
 
 
-def test_a_failure_keeps_the_values_for_its_dead_letter_and_a_replay_takes_them_along(
+def test_a_failure_keeps_the_values_until_a_replay_takes_them(
     alice: User,
 ) -> None:
     letter = failed(alice)
@@ -210,7 +212,7 @@ def test_a_failure_keeps_the_values_for_its_dead_letter_and_a_replay_takes_them_
     assert places_of(CODE) == []
 
 
-def test_a_replay_of_the_notification_takes_the_values_once(shop: APIClient, alice: User) -> None:
+def test_the_values_can_be_replayed_once(shop: APIClient, alice: User) -> None:
     letter = failed(alice)
     path = f"/api/v1/notifications/{letter.notification_id}/replay"
     assert shop.post(path, format="json").status_code == 202
@@ -219,7 +221,7 @@ def test_a_replay_of_the_notification_takes_the_values_once(shop: APIClient, ali
     assert Notification.objects.count() == 2
 
 
-def test_a_discard_takes_the_values(alice: User) -> None:
+def test_a_discard_deletes_the_values(alice: User) -> None:
     letter = failed(alice)
     replay_one.discard(letter.pk, by="tests", reason="too late")
     letter.refresh_from_db()
@@ -240,7 +242,7 @@ def test_a_repeated_request_still_gets_its_first_answer(shop: APIClient, alice: 
     assert Notification.objects.count() == 1
 
 
-def test_a_bulk_call_keeps_no_copy(shop: APIClient, alice: User) -> None:
+def test_a_bulk_call_stores_no_copy_of_the_values(shop: APIClient, alice: User) -> None:
     asked = body(alice, template_code="one-time-code", variables=SECRETS)
     wrong = {**asked, "variables": {"code": CODE}}
     call = {"notifications": [asked, wrong, {**asked, "priority": CODE}]}
@@ -259,7 +261,7 @@ def test_a_chunk_of_codes_costs_the_same_number_of_statements_as_any_other(
 ) -> None:
     crowd = [person(f"user{place}") for place in range(20)]
     rows = [a_code(user) for user in crowd]
-    # The thirteen of a chunk of mails; see tests/notifications/delivery/test_query_counts.py.
+    # The same thirteen as for a chunk of mails: tests/notifications/delivery/test_query_counts.py.
     with django_assert_num_queries(13):
         deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
     assert (
@@ -267,14 +269,14 @@ def test_a_chunk_of_codes_costs_the_same_number_of_statements_as_any_other(
     )
 
 
-def test_the_variables_of_other_templates_stay(shop: APIClient, alice: User) -> None:
+def test_the_variables_of_other_templates_are_kept(shop: APIClient, alice: User) -> None:
     row = accepted(alice)
     driven(row)
     assert (row.status, row.sensitive) == (Status.DELIVERED, False)
     assert shop.get(f"/api/v1/notifications/{row.pk}").json()["variables"]["name"] == "Ada"
 
 
-def test_a_rehearsal_is_as_secret_as_the_real_thing(alice: User) -> None:
+def test_a_test_notification_is_redacted_like_a_live_one(alice: User) -> None:
     caller = client_with(client="shop", kind=Kind.TEST)
     asked = body(alice, template_code="one-time-code", variables=SECRETS)
     assert caller.post("/api/v1/notifications/", asked, format="json").status_code == 202

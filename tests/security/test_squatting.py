@@ -1,4 +1,4 @@
-"""Whoever registers with somebody else's address keeps them out of nothing and reads nothing."""
+"""Registering with someone else's address gives no access and does not lock the owner out."""
 
 import time
 from datetime import timedelta
@@ -58,7 +58,7 @@ def with_token(access: str) -> APIClient:
 
 
 class Squatter:
-    """A stranger with an account for an address that is not theirs."""
+    """An attacker with an unconfirmed account for someone else's address."""
 
     def __init__(self) -> None:
         self.user = User.objects.get(pk=register().json()["id"])
@@ -67,7 +67,7 @@ class Squatter:
         self.path = f"{USERS}{self.user.pk}"
 
     def is_out(self) -> bool:
-        """Tell whether every key that they had is void."""
+        """Return whether all credentials of the attacker are void."""
         refresh = {"refresh": self.tokens["refresh"]}
         statuses = [
             self.caller.get(self.path).status_code,
@@ -77,7 +77,7 @@ class Squatter:
         return statuses == [401, 401, 401]
 
     def link(self) -> str:
-        """Make the token of the link that was mailed for their registration."""
+        """Return the token of the link that was mailed for the attacker's registration."""
         return confirmations.make_token(user=self.user, address=VICTIM)
 
 
@@ -97,12 +97,12 @@ def ids(caller: APIClient, query: str = "") -> list[str]:
     return [one["id"] for one in answer.json()["results"]]
 
 
-# --- A client application makes an account for the address ---------------------------------------
+# --- A client creates an account with the address ------------------------------------------------
 
 
 @pytest.mark.parametrize("spelling", [VICTIM, "VICTIM@Example.com"])
 @pytest.mark.parametrize("password", [None, NEW_PASSWORD])
-def test_a_clients_new_user_takes_the_place_of_an_unconfirmed_account(
+def test_a_user_created_by_a_client_replaces_an_unconfirmed_account(
     shop: APIClient, squatter: Squatter, spelling: str, password: str | None
 ) -> None:
     accepted(squatter.user)
@@ -127,7 +127,7 @@ def test_a_clients_new_user_takes_the_place_of_an_unconfirmed_account(
     assert confirm(squatter.link()) == 400
 
 
-def test_what_was_sent_to_the_account_that_gave_way_is_erased(
+def test_notifications_to_the_replaced_account_are_erased(
     shop: APIClient, squatter: Squatter, django_capture_on_commit_callbacks: Any
 ) -> None:
     waiting = accepted(squatter.user, metadata={"order": "42"})
@@ -143,7 +143,7 @@ def test_what_was_sent_to_the_account_that_gave_way_is_erased(
     assert_problem(shop.post(NOTIFICATIONS, body(squatter.user), format="json"), 422)
 
 
-def test_a_refused_user_of_a_client_leaves_the_account_as_it_was(
+def test_a_refused_creation_by_a_client_does_not_change_the_account(
     shop: APIClient, squatter: Squatter
 ) -> None:
     ExternalId.objects.create(client="shop", user=person("bob"), value="customer-1")
@@ -156,7 +156,7 @@ def test_a_refused_user_of_a_client_leaves_the_account_as_it_was(
     assert row.variables != {}
 
 
-def test_a_confirmed_account_gives_way_to_nobody(shop: APIClient, squatter: Squatter) -> None:
+def test_a_confirmed_account_is_never_replaced(shop: APIClient, squatter: Squatter) -> None:
     assert confirm(squatter.link()) == 204
     for password in (None, NEW_PASSWORD):
         new = {"name": "Victim", "email": VICTIM, "password": password}
@@ -165,7 +165,7 @@ def test_a_confirmed_account_gives_way_to_nobody(shop: APIClient, squatter: Squa
 
 
 @pytest.mark.parametrize("rights", [{"is_staff": True}, {"is_superuser": True}])
-def test_an_account_with_rights_gives_way_to_nobody(
+def test_an_account_with_rights_is_never_replaced(
     shop: APIClient, squatter: Squatter, rights: dict[str, bool]
 ) -> None:
     User.objects.update(**rights)
@@ -176,7 +176,9 @@ def test_an_account_with_rights_gives_way_to_nobody(
 
 
 @pytest.mark.parametrize("password", [None, PASSWORD])
-def test_a_stranger_takes_no_strangers_place(squatter: Squatter, password: str | None) -> None:
+def test_an_unauthenticated_caller_cannot_replace_an_unconfirmed_account(
+    squatter: Squatter, password: str | None
+) -> None:
     new = {"name": "Another", "email": "Victim@example.com", "password": password}
     answer = APIClient().post(USERS, new, format="json")
     assert_problem(answer, 409)
@@ -185,7 +187,7 @@ def test_a_stranger_takes_no_strangers_place(squatter: Squatter, password: str |
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_clients_with_the_address_one_gets_it(squatter: Squatter) -> None:
+def test_of_two_concurrent_clients_with_the_address_one_succeeds(squatter: Squatter) -> None:
     callers = [client_with(client=name) for name in ("shop", "bank")]
     statuses: list[int] = []
 
@@ -205,11 +207,11 @@ def test_of_two_clients_with_the_address_one_gets_it(squatter: Squatter) -> None
     assert User.objects.count() == 1
 
 
-# --- A client application says the address of an account that is there ---------------------------
+# --- A client sets the address of an existing account --------------------------------------------
 
 
 def spoilt(squatter: Squatter) -> None:
-    """Leave on the account whatever can be left there."""
+    """Put everything on the account that an attacker can put there."""
     user = squatter.user
     Device.objects.create(user=user, token=PHONE)
     CategoryPreference.objects.create(user=user, category="news", email=False)
@@ -222,7 +224,7 @@ def spoilt(squatter: Squatter) -> None:
 
 
 def assert_clean(user_id: UUID) -> None:
-    """Nothing of a stranger is left on an account."""
+    """Assert that nothing of the attacker is left on an account."""
     user = User.objects.get(pk=user_id)
     assert (user.locale, user.timezone, user.pending_email) == ("en", "UTC", "")
     assert (user.email_enabled, user.push_enabled) == (True, True)
@@ -232,7 +234,7 @@ def assert_clean(user_id: UUID) -> None:
 
 
 @pytest.mark.parametrize("email", [VICTIM, "VICTIM@example.com", "other@example.com"])
-def test_a_client_that_confirms_an_account_voids_what_was_on_it(
+def test_a_client_that_confirms_an_account_removes_the_data_of_the_attacker(
     shop: APIClient, squatter: Squatter, email: str
 ) -> None:
     spoilt(squatter)
@@ -246,12 +248,12 @@ def test_a_client_that_confirms_an_account_voids_what_was_on_it(
     assert ExternalId.objects.count() == 0
     assert not User.objects.get().has_usable_password()
     assert squatter.is_out()
-    # It is the same account to those who have written to it.
+    # It stays the same account for clients that have sent notifications to it.
     row.refresh_from_db()
     assert row.variables != {}
 
 
-def test_what_the_client_says_along_with_the_address_stays(
+def test_values_that_the_client_sends_with_the_address_are_kept(
     shop: APIClient, squatter: Squatter
 ) -> None:
     spoilt(squatter)
@@ -271,7 +273,7 @@ def test_what_the_client_says_along_with_the_address_stays(
     assert log_in(password=NEW_PASSWORD).status_code == 200
 
 
-def test_a_profile_that_is_replaced_is_confirmed_as_well(
+def test_a_put_of_the_profile_confirms_the_account_as_well(
     shop: APIClient, squatter: Squatter
 ) -> None:
     spoilt(squatter)
@@ -281,7 +283,7 @@ def test_a_profile_that_is_replaced_is_confirmed_as_well(
     assert squatter.is_out()
 
 
-def test_a_change_without_the_address_confirms_and_voids_nothing(
+def test_a_change_without_the_address_neither_confirms_nor_removes_anything(
     shop: APIClient, squatter: Squatter
 ) -> None:
     answer = shop.patch(squatter.path, {"external_id": "customer-9"}, format="json")
@@ -301,7 +303,7 @@ def test_a_confirmed_account_keeps_everything_when_its_address_changes(
     assert ids(squatter.caller) == [str(row.pk)]
 
 
-def test_another_account_gets_the_address_on_a_clients_word(
+def test_a_client_can_give_the_address_to_another_account(
     shop: APIClient, squatter: Squatter
 ) -> None:
     bob = person("bob")
@@ -311,7 +313,7 @@ def test_another_account_gets_the_address_on_a_clients_word(
     assert squatter.is_out()
 
 
-def test_whoever_has_the_mailbox_gets_the_address_by_its_link(squatter: Squatter) -> None:
+def test_the_owner_of_the_mailbox_gets_the_address_by_its_link(squatter: Squatter) -> None:
     bob = person("bob", password=NEW_PASSWORD)
     caller = with_token(log_in("bob@example.com", NEW_PASSWORD).json()["access"])
     change = {"email": VICTIM, "current_password": NEW_PASSWORD}
@@ -323,7 +325,7 @@ def test_whoever_has_the_mailbox_gets_the_address_by_its_link(squatter: Squatter
     assert squatter.is_out()
 
 
-# --- Staff do ------------------------------------------------------------------------------------
+# --- Staff set the address -----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -334,7 +336,7 @@ def admin(charlie: User) -> Client:
 
 
 @pytest.mark.parametrize("spelling", [VICTIM, "Victim@example.com"])
-def test_staff_make_an_account_for_the_address(
+def test_staff_can_create_an_account_with_the_address(
     admin: Client, squatter: Squatter, spelling: str
 ) -> None:
     form = {
@@ -351,14 +353,14 @@ def test_staff_make_an_account_for_the_address(
     assert squatter.is_out()
 
 
-def test_a_form_that_staff_got_wrong_deletes_nobody(admin: Client, squatter: Squatter) -> None:
+def test_an_invalid_form_of_staff_deletes_no_account(admin: Client, squatter: Squatter) -> None:
     form = {"name": "Victim", "email": VICTIM, "locale": "no such", "timezone": "UTC"}
     answer = admin.post("/admin/users/user/add/", {**form, "usable_password": "false"})
     assert answer.status_code == 200
     assert User.objects.filter(pk=squatter.user.pk).exists()
 
 
-def test_staff_give_another_account_the_address(admin: Client, squatter: Squatter) -> None:
+def test_staff_can_give_the_address_to_another_account(admin: Client, squatter: Squatter) -> None:
     bob = person("bob")
     form = {**USER_FORM, "email": VICTIM}
     assert admin.post(f"/admin/users/user/{bob.pk}/change/", form).status_code == 302
@@ -366,7 +368,7 @@ def test_staff_give_another_account_the_address(admin: Client, squatter: Squatte
     assert squatter.is_out()
 
 
-def test_staff_who_confirm_an_account_void_what_was_on_it(
+def test_staff_who_confirm_an_account_remove_the_data_of_the_attacker(
     admin: Client, squatter: Squatter
 ) -> None:
     spoilt(squatter)
@@ -383,17 +385,19 @@ def test_staff_who_confirm_an_account_void_what_was_on_it(
     assert answer.status_code == 302, answer.content
     user = User.objects.get(pk=squatter.user.pk)
     assert user.email_confirmed
-    # The language is what staff have chosen; the name and the time zone stood there before.
+    # Staff chose the language; the name and the time zone were those of the attacker.
     assert (user.name, user.locale, user.timezone) == ("", "fr", "UTC")
     assert not user.has_usable_password()
     assert Device.objects.count() == 0
     assert squatter.is_out()
 
 
-# --- What an unconfirmed account may not ---------------------------------------------------------
+# --- Restrictions of an unconfirmed account ------------------------------------------------------
 
 
-def test_an_unconfirmed_account_registers_no_device(shop: APIClient, squatter: Squatter) -> None:
+def test_an_unconfirmed_account_cannot_register_a_device(
+    shop: APIClient, squatter: Squatter
+) -> None:
     alice = person("alice", tokens=(PHONE,))
     for caller in (squatter.caller, shop):
         for answer in (
@@ -408,7 +412,7 @@ def test_an_unconfirmed_account_registers_no_device(shop: APIClient, squatter: S
     assert answer.status_code == 201
 
 
-def test_a_device_from_before_takes_nothing_until_the_address_is_confirmed(
+def test_an_earlier_device_gets_nothing_until_the_address_is_confirmed(
     squatter: Squatter,
 ) -> None:
     Device.objects.create(user=squatter.user, token=PHONE)
@@ -424,7 +428,7 @@ def test_a_device_from_before_takes_nothing_until_the_address_is_confirmed(
     assert late.status == Status.DELIVERED
 
 
-def test_nobody_reads_what_was_sent_before_they_confirmed(squatter: Squatter) -> None:
+def test_notifications_sent_before_the_confirmation_cannot_be_read(squatter: Squatter) -> None:
     early = accepted(squatter.user)
     one = f"{NOTIFICATIONS}{early.pk}"
 
@@ -435,7 +439,7 @@ def test_nobody_reads_what_was_sent_before_they_confirmed(squatter: Squatter) ->
         return listed
 
     assert not reads_early()
-    time.sleep(0.002)  # The ids of both are bounded by the millisecond.
+    time.sleep(0.002)  # The ids are bounded by times in milliseconds.
     assert confirm(squatter.link()) == 204
     assert not reads_early()
     assert confirm(squatter.link()) == 204
@@ -446,7 +450,7 @@ def test_nobody_reads_what_was_sent_before_they_confirmed(squatter: Squatter) ->
     assert not reads_early()
 
 
-def test_whom_a_client_has_confirmed_reads_what_was_sent_since(
+def test_a_user_confirmed_by_a_client_can_read_later_notifications(
     shop: APIClient, squatter: Squatter
 ) -> None:
     accepted(squatter.user)
@@ -456,24 +460,24 @@ def test_whom_a_client_has_confirmed_reads_what_was_sent_since(
     late = accepted(squatter.user)
     owner = with_token(log_in(password=NEW_PASSWORD).json()["access"])
     assert ids(owner) == [str(late.pk)]
-    # A client that says the address again takes nothing away.
+    # A client that sends the same address again changes nothing.
     time.sleep(0.002)
     profile = {"name": "Victim", "email": VICTIM}
     assert shop.put(squatter.path, profile, format="json").status_code == 200
     assert ids(owner) == [str(late.pk)]
 
 
-def test_an_account_of_a_client_reads_all_that_was_sent_to_it(shop: APIClient) -> None:
+def test_a_user_created_by_a_client_can_read_all_their_notifications(shop: APIClient) -> None:
     new = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
     user = User.objects.get(pk=shop.post(USERS, new, format="json").json()["id"])
     row = accepted(user)
-    # The clock of the machine that took the notification may be behind that of the other.
+    # The clock of the machine that accepted the notification may be behind.
     ahead = timezone.now() + timedelta(seconds=1)
     User.objects.update(created_at=ahead, email_confirmed_at=ahead)
     assert ids(with_token(log_in("ada@example.com").json()["access"])) == [str(row.pk)]
 
 
-# --- It runs out with its link -------------------------------------------------------------------
+# --- An unconfirmed account expires together with its link ---------------------------------------
 
 
 def age(user: User, by: timedelta) -> None:
@@ -483,7 +487,7 @@ def age(user: User, by: timedelta) -> None:
 A_MINUTE = timedelta(minutes=1)
 
 
-def test_an_unconfirmed_account_runs_out_with_its_link(squatter: Squatter) -> None:
+def test_an_unconfirmed_account_expires_with_its_link(squatter: Squatter) -> None:
     row = accepted(squatter.user)
     bob, link = person("bob"), squatter.link()
     for user in (squatter.user, bob):
@@ -500,7 +504,7 @@ def test_an_unconfirmed_account_runs_out_with_its_link(squatter: Squatter) -> No
     assert row.variables == {}
 
 
-def test_the_scheduler_deletes_what_has_run_out(squatter: Squatter) -> None:
+def test_the_scheduler_deletes_expired_accounts(squatter: Squatter) -> None:
     age(squatter.user, unconfirmed.LIFETIME + A_MINUTE)
     kept = KeptConnection()
     try:
@@ -511,25 +515,25 @@ def test_the_scheduler_deletes_what_has_run_out(squatter: Squatter) -> None:
     assert User.objects.count() == 0
 
 
-def test_the_link_and_the_account_end_at_the_same_time(squatter: Squatter) -> None:
+def test_the_link_and_the_account_expire_at_the_same_time(squatter: Squatter) -> None:
     age(squatter.user, unconfirmed.LIFETIME + A_MINUTE)
-    # Asked for again, and so a link that has just been made.
+    # A new link, as if it had been requested again.
     assert confirm(squatter.link()) == 400
     assert not User.objects.get().email_confirmed
     assert unconfirmed.LIFETIME.total_seconds() == confirmations.LINK_LIFETIME_SECONDS
 
 
-def test_after_that_a_stranger_may_register_with_it(squatter: Squatter) -> None:
+def test_after_the_expiry_the_address_can_be_registered_again(squatter: Squatter) -> None:
     age(squatter.user, unconfirmed.LIFETIME + A_MINUTE)
     answer = register()
     assert answer.status_code == 201
     assert answer.json()["id"] != str(squatter.user.pk)
     assert User.objects.count() == 1
-    # Their tokens are those of the account before.
+    # The tokens of the attacker belong to the deleted account.
     assert squatter.caller.get(squatter.path).status_code == 401
 
 
-def test_the_mail_says_until_when_its_link_works(
+def test_the_mail_expires_with_the_account(
     squatter: Squatter, django_capture_on_commit_callbacks: Any
 ) -> None:
     made = timezone.now() - timedelta(days=2)
@@ -541,7 +545,7 @@ def test_the_mail_says_until_when_its_link_works(
     assert row.expires_at == made + unconfirmed.LIFETIME
 
 
-def test_an_account_that_is_confirmed_while_it_is_deleted_stays(squatter: Squatter) -> None:
+def test_an_account_that_was_just_confirmed_is_not_deleted(squatter: Squatter) -> None:
     row = accepted(squatter.user)
     assert confirm(squatter.link()) == 204
     assert unconfirmed.delete(squatter.user.pk) is False

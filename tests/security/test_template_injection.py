@@ -1,4 +1,4 @@
-"""A template says what its author wrote and nothing else: no code, no file, no other object."""
+"""A template gives access to no code, no file and no object except its variables."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ VARIABLES: dict[str, Any] = {
     "nothing": None,
 }
 
-# What opens Python in other template languages. It is a name that does not exist, and so nothing.
+# Expressions that reach Python in other template languages. Here the name is undefined: no output.
 UNREACHABLE = [
     "name.__class__",
     "name.__class__.__mro__[1].__subclasses__",
@@ -78,7 +78,7 @@ REFUSED = [
     "{{ 7 * 7 }}",
     "{{ lambda: 1 }}",
 ]
-# Filters that look into objects by a name that the template gives.
+# Filters that read a property of objects whose name the template gives.
 LOOKING_IN = [
     "{{ list | map: '__class__' }}",
     "{{ list | where: '__class__' }}",
@@ -95,7 +95,7 @@ def rendered(source: str, *, html: bool = False) -> str:
 
 @pytest.mark.parametrize("html", [False, True])
 @pytest.mark.parametrize("path", UNREACHABLE)
-def test_no_path_leads_into_python(path: str, html: bool) -> None:  # noqa: FBT001 - a parameter.
+def test_no_path_reaches_python_objects(path: str, html: bool) -> None:  # noqa: FBT001 - a parameter.
     for source in (
         f"[{{{{ {path} }}}}]",
         f"[{{% for a in list limit: 1 %}}{{{{ {path} }}}}{{% endfor %}}]",
@@ -106,13 +106,13 @@ def test_no_path_leads_into_python(path: str, html: bool) -> None:  # noqa: FBT0
 
 
 @pytest.mark.parametrize("source", REFUSED)
-def test_what_other_languages_offer_is_refused_when_saved(source: str) -> None:
+def test_features_of_other_template_languages_are_refused_when_saved(source: str) -> None:
     with pytest.raises(TemplateSyntaxError):
         parse(source)
 
 
 @pytest.mark.parametrize("source", LOOKING_IN)
-def test_no_filter_looks_into_python(source: str) -> None:
+def test_no_filter_reads_python_attributes(source: str) -> None:
     try:
         said = rendered(source)
     except (LiquidError, TemplateSyntaxError):
@@ -122,7 +122,7 @@ def test_no_filter_looks_into_python(source: str) -> None:
 
 
 @pytest.mark.parametrize("environment", [TEXT, HTML])
-def test_no_template_reads_another(environment: Sandbox) -> None:
+def test_a_template_cannot_load_another(environment: Sandbox) -> None:
     with pytest.raises(LiquidError):
         environment.get_template("welcome")
 
@@ -151,7 +151,7 @@ def test_a_value_is_never_read_as_a_template(alice: User, said: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["__proto__", "__class__", "a.b", "", "a b", "forloop", "é"])
-def test_an_odd_name_of_a_variable_does_no_harm(shop: APIClient, alice: User, name: str) -> None:
+def test_an_unusual_variable_name_is_harmless(shop: APIClient, alice: User, name: str) -> None:
     row = accepted(alice, variables={"name": "Ada", "link": "x", name: {"__class__": 1}})
     deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
     assert Notification.objects.get().status == "delivered"

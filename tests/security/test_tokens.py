@@ -1,4 +1,4 @@
-"""A token opens the door only as what it is: ours, of this kind, alive, and of somebody who may."""
+"""A token is accepted only with a valid signature, for its kind, before its expiry."""
 
 import base64
 import hashlib
@@ -48,7 +48,7 @@ def encoded(part: bytes | dict[str, Any]) -> str:
 
 
 def signed(header: dict[str, Any], claims: dict[str, Any], key: str, digest: str = "sha256") -> str:
-    """Sign by hand, whatever the header says."""
+    """Sign by hand with any header."""
     text = f"{encoded(header)}.{encoded(claims)}"
     return f"{text}.{encoded(hmac.new(key.encode(), text.encode(), digest).digest())}"
 
@@ -101,14 +101,14 @@ def test_a_forged_refresh_token_is_a_401(alice: User, settings: Any) -> None:
     assert refresh_with(good) == 200
 
 
-def test_neither_token_is_taken_for_the_other(alice: User) -> None:
+def test_access_and_refresh_tokens_cannot_replace_each_other(alice: User) -> None:
     issued = tokens.issue(alice)
     assert status_with(issued.refresh) == 401
     assert refresh_with(issued.access) == 401
 
 
-def test_a_signed_text_for_something_else_is_no_token(alice: User) -> None:
-    # Links in mails and tokens share the secret, and each derives its own key from it.
+def test_a_text_signed_for_another_purpose_is_not_a_token(alice: User) -> None:
+    # Links in mails use the same secret, but each purpose derives its own key from it.
     body = encoded(claims_of(tokens.issue(alice).access))
     key = hashlib.sha256(b"django.core.signing.Signersigner" + KEY.encode()).digest()
     text = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{body}"
@@ -117,7 +117,7 @@ def test_a_signed_text_for_something_else_is_no_token(alice: User) -> None:
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"session_version": 1}])
-def test_the_tokens_of_somebody_who_may_no_longer_are_void(
+def test_the_tokens_of_a_disabled_user_or_older_session_version_are_void(
     alice: User, change: dict[str, Any]
 ) -> None:
     issued = tokens.issue(alice)
@@ -126,7 +126,7 @@ def test_the_tokens_of_somebody_who_may_no_longer_are_void(
     assert refresh_with(issued.refresh) == 401
 
 
-def test_the_tokens_of_an_erased_person_are_void(shop: APIClient, alice: User) -> None:
+def test_the_tokens_of_an_erased_user_are_void(shop: APIClient, alice: User) -> None:
     issued = tokens.issue(alice)
     assert shop.delete(f"/api/v1/users/{alice.pk}").status_code == 204
     assert contacts.load_contacts([alice.pk]) == {}
@@ -134,7 +134,9 @@ def test_the_tokens_of_an_erased_person_are_void(shop: APIClient, alice: User) -
     assert refresh_with(issued.refresh) == 401
 
 
-def test_a_token_that_loses_its_staff_acts_for_a_person_only(charlie: User, alice: User) -> None:
+def test_the_token_of_former_staff_has_only_the_rights_of_an_end_user(
+    charlie: User, alice: User
+) -> None:
     issued = tokens.issue(charlie)
     User.objects.filter(pk=charlie.pk).update(is_staff=False, is_superuser=False)
     caller = APIClient()
@@ -143,7 +145,7 @@ def test_a_token_that_loses_its_staff_acts_for_a_person_only(charlie: User, alic
     assert caller.get("/api/v1/services/").status_code == 403
 
 
-def test_after_logout_the_refresh_token_is_void_and_the_access_token_short(alice: User) -> None:
+def test_a_logout_voids_the_refresh_token_and_access_tokens_live_15_minutes(alice: User) -> None:
     issued = tokens.issue(alice)
     out = APIClient().post("/api/v1/users/logout", {"refresh": issued.refresh}, format="json")
     assert out.status_code == 204
@@ -152,7 +154,7 @@ def test_after_logout_the_refresh_token_is_void_and_the_access_token_short(alice
     assert claims["exp"] - claims["iat"] == 15 * 60
 
 
-def test_a_token_says_nothing_personal(alice: User) -> None:
+def test_a_token_contains_no_personal_data(alice: User) -> None:
     issued = tokens.issue(alice)
     known = {"token_type", "exp", "iat", "jti", "user_id", "session_version", "second_factor"}
     assert set(claims_of(issued.access)) == set(claims_of(issued.refresh)) == known

@@ -1,6 +1,6 @@
-"""A NUL or half of a surrogate pair, which PostgreSQL cannot store, is refused wherever it is.
+"""A NUL or a lone surrogate, which PostgreSQL cannot store, is refused in every input.
 
-On SQLite most of it would be stored: the tests say more in the run on the servers.
+SQLite would store most of it, so these tests prove more in the run on the servers.
 """
 
 import json
@@ -30,7 +30,7 @@ NUL, SURROGATE = "\\u0000", "\\ud800"
 
 @pytest.mark.parametrize("character", ["\x00", "\x1f", "\x7f"])
 @pytest.mark.parametrize("column", ["variables.na{}me", "metadata.{}", "{}"])
-def test_a_column_of_a_csv_file_is_no_place_for_it(
+def test_unstorable_text_in_a_csv_column_name_is_refused(
     shop: APIClient, alice: User, column: str, character: str
 ) -> None:
     text = f"user_id,{column.format(character)}\n{alice.pk},x\n"
@@ -41,7 +41,9 @@ def test_a_column_of_a_csv_file_is_no_place_for_it(
     assert Batch.objects.count() == 0
 
 
-def test_a_cell_of_a_csv_file_is_told_by_its_place(shop: APIClient, alice: User) -> None:
+def test_unstorable_text_in_a_csv_cell_is_reported_by_its_place(
+    shop: APIClient, alice: User
+) -> None:
     terms = "?notification_type=email&template_code=welcome"
     rows = ["{user},a\x00,b,", "{user},a,b,r\x00", "\x00,a,b,", "{user},a,b,"]
     text = "user_id,variables.name,variables.link,request_id\n" + "\n".join(rows)
@@ -51,7 +53,9 @@ def test_a_cell_of_a_csv_file_is_told_by_its_place(shop: APIClient, alice: User)
 
 
 @pytest.mark.parametrize("escape", [NUL, SURROGATE])
-def test_a_line_of_ndjson_is_told_by_its_place(shop: APIClient, alice: User, escape: str) -> None:
+def test_unstorable_text_in_an_ndjson_line_is_reported_by_its_place(
+    shop: APIClient, alice: User, escape: str
+) -> None:
     good = json.dumps(body(alice))
     lines = [
         json.dumps(body(alice, metadata={"PLACE": 1})).replace("PLACE", escape),
@@ -82,7 +86,7 @@ def test_a_line_of_ndjson_is_told_by_its_place(shop: APIClient, alice: User, esc
         ("POST", "/api/v1/dead-letters/replay", '{"note": "PLACE"}'),
     ],
 )
-def test_a_body_with_it_is_refused(
+def test_a_body_with_unstorable_text_is_refused(
     shop: APIClient,
     alice: User,
     nothing_stored: None,
@@ -114,7 +118,7 @@ def test_a_body_with_it_is_refused(
         "/sandbox/?recipient=PLACE",
     ],
 )
-def test_an_address_with_it_is_no_failure_of_ours(
+def test_a_url_with_unstorable_text_causes_no_internal_error(
     shop: APIClient, alice: User, charlie: User, path: str, text: str
 ) -> None:
     written = quote(text.encode("utf-8", "surrogatepass"))
@@ -133,7 +137,7 @@ def test_an_address_with_it_is_no_failure_of_ours(
     "header",
     ["X-Correlation-ID", "X-Request-ID", "traceparent", "Idempotency-Key", "X-API-Key", "Cookie"],
 )
-def test_a_header_with_it_is_refused_or_replaced(
+def test_a_header_with_unstorable_text_is_refused_or_replaced(
     shop: APIClient, alice: User, header: str, text: str
 ) -> None:
     name = f"HTTP_{header.upper().replace('-', '_')}"
@@ -146,7 +150,7 @@ def test_a_header_with_it_is_refused_or_replaced(
 
 
 def parts(*fields: tuple[bytes, bytes]) -> Any:
-    """Write a form; a field whose name ends with ``.csv"`` is a file."""
+    """Write a multipart body; a field whose name ends with ``.csv"`` is a file."""
     whole = b"".join(
         b'--B\r\nContent-Disposition: form-data; name="' + name + b"\r\n\r\n" + value + b"\r\n"
         for name, value in fields
@@ -154,7 +158,7 @@ def parts(*fields: tuple[bytes, bytes]) -> Any:
     return whole + b"--B--\r\n"
 
 
-def test_the_parts_of_a_form_are_no_place_for_it(shop: APIClient, alice: User) -> None:
+def test_unstorable_text_in_form_fields_is_refused(shop: APIClient, alice: User) -> None:
     text = f"user_id,variables.name,variables.link\n{alice.pk},A,B\n".encode()
     file = (b'file"; filename="a.csv"', text)
     terms = "?notification_type=email"
@@ -171,13 +175,15 @@ def test_the_parts_of_a_form_are_no_place_for_it(shop: APIClient, alice: User) -
     ):
         assert status((b'template_code"', b"welcome"), wrong, file) == 400, wrong
     assert Batch.objects.count() == 0
-    # What the file is called is kept nowhere.
+    # The file name is not stored.
     named = (b'file"; filename="a\x00b.csv"', text)
     assert status((b'template_code"', b"welcome"), named) == 202
 
 
 @pytest.mark.parametrize("code", ["abcdefg\x00", "\x00", "12345\x00", "abcdefg\ud800", "a'bcdefg"])
-def test_a_code_of_the_second_factor_with_it_is_a_wrong_code(charlie: User, code: str) -> None:
+def test_a_second_factor_code_with_unstorable_text_is_a_wrong_code(
+    charlie: User, code: str
+) -> None:
     with transaction.atomic():
         second_factor.enrol(charlie, key=KEY, code=f"{totp(bytes.fromhex(KEY)):06d}")
     browser = Client(raise_request_exception=False)
@@ -191,7 +197,7 @@ def test_a_code_of_the_second_factor_with_it_is_a_wrong_code(charlie: User, code
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x1f"])
-def test_no_password_is_set_that_the_login_would_refuse(
+def test_a_password_that_the_login_would_refuse_cannot_be_set(
     alice: User, settings: Any, character: str
 ) -> None:
     settings.PASSWORD_HASHERS = FAST_HASHERS

@@ -1,4 +1,4 @@
-"""Start Django in a process of its own, with just the environment that a test gives."""
+"""Start Django in a separate process with only the environment that a test gives."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ Start = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="session")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the project, so that no test touches the developer's ``var/`` or ``.env``."""
+    """Copy the project, so that no test changes the developer's ``var/`` or ``.env``."""
     here = tmp_path_factory.mktemp("project")
     for name in ("apps", "notifications_project", "templates"):
         copytree(ROOT / name, here / name, ignore=ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""A value that is not understood stops the process and names its variable."""
+"""An invalid value stops the process with an error that names its variable."""
 
 import json
 import re
@@ -75,14 +75,14 @@ def test_a_bad_value_stops_the_process_and_names_its_variable(
     assert f'"{name}"' in ended.stderr.splitlines()[-1]
 
 
-def test_without_any_environment_it_starts(start: Start) -> None:
+def test_it_starts_without_any_environment(start: Start) -> None:
     ended = start()
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("missing", SAFE)
-def test_with_a_server_the_secret_and_the_hosts_must_be_given(
+def test_with_a_server_the_secret_key_and_the_hosts_are_required(
     start: Start, server: str, missing: str
 ) -> None:
     given = {name: value for name, value in SAFE.items() if name != missing}
@@ -92,7 +92,7 @@ def test_with_a_server_the_secret_and_the_hosts_must_be_given(
     assert f'"{missing}" must be set when a server is configured' in last
 
 
-def test_with_servers_and_both_it_starts_without_reaching_any(start: Start) -> None:
+def test_it_starts_without_connecting_to_any_server(start: Start) -> None:
     ended = start(**SAFE, **SERVERS)
     assert (ended.returncode, ended.stderr) == (0, "")
 
@@ -123,7 +123,7 @@ def test_secrets_may_come_from_files(start: Start, tmp_path: Path) -> None:
     }
 
 
-def test_earlier_keys_are_listed_with_commas(start: Start, tmp_path: Path) -> None:
+def test_earlier_keys_are_separated_by_commas(start: Start, tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("older-key, oldest-key\n")
     from_a_file = {"SECRET_KEY_FALLBACKS_FILE": str(tmp_path / "keys")}
     for given in ({"SECRET_KEY_FALLBACKS": "older-key,oldest-key"}, from_a_file):
@@ -133,9 +133,7 @@ def test_earlier_keys_are_listed_with_commas(start: Start, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("older", ["older-key,", "older-key,older-key", "k" * 50])
-def test_earlier_keys_that_make_no_sense_are_refused_and_not_shown(
-    start: Start, older: str
-) -> None:
+def test_invalid_earlier_keys_are_refused_and_not_shown(start: Start, older: str) -> None:
     ended = start(SECRET_KEY="k" * 50, SECRET_KEY_FALLBACKS=older)
     assert ended.returncode != 0
     last = ended.stderr.splitlines()[-1]
@@ -143,33 +141,33 @@ def test_earlier_keys_that_make_no_sense_are_refused_and_not_shown(
     assert not any(key in last for key in ("older-key", "k" * 50))
 
 
-def test_the_key_that_the_embedded_mode_made_is_no_earlier_one(start: Start) -> None:
+def test_the_key_of_the_embedded_mode_is_refused_as_an_earlier_key(start: Start) -> None:
     kept = shown(start, "SECRET_KEY")["SECRET_KEY"]
     ended = start(SECRET_KEY_FALLBACKS=kept)
     assert ended.returncode != 0
     assert '"SECRET_KEY_FALLBACKS"' in ended.stderr.splitlines()[-1]
 
 
-def test_the_schemes_of_links_are_read_whatever_their_letters(start: Start) -> None:
+def test_link_schemes_are_case_insensitive(start: Start) -> None:
     given = {"LINK_SCHEMES": "HTTPS, sms,web+notes"}
     found = shown(start, "LINK_SCHEMES", **given)["LINK_SCHEMES"]
     assert all(f"'{name}'" in found for name in ("https", "sms", "web+notes"))
     assert found.count("'") == 6
 
 
-def test_a_secret_from_a_file_has_no_line_feed_at_its_end(start: Start, tmp_path: Path) -> None:
+def test_a_secret_from_a_file_has_no_trailing_line_feed(start: Start, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("correct horse\n")
     found = shown(start, "SMTP_PASSWORD", SMTP_PASSWORD_FILE=str(tmp_path / "password"))
     assert found == {"SMTP_PASSWORD": "correct horse"}
 
 
-def test_a_secret_file_that_is_not_there_names_its_variable(start: Start) -> None:
+def test_a_missing_secret_file_names_its_variable(start: Start) -> None:
     ended = start(SMTP_PASSWORD_FILE="/nowhere/password")
     assert ended.returncode != 0
     assert "SMTP_PASSWORD" in ended.stderr or "/nowhere/password" in ended.stderr
 
 
-def test_the_embedded_mode_keeps_its_secret_in_a_file_for_its_owner_only(
+def test_the_embedded_mode_stores_its_secret_in_a_file_readable_by_its_owner_only(
     start: Start, copy: Path
 ) -> None:
     kept = copy / "var" / "demo.env"
@@ -182,14 +180,14 @@ def test_the_embedded_mode_keeps_its_secret_in_a_file_for_its_owner_only(
     assert shown(start, "SECRET_KEY")["SECRET_KEY"] == first
 
 
-def test_a_server_writes_no_secret_down(start: Start, copy: Path) -> None:
+def test_with_servers_no_secret_is_written_to_a_file(start: Start, copy: Path) -> None:
     kept = copy / "var" / "demo.env"
     kept.unlink(missing_ok=True)
     assert start(**SAFE, **SERVERS).returncode == 0
     assert not kept.exists()
 
 
-def test_the_mode_is_the_environment(start: Start) -> None:
+def test_the_mode_depends_on_the_environment(start: Start) -> None:
     names = ("EMBEDDED", "CELERY_BROKER_URL", "OPEN_REGISTRATION", "ALLOWED_HOSTS")
     assert shown(start, *names) == {
         "EMBEDDED": "True",
@@ -208,13 +206,11 @@ def test_the_mode_is_the_environment(start: Start) -> None:
 @pytest.mark.parametrize(
     ("tls", "port"), [("none", "25"), ("starttls", "587"), ("implicit", "465")]
 )
-def test_the_port_of_the_mail_server_follows_its_encryption(
-    start: Start, tls: str, port: str
-) -> None:
+def test_the_default_smtp_port_depends_on_the_encryption(start: Start, tls: str, port: str) -> None:
     assert shown(start, "SMTP_PORT", SMTP_TLS=tls) == {"SMTP_PORT": port}
 
 
-def test_the_outgoing_limits_are_read_by_provider(start: Start) -> None:
+def test_rate_limits_are_read_for_each_provider(start: Start) -> None:
     given = {
         "SMTP_MAX_PER_SECOND": "14",
         "FCM_MAX_PER_SECOND": "0.5",
@@ -244,18 +240,18 @@ def variables_read() -> set[str]:
     return set(READ.findall(module.read_text()))
 
 
-def test_the_reader_of_this_test_finds_every_variable() -> None:
+def test_the_variables_in_the_settings_are_found() -> None:
     names = variables_read()
     assert len(names) > 30
     assert {"DATABASE_URL", "SECRET_KEY", "EMAIL_PROVIDERS", "RATE_LIMIT_LOGIN"} <= names
 
 
-def test_every_variable_that_is_read_stands_in_the_example() -> None:
+def test_every_variable_that_is_read_is_in_the_example() -> None:
     listed = set(LISTED.findall((ROOT / ".env.example").read_text()))
     assert variables_read() - listed == set()
 
 
-def test_every_variable_of_the_example_is_read_somewhere() -> None:
+def test_every_variable_in_the_example_is_read_somewhere() -> None:
     """By the settings, or by the processes of docker/ and the Makefile."""
     listed = set(LISTED.findall((ROOT / ".env.example").read_text()))
     others = ""
@@ -274,7 +270,7 @@ def test_every_variable_of_the_example_is_read_somewhere() -> None:
     assert unread == set()
 
 
-def test_the_example_as_it_stands_is_understood(start: Start) -> None:
+def test_the_values_in_the_example_are_valid(start: Start) -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines if re.match(r"^[A-Z][A-Z0-9_]+=.", line))
     ended = start(**{name: value.strip("'\"") for name, value in given.items()})

@@ -1,4 +1,4 @@
-"""With the settings of production Django's own check for deployments finds nothing."""
+"""With production settings, ``manage.py check --deploy`` finds nothing."""
 
 from tests.settings.conftest import Start
 
@@ -34,17 +34,17 @@ execute_from_command_line(["manage.py", "check", "--deploy", "--fail-level", "WA
 """
 
 
-def test_the_check_for_deployments_is_clean_and_the_settings_are_strict(start: Start) -> None:
+def test_the_deployment_check_passes_and_the_settings_are_strict(start: Start) -> None:
     ended = start(CHECK, **PRODUCTION)
     assert (ended.returncode, ended.stderr) == (0, "")
     settings, hasher, verdict = ended.stdout.splitlines()
     assert settings == str(SHOWN)
     assert hasher.endswith("Argon2PasswordHasher")
-    # One check is silenced, with its reason beside it: the redirect to HTTPS is the proxy's.
+    # One check is silenced: the reverse proxy redirects to HTTPS; the reason is in the settings.
     assert verdict == "System check identified no issues (1 silenced)."
 
 
-def test_the_check_finds_what_would_be_wrong(start: Start) -> None:
+def test_the_deployment_check_finds_insecure_settings(start: Start) -> None:
     careless = {
         "DEBUG": "true",
         "PUBLIC_URL": "http://notifications.example.com",

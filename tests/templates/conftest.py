@@ -1,4 +1,4 @@
-"""Callers of the API, and a fresh memory for each test."""
+"""Callers of the API, and empty caches for each test."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,14 +28,14 @@ PUSH: dict[str, Any] = {
 
 
 class Api:
-    """The JSON API as one caller uses it."""
+    """The JSON API as used by one caller."""
 
     def __init__(self, caller: Caller | None) -> None:
         self.client = APIClient()
         if caller is not None:
             self.client.force_authenticate(
-                user=object(),  # type: ignore[arg-type] # The views look at the caller alone,
-                token=caller,  # type: ignore[arg-type] # which authentication puts in ``auth``.
+                user=object(),  # type: ignore[arg-type] # The views use only the caller,
+                token=caller,  # type: ignore[arg-type] # which the authentication puts in ``auth``.
             )
 
     def get(self, path: str) -> Any:
@@ -58,10 +58,10 @@ def _own_paths_and_fresh_memory(settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def api(db: None) -> Api:
-    """A client application with every scope."""
+    """An API client with every scope."""
     return Api(Caller(client="shop", scopes=frozenset(Scope)))
 
 
 def pointers(response: Any) -> list[tuple[str, str]]:
-    """Return pointer and code of each error of a problem."""
+    """Return pointer and code of each error of a problem document."""
     return [(error["pointer"], error["code"]) for error in response.json()["errors"]]

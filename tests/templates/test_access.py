@@ -1,4 +1,4 @@
-"""Who may read and write templates."""
+"""Access rights for reading and writing templates."""
 
 from uuid import UUID
 
@@ -42,7 +42,7 @@ def staff(*permissions: str) -> Caller:
         ),
     ],
 )
-def test_each_caller_may_do_what_it_was_given(
+def test_each_caller_may_do_what_its_rights_allow(
     api: Api, caller: Caller | None, statuses: list[int]
 ) -> None:
     api.post("", EMAIL)
@@ -63,7 +63,7 @@ def test_each_caller_may_do_what_it_was_given(
     assert TemplateVersion.objects.filter(number=2).exists() == (found[3] == 200)
 
 
-def test_staff_are_named_as_authors() -> None:
+def test_staff_have_a_client_name_for_the_author_column() -> None:
     assert staff().client == f"staff:{ALICE}"
 
 
@@ -74,7 +74,7 @@ def test_the_author_is_recorded() -> None:
     assert TemplateVersion.objects.get().created_by == f"staff:{ALICE}"
 
 
-def test_a_template_is_never_deleted(api: Api) -> None:
+def test_a_template_cannot_be_deleted(api: Api) -> None:
     api.post("", EMAIL)
 
     assert api.client.delete("/api/v1/templates/welcome").status_code == 405

@@ -1,4 +1,4 @@
-"""The admin writes versions through the same door, and changes none."""
+"""The admin creates template versions by the same checks as the API, and changes none."""
 
 from typing import Any
 
@@ -30,14 +30,14 @@ FORM: dict[str, Any] = {
 
 @pytest.fixture
 def admin(db: None) -> Client:
-    """Alice, who may do everything, in her browser."""
+    """The browser session of Alice, a superuser."""
     model: Any = get_user_model()
     client = Client()
     client.force_login(model.objects.create_superuser(email="alice@example.com", name="Alice"))
     return client
 
 
-def test_a_template_is_made_with_its_first_version(admin: Client) -> None:
+def test_a_template_is_created_with_its_first_version(admin: Client) -> None:
     response = admin.post(f"{BASE}/template/add/", FORM)
 
     assert response.status_code == 302
@@ -48,7 +48,7 @@ def test_a_template_is_made_with_its_first_version(admin: Client) -> None:
     assert version.template.default_language == "en"
 
 
-def test_a_code_of_a_text_that_nobody_edits_is_refused(admin: Client) -> None:
+def test_the_code_of_a_builtin_text_is_refused(admin: Client) -> None:
     response = admin.post(f"{BASE}/template/add/", FORM | {"code": "system:reset-password"})
 
     assert "belong to the system itself" in response.content.decode()
@@ -63,7 +63,7 @@ def test_a_syntax_error_is_shown_at_its_field(admin: Client) -> None:
     assert not Template.objects.exists()
 
 
-def test_editing_writes_a_version_and_saving_the_same_words_does_not(
+def test_editing_creates_a_version_and_saving_unchanged_content_does_not(
     admin: Client, api: Api
 ) -> None:
     api.post("", EMAIL)

@@ -1,4 +1,4 @@
-"""The texts in the code: whole in every language, and fit to be sent."""
+"""The built-in texts are complete in every language and can be sent."""
 
 import tomllib
 
@@ -16,7 +16,7 @@ FILLED = {
 }
 
 
-def test_every_text_is_there_in_every_language() -> None:
+def test_every_text_exists_in_every_language() -> None:
     assert sorted(LANGUAGES) == ["ar", "de", "en", "fr"]
     english = tomllib.loads((FOLDER / "en.toml").read_text(encoding="utf-8"))
     assert set(english) == set(VARIABLES)
@@ -29,7 +29,7 @@ def test_every_text_is_there_in_every_language() -> None:
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_no_text_has_a_character_that_html_would_want_escaped(language: str) -> None:
+def test_no_text_has_a_character_that_html_must_escape(language: str) -> None:
     written = tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
     pieces = [piece for mail in VARIABLES for piece in written[mail].values()]
     assert [piece for piece in pieces if set("<>&") & set(piece)] == []
@@ -37,7 +37,7 @@ def test_no_text_has_a_character_that_html_would_want_escaped(language: str) -> 
 
 @pytest.mark.parametrize("mail", VARIABLES)
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_a_text_uses_its_variables_and_no_others_and_the_link_is_plain(
+def test_a_text_uses_exactly_its_variables_and_shows_the_plain_link(
     mail: str, language: str
 ) -> None:
     parsed = texts._parsed(mail, language)
@@ -55,7 +55,7 @@ def test_a_text_uses_its_variables_and_no_others_and_the_link_is_plain(
     check("email", {"subject": content.subject, "body": content.text, "html": content.html})
 
 
-def test_arabic_is_written_from_right_to_left_with_dates_and_names_kept_whole() -> None:
+def test_arabic_is_right_to_left_with_isolated_dates_and_names() -> None:
     content = render(code_of("reset-password"), language="ar", variables=FILLED)
     assert content.html is not None
     assert '<html lang="ar" dir="rtl">' in content.html
@@ -75,7 +75,7 @@ def test_arabic_is_written_from_right_to_left_with_dates_and_names_kept_whole() 
         ("?", "en"),
     ],
 )
-def test_the_language_is_the_locales_or_english(locale: str, language: str) -> None:
+def test_the_language_is_that_of_the_locale_or_english(locale: str, language: str) -> None:
     assert language_for(locale) == language
 
 
@@ -87,7 +87,7 @@ def test_the_language_is_the_locales_or_english(locale: str, language: str) -> N
         ("system:reset-password", "en", "link"),
     ],
 )
-def test_what_is_not_there_is_an_error_and_no_empty_mail(
+def test_a_missing_text_language_or_variable_is_an_error(
     code: str, language: str, missing: str | None
 ) -> None:
     variables = {name: value for name, value in FILLED.items() if name != missing}

@@ -1,4 +1,4 @@
-"""Templates as files: out and in again, all or nothing, and no version without a change."""
+"""Export and import of templates as files: all or nothing, and no version without a change."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def lines(folder: Path) -> list[str]:
     return [str(line) for line in import_templates(folder)]
 
 
-def test_what_is_exported_is_imported_again_as_it_was(api: Api, tmp_path: Path) -> None:
+def test_an_import_restores_what_was_exported(api: Api, tmp_path: Path) -> None:
     api.post("", EMAIL | {"html": MJML, "critical": True, "body": "\n a\r\nb "})
     api.put("welcome", {"language": "pt-BR", "subject": "Olá", "body": "x\n"})
     api.post("", PUSH)
@@ -50,7 +50,7 @@ def test_a_second_import_changes_nothing(api: Api, tmp_path: Path) -> None:
     assert TemplateVersion.objects.count() == 2
 
 
-def test_a_changed_file_makes_a_version(api: Api, tmp_path: Path) -> None:
+def test_a_changed_file_creates_a_version(api: Api, tmp_path: Path) -> None:
     api.post("", EMAIL)
     export_templates(tmp_path)
     (tmp_path / "welcome/en/subject.liquid").write_text("New\n")
@@ -59,7 +59,7 @@ def test_a_changed_file_makes_a_version(api: Api, tmp_path: Path) -> None:
     assert api.get("welcome").json()["subject"] == "New"
 
 
-def test_a_changed_name_makes_none(api: Api, tmp_path: Path) -> None:
+def test_a_changed_name_creates_no_version(api: Api, tmp_path: Path) -> None:
     api.post("", EMAIL)
     export_templates(tmp_path)
     meta = tmp_path / "welcome/template.json"
@@ -69,7 +69,7 @@ def test_a_changed_name_makes_none(api: Api, tmp_path: Path) -> None:
     assert Template.objects.get().name == "New"
 
 
-def test_an_export_leaves_no_field_of_an_earlier_one(api: Api, tmp_path: Path) -> None:
+def test_an_export_deletes_fields_of_an_earlier_one(api: Api, tmp_path: Path) -> None:
     api.post("", EMAIL | {"html": "<p>"})
     export_templates(tmp_path)
     api.put("welcome", {"subject": "x", "body": "y"})
@@ -91,7 +91,7 @@ def test_an_export_leaves_no_field_of_an_earlier_one(api: Api, tmp_path: Path) -
         ("welcome/xx_yy/body.liquid", "x", "Expected a language tag"),
     ],
 )
-def test_a_wrong_file_imports_nothing(
+def test_an_import_with_an_invalid_file_changes_nothing(
     api: Api, tmp_path: Path, name: str, text: str, message: str
 ) -> None:
     api.post("", EMAIL)
@@ -107,7 +107,7 @@ def test_a_wrong_file_imports_nothing(
     assert not Template.objects.exists()
 
 
-def test_a_folder_named_as_a_text_that_nobody_edits_is_refused(api: Api, tmp_path: Path) -> None:
+def test_a_folder_with_the_name_of_a_builtin_text_is_refused(api: Api, tmp_path: Path) -> None:
     api.post("", EMAIL)
     export_templates(tmp_path)
     Template.objects.all().delete()

@@ -1,4 +1,4 @@
-"""A whole message: one-line fields, addresses, data, and what happens when something is missing."""
+"""Composing a whole message: one-line fields, links, data, and missing variables."""
 
 from typing import Any
 from uuid import uuid4
@@ -44,7 +44,7 @@ def test_a_push_message_is_composed(api: Api) -> None:
 
 
 @pytest.mark.parametrize("name", ["Ada\r\nBcc: eve@example.com", "Ada\nBcc: eve@example.com"])
-def test_a_value_cannot_begin_another_header(api: Api, name: str) -> None:
+def test_a_value_cannot_add_another_header(api: Api, name: str) -> None:
     pinned = made(api, EMAIL)
 
     content = rendering.render(pinned.version_id, {"name": name, "link": "x"})
@@ -62,7 +62,7 @@ def test_a_title_is_one_line(api: Api) -> None:
     assert content.title == "1 2"
 
 
-def test_a_long_subject_is_cut(api: Api) -> None:
+def test_a_long_subject_is_truncated(api: Api) -> None:
     pinned = made(api, EMAIL)
 
     content = rendering.render(pinned.version_id, {"name": "x" * 2000, "link": "x"})
@@ -75,14 +75,14 @@ def test_a_long_subject_is_cut(api: Api) -> None:
 @pytest.mark.parametrize(
     "link", ["javascript:x", "example.com", "https://", "ftp://e.com", "https://e.com/a b", "//e"]
 )
-def test_a_link_must_be_a_web_address(api: Api, link: str) -> None:
+def test_a_link_must_be_an_http_url(api: Api, link: str) -> None:
     pinned = made(api, PUSH | {"link": "{{ number }}"})
 
     with pytest.raises(RenderError, match="link: is not an http"):
         rendering.render(pinned.version_id, {"number": link, "day": "x"})
 
 
-def test_an_empty_link_is_no_link(api: Api) -> None:
+def test_an_empty_link_counts_as_none(api: Api) -> None:
     pinned = made(api, PUSH | {"link": "{% if url %}{{ url }}{% endif %}"})
 
     content = rendering.render(pinned.version_id, PARCEL)
@@ -103,7 +103,7 @@ def test_an_empty_link_is_no_link(api: Api) -> None:
         ({"order": {"total": ""}}, []),
     ],
 )
-def test_what_is_missing_is_named_alike_before_and_while_rendering(
+def test_missing_variables_have_the_same_names_before_and_during_rendering(
     api: Api, variables: dict[str, Any], missing: list[str]
 ) -> None:
     pinned = made(api, EMAIL | {"subject": "{{ order.total }}", "body": "x"})
@@ -126,7 +126,7 @@ def test_an_error_names_its_field_and_not_the_value(api: Api) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_value_of_a_strange_type_is_an_error_of_this_message_alone(api: Api) -> None:
+def test_a_value_that_raises_when_printed_is_a_render_error(api: Api) -> None:
     pinned = made(api, EMAIL | {"subject": "x", "body": "{{ a }}"})
 
     class Strange:

@@ -1,4 +1,4 @@
-"""Writers at the same time get a version each."""
+"""Concurrent writers get a version each."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +13,7 @@ CALLER = Caller(client="shop", scopes=frozenset(Scope))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_puts_at_once_get_eight_numbers() -> None:
+def test_eight_concurrent_puts_get_eight_version_numbers() -> None:
     Api(CALLER).post("", EMAIL)
 
     def put(number: int) -> int:
@@ -31,7 +31,7 @@ def test_eight_puts_at_once_get_eight_numbers() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_eight_posts_with_one_code_one_wins() -> None:
+def test_of_eight_concurrent_posts_with_one_code_one_succeeds() -> None:
     def post(_: int) -> int:
         try:
             return int(Api(CALLER).post("", EMAIL).status_code)

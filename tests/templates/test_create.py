@@ -1,4 +1,4 @@
-"""Making a template over the API."""
+"""Creating a template over the API."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def test_a_push_template_has_its_own_fields(api: Api) -> None:
     assert "subject" not in answer
 
 
-def test_a_code_is_taken_once(api: Api) -> None:
+def test_a_code_can_be_used_once(api: Api) -> None:
     api.post("", EMAIL)
 
     response = api.post("", EMAIL | {"name": "Another"})
@@ -95,7 +95,7 @@ def test_a_code_is_taken_once(api: Api) -> None:
         ),
     ],
 )
-def test_a_wrong_email_template_is_refused_with_every_place(
+def test_an_invalid_email_template_is_refused_with_all_errors(
     api: Api, change: dict[str, Any], wrong: list[tuple[str, str]]
 ) -> None:
     response = api.post("", EMAIL | change)
@@ -126,7 +126,7 @@ def test_a_wrong_email_template_is_refused_with_every_place(
         ({"data": {str(n): "x" for n in range(51)}}, [("/data", "max_length")]),
     ],
 )
-def test_a_wrong_push_template_is_refused_with_every_place(
+def test_an_invalid_push_template_is_refused_with_all_errors(
     api: Api, change: dict[str, Any], wrong: list[tuple[str, str]]
 ) -> None:
     response = api.post("", PUSH | change)
@@ -136,7 +136,7 @@ def test_a_wrong_push_template_is_refused_with_every_place(
     assert not Template.objects.exists()
 
 
-def test_a_syntax_error_tells_line_and_column(api: Api) -> None:
+def test_a_syntax_error_has_line_and_column(api: Api) -> None:
     response = api.post("", EMAIL | {"html": "<p>\n  {{ name | shout }}</p>"})
 
     assert response.json()["errors"] == [
@@ -148,12 +148,12 @@ def test_a_syntax_error_tells_line_and_column(api: Api) -> None:
     ]
 
 
-def test_the_ends_of_a_body_belong_to_it(api: Api) -> None:
+def test_whitespace_at_the_ends_of_a_body_is_kept(api: Api) -> None:
     api.post("", EMAIL | {"body": "\n  Hello\n\n"})
 
     assert TemplateVersion.objects.get().content["body"] == "\n  Hello\n\n"
 
 
 @pytest.mark.parametrize("body", [[], "x", None, 5])
-def test_a_body_that_is_no_object_is_refused(api: Api, body: Any) -> None:
+def test_a_request_body_that_is_not_an_object_is_refused(api: Api, body: Any) -> None:
     assert api.post("", body).status_code == 400

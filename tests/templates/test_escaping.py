@@ -1,4 +1,4 @@
-"""What variables bring is text in an HTML body, never markup and never a script."""
+"""Values of variables are text in an HTML body, never markup or a script."""
 
 from typing import Any
 
@@ -33,15 +33,15 @@ def html(source: str, **variables: Any) -> str:
         "{{ a | strip_newlines }}",
     ],
 )
-def test_values_are_escaped_once_whatever_way_they_take(source: str) -> None:
+def test_values_are_escaped_exactly_once(source: str) -> None:
     assert html(source, a=EVIL, l=[EVIL]) == HARMLESS
 
 
-def test_the_authors_own_markup_stays() -> None:
+def test_the_markup_of_the_author_is_not_escaped() -> None:
     assert html("<i>{{ '<b>' | append: a }}</i>", a="<u>") == "<i><b>&lt;u&gt;</i>"
 
 
-def test_text_is_not_escaped() -> None:
+def test_values_in_plain_text_are_not_escaped() -> None:
     assert parse("{{ a }}").render({"a": EVIL}, Meter()) == EVIL
 
 
@@ -70,7 +70,7 @@ def test_text_is_not_escaped() -> None:
         '{% capture c %}{{ u }}{% endcapture %}<a href="{{ c }}">',
     ],
 )
-def test_an_address_with_another_scheme_becomes_harmless(source: str, address: str) -> None:
+def test_a_url_with_a_forbidden_scheme_is_replaced(source: str, address: str) -> None:
     rendered = html(source, u=address, l=[address])
 
     assert "script" not in rendered.lower()
@@ -87,11 +87,11 @@ def test_an_address_with_another_scheme_becomes_harmless(source: str, address: s
         ('x" onclick="y', "x&#34;%20onclick=&#34;y"),
     ],
 )
-def test_a_good_address_is_written_and_cannot_leave_its_attribute(
+def test_an_allowed_url_is_rendered_and_cannot_leave_its_attribute(
     address: str, written: str
 ) -> None:
     assert html("<a href={{ u }}>", u=address) == f"<a href={written}>"
 
 
-def test_a_variable_within_an_address_is_only_escaped() -> None:
+def test_a_variable_within_a_url_is_only_escaped() -> None:
     assert html('<a href="https://e.com/?q={{ q }}">', q="a:b") == '<a href="https://e.com/?q=a:b">'

@@ -1,4 +1,4 @@
-"""The filters, where they are our own or held to a limit."""
+"""Liquid filters that are our own or limited."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def render(source: str, **variables: Any) -> str:
         ("{{ nothing | append: '!' }}", "!"),
     ],
 )
-def test_a_filter_gives_what_authors_expect(source: str, result: str) -> None:
+def test_a_filter_returns_what_authors_expect(source: str, result: str) -> None:
     assert render(source) == result
 
 
@@ -48,7 +48,7 @@ def test_a_filter_gives_what_authors_expect(source: str, result: str) -> None:
         "{{ 'a' | concat: 'b' }}",
     ],
 )
-def test_a_value_that_does_not_fit_is_an_error_of_the_template(source: str) -> None:
+def test_an_unsuitable_value_is_a_template_error(source: str) -> None:
     with pytest.raises(LiquidError):
         render(source, l=[1, "a", {}])
 

@@ -15,12 +15,12 @@ from apps.common.languages import canonical, fallbacks
         ("de-CH-1996", "de-CH-1996"),
     ],
 )
-def test_a_tag_gets_its_canonical_spelling(given: str, spelled: str) -> None:
+def test_a_language_tag_gets_its_canonical_spelling(given: str, spelled: str) -> None:
     assert canonical(given) == spelled
 
 
 @pytest.mark.parametrize("given", ["", "e", "english", "pt_BR", "en-", "-en", "en-x", "en\n", "é1"])
-def test_what_is_no_tag_is_refused(given: str) -> None:
+def test_an_invalid_language_tag_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="Expected a language tag"):
         canonical(given)
 

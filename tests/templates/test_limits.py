@@ -1,8 +1,8 @@
-"""No template and no variables keep a worker busy: each is refused, or rendered, in little work.
+"""No template and no variables keep a worker busy: each is refused or rendered with little work.
 
-Work is processor time, counted in renderings of an honest digest of 500 items in the same test, so
-that a slow or busy machine changes nothing. A digest takes 13 ms on two cores of a small machine,
-and the slowest template of this file about two digests.
+Work is CPU time, measured in renderings of an ordinary digest of 500 items in the same test, so
+that a slow or busy machine does not matter. A digest takes 13 ms on two cores of a small machine,
+and the slowest template of this file takes as long as about two digests.
 """
 
 import time
@@ -27,7 +27,7 @@ DIGESTS = 5
 
 
 def seconds_and_error(parsed: Parsed, variables: dict[str, Any]) -> tuple[float, str]:
-    """Render once, and return the processor time and the refusal, which may be empty."""
+    """Render once; return the CPU time in seconds and the error message, which may be empty."""
     error = ""
     began = time.process_time()
     meter = Meter()
@@ -40,7 +40,7 @@ def seconds_and_error(parsed: Parsed, variables: dict[str, Any]) -> tuple[float,
 
 
 def digests_and_error(source: str, variables: dict[str, Any], *, html: bool) -> tuple[float, str]:
-    """Return the work in digests (each the best of three, in turn), and the refusal."""
+    """Return the work in digests (each the best of three alternating runs), and the error."""
     tried, digest = parse(source, html=html), parse(DIGEST, html=True)
     rounds = [
         (seconds_and_error(digest, ITEMS), seconds_and_error(tried, variables)) for _ in "123"
@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("html", [False, True], ids=["text", "html"])
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_nasty_template_is_refused_in_little_work(name: str, html: bool) -> None:  # noqa: FBT001 - a parameter.
+def test_a_malicious_template_is_refused_with_little_work(name: str, html: bool) -> None:  # noqa: FBT001 - a parameter.
     source, variables = REFUSED[name]
 
     digests, error = digests_and_error(source, variables, html=html)
@@ -154,7 +154,7 @@ WORST: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", WORST)
-def test_what_is_just_allowed_is_rendered_in_little_work(name: str) -> None:
+def test_the_most_expensive_allowed_templates_are_rendered_with_little_work(name: str) -> None:
     source, variables = WORST[name]
 
     digests, error = digests_and_error(source, variables, html=True)
@@ -163,7 +163,7 @@ def test_what_is_just_allowed_is_rendered_in_little_work(name: str) -> None:
     assert digests < DIGESTS
 
 
-def test_all_fields_of_a_message_draw_on_one_allowance() -> None:
+def test_all_fields_of_a_message_share_one_work_limit() -> None:
     parsed = parse("{% for i in (1..3000) %}{{ i }}{% endfor %}")
     meter = Meter()
     for _ in range(2):

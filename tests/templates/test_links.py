@@ -1,4 +1,4 @@
-"""No variable makes a link that runs something, wherever in the HTML of a mail it stands."""
+"""No variable can make an executable link, wherever it is in the HTML of a mail."""
 
 import html
 import re
@@ -25,7 +25,7 @@ EVIL = [
     "file:///etc/passwd",
     "ftp://example.com/",
 ]
-# Two or three variables that are harmless, each by itself.
+# Two or three variables that are harmless individually.
 PARTED = [
     ("java", "script:alert(1)", ""),
     ("", "javascript:alert(1)", ""),
@@ -42,13 +42,13 @@ def rendered(source: str, **variables: Any) -> str:
 
 
 def saved(source: str) -> Parsed:
-    """Return what is rendered of a source that may be saved."""
+    """Return the parsed template of a source that passes the checks on saving."""
     check("email", {"subject": "s", "body": "b", "html": source})
     return parse(source, html=True)
 
 
 class Followed(HTMLParser):
-    """Collects, as a client would, what of a document it might follow or run."""
+    """Collects, as a mail client would, everything that it might follow or run."""
 
     NAMES = ("href", "src", "action", "formaction", "background", "poster", "srcset", "to")
 
@@ -121,16 +121,16 @@ ONE_VARIABLE = [
 
 @pytest.mark.parametrize("evil", EVIL)
 @pytest.mark.parametrize("source", ONE_VARIABLE)
-def test_an_address_of_another_scheme_is_a_link_to_nowhere(source: str, evil: str) -> None:
+def test_a_url_with_a_forbidden_scheme_becomes_a_hash_link(source: str, evil: str) -> None:
     document = saved(source).render({"a": evil, "b": "", "l": [evil]}, Meter())
-    # What stands in a comment is read by some clients.
+    # Some clients read the content of a comment.
     document = re.sub(r"<!--\[if !?mso\]>|<!\[endif\]-->", "", document)
     assert schemes_of(document) <= {"https"}
     assert "#" in "".join(Followed(document).addresses)
 
 
 @pytest.mark.parametrize("element", ["title", "textarea", "script", "style", "xmp"])
-def test_what_looks_like_a_tag_in_raw_text_is_none(element: str) -> None:
+def test_a_tag_within_raw_text_is_not_a_tag(element: str) -> None:
     source = f'<{element}><a title="</{element}  ><a href="{{{{ a }}}}">'
     assert rendered(source, a="javascript:x") == source.replace("{{ a }}", "#")
 
@@ -148,7 +148,7 @@ SEVERAL = [
 
 @pytest.mark.parametrize("parts", PARTED)
 @pytest.mark.parametrize("source", SEVERAL)
-def test_an_address_in_several_variables_is_judged_as_a_whole(
+def test_a_url_in_several_variables_is_checked_as_a_whole(
     source: str, parts: tuple[str, str, str]
 ) -> None:
     variables = dict(zip("abc", parts, strict=True)) | {"l": list(parts)}
@@ -169,7 +169,7 @@ def test_an_address_in_several_variables_is_judged_as_a_whole(
         ('<a href="java&Tab;{{ a }}">', {"a": "script:x"}, "java\t#"),
     ],
 )
-def test_the_authors_part_of_an_address_is_judged_with_the_variables(
+def test_the_literal_part_of_a_url_is_checked_with_the_variables(
     source: str, variables: dict[str, str], written: str | None
 ) -> None:
     document = rendered(source, **variables)
@@ -191,7 +191,7 @@ def test_the_authors_part_of_an_address_is_judged_with_the_variables(
         ('<a href="{{ a }}">', "", None),
         ('<a href="{{ a }}">', "#top", None),
         ('<a href="{{ a }}">', '"><b onclick="x', '"><b%20onclick="x'),
-        # An entity that a person wrote is text.
+        # An entity in a value is text.
         ('<a href="{{ a }}">', "&#106;avascript:x", None),
         ('<a href="https://example.com/{{ a }}">', "a:b c", "https://example.com/a:b c"),
         ('<a href="https:{{ a }}">', "x:y", "https:x:y"),
@@ -210,7 +210,7 @@ def test_the_authors_part_of_an_address_is_judged_with_the_variables(
         ('<img srcset="{{ a }} 2x">', "https://example.com/1.png", "https://example.com/1.png 2x"),
     ],
 )
-def test_a_good_address_stays(source: str, address: str, written: str | None) -> None:
+def test_an_allowed_url_is_not_changed(source: str, address: str, written: str | None) -> None:
     document = saved(source).render({"a": address}, Meter())
     assert Followed(document).addresses == [address if written is None else written]
 
@@ -230,7 +230,7 @@ def test_a_good_address_stays(source: str, address: str, written: str | None) ->
     ],
 )
 @pytest.mark.parametrize("frame", ['<p style="%s">', "<style>p { %s }</style>"])
-def test_a_style_opens_no_other_scheme(frame: str, style: str, value: str, good: bool) -> None:  # noqa: FBT001 - a parameter.
+def test_a_style_opens_no_bad_scheme(frame: str, style: str, value: str, good: bool) -> None:  # noqa: FBT001 - a parameter.
     source = frame % style
     document = html.unescape(saved(source).render({"a": value}, Meter()))
     assert document == source.replace("{{ a }}", value if good else "")
@@ -275,7 +275,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("source", "says"), REFUSED)
-def test_an_output_where_none_belongs_is_refused_when_saved(source: str, says: str) -> None:
+def test_an_output_in_a_forbidden_place_is_refused_when_saved(source: str, says: str) -> None:
     with pytest.raises(Problem) as refusal:
         check("email", {"subject": "s", "body": "b", "html": f"<p>\n{source}</p>"})
     assert refusal.value.status_code == 400
@@ -287,7 +287,7 @@ def test_an_output_where_none_belongs_is_refused_when_saved(source: str, says: s
 
 @pytest.mark.parametrize(("source", "_"), REFUSED)
 @pytest.mark.parametrize("evil", [*EVIL, "href=javascript:alert(1)", "x onclick=alert(1)", ""])
-def test_what_was_saved_before_there_was_this_rule_is_rendered_and_harmless(
+def test_templates_saved_before_this_rule_are_rendered_harmlessly(
     source: str, _: str, evil: str
 ) -> None:
     for wanted in (True, False):
@@ -295,7 +295,7 @@ def test_what_was_saved_before_there_was_this_rule_is_rendered_and_harmless(
         document = rendered(f"<p>{source}</p>", **variables)
         document = re.sub(r"<!--\[if mso\]>", "", document)
         found = Followed(document)
-        # The author's own script is not ours to judge.
+        # The author's own script is not checked.
         assert schemes_of(document) <= ({"javascript"} if "javascript" in source else {"https"})
         handlers = [value for name, value in found.attributes if name.startswith("on")]
         assert handlers in ([], ["go('')"])
@@ -319,7 +319,7 @@ def test_what_was_saved_before_there_was_this_rule_is_rendered_and_harmless(
         ('{% if a %}<a href="https://e.com/{% else %}<a href="/{% endif %}{{ a }}">', "x:y", None),
     ],
 )
-def test_what_was_saved_before_says_what_it_said_where_that_is_harmless(
+def test_templates_saved_before_this_rule_are_unchanged_where_harmless(
     source: str, value: str, written: str | None
 ) -> None:
     document = rendered(source, a=value)
@@ -327,13 +327,13 @@ def test_what_was_saved_before_says_what_it_said_where_that_is_harmless(
     assert document == (plain.replace("{{ a }}", value) if written is None else written)
 
 
-def test_a_loop_that_is_left_in_a_value_loses_nothing_of_it() -> None:
+def test_a_break_within_an_attribute_value_keeps_its_text() -> None:
     source = '{% for i in l %}<a href="x{{ a }}{% if b %}{% break %}{% endif %}">{% endfor %}'
     assert rendered(source, a="y", b=False, l=[1, 2]) == '<a href="x#"><a href="x#">'
     assert rendered(source, a="y", b=True, l=[1, 2]) == '<a href="x#'
 
 
-def test_what_some_clients_read_as_a_name_and_others_as_an_address_is_neither() -> None:
+def test_an_output_that_clients_parse_differently_is_left_empty() -> None:
     source = '<!--[if mso]><a title="--><a href="{{ a }}:{{ b }}">'
     assert rendered(source, a="javascript", b="x") == source.replace("{{ a }}:{{ b }}", ":")
 
@@ -352,7 +352,7 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize("source", ALLOWED)
-def test_an_output_elsewhere_is_saved_and_only_escaped(source: str) -> None:
+def test_an_output_elsewhere_is_allowed_and_only_escaped(source: str) -> None:
     value = "javascript:x <&\"'"
     document = saved(source).render({"a": value, "l": [value]}, Meter())
     written = html.escape(value).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
@@ -378,7 +378,7 @@ MJML = """<mjml><mj-head><mj-title>{{ t }}</mj-title></mj-head><mj-body><mj-hero
         {"u": 'x" onclick="y', "v": "\tz z\n", "t": "  "},
     ],
 )
-def test_the_bytes_outside_of_outputs_never_change(values: dict[str, str]) -> None:
+def test_text_outside_of_outputs_never_changes(values: dict[str, str]) -> None:
     content = check("email", {"subject": "s", "body": "b", "html": MJML}).stored
     compiled = content[COMPILED_HTML]
     document = parse(compiled, html=True).render(values, Meter())
@@ -387,7 +387,7 @@ def test_the_bytes_outside_of_outputs_never_change(values: dict[str, str]) -> No
     whole = re.compile("(.*?)".join(map(re.escape, literals)), re.DOTALL)
     found = whole.fullmatch(document)
     assert found is not None
-    # Outputs are their values, escaped, or a link to nowhere.
+    # Outputs are the escaped values or the link "#".
     outside = re.sub(r"<!--\[if[^\]]*\]>|<!\[endif\]-->", "", document)
     assert schemes_of(outside) <= {"https", "http"}
 

@@ -1,4 +1,4 @@
-"""MJML is compiled when it is saved, and its Liquid survives."""
+"""MJML is compiled when it is saved, and its Liquid markup is kept."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which version a notification gets: the language chain and what the process remembers."""
+"""Which version a notification gets: the language fallback and the cache of the process."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.templates.conftest import EMAIL, Api
 
 @pytest.fixture
 def languages(api: Api) -> Api:
-    """A template in English (the default), Portuguese and Brazilian Portuguese."""
+    """A template in English (the default), Portuguese, Brazilian Portuguese and Austrian German."""
     api.post("", EMAIL)
     for language in ("pt", "pt-BR", "de-AT"):
         api.put("welcome", {"language": language, "subject": language, "body": "x"})
@@ -34,13 +34,13 @@ def languages(api: Api) -> Api:
     ],
 )
 @pytest.mark.usefixtures("languages")
-def test_the_requested_language_wins_then_the_locale_then_the_default(
+def test_the_language_is_the_requested_one_then_the_locale_then_the_default(
     language: str | None, locale: str | None, chosen: str
 ) -> None:
     assert rendering.pin("welcome", language=language, locale=locale).language == chosen
 
 
-def test_a_pin_says_what_was_pinned(api: Api) -> None:
+def test_a_pin_contains_the_version_and_its_properties(api: Api) -> None:
     answer = api.post("", EMAIL | {"category": "news", "critical": True, "sensitive": True}).json()
 
     version = TemplateVersion.objects.get()
@@ -59,19 +59,19 @@ def test_a_pin_says_what_was_pinned(api: Api) -> None:
 
 
 @pytest.mark.django_db
-def test_an_unknown_code_is_said() -> None:
+def test_an_unknown_code_is_an_error() -> None:
     with pytest.raises(rendering.UnknownTemplate):
         rendering.pin("nothing", language=None, locale=None)
 
 
 @pytest.mark.usefixtures("languages")
-def test_pinning_again_asks_no_database(django_assert_num_queries: Any) -> None:
+def test_a_second_pin_needs_no_query(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1):  # The published versions with their template.
         rendering.pin("welcome", language="pt", locale=None)
         rendering.pin("welcome", language="de", locale="pt-BR")
 
 
-def test_another_process_is_noticed_after_a_few_seconds(
+def test_a_change_by_another_process_is_used_after_the_ttl(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
@@ -79,14 +79,14 @@ def test_another_process_is_noticed_after_a_few_seconds(
     monkeypatch.setattr(rendering, "_published", cache)
     api.post("", EMAIL)
     rendering.pin("welcome", language=None, locale=None)
-    Template.objects.update(category="news")  # As another process would, behind our back.
+    Template.objects.update(category="news")  # As another process would do it.
 
     assert rendering.pin("welcome", language=None, locale=None).category == "general"
     now = rendering.CACHE_SECONDS
     assert rendering.pin("welcome", language=None, locale=None).category == "news"
 
 
-def test_own_publishing_is_noticed_at_once(languages: Api) -> None:
+def test_a_change_by_the_same_process_is_used_at_once(languages: Api) -> None:
     assert rendering.pin("welcome", language=None, locale=None).number == 1
     languages.put("welcome", {"subject": "Two", "body": "x"})
     assert rendering.pin("welcome", language=None, locale=None).number == 2
@@ -94,7 +94,7 @@ def test_own_publishing_is_noticed_at_once(languages: Api) -> None:
     assert rendering.pin("welcome", language=None, locale=None).number == 1
 
 
-def test_what_is_pinned_is_rendered_whatever_is_published_later(languages: Api) -> None:
+def test_the_pinned_version_is_rendered_even_if_a_newer_one_is_published(languages: Api) -> None:
     pinned = rendering.pin("welcome", language=None, locale=None)
     languages.put("welcome", {"subject": "Two", "body": "x"})
 

@@ -1,4 +1,4 @@
-"""The tokenizer knows where a piece of HTML ends, however the pieces are cut."""
+"""The HTML tokenizer knows its state at the end of a text, however the text is split."""
 
 import time
 from html.parser import HTMLParser
@@ -57,7 +57,7 @@ def ends(text: str) -> set[Place]:
 
 @given(TEXTS, st.data())
 @settings(max_examples=500, deadline=None)
-def test_it_makes_no_difference_where_a_text_is_cut(text: str, data: st.DataObject) -> None:
+def test_the_place_does_not_depend_on_where_a_text_is_split(text: str, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(text)))
     parted: set[Place] = set()
     middle, before = follow(START, text[:cut])
@@ -68,13 +68,13 @@ def test_it_makes_no_difference_where_a_text_is_cut(text: str, data: st.DataObje
         events |= {(at + cut, event.name) for at, event in after}
     assert parted == ends(text)
     once = {(at, event.name) for at, event in follow(START, text)[1]}
-    # An empty value has no events, unless it is cut. The end of a style is seen when its mark is.
+    # An empty value has no events unless it is split. The end of a style shows at its closing mark.
     differing = {(at, name) for at, name in events ^ once if (at, "START") not in events}
     assert not differing or "<style" in text
 
 
 class Places(HTMLParser):
-    """Finds, as the standard library does, the attribute whose value a word stands in."""
+    """Finds, with the standard library's parser, the attribute whose value contains a word."""
 
     def __init__(self, document: str) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ NAMES = st.sampled_from(["href", "title", "SRC", "xlink:href", "style", "data-x"
 
 @given(OUTER, st.lists(ATTRIBUTES, max_size=3), NAMES, st.sampled_from("\"'"))
 @settings(max_examples=300, deadline=None)
-def test_it_finds_the_attribute_that_a_parser_of_documents_finds(
+def test_it_finds_the_same_attribute_as_the_html_parser(
     outer: str, attributes: list[str], name: str, quote: str
 ) -> None:
     before = f"{outer}<A {' '.join(attributes)} {name}={quote}"
@@ -149,11 +149,11 @@ def test_it_finds_the_attribute_that_a_parser_of_documents_finds(
         ("<script/>", Mode.RAW),
     ],
 )
-def test_each_mark_leads_to_its_place(text: str, mode: Mode) -> None:
+def test_each_text_ends_in_its_tokenizer_state(text: str, mode: Mode) -> None:
     assert {place.mode for place in ends(text)} == {mode}
 
 
-def test_what_is_in_a_conditional_comment_may_be_read_or_not() -> None:
+def test_a_conditional_comment_is_parsed_both_ways() -> None:
     assert {place.mode for place in ends("<!--[if mso]><a href='")} == {Mode.COMMENT, Mode.SINGLE}
     assert {place.mode for place in ends("<!--[if mso]><a><![endif]-->")} == {Mode.TEXT}
     assert {place.mode for place in ends("<!--[if !mso]><!--><a>")} == {Mode.TEXT}
@@ -177,7 +177,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("tag", "attribute", "kind"), KINDS)
-def test_the_name_of_an_attribute_says_what_its_value_is(
+def test_the_name_of_an_attribute_determines_the_kind_of_its_value(
     tag: str, attribute: str, kind: ValueKind
 ) -> None:
     assert Place(Mode.DOUBLE, tag=tag, attribute=attribute).kind is kind
@@ -237,12 +237,12 @@ MANY = settings(max_examples=300, deadline=None)
 def links(source: str, one: str, other: str, *, truth: bool) -> set[str]:
     variables = {"a": one, "b": other, "c": truth, "l": [one, other]}
     document = parse(source, html=True).render(variables, Meter())
-    # The library's parser reads a comment that does not end, and browsers do not.
+    # The standard library's parser reads an unterminated comment; browsers do not.
     return schemes_of(f"{document}-->")
 
 
 def refused_by_the_parser(source: str) -> bool:
-    """Leave out what the parser refuses, whatever stands where."""
+    """Return whether the template parser refuses the source, for whatever reason."""
     try:
         parse(source, html=True)
     except TemplateSyntaxError:
@@ -252,18 +252,18 @@ def refused_by_the_parser(source: str) -> bool:
 
 @CASES
 @MANY
-def test_no_template_makes_a_link_of_another_scheme(
+def test_no_template_makes_a_link_with_a_forbidden_scheme(
     source: str,
     one: str,
     other: str,
     truth: bool,  # noqa: FBT001 - a parameter.
 ) -> None:
-    """Also none that was saved before outputs were refused anywhere."""
+    """This includes templates saved before outputs were refused in some places."""
     assume(not refused_by_the_parser(source))
     assert "javascript" not in links(source, one, other, truth=truth)
 
 
-def test_many_conditional_comments_are_followed_once_each() -> None:
+def test_many_conditional_comments_take_linear_time() -> None:
     text = "<!--[if mso]><table><![endif]--><p>x</p>" * 2_000
     assert ends(text) == {START}
     assert ends(f"{text}<a href='") == {Place(Mode.SINGLE, tag="a", attribute="href")}
@@ -291,8 +291,8 @@ BUSY = {
 
 
 @pytest.mark.parametrize("name", BUSY)
-def test_a_source_made_to_keep_the_tokenizer_busy_is_parsed_in_seconds(name: str) -> None:
-    # On the machine this was written on each takes 1.2 s at most, most of them less than 0.1 s.
+def test_a_source_that_is_expensive_to_tokenize_is_parsed_in_seconds(name: str) -> None:
+    # On the machine this was written on, each takes 1.2 s at most, most of them less than 0.1 s.
     began = time.process_time()
     parse(BUSY[name], html=True)
     assert time.process_time() - began < 6

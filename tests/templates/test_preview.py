@@ -1,4 +1,4 @@
-"""The preview shows what would be sent, with the code that sends."""
+"""A preview shows what would be sent, produced by the code that sends."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def test_a_preview_is_what_would_be_sent(api: Api) -> None:
     )
 
 
-def test_what_is_missing_is_left_empty_and_listed(api: Api) -> None:
+def test_missing_variables_are_left_empty_and_listed(api: Api) -> None:
     api.post("", PUSH | {"link": None})
 
     answer = api.post("parcel/preview/", {}).json()
@@ -56,7 +56,7 @@ def test_a_preview_follows_the_language(api: Api) -> None:
     assert (answer["subject"], answer["language"]) == ("Olá", "pt")
 
 
-def test_another_version_is_previewed_before_it_is_published(api: Api) -> None:
+def test_an_unpublished_version_can_be_previewed(api: Api) -> None:
     api.post("", EMAIL)
     api.put("welcome", {"subject": "Two", "body": "x"})
 
@@ -77,7 +77,7 @@ def test_another_version_is_previewed_before_it_is_published(api: Api) -> None:
         ({"variables": {"number": "a b"}}, 422, [("/variables", "render_failed")]),
     ],
 )
-def test_a_wrong_preview_says_why(
+def test_an_invalid_preview_request_names_the_error(
     api: Api, body: dict[str, Any], status: int, wrong: list[tuple[str, str]]
 ) -> None:
     api.post("", PUSH)
@@ -88,5 +88,5 @@ def test_a_wrong_preview_says_why(
     assert pointers(response) == wrong
 
 
-def test_a_preview_of_nothing_is_not_found(api: Api) -> None:
+def test_a_preview_of_an_unknown_template_is_not_found(api: Api) -> None:
     assert api.post("nothing/preview", {"variables": {}}).status_code == 404

@@ -1,4 +1,4 @@
-"""Errors in a source are found when it is parsed, with line and column."""
+"""Syntax errors are found by the parser, with line and column."""
 
 import time
 
@@ -32,7 +32,7 @@ def problems_of(source: str) -> list[str]:
         ("{{ }}", "line 1, column 6: expected a primitive expression, found the end"),
     ],
 )
-def test_an_error_names_its_line_and_column_from_one(source: str, problem: str) -> None:
+def test_an_error_has_line_and_column_counted_from_one(source: str, problem: str) -> None:
     assert problems_of(source) == [problem]
 
 
@@ -62,7 +62,7 @@ def test_all_unknown_filters_are_reported_together() -> None:
         pytest.param("{{ a }}" * 30_000, id="outputs"),
     ],
 )
-def test_a_source_made_to_keep_the_parser_busy_is_refused_in_a_second(source: str) -> None:
+def test_a_source_that_is_expensive_to_parse_is_refused_within_a_second(source: str) -> None:
     began = time.process_time()
 
     problems_of(source)

@@ -1,4 +1,4 @@
-"""Writing versions, reading them, and publishing an earlier one again."""
+"""Creating, reading and publishing template versions, including earlier ones."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def published() -> list[tuple[str, int]]:
     return list(rows.values_list("language", "number"))
 
 
-def test_a_put_makes_the_next_version_and_publishes_it(api: Api) -> None:
+def test_a_put_creates_the_next_version_and_publishes_it(api: Api) -> None:
     api.post("", EMAIL)
 
     response = api.put("welcome", SECOND)
@@ -26,7 +26,7 @@ def test_a_put_makes_the_next_version_and_publishes_it(api: Api) -> None:
     assert TemplateVersion.objects.get(number=1).content["subject"] == "Welcome, {{ name }}"
 
 
-def test_each_language_counts_for_itself(api: Api) -> None:
+def test_each_language_has_its_own_version_numbers(api: Api) -> None:
     api.post("", EMAIL)
     api.put("welcome", SECOND)
 
@@ -37,7 +37,7 @@ def test_each_language_counts_for_itself(api: Api) -> None:
     assert published() == [("en", 2), ("pt", 1)]
 
 
-def test_a_put_may_change_what_the_template_is(api: Api) -> None:
+def test_a_put_may_change_the_properties_of_the_template(api: Api) -> None:
     api.post("", EMAIL)
 
     answer = api.put("welcome", SECOND | {"name": "N", "category": "c", "critical": True}).json()
@@ -61,7 +61,7 @@ def test_a_put_may_change_what_the_template_is(api: Api) -> None:
         (SECOND | {"name": None}, [("/name", "null")]),
     ],
 )
-def test_a_wrong_put_changes_nothing(
+def test_an_invalid_put_changes_nothing(
     api: Api, body: dict[str, Any], wrong: list[tuple[str, str]]
 ) -> None:
     api.post("", EMAIL)
@@ -80,7 +80,7 @@ def test_a_put_may_repeat_code_and_type(api: Api) -> None:
     assert api.put("welcome", EMAIL).status_code == 200
 
 
-def test_a_version_is_read_by_number_and_language(api: Api) -> None:
+def test_a_version_can_be_read_by_number_and_language(api: Api) -> None:
     api.post("", EMAIL)
     api.put("welcome", SECOND)
     api.put("welcome", {"language": "pt", "subject": "Dois", "body": "x"})
@@ -106,13 +106,13 @@ def test_a_version_is_read_by_number_and_language(api: Api) -> None:
         ("language=", 400),
     ],
 )
-def test_a_version_that_is_not_there_is_not_found(api: Api, query: str, status: int) -> None:
+def test_an_unknown_version_or_language_is_not_found(api: Api, query: str, status: int) -> None:
     api.post("", EMAIL)
 
     assert api.get(f"welcome?{query}").status_code == status
 
 
-def test_an_earlier_version_is_published_again(api: Api) -> None:
+def test_an_earlier_version_can_be_published_again(api: Api) -> None:
     api.post("", EMAIL)
     api.put("welcome", SECOND)
 
@@ -126,7 +126,7 @@ def test_an_earlier_version_is_published_again(api: Api) -> None:
     assert api.put("welcome", SECOND).json()["version"] == 3
 
 
-def test_publishing_names_its_language(api: Api) -> None:
+def test_publishing_applies_to_the_given_language(api: Api) -> None:
     api.post("", EMAIL)
     for subject in ("Um", "Dois"):
         api.put("welcome", {"language": "pt", "subject": subject, "body": "x"})
@@ -148,7 +148,7 @@ def test_publishing_names_its_language(api: Api) -> None:
         ("welcome/versions/1/publish", [1], 400),
     ],
 )
-def test_publishing_what_is_not_there_changes_nothing(
+def test_publishing_an_unknown_version_changes_nothing(
     api: Api, path: str, body: Any, status: int
 ) -> None:
     api.post("", EMAIL)
@@ -175,7 +175,7 @@ def test_versions_are_listed_newest_first_and_by_language(api: Api) -> None:
     assert api.get("welcome/versions/?language=!").status_code == 400
 
 
-def test_templates_are_listed_in_pages_and_filtered(
+def test_the_list_of_templates_is_paginated_and_can_be_filtered(
     api: Api, django_assert_num_queries: Any
 ) -> None:
     for number in range(3):
@@ -194,7 +194,7 @@ def test_templates_are_listed_in_pages_and_filtered(
 @pytest.mark.parametrize(
     "query", ["notification_type=sms", "category=", "page_size=0", "cursor=x", "page_size=x"]
 )
-def test_a_wrong_query_is_refused(api: Api, query: str) -> None:
+def test_an_invalid_query_parameter_is_refused(api: Api, query: str) -> None:
     response = api.get(f"?{query}")
 
     assert response.status_code == 400

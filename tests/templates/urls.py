@@ -1,4 +1,4 @@
-"""The paths of templates alone, with a preview as the pipeline registers it."""
+"""The URLs of templates alone, with a preview view as the pipeline registers it."""
 
 from django.contrib import admin
 from django.urls import include, path

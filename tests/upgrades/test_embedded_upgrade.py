@@ -1,4 +1,4 @@
-"""The data of an earlier release's ``make run`` go on under this release."""
+"""The data of an earlier release's ``make run`` can be used by this release."""
 
 import shutil
 import sqlite3
@@ -28,7 +28,7 @@ def asked(user: str, name: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_the_data_of_an_earlier_release_go_on(tmp_path: Path) -> None:
+def test_the_data_of_an_earlier_release_can_still_be_used(tmp_path: Path) -> None:
     far = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     with worktree(BEFORE, tmp_path / "before") as root:
         before = Checkout(tmp_path, root=root)
@@ -38,7 +38,7 @@ def test_the_data_of_an_earlier_release_go_on(tmp_path: Path) -> None:
         bodies.append(asked(user, "scheduled", scheduled_for=far))
         firsts = [api.made(SEND, body) for body in bodies]
         assert api.ended(firsts[0]["id"])["status"] == "delivered"
-        # What was accepted a moment ago may not have gone out yet.
+        # Notifications accepted a moment ago may not have been sent yet.
         running.kill()
         after = Checkout(tmp_path)
         shutil.copytree(root / "var", after.root / "var")
@@ -62,5 +62,5 @@ def test_the_data_of_an_earlier_release_go_on(tmp_path: Path) -> None:
         counted = database.execute(
             "SELECT digest_form, count(*) FROM notifications_notification GROUP BY 1 ORDER BY 1"
         ).fetchall()
-    # What is stored is not rewritten.
+    # Existing rows are not rewritten.
     assert counted == [(None, len(bodies)), (3, 1)]

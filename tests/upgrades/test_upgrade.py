@@ -1,7 +1,7 @@
-"""An installation of an earlier release is upgraded while it works; nothing of it is lost.
+"""Upgrade an installation of an earlier release while it runs; nothing is lost.
 
-The earlier release makes the database: people, templates, rows in every status, batches under way.
-Then this one migrates and starts, and for a while workers and web processes of both work together.
+The earlier release fills the database: users, templates, rows in every status, unfinished batches.
+Then this release migrates and starts, and workers and web processes of both run at the same time.
 """
 
 import re
@@ -43,7 +43,7 @@ STATUSES = {
     "skipped": ("skipped", "no_device"),
     "cancelled": ("cancelled", "cancelled"),
 }
-# What becomes of those that had not ended.
+# The final statuses of the rows that were unfinished.
 ENDS = {
     **STATUSES,
     "scheduled": ("scheduled", None),
@@ -53,16 +53,16 @@ ENDS = {
     "sending": ("sent", None),
     "retrying": ("sent", None),
 }
-# The lanes of the two workers. The second one of the earlier release goes on beside this release.
+# The lanes of the two workers. The second worker of the earlier release stays beside this release.
 MOST_MAILS = "email,email.bulk"
 URGENT_MAILS_AND_PUSHES = "email.urgent,push.urgent,push,push.bulk"
-# Code of the release before, where the module has its earlier name.
+# Code of the previous release, where the module has its earlier name.
 MAKE_SLICE = "from apps.notifications.batches.making import make_slice; assert make_slice()"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call that was made once, and can be made again."""
+    """A call that was made once and can be repeated."""
 
     path: str
     body: Any
@@ -76,7 +76,7 @@ class Call:
 
 @dataclass(kw_only=True)
 class Story:
-    """What was asked for before the upgrade and during it, and by which web process."""
+    """What was requested before and during the upgrade, and the processes of both releases."""
 
     installation: Installation
     old: Api
@@ -124,7 +124,7 @@ class Story:
         )
 
     def mail_to(self, address: str, pattern: str) -> str:
-        """Wait for a mail to somebody that says something, and return that."""
+        """Wait for a mail to an address that contains the pattern, and return its first group."""
 
         def found() -> str | None:
             for mail in list(self.installation.smtp.mails):
@@ -145,7 +145,7 @@ def people(story: Story) -> None:
         user = {"name": name, "email": email, "push_token": f"token-{name}"}
         story.people[name] = api.made("/api/v1/users/", user)["id"]
     story.people["deviceless"] = api.user("deviceless")
-    # A person who registers: a password, tokens, and two links by mail.
+    # A user who registers: a password, tokens, and two mailed links.
     eve = {"name": "Eve", "email": "eve@example.com", "password": PASSWORD}
     answer = replace(api, key="").call("POST", "/api/v1/users/", eve, Authorization="")
     assert answer.status == 201, answer.body
@@ -189,7 +189,7 @@ def links(story: Story) -> None:
 
 
 def batches(story: Story) -> None:
-    """Leave batches at every stage: there is no scheduler."""
+    """Leave batches at every stage, because no scheduler is running."""
     template, anna = story.kept["mail"], story.people["anna"]
     rows = [f"{anna},{number},uploaded-{number}" for number in range(UPLOADED)]
     story.ask(
@@ -224,7 +224,7 @@ def batches(story: Story) -> None:
 
 
 def rows_under_way(story: Story) -> None:
-    """Leave rows in every status that comes before an end: no worker is left."""
+    """Leave rows in every status before the final ones, because no worker is left."""
     installation = story.installation
     installation.smtp.answer("rcpt", HANG, recipient="hanging@example.com", times=1)
     story.send("sending", "hanging")
@@ -239,7 +239,7 @@ def rows_under_way(story: Story) -> None:
 
 
 def upgraded_to_this_release(story: Story, processes: ExitStack) -> None:
-    """Migrate and start this release; a web process and a worker of the one before go on."""
+    """Migrate and start this release; a web process and a worker of the previous one stay."""
     installation = story.installation
     for role in ("web", URGENT_MAILS_AND_PUSHES):
         story.older[role] = installation.processes.pop(role)
@@ -248,7 +248,7 @@ def upgraded_to_this_release(story: Story, processes: ExitStack) -> None:
     installation.manage("migrate", "--verbosity", "0")
     installation.manage("declare_queues")
     for name in ("sending", "retrying"):
-        # Leases and waits pass by the database's clock: as if it were a minute later.
+        # Leases and waits depend on the database's clock: simulate that a minute has passed.
         installation.query(
             "UPDATE notifications_notification SET claimed_until = now(), next_attempt_at = now(), "
             "wake_at = now() WHERE id = %s RETURNING id",
@@ -262,7 +262,7 @@ def upgraded_to_this_release(story: Story, processes: ExitStack) -> None:
 
 
 class OneAfterAnother(Installation):
-    """An installation whose web process is first served as the release before was."""
+    """An installation whose web process is first started as in the previous release."""
 
     def command(self, role: str) -> Sequence[str]:
         if role != "web" or self.root == ROOT:
@@ -285,15 +285,15 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         ExitStack() as processes,
     ):
         api = installation.api()
-        # Until this release runs, every call goes to the one before.
-        told = Story(installation=installation, old=api, new=api)
-        people(told)
-        rows_that_end(told)
-        links(told)
-        rows_under_way(told)
-        told.before = {name: told.status(name) for name in STATUSES}
-        upgraded_to_this_release(told, processes)
-        yield told
+        # Until this release runs, every call is sent to the previous one.
+        prepared = Story(installation=installation, old=api, new=api)
+        people(prepared)
+        rows_that_end(prepared)
+        links(prepared)
+        rows_under_way(prepared)
+        prepared.before = {name: prepared.status(name) for name in STATUSES}
+        upgraded_to_this_release(prepared, processes)
+        yield prepared
 
 
 def test_the_earlier_release_left_a_row_in_every_status(story: Story) -> None:
@@ -302,19 +302,19 @@ def test_the_earlier_release_left_a_row_in_every_status(story: Story) -> None:
     assert {status for status, _ in left.values()} == set(Status) - {Status.EXPIRED}
 
 
-def test_every_row_is_delivered_or_ended_as_it_should_be(story: Story) -> None:
+def test_every_row_gets_its_expected_final_status(story: Story) -> None:
     moving = [name for name, end in ENDS.items() if end != STATUSES[name]]
     story.new.all_ended([story.id_of(name) for name in moving], within=60)
     ends = {name: story.new.status(story.id_of(name)) for name in ENDS}
     assert {name: (one["status"], one["reason"]) for name, one in ends.items()} == ENDS
     for name, before in story.before.items():
-        # What the earlier release told is still told, and first.
+        # The timeline of the earlier release is still the beginning of the timeline.
         assert ends[name]["timeline"][: len(before["timeline"])] == before["timeline"]
         if name not in moving:
             assert ends[name] == before
 
 
-def test_batches_under_way_are_finished(story: Story) -> None:
+def test_unfinished_batches_are_completed(story: Story) -> None:
     def stands(name: str) -> tuple[str, int, dict[str, int]]:
         path = f"/api/v1/batches/{story.calls[name].first.body['batch_id']}"
         got = story.new.call("GET", path).body
@@ -339,7 +339,7 @@ def test_batches_under_way_are_finished(story: Story) -> None:
         )
 
 
-def test_every_key_gives_its_first_answer_at_both_releases(story: Story) -> None:
+def test_every_idempotency_key_gives_its_first_answer_at_both_releases(story: Story) -> None:
     story.send("by the new one", "anna", api=story.new)
     for api in (story.new, story.old):
         answers = {name: call.again(api) for name, call in story.calls.items()}
@@ -379,14 +379,14 @@ def test_every_link_and_token_works(story: Story) -> None:
     assert (end["status"], end["reason"]) == ("skipped", "opted_out")
 
 
-def test_a_failure_of_the_earlier_release_is_a_dead_letter_and_is_replayed(story: Story) -> None:
+def test_a_failure_of_the_earlier_release_can_be_replayed_as_a_dead_letter(story: Story) -> None:
     def letters() -> list[Any]:
         found = story.new.call("GET", "/api/v1/dead-letters/").body["results"]
         return [one for one in found if one["notification_id"] == story.id_of("failed")]
 
     (letter,) = until(letters, within=20, what="the dead letter")
     assert letter["reason"] == "unregistered"
-    # The device that FCM knew no more was retired; the person has another one now.
+    # FCM no longer knew the device, so it was retired; the user has another one now.
     device = {"push_token": "token-of-another-device"}
     path = f"/api/v1/users/{story.people['bouncing']}/devices/"
     assert story.new.call("POST", path, device).status == 201
@@ -394,12 +394,12 @@ def test_a_failure_of_the_earlier_release_is_a_dead_letter_and_is_replayed(story
     assert story.new.ended(again["id"])["status"] == "sent"
 
 
-def test_old_and_new_processes_work_beside_each_other_until_the_old_ones_go(story: Story) -> None:
+def test_processes_of_both_releases_work_together_until_the_old_ones_stop(story: Story) -> None:
     installation = story.installation
     asked: list[str] = []
 
     def send(turn: str) -> None:
-        """Ask at both releases, for the lanes of both workers."""
+        """Send at both releases, for the lanes of both workers."""
         for number in range(10):
             api = (story.old, story.new)[number % 2]
             for channel in (story.send, story.push):

@@ -1,4 +1,4 @@
-"""The cast and the callers of the accounts' tests."""
+"""Users and callers for the tests of accounts."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Rate:
 
 @pytest.fixture(autouse=True)
 def accounts_alone(settings: Any, tmp_path: Path) -> Iterator[None]:
-    settings.STATIC_ROOT = str(tmp_path)  # WhiteNoise warns of a directory that is not there.
+    settings.STATIC_ROOT = str(tmp_path)  # WhiteNoise warns about a missing directory.
     settings.ROOT_URLCONF = "tests.users.urls"
     settings.PASSWORD_HASHERS = FAST_HASHERS
     settings.RATE_LIMIT_LOGIN = Rate(calls=1000, seconds=60)
@@ -69,7 +69,7 @@ def charlie(db: None) -> User:
 
 @pytest.fixture
 def key_client(db: None) -> Callable[..., APIClient]:
-    """Make a caller with an API key."""
+    """Return a function that makes API clients with a key."""
 
     def build(*scopes: Scope, client: str = "shop", kind: Kind = Kind.LIVE) -> APIClient:
         _, plain = api_keys.create(

@@ -1,4 +1,4 @@
-"""Django's admin of accounts, keys and the suppression list."""
+"""The Django admin of accounts, keys and the suppression list."""
 
 import re
 from typing import Any
@@ -34,7 +34,7 @@ def admin(charlie: User) -> Client:
     return client
 
 
-def test_staff_log_in_with_their_address_in_any_case(charlie: User) -> None:
+def test_staff_may_log_in_with_their_address_in_any_case(charlie: User) -> None:
     client = Client()
     form = {"username": "CHARLIE@example.com", "password": PASSWORD}
     assert client.post("/admin/login/?next=/admin/", form).status_code == 302
@@ -51,7 +51,7 @@ def test_accounts_are_found_and_no_hash_is_shown(admin: Client, alice: User) -> 
     assert b"md5" not in page.content
 
 
-def test_an_account_is_made_with_a_password(admin: Client) -> None:
+def test_an_account_can_be_created_with_a_password(admin: Client) -> None:
     answer = admin.post(
         "/admin/users/user/add/",
         {
@@ -68,7 +68,7 @@ def test_an_account_is_made_with_a_password(admin: Client) -> None:
     assert user.locale == "pt-BR"
 
 
-def test_an_account_is_changed(admin: Client, alice: User) -> None:
+def test_an_account_can_be_changed(admin: Client, alice: User) -> None:
     form = {**USER_FORM, "email": "liddell@example.com"}
     answer = admin.post(f"/admin/users/user/{alice.pk}/change/", form)
     assert answer.status_code == 302, answer.content
@@ -89,7 +89,7 @@ def test_an_account_is_changed(admin: Client, alice: User) -> None:
         {"quiet_from": "22:00"},
     ],
 )
-def test_the_rules_of_the_api_hold_here_too(
+def test_the_admin_enforces_the_rules_of_the_api(
     admin: Client, alice: User, bob: User, wrong: dict[str, str]
 ) -> None:
     answer = admin.post(f"/admin/users/user/{alice.pk}/change/", {**USER_FORM, **wrong})
@@ -98,7 +98,7 @@ def test_the_rules_of_the_api_hold_here_too(
     assert alice.name == "Alice"
 
 
-def test_a_password_set_here_ends_every_session(admin: Client, alice: User) -> None:
+def test_a_password_set_in_the_admin_ends_every_session(admin: Client, alice: User) -> None:
     form = {
         "usable_password": "true",
         "password1": "a new passphrase",
@@ -111,7 +111,9 @@ def test_a_password_set_here_ends_every_session(admin: Client, alice: User) -> N
     assert alice.session_version == 1
 
 
-def test_staff_hand_out_no_rights_and_touch_no_administrator(alice: User, charlie: User) -> None:
+def test_staff_cannot_grant_permissions_or_change_an_administrator(
+    alice: User, charlie: User
+) -> None:
     dora = make("dora", is_staff=True)
     dora.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
     client = Client()
@@ -123,12 +125,12 @@ def test_staff_hand_out_no_rights_and_touch_no_administrator(alice: User, charli
     assert client.post(f"/admin/users/user/{charlie.pk}/password/", {}).status_code == 403
 
 
-def test_accounts_are_not_deleted(admin: Client, alice: User) -> None:
+def test_accounts_cannot_be_deleted(admin: Client, alice: User) -> None:
     assert admin.post(f"/admin/users/user/{alice.pk}/delete/", {"post": "yes"}).status_code == 403
     assert User.objects.filter(pk=alice.pk).exists()
 
 
-def test_a_key_is_made_and_shown_once(admin: Client) -> None:
+def test_a_new_key_is_shown_once(admin: Client) -> None:
     form = {"name": "Shop", "client": "", "kind": "test", "scopes": ["users:read"]}
     page = admin.post("/admin/users/apikey/add/", form)
     found = re.search(rb"nk_test_[a-z0-9]{8}_[A-Za-z0-9]{43}", page.content)
@@ -147,13 +149,13 @@ def test_a_key_is_made_and_shown_once(admin: Client) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"client": "staff:1"}, {"client": "System"}, {"scopes": []}, {"name": ""}]
 )
-def test_a_key_that_makes_no_sense_is_not_made(admin: Client, wrong: dict[str, Any]) -> None:
+def test_an_invalid_key_is_not_created(admin: Client, wrong: dict[str, Any]) -> None:
     form = {"name": "Shop", "client": "shop", "kind": "live", "scopes": ["users:read"], **wrong}
     assert admin.post("/admin/users/apikey/add/", form).status_code == 200
     assert ApiKey.objects.count() == 0
 
 
-def test_keys_are_rotated_and_revoked(admin: Client) -> None:
+def test_keys_can_be_rotated_and_revoked(admin: Client) -> None:
     old, plain = api_keys.create(name="Shop", client="shop")
     action = {"action": "rotate", "_selected_action": [str(old.pk)]}
     page = admin.post("/admin/users/apikey/", action)
@@ -163,7 +165,7 @@ def test_keys_are_rotated_and_revoked(admin: Client) -> None:
     assert api_keys.verify(plain) is None
 
 
-def test_an_address_is_suppressed_and_taken_off_again(admin: Client, alice: User) -> None:
+def test_an_address_can_be_suppressed_and_removed_from_the_list(admin: Client, alice: User) -> None:
     form = {"address": "Alice@Example.com", "reason": "asked by phone"}
     assert admin.post("/admin/users/suppression/add/", form).status_code == 302
     assert contacts.load_contacts([alice.pk])[alice.pk].suppressed is True

@@ -1,4 +1,4 @@
-"""API keys: making, presenting, rotating and revoking them."""
+"""API keys: creation, authentication, rotation and revocation."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ def status_with(**headers: str) -> int:
     return int(APIClient().get(USERS, headers=headers).status_code)
 
 
-def test_a_key_is_shown_once_and_kept_as_a_hash() -> None:
+def test_a_key_is_shown_once_and_stored_as_a_hash() -> None:
     api_key, plain = api_keys.create(name="Shop", scopes=[Scope.USERS_READ])
     assert plain.startswith(f"{api_key.prefix}_")
     assert api_key.prefix.startswith("nk_live_")
@@ -31,7 +31,7 @@ def test_a_key_is_shown_once_and_kept_as_a_hash() -> None:
     assert stored["scopes"] == ["users:read"]
 
 
-def test_a_key_without_scopes_given_may_do_everything() -> None:
+def test_a_key_created_without_scopes_has_all_of_them() -> None:
     _, plain = api_keys.create(name="Shop", client="shop", kind=Kind.TEST)
     caller = api_keys.verify(plain)
     assert caller is not None
@@ -51,13 +51,13 @@ def test_a_key_without_scopes_given_may_do_everything() -> None:
         {"name": "shop", "scopes": ["everything"]},
     ],
 )
-def test_a_key_that_makes_no_sense_is_not_made(arguments: dict[str, Any]) -> None:
+def test_a_key_with_invalid_arguments_is_not_created(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         api_keys.create(**arguments)
     assert ApiKey.objects.count() == 0
 
 
-def test_both_headers_are_understood() -> None:
+def test_both_headers_are_accepted() -> None:
     _, plain = api_keys.create(name="shop")
     assert status_with(Authorization=f"Api-Key {plain}") == 200
     assert status_with(Authorization=f"api-key   {plain} ") == 200
@@ -85,7 +85,7 @@ def test_the_right_prefix_with_a_wrong_secret_is_refused() -> None:
     assert status_with(**{"X-API-Key": wrong}) == 401
 
 
-def test_a_key_ends_when_it_expires() -> None:
+def test_an_expired_key_is_refused() -> None:
     soon = timezone.now() + timedelta(seconds=30)
     api_key, plain = api_keys.create(name="shop", expires_at=soon)
     assert status_with(**{"X-API-Key": plain}) == 200
@@ -94,14 +94,14 @@ def test_a_key_ends_when_it_expires() -> None:
     assert status_with(**{"X-API-Key": plain}) == 401
 
 
-def test_a_revoked_key_is_refused_at_once_here() -> None:
+def test_a_revoked_key_is_refused_at_once_in_the_same_process() -> None:
     api_key, plain = api_keys.create(name="shop")
     assert status_with(**{"X-API-Key": plain}) == 200
     api_keys.revoke(key_id=api_key.pk)
     assert status_with(**{"X-API-Key": plain}) == 401
 
 
-def test_a_rotation_keeps_the_client_and_lets_the_old_key_run_out() -> None:
+def test_a_rotation_keeps_the_client_and_lets_the_old_key_expire() -> None:
     old, old_plain = api_keys.create(
         name="Shop", client="shop", kind=Kind.TEST, scopes=[Scope.USERS_READ]
     )
@@ -117,7 +117,7 @@ def test_a_rotation_keeps_the_client_and_lets_the_old_key_run_out() -> None:
 
 def test_the_time_of_use_is_written_once_a_minute(django_assert_num_queries: Any) -> None:
     api_key, plain = api_keys.create(name="shop")
-    with django_assert_num_queries(2):  # The look-up and the first use.
+    with django_assert_num_queries(2):  # The look-up and the update of the time of use.
         api_keys.verify(plain)
     with django_assert_num_queries(0):
         api_keys.verify(plain)

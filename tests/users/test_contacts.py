@@ -1,4 +1,4 @@
-"""The front door for the pipeline."""
+"""``contacts``, the interface of the user app for the pipeline."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from apps.users.models import CategoryPreference, Device, ExternalId, Suppressio
 from tests.users.conftest import logged_in, make
 
 
-def test_a_contact_is_what_is_needed_to_address_a_user(alice: User) -> None:
+def test_a_contact_has_everything_needed_to_reach_a_user(alice: User) -> None:
     User.objects.filter(pk=alice.pk).update(locale="pt-BR", timezone="Africa/Lagos")
     phone, _ = devices.register(user_id=alice.pk, token="one")
     contact = contacts.load_contacts([alice.pk])[alice.pk]
@@ -37,13 +37,13 @@ def test_a_chunk_takes_four_queries(django_assert_num_queries: Any, db: None) ->
     users = [make(f"user{number}") for number in range(100)]
     for user in users:
         devices.register(user_id=user.pk, token=f"token-{user.pk}")
-    # The users, their devices, their categories, the suppression list.
+    # Queries: the users, their devices, their categories, the suppression list.
     with django_assert_num_queries(4):
         found = contacts.load_contacts([user.pk for user in users])
     assert len(found) == 100
 
 
-def test_nobody_is_found_for_unknown_ids(db: None) -> None:
+def test_unknown_ids_have_no_contacts(db: None) -> None:
     assert contacts.load_contacts([new_id()]) == {}
     assert contacts.load_contacts([]) == {}
 
@@ -55,12 +55,12 @@ def test_an_unconfirmed_address_is_not_used(db: None) -> None:
     assert contact.suppressed is False
 
 
-def test_an_international_domain_goes_to_the_wire_in_ascii(db: None) -> None:
+def test_a_contact_has_an_international_domain_in_ascii(db: None) -> None:
     user = make("alice", email="Alice@bücher.example")
     assert contacts.load_contacts([user.pk])[user.pk].email == "Alice@xn--bcher-kva.example"
 
 
-def test_a_suppressed_address_is_known_in_any_spelling(alice: User, bob: User) -> None:
+def test_a_suppressed_address_is_recognised_in_any_spelling(alice: User, bob: User) -> None:
     contacts.suppress(email="ALICE@example.com", reason="hard_bounce")
     contacts.suppress(email="alice@example.com", reason="complaint")
     found = contacts.load_contacts([alice.pk, bob.pk])
@@ -69,7 +69,7 @@ def test_a_suppressed_address_is_known_in_any_spelling(alice: User, bob: User) -
     assert Suppression.objects.get().reason == "hard_bounce"
 
 
-def test_many_addresses_are_suppressed_at_once_each_for_its_first_reason(
+def test_many_addresses_are_suppressed_in_one_call_each_with_its_first_reason(
     alice: User, bob: User
 ) -> None:
     contacts.suppress(email="alice@example.com", reason="complaint")
@@ -87,7 +87,7 @@ def test_many_addresses_are_suppressed_at_once_each_for_its_first_reason(
     ]
 
 
-def test_a_channel_is_turned_off_and_on(alice: User) -> None:
+def test_a_channel_can_be_turned_off_and_on(alice: User) -> None:
     def allowed() -> list[bool]:
         contact = contacts.load_contacts([alice.pk])[alice.pk]
         return [
@@ -108,7 +108,7 @@ def test_a_channel_is_turned_off_and_on(alice: User) -> None:
         contacts.set_channel(user_id=alice.pk, channel="sms", category=None, enabled=False)
 
 
-def test_a_locale_is_remembered_for_a_moment(
+def test_a_locale_is_cached_for_a_short_time(
     alice: User, bob: User, django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(1):
@@ -118,7 +118,7 @@ def test_a_locale_is_remembered_for_a_moment(
         assert contacts.known_locales([alice.pk, bob.pk]) == {alice.pk: "en", bob.pk: "en"}
 
 
-def test_locales_that_are_about_to_be_forgotten_are_read_along(
+def test_locales_that_soon_expire_are_refreshed_with_the_same_query(
     alice: User,
     bob: User,
     charlie: User,
@@ -141,14 +141,14 @@ def test_locales_that_are_about_to_be_forgotten_are_read_along(
     assert contacts.known_locale(bob.pk) is None
 
 
-def test_an_unknown_user_is_asked_for_again(db: None) -> None:
+def test_an_unknown_user_is_not_cached(db: None) -> None:
     user_id = new_id()
     assert contacts.known_locale(user_id) is None
     make("alice", id=user_id, locale="fr")
     assert contacts.known_locale(user_id) == "fr"
 
 
-def test_a_new_locale_is_seen_at_once_here(
+def test_a_new_locale_is_used_at_once_in_the_same_process(
     alice: User, shop: APIClient, django_capture_on_commit_callbacks: Any
 ) -> None:
     assert contacts.known_locale(alice.pk) == "en"
@@ -157,7 +157,7 @@ def test_a_new_locale_is_seen_at_once_here(
     assert contacts.known_locale(alice.pk) == "de"
 
 
-def test_erasing_leaves_an_empty_row(alice: User, shop: APIClient) -> None:
+def test_erasing_a_user_leaves_an_empty_row(alice: User, shop: APIClient) -> None:
     caller = logged_in("alice@example.com")
     profile = f"/api/v1/users/{alice.pk}"
     shop.patch(profile, {"external_id": "7", "push_token": "one", "locale": "de"}, format="json")
@@ -185,7 +185,7 @@ def test_erasing_leaves_an_empty_row(alice: User, shop: APIClient) -> None:
     assert shop.post("/api/v1/users/", body, format="json").status_code == 201
 
 
-def test_an_erased_user_is_forgotten_at_once_here(
+def test_an_erased_user_is_removed_from_the_cache_of_the_same_process(
     alice: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     assert contacts.known_locale(alice.pk) == "en"
@@ -195,7 +195,7 @@ def test_an_erased_user_is_forgotten_at_once_here(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_erasing_by_half_is_impossible() -> None:
+def test_erasing_outside_a_transaction_is_refused() -> None:
     user = make("alice")
     with pytest.raises(RuntimeError):
         contacts.erase(user.pk)

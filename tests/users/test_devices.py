@@ -1,4 +1,4 @@
-"""Devices: registering, moving, retiring and removing them."""
+"""Devices: registration, change of owner, retirement and removal."""
 
 import pytest
 from rest_framework.test import APIClient
@@ -12,7 +12,7 @@ def url(user: User, rest: str = "") -> str:
     return f"/api/v1/users/{user.pk}/devices/{rest}"
 
 
-def test_a_user_registers_several_devices(alice: User) -> None:
+def test_a_user_may_register_several_devices(alice: User) -> None:
     caller = logged_in("alice@example.com")
     first = caller.post(url(alice), {"push_token": "one"}, format="json")
     second = caller.post(url(alice), {"push_token": "two", "platform": "ios"}, format="json")
@@ -31,7 +31,7 @@ def test_a_user_registers_several_devices(alice: User) -> None:
     assert [device["platform"] for device in page["results"]] == ["ios", "android"]
 
 
-def test_a_token_again_is_the_same_device(alice: User, shop: APIClient) -> None:
+def test_a_repeated_token_is_the_same_device(alice: User, shop: APIClient) -> None:
     body = {"push_token": "one", "platform": "web"}
     first = shop.post(url(alice), body, format="json")
     second = shop.post(url(alice), {"push_token": "one"}, format="json")
@@ -41,7 +41,7 @@ def test_a_token_again_is_the_same_device(alice: User, shop: APIClient) -> None:
     assert Device.objects.count() == 1
 
 
-def test_a_token_moves_with_its_owner(alice: User, bob: User, shop: APIClient) -> None:
+def test_a_token_moves_to_its_new_owner(alice: User, bob: User, shop: APIClient) -> None:
     first = shop.post(url(alice), {"push_token": "one"}, format="json")
     second = shop.post(url(bob), {"push_token": "one"}, format="json")
     assert second.status_code == 201
@@ -50,7 +50,7 @@ def test_a_token_moves_with_its_owner(alice: User, bob: User, shop: APIClient) -
     assert Device.objects.get().user_id == bob.pk
 
 
-def test_a_retired_device_is_kept_and_comes_back(alice: User, shop: APIClient) -> None:
+def test_a_retired_device_is_kept_and_can_be_registered_again(alice: User, shop: APIClient) -> None:
     made = shop.post(url(alice), {"push_token": "one"}, format="json").json()
     device = Device.objects.get()
     contacts.retire_devices({device.pk: "unregistered"})
@@ -87,7 +87,7 @@ def test_a_device_is_removed_by_its_owner_only(alice: User, bob: User) -> None:
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_the_devices_of_somebody_else_are_not_there(alice: User, bob: User, method: str) -> None:
+def test_the_devices_of_another_user_are_a_404(alice: User, bob: User, method: str) -> None:
     caller = logged_in("bob@example.com")
     answer = getattr(caller, method)(url(alice), {"push_token": "x"}, format="json")
     assert answer.status_code == 404
@@ -102,7 +102,7 @@ def test_a_malformed_device_is_refused(alice: User, shop: APIClient, body: dict[
     assert Device.objects.count() == 0
 
 
-def test_the_number_of_active_devices_is_bounded(alice: User, shop: APIClient) -> None:
+def test_the_number_of_active_devices_is_limited(alice: User, shop: APIClient) -> None:
     for number in range(devices.MAX_ACTIVE_DEVICES):
         devices.register(user_id=alice.pk, token=f"token-{number}")
     answer = shop.post(url(alice), {"push_token": "one-more"}, format="json")

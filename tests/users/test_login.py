@@ -28,7 +28,7 @@ def post(path: str, **body: Any) -> Any:
     return APIClient().post(path, body, format="json")
 
 
-def test_login_gives_tokens_and_the_user(alice: User) -> None:
+def test_login_returns_tokens_and_the_user(alice: User) -> None:
     answer = post(LOGIN, email="ALICE@example.com", password=PASSWORD)
     assert answer.status_code == 200
     body = answer.json()
@@ -127,7 +127,9 @@ def test_logins_are_limited_by_address(alice: User, settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_more_strangers_than_fit_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_untrusted_logins_beyond_the_hashing_slots_are_a_503(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with passwords._slot(trusted=False), passwords._slot(trusted=False):
         monkeypatch.setattr(passwords, "STRANGER_WAIT_SECONDS", 0.01)
         answer = post(LOGIN, email="alice@example.com", password="wrong")
@@ -136,7 +138,7 @@ def test_more_strangers_than_fit_are_sent_away(monkeypatch: pytest.MonkeyPatch) 
     assert post(LOGIN, email="alice@example.com", password="wrong").status_code == 401
 
 
-def test_a_refresh_token_is_used_once(alice: User) -> None:
+def test_a_refresh_token_can_be_used_once(alice: User) -> None:
     first = post(LOGIN, email="alice@example.com", password=PASSWORD).json()
     answer = post(REFRESH, refresh=first["refresh"])
     assert answer.status_code == 200
@@ -153,7 +155,7 @@ def refreshed(refresh: str) -> str:
 
 
 @pytest.mark.parametrize("uses_before", [0, 1, 3])
-def test_a_second_use_revokes_all_that_follows_the_same_login(
+def test_a_second_use_of_a_refresh_token_revokes_its_whole_family(
     alice: User, uses_before: int
 ) -> None:
     other = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
@@ -171,14 +173,14 @@ def test_a_second_use_revokes_all_that_follows_the_same_login(
         }
     ]
     assert post(REFRESH, refresh=newest).status_code == 401
-    # Another browser of the same person, and a new login, have families of their own.
+    # Another browser of the same user, and a new login, have token families of their own.
     assert refreshed(other)
     again = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
     assert refreshed(refreshed(again))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_uses_at_the_same_moment_one_wins_and_the_other_revokes() -> None:
+def test_of_two_concurrent_uses_one_succeeds_and_the_other_revokes_the_family() -> None:
     make("alice")
     for _ in range(10):
         given = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
@@ -197,14 +199,14 @@ def test_of_two_uses_at_the_same_moment_one_wins_and_the_other_revokes() -> None
         assert post(REFRESH, refresh=won.json()["refresh"]).status_code == 401
 
 
-def test_a_token_from_before_there_were_families_begins_one(alice: User) -> None:
+def test_a_refresh_token_without_a_family_begins_one(alice: User) -> None:
     first = refreshed(tokens.issue(alice).refresh)
     (_, own, _) = (part + "==" for part in first.split("."))
     assert json.loads(base64.urlsafe_b64decode(own))["jti"].count("-") == 1
     assert post(REFRESH, refresh=refreshed(first)).status_code == 200
 
 
-def test_the_mark_of_a_revoked_family_outlives_its_tokens(alice: User) -> None:
+def test_the_mark_of_a_revoked_family_expires_after_its_tokens(alice: User) -> None:
     given = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
     newest = refreshed(given)
     assert post(REFRESH, refresh=given).status_code == 401
@@ -217,11 +219,11 @@ def test_the_mark_of_a_revoked_family_outlives_its_tokens(alice: User) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("refresh", ["", "garbage", "a.b.c", "x" * 2048])
-def test_a_refresh_token_that_is_none_is_refused(refresh: str) -> None:
+def test_an_invalid_refresh_token_is_refused(refresh: str) -> None:
     assert post(REFRESH, refresh=refresh).status_code == (401 if refresh else 400)
 
 
-def test_tokens_are_not_taken_for_each_other(alice: User) -> None:
+def test_access_and_refresh_tokens_are_not_interchangeable(alice: User) -> None:
     given = post(LOGIN, email="alice@example.com", password=PASSWORD).json()
     assert post(REFRESH, refresh=given["access"]).status_code == 401
     caller = APIClient()
@@ -235,12 +237,12 @@ def test_logout_revokes_the_refresh_token(alice: User) -> None:
     assert post(LOGOUT, refresh=given["refresh"]).status_code == 204
     assert post(LOGOUT, refresh="garbage").status_code == 204
     assert post(REFRESH, refresh=given["refresh"]).status_code == 401
-    # A process of the version before asks for the token itself.
+    # A process of the previous release checks the token itself.
     with pytest.raises(TokenError):
         RefreshToken(given["refresh"])
 
 
-def test_logout_with_an_older_token_revokes_what_followed_it(alice: User) -> None:
+def test_logout_with_an_older_token_revokes_later_ones(alice: User) -> None:
     given = post(LOGIN, email="alice@example.com", password=PASSWORD).json()["refresh"]
     newest = refreshed(refreshed(given))
     assert post(LOGOUT, refresh=given).status_code == 204
@@ -268,7 +270,7 @@ def test_a_new_password_ends_every_session(alice: User) -> None:
     logged_in("alice@example.com", "another long passphrase")
 
 
-def test_a_user_who_may_not_log_in_any_more_is_refused(alice: User) -> None:
+def test_a_deactivated_user_is_refused(alice: User) -> None:
     caller = logged_in("alice@example.com")
     User.objects.filter(pk=alice.pk).update(is_active=False)
     assert caller.get(f"/api/v1/users/{alice.pk}").status_code == 401

@@ -1,4 +1,4 @@
-"""Confirming an address and resetting a password by the links in mails."""
+"""Address confirmation and password reset with links from mails."""
 
 import re
 from collections.abc import Iterator
@@ -49,10 +49,10 @@ def text_of(message: EmailMessage) -> str:
 
 
 def mailed(smtp: SmtpServer, count: int = 1) -> list[tuple[str, str]]:
-    """Deliver what waits; return the recipients and tokens of all mails so far, in order."""
+    """Deliver what is pending; return recipient and token of every mail so far, in order."""
     waiting = Notification.objects.filter(status="pending").order_by("pk")
     for pk in waiting.values_list("pk", flat=True):
-        # One after the other: a chunk goes out side by side.
+        # One by one, because the mails of a chunk are sent in parallel.
         deliver(channel=Channel.EMAIL, ids=[pk], attempt=0)
     found = []
     for received in smtp.mails:
@@ -73,7 +73,7 @@ def register(email: str = "ada@example.com") -> User:
 
 
 @pytest.mark.django_db
-def test_an_address_of_a_registration_is_used_once_confirmed(smtp: SmtpServer) -> None:
+def test_a_registered_address_is_used_once_it_is_confirmed(smtp: SmtpServer) -> None:
     user = register()
     assert contacts.load_contacts([user.pk])[user.pk].email is None
     ((to, token),) = mailed(smtp)
@@ -84,7 +84,7 @@ def test_an_address_of_a_registration_is_used_once_confirmed(smtp: SmtpServer) -
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("token", ["", "x", "WyJhIl0:1:x", "\u00e9"])
-def test_a_made_up_token_confirms_nothing(token: str) -> None:
+def test_a_forged_token_confirms_nothing(token: str) -> None:
     user = make("alice", email_confirmed_at=None)
     answer = post(CONFIRM, token=token)
     assert answer.status_code == 400
@@ -93,13 +93,13 @@ def test_a_made_up_token_confirms_nothing(token: str) -> None:
     assert user.email_confirmed is False
 
 
-def test_an_address_of_a_client_needs_no_confirmation(shop: APIClient) -> None:
+def test_an_address_given_by_a_client_needs_no_confirmation(shop: APIClient) -> None:
     body = {"name": "Ada", "email": "ada@example.com"}
     assert shop.post("/api/v1/users/", body, format="json").json()["email_confirmed"] is True
     assert not Notification.objects.exists()
 
 
-def test_a_changed_address_waits_for_its_confirmation(alice: User, smtp: SmtpServer) -> None:
+def test_a_changed_address_is_used_after_its_confirmation(alice: User, smtp: SmtpServer) -> None:
     caller = logged_in("alice@example.com")
     profile = f"/api/v1/users/{alice.pk}"
     answer = caller.patch(
@@ -118,7 +118,7 @@ def test_a_changed_address_waits_for_its_confirmation(alice: User, smtp: SmtpSer
     assert contacts.load_contacts([alice.pk])[alice.pk].email == "new@example.com"
 
 
-def test_an_address_that_somebody_got_meanwhile_is_a_conflict(
+def test_confirming_an_address_that_was_taken_since_is_a_conflict(
     alice: User, smtp: SmtpServer
 ) -> None:
     logged_in("alice@example.com").patch(
@@ -146,7 +146,7 @@ def test_the_link_is_sent_again_for_the_same_address(smtp: SmtpServer) -> None:
     assert [to for to, _ in mailed(smtp, 2)] == ["ada@example.com", "ADA@example.com"]
 
 
-def test_a_forgotten_password_is_reset_once(alice: User, smtp: SmtpServer) -> None:
+def test_a_reset_link_works_once(alice: User, smtp: SmtpServer) -> None:
     caller = logged_in("alice@example.com")
     assert post(RESET, email="Alice@Example.com").status_code == 202
     ((to, token),) = mailed(smtp)
@@ -159,7 +159,9 @@ def test_a_forgotten_password_is_reset_once(alice: User, smtp: SmtpServer) -> No
 
 
 @pytest.mark.django_db
-def test_a_reset_answers_the_same_for_nobody(django_capture_on_commit_callbacks: Any) -> None:
+def test_a_reset_for_an_unknown_address_gets_the_same_answer_and_no_mail(
+    django_capture_on_commit_callbacks: Any,
+) -> None:
     make("bob", is_active=False)
     make("carol", email_confirmed_at=None)
     for name in ("nobody", "bob", "carol"):
@@ -170,7 +172,7 @@ def test_a_reset_answers_the_same_for_nobody(django_capture_on_commit_callbacks:
     assert not Notification.objects.exists()
 
 
-def test_resets_are_limited_by_account(alice: User, settings: Any) -> None:
+def test_resets_are_rate_limited_by_account(alice: User, settings: Any) -> None:
     settings.RATE_LIMIT_LOGIN = Rate(calls=1, seconds=3600)
     assert post(RESET, email="alice@example.com").status_code == 202
     other_place = APIClient(REMOTE_ADDR="192.0.2.1")
@@ -178,7 +180,7 @@ def test_resets_are_limited_by_account(alice: User, settings: Any) -> None:
     assert answer.status_code == 429
 
 
-def test_opening_a_link_changes_nothing_and_its_button_does(alice: User) -> None:
+def test_opening_a_link_changes_nothing_and_its_button_confirms(alice: User) -> None:
     User.objects.filter(pk=alice.pk).update(email_confirmed_at=None)
     with_cookies = APIClient(enforce_csrf_checks=True)
     token = confirmations.make_token(user=alice, address="alice@example.com")
@@ -195,7 +197,7 @@ def test_opening_a_link_changes_nothing_and_its_button_does(alice: User) -> None
     assert alice.email_confirmed is True
 
 
-def test_the_reset_page_sets_the_password_and_says_what_is_wrong(alice: User) -> None:
+def test_the_reset_page_sets_the_password_and_shows_errors(alice: User) -> None:
     token = password_resets.make_token(alice)
     browser = APIClient(HTTP_ACCEPT="text/html")
     assert b"New password" in browser.get("/account/reset-password", {"token": token}).content

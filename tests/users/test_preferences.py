@@ -1,4 +1,4 @@
-"""What a person wants to hear about."""
+"""Notification preferences: channels, categories and quiet hours."""
 
 from datetime import UTC, datetime, time
 from typing import Any
@@ -26,11 +26,11 @@ def url(user: User) -> str:
     return f"/api/v1/users/{user.pk}/preferences"
 
 
-def test_everything_is_on_at_first(alice: User, shop: APIClient) -> None:
+def test_all_channels_are_on_by_default(alice: User, shop: APIClient) -> None:
     assert shop.get(url(alice)).json() == NOTHING_SAID
 
 
-def test_put_replaces(alice: User) -> None:
+def test_put_replaces_the_preferences(alice: User) -> None:
     caller = logged_in("alice@example.com")
     assert caller.put(url(alice), WHOLE, format="json").json() == WHOLE
     assert caller.get(f"{url(alice)}/").json() == WHOLE
@@ -38,13 +38,13 @@ def test_put_replaces(alice: User) -> None:
     assert answer.json() == NOTHING_SAID
 
 
-def test_put_fills_the_switches_that_a_category_leaves_out(alice: User, shop: APIClient) -> None:
+def test_put_fills_in_the_channels_that_a_category_leaves_out(alice: User, shop: APIClient) -> None:
     body = {"email": True, "push": True, "categories": {"news": {"push": False}}}
     answer = shop.put(url(alice), body, format="json")
     assert answer.json()["categories"] == {"news": {"email": True, "push": False}}
 
 
-def test_patch_merges(alice: User, shop: APIClient) -> None:
+def test_patch_merges_the_preferences(alice: User, shop: APIClient) -> None:
     shop.put(url(alice), WHOLE, format="json")
     answer = shop.patch(
         url(alice),
@@ -61,7 +61,7 @@ def test_patch_merges(alice: User, shop: APIClient) -> None:
     assert answer.json()["quiet_hours"] is None
 
 
-def test_the_profile_shows_the_same_switches(alice: User, shop: APIClient) -> None:
+def test_the_profile_shows_the_same_channels(alice: User, shop: APIClient) -> None:
     shop.patch(url(alice), {"email": False}, format="json")
     profile = shop.get(f"/api/v1/users/{alice.pk}").json()
     assert profile["preferences"] == {"email": False, "push": True}
@@ -97,7 +97,9 @@ def test_bad_preferences_are_named_and_not_stored(
     assert shop.get(url(alice)).json() == NOTHING_SAID
 
 
-def test_patches_do_not_grow_the_categories_without_bound(alice: User, shop: APIClient) -> None:
+def test_patches_cannot_exceed_the_maximum_number_of_categories(
+    alice: User, shop: APIClient
+) -> None:
     full = {f"c{number}": {"email": False} for number in range(100)}
     assert shop.patch(url(alice), {"categories": full}, format="json").status_code == 200
     answer = shop.patch(url(alice), {"categories": {"more": {}}}, format="json")
@@ -106,16 +108,14 @@ def test_patches_do_not_grow_the_categories_without_bound(alice: User, shop: API
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch"])
-def test_the_preferences_of_somebody_else_are_not_there(
-    alice: User, bob: User, method: str
-) -> None:
+def test_the_preferences_of_another_user_are_a_404(alice: User, bob: User, method: str) -> None:
     caller = logged_in("bob@example.com")
     assert getattr(caller, method)(url(alice), WHOLE, format="json").status_code == 404
     alice.refresh_from_db()
     assert alice.push_enabled is True
 
 
-def test_a_category_only_narrows_down() -> None:
+def test_a_category_cannot_allow_what_the_channel_forbids() -> None:
     said = Preferences(
         email=True,
         push=False,
@@ -137,18 +137,20 @@ def test_a_category_only_narrows_down() -> None:
         ("UTC", "2026-01-06T07:00", None),
         ("Africa/Lagos", "2026-01-05T21:00", "2026-01-06T06:00"),
         ("America/New_York", "2026-01-06T03:30", "2026-01-06T12:00"),
-        # The night in which Berlin sets its clocks forward has an hour less.
+        # The night of the change to summer time in Berlin is an hour shorter.
         ("Europe/Berlin", "2026-03-28T21:30", "2026-03-29T05:00"),
     ],
 )
-def test_quiet_hours_are_on_the_persons_clock(zone: str, now: str, until: str | None) -> None:
+def test_quiet_hours_are_in_the_time_zone_of_the_user(
+    zone: str, now: str, until: str | None
+) -> None:
     quiet = QuietHours(start=time(22), end=time(7))
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     expected = datetime.fromisoformat(until).replace(tzinfo=UTC) if until else None
     assert quiet.until(moment, zone) == expected
 
 
-def test_quiet_hours_within_a_day() -> None:
+def test_quiet_hours_may_be_within_one_day() -> None:
     quiet = QuietHours(start=time(12), end=time(14))
     noon = datetime(2026, 1, 5, 13, tzinfo=UTC)
     assert quiet.until(noon, "UTC") == datetime(2026, 1, 5, 14, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Reading and changing profiles, and whose they are."""
+"""Reading and changing profiles, and who may do so."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,7 @@ def test_a_user_reads_and_changes_their_own_profile(alice: User) -> None:
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch"])
-def test_somebody_else_is_not_there(alice: User, bob: User, method: str) -> None:
+def test_the_profile_of_another_user_is_a_404(alice: User, bob: User, method: str) -> None:
     caller = logged_in("bob@example.com")
     answer = getattr(caller, method)(
         url(alice), {"name": "Mallory", "email": "m@example.com"}, format="json"
@@ -47,7 +47,7 @@ def test_a_user_lists_only_themselves(alice: User, bob: User) -> None:
     assert [user["id"] for user in page["results"]] == [str(bob.pk)]
 
 
-def test_staff_see_by_permission(alice: User) -> None:
+def test_staff_with_the_permission_see_a_profile(alice: User) -> None:
     assert staff_with("view_user").get(url(alice)).status_code == 200
 
 
@@ -57,7 +57,7 @@ def test_staff_without_the_permission_see_themselves_only(alice: User) -> None:
     assert caller.get(url(User.objects.get(name="Dora"))).status_code == 200
 
 
-def test_staff_who_may_only_look_change_nothing(alice: User) -> None:
+def test_staff_with_the_view_permission_change_nothing(alice: User) -> None:
     answer = staff_with("view_user").patch(url(alice), {"name": "x"}, format="json")
     assert answer.status_code == 404
     alice.refresh_from_db()
@@ -141,7 +141,7 @@ def test_a_bad_query_is_named(shop: APIClient, query: str, pointer: str) -> None
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
-def test_the_list_comes_in_pages_newest_first(shop: APIClient) -> None:
+def test_the_list_is_paginated_newest_first(shop: APIClient) -> None:
     made = [str(make(f"user{number}").pk) for number in range(5)]
     first = shop.get("/api/v1/users/?page_size=3").json()
     second = shop.get(first["next"]).json()
@@ -156,7 +156,7 @@ def test_a_page_takes_a_constant_number_of_queries(
     for number in range(5):
         make(f"user{number}")
     shop.get("/api/v1/users/")
-    with django_assert_num_queries(2):  # The users, their external ids; the key is remembered.
+    with django_assert_num_queries(2):  # The users, their external ids; the key is cached.
         assert len(shop.get("/api/v1/users/").json()["results"]) == 5
 
 
@@ -202,14 +202,14 @@ def test_a_user_cannot_set_an_external_id(alice: User) -> None:
     assert answer.json()["errors"][0]["pointer"] == "/external_id"
 
 
-def test_a_key_never_touches_an_administrator(charlie: User, shop: APIClient) -> None:
+def test_a_key_cannot_change_an_administrator(charlie: User, shop: APIClient) -> None:
     answer = shop.patch(url(charlie), {"password": "a new passphrase"}, format="json")
     assert answer.status_code == 403
     charlie.refresh_from_db()
     assert charlie.check_password(PASSWORD)
 
 
-def test_staff_never_touch_other_staff_unless_superuser(charlie: User) -> None:
+def test_staff_cannot_change_other_staff_unless_superuser(charlie: User) -> None:
     caller = staff_with("view_user", "change_user")
     assert caller.patch(url(charlie), {"email": "x@example.com"}, format="json").status_code == 403
     dora = User.objects.get(name="Dora")
@@ -217,20 +217,20 @@ def test_staff_never_touch_other_staff_unless_superuser(charlie: User) -> None:
     assert superuser.patch(url(dora), {"name": "Dora B"}, format="json").status_code == 200
 
 
-def test_a_session_of_staff_works_with_a_csrf_token_only(alice: User, charlie: User) -> None:
+def test_a_session_of_staff_works_only_with_a_csrf_token(alice: User, charlie: User) -> None:
     caller = APIClient(enforce_csrf_checks=True)
     caller.force_login(charlie)
     assert caller.get(url(alice)).status_code == 200
     assert caller.patch(url(alice), {"name": "x"}, format="json").status_code == 403
 
 
-def test_a_session_of_anybody_else_counts_for_nothing(alice: User) -> None:
+def test_a_session_of_an_end_user_is_ignored(alice: User) -> None:
     caller = APIClient()
     caller.force_login(alice)
     assert caller.get(url(alice)).status_code == 401
 
 
-def test_the_browsable_form_is_filled_with_the_example(charlie: User) -> None:
+def test_the_browsable_form_is_prefilled_with_the_example(charlie: User) -> None:
     caller = APIClient()
     caller.force_login(charlie)
     page = caller.get("/api/v1/users/", headers={"Accept": "text/html"})

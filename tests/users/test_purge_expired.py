@@ -1,4 +1,4 @@
-"""Refresh tokens and sessions that have run out are forgotten."""
+"""Expired refresh tokens and sessions are deleted."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ def leave_both(user: User, name: str, *, hours: int) -> None:
     Session.objects.create(session_key=name, session_data="", expire_date=at)
 
 
-def test_what_has_run_out_goes_and_what_is_good_stays(alice: User) -> None:
+def test_expired_tokens_and_sessions_are_deleted_and_valid_ones_kept(alice: User) -> None:
     leave_both(alice, "old", hours=-1)
     leave_both(alice, "good", hours=1)
     assert purge_expired() == 1
@@ -28,7 +28,7 @@ def test_what_has_run_out_goes_and_what_is_good_stays(alice: User) -> None:
     assert [session.session_key for session in Session.objects.all()] == ["good"]
 
 
-def test_the_chore_rests_between_its_rounds(alice: User) -> None:
+def test_the_purge_job_pauses_between_its_runs(alice: User) -> None:
     job = PurgeExpired()
     leave_both(alice, "old", hours=-1)
     assert job() is False
@@ -38,7 +38,7 @@ def test_the_chore_rests_between_its_rounds(alice: User) -> None:
 
 
 @pytest.mark.embedded
-def test_a_session_that_cannot_be_deleted_stops_no_other(alice: User) -> None:
+def test_a_session_that_cannot_be_deleted_does_not_stop_others(alice: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE TRIGGER stuck BEFORE DELETE ON django_session WHEN OLD.session_key = 'stuck' "

@@ -1,4 +1,4 @@
-"""Making accounts."""
+"""Registration of accounts."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ def pointers(answer: Any) -> list[str]:
     return [error["pointer"] for error in answer.json()["errors"]]
 
 
-def test_a_client_makes_a_user_with_everything(shop: APIClient) -> None:
+def test_a_client_can_create_a_user_with_all_fields(shop: APIClient) -> None:
     answer = shop.post(
         "/api/v1/users/",
         {
@@ -114,7 +114,7 @@ def test_bad_values_are_named_and_nothing_is_stored(
     "email",
     ["a@example.com", "b@shop.test", "root@localhost", "c@mail.localhost", "d+tag@bücher.example"],
 )
-def test_addresses_of_rehearsals_are_taken(shop: APIClient, email: str) -> None:
+def test_addresses_for_tests_are_accepted(shop: APIClient, email: str) -> None:
     answer = shop.post("/api/v1/users/", {"name": "Ada", "email": f" {email} "}, format="json")
     assert answer.status_code == 201
     assert answer.json()["email"] == email
@@ -157,7 +157,7 @@ def test_a_key_needs_the_scope_to_write(key_client: Callable[..., APIClient]) ->
 
 
 @pytest.mark.django_db
-def test_a_stranger_is_refused_where_registration_is_closed() -> None:
+def test_an_unauthenticated_caller_is_refused_where_registration_is_closed() -> None:
     answer = APIClient().post("/api/v1/users/", ADA, format="json")
     assert answer.status_code == 401
     assert answer["WWW-Authenticate"] == 'Api-Key realm="api", Bearer realm="api"'
@@ -165,7 +165,7 @@ def test_a_stranger_is_refused_where_registration_is_closed() -> None:
 
 
 @pytest.mark.django_db
-def test_a_stranger_registers_where_registration_is_open(settings: Any) -> None:
+def test_an_unauthenticated_caller_may_register_where_registration_is_open(settings: Any) -> None:
     settings.OPEN_REGISTRATION = True
     answer = APIClient().post("/api/v1/users/", {**ADA, "password": PASSWORD}, format="json")
     assert answer.status_code == 201
@@ -175,7 +175,9 @@ def test_a_stranger_registers_where_registration_is_open(settings: Any) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("field", ["push_token", "external_id"])
-def test_a_stranger_claims_no_device_and_no_external_id(settings: Any, field: str) -> None:
+def test_an_unauthenticated_caller_cannot_register_a_device_or_an_external_id(
+    settings: Any, field: str
+) -> None:
     settings.OPEN_REGISTRATION = True
     answer = APIClient().post("/api/v1/users/", {**ADA, field: "x"}, format="json")
     assert answer.status_code == 400
@@ -184,7 +186,7 @@ def test_a_stranger_claims_no_device_and_no_external_id(settings: Any, field: st
 
 
 @pytest.mark.django_db
-def test_registrations_are_limited_by_address(settings: Any) -> None:
+def test_registrations_are_rate_limited_by_address(settings: Any) -> None:
     settings.OPEN_REGISTRATION = True
     settings.RATE_LIMIT_LOGIN = Rate(calls=2, seconds=3600)
     stranger = APIClient()
@@ -198,7 +200,7 @@ def test_registrations_are_limited_by_address(settings: Any) -> None:
     assert User.objects.count() == 2
 
 
-def test_a_logged_in_user_makes_no_others(settings: Any, alice: User) -> None:
+def test_a_logged_in_user_cannot_register_others(settings: Any, alice: User) -> None:
     settings.OPEN_REGISTRATION = True
     answer = logged_in(alice.email or "").post("/api/v1/users/", ADA, format="json")
     assert answer.status_code == 403
@@ -206,7 +208,7 @@ def test_a_logged_in_user_makes_no_others(settings: Any, alice: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_racing_registrations_one_wins_and_the_others_are_conflicts() -> None:
+def test_of_concurrent_registrations_one_succeeds_and_the_others_are_conflicts() -> None:
     _, plain = api_keys.create(name="shop")
 
     def register(number: int) -> int:

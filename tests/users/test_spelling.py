@@ -1,4 +1,4 @@
-"""Addresses and language tags: what is good, and the one spelling of it."""
+"""Canonical spelling and validation of addresses and language tags, and the TTL cache."""
 
 import pytest
 
@@ -32,14 +32,14 @@ from apps.users.addresses import address_key, deliverable, problem_with
         ("en" + "-abcde" * 6, None),
     ],
 )
-def test_language_tags_have_one_spelling(tag: str, canonical: str | None) -> None:
+def test_language_tags_have_one_canonical_spelling(tag: str, canonical: str | None) -> None:
     assert canonical_tag(tag) == canonical
 
 
 @pytest.mark.parametrize(
     "address", ["", "@", "a", "a@", "@b.c", "a b@c.de", "a@b..c", "é@example.com", "a@b\n.c"]
 )
-def test_malformed_addresses_are_explained(address: str) -> None:
+def test_a_malformed_address_has_an_error_message(address: str) -> None:
     assert problem_with(address)
 
 
@@ -53,7 +53,7 @@ def test_spellings_of_one_mailbox_share_a_key() -> None:
     assert address_key("nö address") == "nö address"
 
 
-def test_memory_names_what_is_asked_for_and_about_to_end() -> None:
+def test_the_cache_lists_used_entries_that_soon_expire() -> None:
     now = 0.0
     memory: TtlCache[int, str] = TtlCache(seconds=10, size=10, clock=lambda: now)
     for number in range(6):
@@ -70,11 +70,11 @@ def test_memory_names_what_is_asked_for_and_about_to_end() -> None:
     assert memory.ending(10) == [0, 1, 2]
     memory.put(1, "y")
     assert memory.ending(10) == [0, 2]
-    # What nobody asked for was dropped, so that it is not read again for ever.
+    # Entries that were not read since are dropped, so that they are not refreshed for ever.
     assert sorted(memory._entries) == [0, 1, 2, 6]
 
 
-def test_memory_lasts_for_a_while_and_is_bounded() -> None:
+def test_the_cache_has_a_ttl_and_a_maximum_size() -> None:
     now = 0.0
     memory: TtlCache[int, str] = TtlCache(seconds=2, size=10, clock=lambda: now)
     memory.put(0, "zero")

@@ -1,4 +1,4 @@
-"""The login of staff counts like every other login."""
+"""The staff login is rate limited like every other login."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def real_paths(settings: Any) -> None:
     settings.RATE_LIMIT_LOGIN = Rate(calls=3, seconds=60)
 
 
-def test_guessing_is_refused_and_then_even_the_right_password_waits(db: None) -> None:
+def test_after_too_many_guesses_even_the_right_password_is_refused(db: None) -> None:
     make("charlie", is_staff=True, is_superuser=True)
     browser = Client()
     wrong = {"username": "charlie@example.com", "password": "no"}
@@ -28,7 +28,7 @@ def test_guessing_is_refused_and_then_even_the_right_password_waits(db: None) ->
     assert "_auth_user_id" not in browser.session
 
 
-def test_staff_with_the_right_password_come_in(db: None) -> None:
+def test_staff_with_the_right_password_are_logged_in(db: None) -> None:
     charlie = make("charlie", is_staff=True, is_superuser=True)
     browser = Client()
 

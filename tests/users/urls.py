@@ -1,4 +1,4 @@
-"""The routes of the accounts alone, with the profile that the project registers."""
+"""The URLs of accounts alone, with the profile view that the project registers."""
 
 from django.contrib import admin
 from django.urls import include, path

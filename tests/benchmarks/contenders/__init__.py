@@ -1,1 +1,1 @@
-"""What we are compared with: each small, and as good as its kind gets."""
+"""The programs that we are compared with: each is small and as fast as its kind can be."""

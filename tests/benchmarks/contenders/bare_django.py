@@ -1,9 +1,9 @@
-# ruff: noqa: E402 - what follows the settings wants them configured.
+# ruff: noqa: E402 - the imports after the settings need configured settings.
 """A bare Django view that inserts one row of comparable width, and nothing else.
 
-Served as ``granian … tests.benchmarks.contenders.bare_django:application`` with as many processes
-and threads as our own stack: a fast WSGI server, whose threads wait for bodies.
-``python -m tests.benchmarks.contenders.bare_django`` makes its table.
+Served as ``granian … tests.benchmarks.contenders.bare_django:application`` with the same number of
+processes and threads as our own stack: a fast WSGI server, whose threads wait for bodies.
+``python -m tests.benchmarks.contenders.bare_django`` creates its table.
 """
 
 import json
@@ -20,7 +20,7 @@ if not settings.configured:
         USE_I18N=False,
         ROOT_URLCONF=__name__,
         MIDDLEWARE=[],
-        # Connections are kept, each thread its own.
+        # Connections are persistent, one per thread.
         DATABASES={
             "default": {
                 **dj_database_url.parse(os.environ["CONTENDER_DATABASE_URL"]),
@@ -42,7 +42,7 @@ from uuid_utils.compat import uuid7
 
 
 class Accepted(models.Model):
-    """As wide as one of our notifications; the primary key is its only index."""
+    """A row as wide as one of our notifications; the primary key is its only index."""
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     client = models.CharField(max_length=150)
@@ -106,7 +106,7 @@ application = get_wsgi_application()
 
 
 def main() -> None:
-    """Make the table."""
+    """Create the table."""
     with connection.schema_editor() as editor:
         editor.create_model(Accepted)
 

@@ -1,7 +1,7 @@
 """``bulk_create`` of the rows that a bulk call stores, in chunks of a thousand, and nothing else.
 
-``python -m tests.benchmarks.contenders.bulk_create --rows 20000`` with ``DATABASE_URL`` prints how
-many seconds the inserts took; the rows are made beforehand.
+``python -m tests.benchmarks.contenders.bulk_create --rows 20000`` with ``DATABASE_URL`` prints the
+seconds that the inserts took; the rows are built before.
 """
 
 import argparse
@@ -18,8 +18,8 @@ CHUNK = 1000
 
 
 def rows_of(count: int) -> list[Any]:
-    """Make rows as wide as those of the bulk row, with a request_id each."""
-    from apps.common.ids import new_id  # noqa: PLC0415 - models want Django set up.
+    """Build rows as wide as those of the bulk row, with a request_id each."""
+    from apps.common.ids import new_id  # noqa: PLC0415 - models need Django to be set up.
     from apps.notifications.models import Notification  # noqa: PLC0415 - as above.
 
     wake_at = datetime.now(UTC) + timedelta(days=1)
@@ -48,7 +48,7 @@ def rows_of(count: int) -> list[Any]:
 
 
 def insert(rows: list[Any]) -> float:
-    """Insert rows and return the seconds that it took."""
+    """Insert the rows and return the duration in seconds."""
     from django.db import connection  # noqa: PLC0415 - as above.
 
     connection.ensure_connection()
@@ -59,7 +59,7 @@ def insert(rows: list[Any]) -> float:
 
 
 def main() -> None:
-    """Make the rows, insert them, print the seconds."""
+    """Build the rows, insert them and print the duration."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, required=True)
     given = parser.parse_args()

@@ -1,7 +1,8 @@
-"""One Celery task for each mail, which calls Django's ``send_mail``: what tutorials teach.
+"""One Celery task per mail that calls Django's ``send_mail``, as tutorials teach it.
 
-``celery -A tests.benchmarks.contenders.celery_mail worker --concurrency 2`` works, ``python -m
-tests.benchmarks.contenders.celery_mail --mails 2000`` queues; both with Celery's default settings.
+``celery -A tests.benchmarks.contenders.celery_mail worker --concurrency 2`` runs the worker,
+``python -m tests.benchmarks.contenders.celery_mail --mails 2000`` queues the mails; both use
+Celery's default settings.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from uuid import uuid4
 
 from celery import Celery
 from django.conf import settings
-from django.core.mail import send_mail  # noqa: TID251 - what others do.
+from django.core.mail import send_mail  # noqa: TID251 - this is what contenders use.
 
 from tests.benchmarks import content
 
@@ -28,7 +29,7 @@ app.conf.task_default_queue = "celery-mail"
 
 @app.task(name="celery_mail.send")
 def send(recipient: str, name: str, ref: str) -> None:
-    """Send one mail over a connection of its own."""
+    """Send one mail over a new connection."""
     send_mail(
         subject=content.filled(content.SUBJECT, name=name, ref=ref),
         message=content.filled(content.TEXT, name=name, ref=ref),
@@ -39,7 +40,7 @@ def send(recipient: str, name: str, ref: str) -> None:
 
 
 def main() -> None:
-    """Queue mails."""
+    """Queue the mails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mails", type=int, required=True)
     given = parser.parse_args()

@@ -1,7 +1,7 @@
 """A lean gateway: key check, look-ups, insert, confirmed publish; FastAPI, asyncpg, aio-pika.
 
 Served as ``uvicorn --workers 2 tests.benchmarks.contenders.fastapi_gateway:app`` from .venv-bench.
-``python -m tests.benchmarks.contenders.fastapi_gateway`` makes its tables and its queue.
+``python -m tests.benchmarks.contenders.fastapi_gateway`` creates its tables and its queue.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ DATABASE_URL = os.environ["CONTENDER_DATABASE_URL"].replace("postgres://", "post
 BROKER_URL = os.environ["CONTENDER_BROKER_URL"]
 QUEUE = "gateway"
 REMEMBERED_SECONDS = 5.0
-# As many as two processes of eight threads have.
+# The number of connections of two processes with eight threads each.
 CONNECTIONS = 8
 
 TABLES = """
@@ -49,7 +49,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'pending')
 
 
 class Asked(BaseModel):
-    """One request."""
+    """The body of one request."""
 
     notification_type: str
     user_id: UUID
@@ -61,7 +61,7 @@ class Asked(BaseModel):
 
 
 class Gateway:
-    """The connections of one process, and what it remembers for some seconds."""
+    """The connections of one process, and its cache with a TTL of a few seconds."""
 
     pool: Any
     exchange: Any
@@ -70,7 +70,7 @@ class Gateway:
         self._known: dict[tuple[str, Any], tuple[float, Any]] = {}
 
     async def look_up(self, query: str, value: Any) -> Any:
-        """Find a row, from memory where it was found lately."""
+        """Return a row, from the cache if it was read recently."""
         found = self._known.get((query, value))
         if found is not None and found[0] > time.monotonic():
             return found[1]
@@ -84,7 +84,7 @@ gateway = Gateway()
 
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
-    """Connect once for the process."""
+    """Open the connections of the process once."""
     gateway.pool = await asyncpg.create_pool(
         DATABASE_URL, min_size=CONNECTIONS, max_size=CONNECTIONS
     )
@@ -137,7 +137,7 @@ app.add_api_route("/accept", accept, methods=["POST"], status_code=202)
 
 
 async def prepare(key: str, template_code: str, user_ids: list[str]) -> None:
-    """Make the tables with what will be asked for, and the queue."""
+    """Create the tables, the rows that the requests need, and the queue."""
     database = await asyncpg.connect(DATABASE_URL)
     await database.execute(TABLES)
     digest = hashlib.sha256(key.encode()).hexdigest()

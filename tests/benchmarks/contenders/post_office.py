@@ -1,9 +1,10 @@
 """django-post_office: mails queued in PostgreSQL, sent by ``send_queued_mail``.
 
-Its defaults but for the size of a batch, which is 100 there: each batch starts its processes anew.
+It uses the default settings except for the batch size, which is 100 by default: each batch starts
+its processes anew.
 
 From .venv-bench: ``python -m tests.benchmarks.contenders.post_office migrate``, ``… queue --mails
-20000``, ``… send --processes 2``; ``CONTENDER_DATABASE_URL`` and ``CONTENDER_SMTP_PORT`` say where.
+20000``, ``… send --processes 2``, with ``CONTENDER_DATABASE_URL`` and ``CONTENDER_SMTP_PORT``.
 """
 
 import argparse
@@ -44,8 +45,8 @@ if not settings.configured:
 
 
 def queue(mails: int) -> None:
-    """Queue mails, filled in already as its users do by default."""
-    from post_office import mail  # noqa: PLC0415 - its models want Django set up.
+    """Queue mails that are already rendered, which is the default of this package."""
+    from post_office import mail  # noqa: PLC0415 - its models need Django to be set up.
 
     for start in range(0, mails, CHUNK):
         batch = []
@@ -64,7 +65,7 @@ def queue(mails: int) -> None:
 
 
 def main() -> None:
-    """Do what the command line asks for."""
+    """Run the action that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=("migrate", "queue", "send"))
     parser.add_argument("--mails", type=int, default=0)

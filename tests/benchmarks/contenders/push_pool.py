@@ -1,4 +1,4 @@
-"""The HTTP calls of push messages from pools of threads, on kept connections, and nothing else.
+"""The HTTP calls of push messages from thread pools on persistent connections, and nothing else.
 
 ``python -m tests.benchmarks.contenders.push_pool --port 8027 --messages 10000``.
 """
@@ -17,7 +17,7 @@ from tests.benchmarks.sinks.fcm import PROJECT
 
 
 def body(ref: str) -> dict[str, Any]:
-    """Write a message as our provider does."""
+    """Build a message as our provider does."""
     pk = str(uuid4())
     return {
         "message": {
@@ -35,7 +35,7 @@ def body(ref: str) -> dict[str, Any]:
 
 
 def send(port: int, messages: int, threads: int) -> None:
-    """Send so many from so many threads of this process."""
+    """Send ``messages`` messages from ``threads`` threads of this process."""
     work: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     headers = {"Content-Type": "application/json", "Authorization": "Bearer ya29.sink"}
 
@@ -58,7 +58,7 @@ def send(port: int, messages: int, threads: int) -> None:
 
 
 def main() -> None:
-    """Divide the messages among the processes and wait for these."""
+    """Divide the messages among the processes and wait for them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--messages", type=int, required=True)

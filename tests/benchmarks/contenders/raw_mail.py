@@ -1,4 +1,4 @@
-"""Processes that build the same mails and send them over kept connections, and nothing else.
+"""Processes that build the same mails and send them on persistent connections, and nothing else.
 
 ``python -m tests.benchmarks.contenders.raw_mail --port 2525 --mails 20000 --builder standard``.
 """
@@ -40,7 +40,7 @@ def build_with_the_standard_library(pk: UUID, recipient: str) -> bytes:
 
 
 def our_builder() -> Build:
-    """Take the builder of our own provider, which is given a composed mail."""
+    """Return the MIME builder of our own provider, which takes a composed mail."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifications_project.settings")
     import django  # noqa: PLC0415 - only this builder needs our settings.
 
@@ -72,7 +72,7 @@ def our_builder() -> Build:
 
 
 def send(port: int, mails: int, connections: int, builder: str) -> None:
-    """Send so many over so many connections of this process."""
+    """Send ``mails`` mails over ``connections`` connections of this process."""
     build = our_builder() if builder == "ours" else build_with_the_standard_library
 
     def over_one(count: int) -> None:
@@ -93,7 +93,7 @@ def send(port: int, mails: int, connections: int, builder: str) -> None:
 
 
 def main() -> None:
-    """Divide the mails among the processes and wait for these."""
+    """Divide the mails among the processes and wait for them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--mails", type=int, required=True)

@@ -1,4 +1,4 @@
-"""The rows of the table by their names; each is a function that measures and returns lines."""
+"""The rows of the table by name; each row is a function that measures and returns lines."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ Measure = Callable[[Bench, Pace], Sequence[Line]]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row.
+    """One row of the table.
 
     Attributes:
-        says: What it measures, in words.
-        usual: Whether it runs when no row is named.
+        says: A description of what it measures.
+        usual: Whether it runs when the command line names no row.
     """
 
     says: str

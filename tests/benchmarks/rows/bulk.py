@@ -1,4 +1,4 @@
-"""Bulk calls of a thousand rows each, with the keys that a careful caller sends."""
+"""Bulk calls of a thousand rows each, with idempotency keys as a careful client sends them."""
 
 import http.client
 import json
@@ -24,11 +24,11 @@ OURS, CEILING = "ours", "bulk_create of the same rows, one process"
 
 
 class NotAcceptedError(Exception):
-    """A call was not accepted whole."""
+    """At least one row of a call was not accepted."""
 
 
 def bodies(audience: Audience, channel: str, count: int) -> list[bytes]:
-    """Make the bodies of so many notifications, a thousand in each."""
+    """Build the bodies for ``count`` notifications, a thousand in each."""
     run = uuid4().hex[:8]
     found = []
     for start in range(0, count, PER_CALL):
@@ -42,7 +42,7 @@ def bodies(audience: Audience, channel: str, count: int) -> list[bytes]:
 
 
 def post(base: str, key: str, calls: Sequence[bytes]) -> None:
-    """Make the calls one after the other on one connection.
+    """Send the calls one after the other on one connection.
 
     Raises:
         NotAcceptedError: A row was not accepted.
@@ -59,7 +59,7 @@ def post(base: str, key: str, calls: Sequence[bytes]) -> None:
 
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
-    """One caller and one process of ours, then two of each; then with workers that deliver."""
+    """Measure with one caller, with two, and with two while a worker delivers."""
     lines = []
     if not pace.alone:
         programs.migrate(bench)

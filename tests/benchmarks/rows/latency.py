@@ -1,4 +1,4 @@
-"""One mail from the sending of its request to the sink's taking of it."""
+"""Latency of one mail, from the sending of its request until the sink has received it."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ WORKERS = 2
 
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
-    """Offer mails at a rate to a stack with as many worker processes as the row of queued mails."""
+    """Send mails at a constant rate to a stack with the worker count of the queued-mail row."""
     with bench.stack(web=2, email=WORKERS) as stack:
         target = programs.ours(bench, stack)
         warm_up(bench, target)
@@ -34,7 +34,7 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
 
 
 def _settle(bench: Bench) -> None:
-    """Wait until what the warm-up left has been delivered."""
+    """Wait until the notifications of the warm-up have been delivered."""
     bench.smtp.wait_for(10**9, within=3)
 
 

@@ -1,4 +1,4 @@
-"""Delivery of queued mails, from the first to the last one at the sink."""
+"""Delivery of queued mails, from the first to the last mail that the sink receives."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from tests.benchmarks.rows import queued
 from tests.benchmarks.rows.watching import watched
 
 WORKERS = 2
-# A mail over a new connection from a task of its own takes long: a tenth of the mails will do.
+# Slow, with one task and one new connection per mail: a tenth of the mails is enough.
 CELERY_PART = 10
 OURS = "ours"
 STANDARD = "two processes: standard library's MIME and smtplib"
@@ -21,7 +21,7 @@ LEAST = {STANDARD: 0.8, OWN_BUILDER: None, OFFICE_ONE: 1.5, OFFICE_TWO: 1.0, CEL
 
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
-    """Compare with every other way to send the same mails."""
+    """Compare with the other ways to send the same mails."""
     contest: dict[str, Callable[[], Reading]] = {
         OURS: lambda: queued.deliver(bench, channel="email", count=pace.mails, workers=WORKERS)
     }

@@ -1,4 +1,4 @@
-"""Delivery of queued push messages at the latency of a provider far away."""
+"""Delivery of queued push messages with the latency of a distant provider."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,14 @@ from tests.benchmarks.rows import queued
 from tests.benchmarks.rows.watching import watched
 
 WORKERS = 2
-# For each process, as many as ours have on the wire: FcmProvider.threads.
+# Per process, the number of requests that ours has in flight: FcmProvider.threads.
 THREADS = 50
 LEAST_RATIO = 0.8
 OURS, CEILING = "ours", f"the same HTTP calls from two processes of {THREADS} threads"
 
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
-    """Compare with the calls alone."""
+    """Compare with the plain HTTP calls."""
     contest: dict[str, Callable[[], Reading]] = {
         OURS: lambda: queued.deliver(bench, channel="push", count=pace.pushes, workers=WORKERS)
     }

@@ -1,4 +1,4 @@
-"""Our own delivery of what was accepted before: accepted first, then the workers are started."""
+"""Our own delivery of queued notifications: accept all of them first, then start the workers."""
 
 import psycopg
 
@@ -11,7 +11,7 @@ from tests.journeys.http import until
 
 RECORDED_SECONDS = 60
 UNFINISHED = "SELECT count(*) FROM notifications_notification WHERE wake_at IS NOT NULL"
-# Rows that were stored before any round belong to no batch.
+# Rows that were stored before the rounds belong to no batch.
 OTHERWISE = (
     "SELECT count(*) FROM notifications_notification JOIN notifications_batch b ON b.id = batch_id "
     "WHERE status <> 'sent'"
@@ -19,12 +19,12 @@ OTHERWISE = (
 
 
 def deliver(bench: Bench, *, channel: str, count: int, workers: int) -> Reading:
-    """Queue and deliver so many; what is lost, doubled or not recorded as sent is wrong."""
+    """Queue and deliver notifications; lost, duplicate or unrecorded ones are errors."""
     mail = channel == "email"
     sink = bench.smtp if mail else bench.fcm
     with bench.stack(web=2, email=workers if mail else 0, push=0 if mail else workers) as stack:
         sink.reset()
-        # The process for urgent lanes runs on; nothing of this goes through them.
+        # The process for urgent lanes keeps running; these notifications do not use its lanes.
         with stack.without(channel):
             calls = bulk.bodies(bench.audience, channel, count)
             bulk.post(stack.base, bench.audience.key, calls)

@@ -1,4 +1,4 @@
-"""The same work by 1, 2 and 4 workers of each kind, and by 1 and 2 web processes."""
+"""The same work with 1, 2 and 4 workers of each kind, and with 1 and 2 web processes."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ CONNECTIONS = 16
 
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
-    """Compare each number with one process."""
+    """Compare each number of processes with one process."""
     return [
         *_of("mail", "worker", pace, {n: _mails(bench, pace, n) for n in WORKERS}),
         *_of("push", "worker", pace, {n: _pushes(bench, pace, n) for n in WORKERS}),

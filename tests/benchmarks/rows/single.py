@@ -1,4 +1,4 @@
-"""Single requests: how many a second, and how long each takes."""
+"""Single requests: requests per second and the duration of each request."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -20,14 +20,14 @@ LEAST = {BARE: 0.7, GATEWAY: 1.2}
 
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
-    """Compare with both ceilings, without workers; then once more with workers that deliver."""
+    """Compare with both baselines without workers; then measure again with workers that deliver."""
     return [*_accepting(bench, pace), *_delivering(bench, pace)]
 
 
 def round_of(
     bench: Bench, target: Target, pace: Pace, *, connections: int
 ) -> Callable[[], Reading]:
-    """Make a round of one contender."""
+    """Return a function that runs one round of one contender."""
 
     def go() -> Reading:
         bench.clean()
@@ -50,7 +50,7 @@ def round_of(
 
 
 def warm_up(bench: Bench, *targets: Target) -> None:
-    """Have every thread open its connection and every memory filled."""
+    """Let every thread open its connection and fill its caches."""
     for target in targets:
         wrk.post(target, connections=64, seconds=WARM_UP_SECONDS, folder=bench.folder)
 

@@ -1,4 +1,4 @@
-"""A long load at 60 % of the top rate: memory, losses, latency."""
+"""A soak test at 60 % of the maximum rate: memory, losses, latency."""
 
 from threading import Thread
 from time import monotonic, sleep
@@ -16,16 +16,16 @@ SHARE = 0.6
 CONNECTIONS = 64
 WORKERS = 2
 TOP_SECONDS = 15
-# Memory is looked at from here on: by then every thread has its connections and its caches.
+# Memory is compared after this share: by then every thread has its connections and caches.
 SETTLED_SHARE = 0.3
 SAMPLE_SECONDS = 5
-# What a process may have grown by afterwards and still be called flat.
+# The growth of a process after that which still counts as no growth.
 FLAT_MB, FLAT_SHARE = 15.0, 0.05
 SILENCE_SECONDS = 90
 
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
-    """Find the top rate from request to SMTP, then keep 60 % of it."""
+    """Find the maximum rate from request to SMTP, then keep up 60 % of it."""
     with bench.stack(web=2, email=WORKERS) as stack:
         target = programs.ours(bench, stack)
         warm_up(bench, target)
@@ -43,9 +43,10 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
 
 
 def _top(bench: Bench, target: Target) -> tuple[float, float]:
-    """Return the rate at which requests are accepted and delivered, and the pause for its 60 %.
+    """Return the maximum rate, and the pause of each caller in ms that gives 60 % of it.
 
-    Whatever is accepted faster than it is delivered counts when its last mail has come.
+    The rate is measured until the last mail is received, so that it is the rate of requests that
+    are both accepted and delivered.
     """
     bench.smtp.reset()
     answers = wrk.post(target, connections=CONNECTIONS, seconds=TOP_SECONDS, folder=bench.folder)
@@ -82,7 +83,7 @@ def _kept(
     taken = bench.smtp.wait_for(answers.requests, within=SILENCE_SECONDS)
     made = answers.reading()
     wrong = [*made.wrong]
-    # wrk ends its connections when its time is over: what was asked for last may have arrived.
+    # wrk closes its connections when its time is over: its last requests may have been accepted.
     if not answers.requests <= taken.distinct <= answers.requests + CONNECTIONS:
         wrong.append(f"{answers.requests} were accepted and {taken.distinct} mails came")
     grown = _grown(samples)
@@ -98,14 +99,14 @@ def _kept(
 
 
 def settled(samples: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Return the samples from when memory should have stopped growing."""
+    """Return the samples after the time in which memory should have stopped growing."""
     return samples[int(len(samples) * SETTLED_SHARE) :]
 
 
 def _grown(samples: list[dict[str, float]]) -> dict[str, float]:
-    """Return the processes of ours that grew on after settling, with how many MB."""
+    """Return our processes that kept growing after the settling time, with the growth in MB."""
     later = settled(samples)
-    servers = {"postgresql", "rabbitmq", "redis"}  # They keep what they were given to keep.
+    servers = {"postgresql", "rabbitmq", "redis"}  # They keep data on purpose.
     found = {}
     for name in later[0].keys() - servers if later else ():
         begin, end = later[0][name], later[-1][name]
@@ -115,7 +116,7 @@ def _grown(samples: list[dict[str, float]]) -> dict[str, float]:
 
 
 def memory_words(samples: list[dict[str, float]]) -> str:
-    """Write the memory of each kind of process: at the start, settled, at the end."""
+    """Format the memory of each kind of process: at the start, settled, at the end."""
     if not samples:
         return ""
     middle = settled(samples)[0]

@@ -1,4 +1,4 @@
-"""A round of deliveries as the sink sees it."""
+"""A round of deliveries, measured at the sink."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ from tests.benchmarks.cpu import meter
 from tests.benchmarks.figures import Reading
 from tests.benchmarks.sinks.program import Sink
 
-# Without a single message for so long a round is over.
+# A round is over after this time without a message.
 SILENCE_SECONDS = 60
 POLL_SECONDS = 0.02
 
@@ -21,12 +21,12 @@ def watched(
     during: Callable[[], object] | None = None,
     written: Callable[[], Callable[[float], dict[str, float]]] | None = None,
 ) -> Reading:
-    """Wait for so many messages and say how fast they came; fewer, or more, is wrong.
+    """Wait for ``count`` messages and return their rate; fewer or more messages are errors.
 
     Args:
-        sink: Reset before anything could come.
-        during: What makes them come; without it they come by themselves.
-        written: Begins to count what is written for them.
+        sink: It must be reset before the first message can be sent.
+        during: Function that sends the messages; None if they are sent anyway.
+        written: Starts to count what the database writes for the messages.
     """
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(during) if during is not None else None

@@ -1,4 +1,4 @@
-"""What a sink has taken, asked for over a port of its own with a word a line."""
+"""Counts of what a sink has received, queried on a separate port with one command per line."""
 
 import asyncio
 import json
@@ -11,10 +11,10 @@ STATS, TIMES, RESET = "stats", "times", "reset"
 
 
 class Book:
-    """Counts messages, and how many different ones there were.
+    """Counts messages and distinct messages.
 
     Args:
-        times: Whether the moment of each reference is kept as well.
+        times: Whether to keep the time of receipt of each reference too.
     """
 
     def __init__(self, *, times: bool) -> None:
@@ -24,7 +24,7 @@ class Book:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Reset all counts."""
         self.taken = 0
         self.ids: set[bytes] = set()
         self.times: list[tuple[str, float]] = []
@@ -44,7 +44,7 @@ class Book:
         return True
 
     def take(self, identity: bytes, reference: bytes = b"") -> None:
-        """Write down one message."""
+        """Count one message."""
         self.last = time.time()
         if not self.taken:
             self.first = self.last
@@ -54,7 +54,7 @@ class Book:
             self.times.append((reference.decode(), self.last))
 
     def answer(self, word: str) -> Any:
-        """Do what a word asks for."""
+        """Execute a command and return its result."""
         name, _, number = word.partition(" ")
         match name:
             case "limit":
@@ -80,7 +80,7 @@ class Book:
 async def serve(
     protocol: Callable[[], asyncio.Protocol], *, port: int, control_port: int, book: Book
 ) -> None:
-    """Serve a sink and its book until the process ends."""
+    """Serve a sink and its control port until the process ends."""
 
     async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while word := (await reader.readline()).decode().strip():
@@ -97,7 +97,7 @@ async def serve(
 def run(
     protocol: Callable[[], asyncio.Protocol], *, port: int, control_port: int, book: Book
 ) -> None:
-    """Serve on uvloop where it is installed, which halves the sink's share of the machine."""
+    """Serve, with uvloop if it is installed, which halves the CPU time of the sink."""
     try:
         from uvloop import run as run_loop  # noqa: PLC0415 - only where the contenders' packages are.
     except ImportError:

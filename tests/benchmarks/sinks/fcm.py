@@ -1,4 +1,4 @@
-"""FCM's HTTP v1 API with a latency, for the speed alone: every token and message is good.
+"""FCM's HTTP v1 API with a latency, made for speed: it accepts every token and message.
 
 ``python -m tests.benchmarks.sinks.fcm --port 8027 --control-port 8028 --latency 0.05``.
 """
@@ -59,7 +59,7 @@ class FcmClient(asyncio.Protocol):
 
 
 def write_key_file(path: Path, *, port: int, private_key_pem: str) -> None:
-    """Write a service account whose token exchange is the sink's."""
+    """Write a service account file whose token exchange is served by the sink."""
     key = {
         "type": "service_account",
         "project_id": PROJECT,
@@ -73,7 +73,7 @@ def write_key_file(path: Path, *, port: int, private_key_pem: str) -> None:
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until the process is ended."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--control-port", type=int, required=True)

@@ -1,4 +1,4 @@
-"""A sink as a process of its own, and the questions to it."""
+"""A sink as a separate process, and the queries to it."""
 
 import json
 import socket
@@ -19,13 +19,13 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """What a sink has taken since it was reset.
+    """What a sink has received since its last reset.
 
     Attributes:
-        taken: Messages, copies included.
-        distinct: Different ones.
-        first: When the first came, in Unix seconds.
-        last: When the last one came.
+        taken: Number of messages, including copies.
+        distinct: Number of distinct messages.
+        first: When the first message was received, in Unix seconds.
+        last: When the last message was received, in Unix seconds.
     """
 
     taken: int
@@ -35,7 +35,7 @@ class Taken:
 
     @property
     def rate(self) -> float:
-        """Messages a second from the first to the last."""
+        """Messages per second from the first to the last."""
         return (self.taken - 1) / (self.last - self.first) if self.last > self.first else 0.0
 
 
@@ -44,7 +44,7 @@ class Sink:
 
     Args:
         name: ``smtp`` or ``fcm``.
-        options: Further words of its command line.
+        options: Further command-line arguments.
     """
 
     host = "127.0.0.1"
@@ -69,20 +69,20 @@ class Sink:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The process id."""
         assert self._process is not None
         return self._process.pid
 
     def reset(self) -> None:
-        """Forget what was taken."""
+        """Reset all counts."""
         self._ask("reset")
 
     def taken(self) -> Taken:
-        """Say what was taken."""
+        """Return what the sink has received."""
         return Taken(**self._ask("stats"))
 
     def times(self) -> dict[str, float]:
-        """Say when each reference was taken, in Unix seconds."""
+        """Return when each reference was received, in Unix seconds."""
         return dict(self._ask("times"))
 
     def refuse_beyond(self, per_second: int) -> None:
@@ -96,12 +96,12 @@ class Sink:
     def wait_for(
         self, count: int, *, within: float, ended: Callable[[], bool] = lambda: False
     ) -> Taken:
-        """Wait until so many different messages are there, or until nothing has come for long.
+        """Wait for ``count`` distinct messages, or until no message was received for some time.
 
         Args:
-            count: Different messages.
-            within: Seconds without any message after which the wait is given up.
-            ended: Says that whoever sends has ended, so that nothing more can come.
+            count: Number of distinct messages.
+            within: Seconds without any message after which the wait ends.
+            ended: Returns whether the sender has finished, so that no more messages can be sent.
         """
         seen, since = -1, time.monotonic()
         while True:

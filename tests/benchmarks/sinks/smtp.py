@@ -1,4 +1,4 @@
-"""A mail server that takes everything and costs little: no streams, no rules, no mails kept.
+"""A fast mail server that accepts everything: no streams, no rules, and it stores no mails.
 
 ``python -m tests.benchmarks.sinks.smtp --port 2525 --control-port 2526``.
 """
@@ -11,7 +11,7 @@ from typing import cast
 from tests.benchmarks.sinks.book import Book, run
 
 IDENTITY = re.compile(rb"^Message-ID: *(\S+)", re.IGNORECASE | re.MULTILINE)
-# The subject of the mails of the benchmark ends with their reference.
+# The subject of a benchmark mail ends with its reference.
 REFERENCE = re.compile(rb"^Subject: *[^\r\n]*?(\S+)\r?$", re.IGNORECASE | re.MULTILINE)
 END_OF_MAIL = b"\r\n.\r\n"
 REPLIES = {
@@ -47,12 +47,12 @@ class SmtpLine(asyncio.Protocol):
             pass
 
     def _step(self) -> bool:
-        """Work on what is there; False when more has to come first."""
+        """Process the next line or mail; return False if more data has to be received first."""
         end = self._buffer.find(END_OF_MAIL if self._in_mail else b"\r\n")
         if end < 0:
             return False
         if self._in_mail:
-            # References stand in the headers, so the body need not be searched.
+            # References are in the headers, so the body is not searched.
             head = self._buffer[: self._buffer.find(b"\r\n\r\n") + 2]
             self._buffer = self._buffer[end + len(END_OF_MAIL) :]
             self._in_mail = False
@@ -71,7 +71,7 @@ class SmtpLine(asyncio.Protocol):
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until the process is ended."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--control-port", type=int, required=True)

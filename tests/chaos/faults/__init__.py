@@ -1,6 +1,6 @@
-"""What can go wrong, each as a function that does the harm and undoes it."""
+"""All faults, each as a function that causes it and then undoes it."""
 
-from tests.chaos.faults import (  # noqa: I001 - in the order in which they are injected.
+from tests.chaos.faults import (  # noqa: I001 - in the order of injection.
     ours,
     broker,
     database,

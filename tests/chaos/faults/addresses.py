@@ -1,7 +1,7 @@
-"""Two workers meet the same dead addresses or devices in opposite order, at the same moment.
+"""Two workers handle the same dead addresses or devices in opposite order at the same time.
 
-Nobody may wait for an address while others wait for what it holds, so neither explains a copy, and
-every mail to such an address bounces: none was known to be dead when it was prepared.
+The workers must not deadlock, so neither fault explains a copy. Every mail to such an address
+bounces, because none was known to be dead when the mails were prepared.
 """
 
 import time
@@ -20,7 +20,7 @@ ROUNDS = 4
 URGENT_PRIORITY, NORMAL_PRIORITY = 8, 5
 HELD_SECONDS = 10.0
 POLL_SECONDS = 0.02
-# Both calls of bulk have been answered and both chunks are on the wire by then.
+# By then both bulk calls have been answered and both chunks are in flight.
 OPENS_AFTER_SECONDS = 3.0
 UNREGISTERED = refusal(404, "NOT_FOUND", "Requested entity was not found.", fcm="UNREGISTERED")
 
@@ -30,7 +30,7 @@ UNREGISTERED = refusal(404, "NOT_FOUND", "Requested entity was not found.", fcm=
     endings=frozenset({"bounced (hard_bounce)"}),
 )
 def addresses_deadlock(scene: Scene, seconds: float) -> None:
-    """Have the normal and the urgent worker retire the same addresses at the same moment."""
+    """Let the normal and the urgent worker retire the same addresses at the same time."""
     try:
         for number in range(ROUNDS):
             mark = uuid4().hex[:6]
@@ -41,7 +41,7 @@ def addresses_deadlock(scene: Scene, seconds: float) -> None:
             _ask_in_both_orders(scene, Channel.EMAIL, people)
             met = _both_meet(scene)
             scene.smtp.let_go()
-            # A worker that an earlier round has hurt is what is looked for, so it ends the rounds.
+            # If an earlier round has hurt a worker, the fault has been found; end the rounds.
             if not met:
                 assert number, "the two workers did not meet the dead addresses together"
                 break
@@ -52,7 +52,7 @@ def addresses_deadlock(scene: Scene, seconds: float) -> None:
 
 
 def _both_meet(scene: Scene) -> bool:
-    """Wait until all threads of both workers have come to a dead address."""
+    """Wait until all threads of both workers have reached a dead address."""
     end = time.monotonic() + HELD_SECONDS
     while len(scene.smtp.held) < 2 * CALLS_IN_FLIGHT[Channel.EMAIL]:
         if time.monotonic() > end:
@@ -65,9 +65,9 @@ def _both_meet(scene: Scene) -> bool:
     says="two chunks with the same 45 dead devices in opposite order, recorded together, 4 times"
 )
 def devices_deadlock(scene: Scene, seconds: float) -> None:
-    """Have the normal and the urgent worker retire the same devices at the same moment.
+    """Let the normal and the urgent worker retire the same devices at the same time.
 
-    Each person has a second device, which takes the message.
+    Each user has a second device, which accepts the message.
     """
     scene.afterwards.callback(scene.fcm.behave)
     for _ in range(ROUNDS):

@@ -1,6 +1,6 @@
-"""RabbitMQ is away, dead, silent, takes nothing, or has lost its queues.
+"""RabbitMQ is stopped, killed, frozen, refuses publishes, or has lost its queues.
 
-Rows find their way without it, so none of these explains a copy.
+The sweep finds rows without it, so none of these faults explains a copy.
 """
 
 import time
@@ -30,7 +30,7 @@ def rabbitmq_stopped(scene: Scene, seconds: float) -> None:
 
 @fault(says="RabbitMQ killed with -9, and started again afterwards")
 def rabbitmq_killed(scene: Scene, seconds: float) -> None:
-    """End the node as a power cut would."""
+    """Kill the node as a power failure would."""
     scene.rabbitmq.kill()
     try:
         time.sleep(seconds)
@@ -40,7 +40,7 @@ def rabbitmq_killed(scene: Scene, seconds: float) -> None:
 
 @fault(says="RabbitMQ frozen (SIGSTOP) with its connections open", seconds=20)
 def rabbitmq_frozen(scene: Scene, seconds: float) -> None:
-    """Let it answer nothing and close nothing."""
+    """Suspend it, so that it neither answers nor closes connections."""
     scene.rabbitmq.freeze()
     try:
         time.sleep(seconds)
@@ -50,7 +50,7 @@ def rabbitmq_frozen(scene: Scene, seconds: float) -> None:
 
 @fault(says="RabbitMQ in memory alarm: it takes no publishes")
 def rabbitmq_memory_alarm(scene: Scene, seconds: float) -> None:
-    """Set the watermark below what it uses."""
+    """Set the memory watermark below what it uses."""
     scene.rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         time.sleep(seconds)
@@ -60,7 +60,7 @@ def rabbitmq_memory_alarm(scene: Scene, seconds: float) -> None:
 
 @fault(says="all queues and exchanges deleted, 3 times, under 2,000 bulk ones", seconds=18)
 def queues_deleted(scene: Scene, seconds: float) -> None:
-    """Delete them with their messages, as an operator who was in the wrong virtual host."""
+    """Delete them with their messages, like an operator in the wrong virtual host."""
     for channel in Channel:
         bulk.many(scene, channel, BULK)
     for _ in range(DELETE_TIMES):

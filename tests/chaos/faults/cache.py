@@ -1,4 +1,4 @@
-"""Redis is away, or has forgotten everything."""
+"""Redis is unavailable, or has lost its data."""
 
 import time
 
@@ -10,7 +10,7 @@ FLUSH_EVERY_SECONDS = 0.5
 
 @fault(says="Redis killed with -9, and started empty afterwards")
 def redis_killed(scene: Scene, seconds: float) -> None:
-    """End it as a power cut would."""
+    """Kill it as a power failure would."""
     scene.redis.kill()
     try:
         time.sleep(seconds)
@@ -20,7 +20,7 @@ def redis_killed(scene: Scene, seconds: float) -> None:
 
 @fault(says="Redis flushed twice a second", seconds=10)
 def redis_flushed(scene: Scene, seconds: float) -> None:
-    """Have it forget limits, breakers and caches."""
+    """Delete limits, breakers and caches repeatedly."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         scene.redis.flush()

@@ -1,4 +1,4 @@
-"""Callers do what keeps a server busy."""
+"""Clients that try to keep the server busy."""
 
 import time
 from contextlib import ExitStack
@@ -9,7 +9,7 @@ from tests.journeys.half_sent import TOO_LATE, HalfSent
 
 # More than the threads of all web processes.
 CONNECTIONS = 300
-# A body is given 10 s, and what is answered then has a quiet machine or a busy one to go through.
+# A body has a time limit of 10 s; the answer may take longer on a busy machine.
 ANSWER_SECONDS = 30.0
 
 
@@ -22,10 +22,10 @@ ANSWER_SECONDS = 30.0
     slowdown=2,
 )
 def half_bodies(scene: Scene, seconds: float) -> None:
-    """Hold as many connections open, and see that each is answered with 408.
+    """Keep this many connections open, and check that each is answered with 408.
 
     Raises:
-        AssertionError: One was answered otherwise, or not at all.
+        AssertionError: A connection got another answer, or none.
     """
     with ExitStack() as opened:
         half_sent = HalfSent(scene.stack.port, opened)

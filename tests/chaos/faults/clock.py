@@ -1,4 +1,4 @@
-"""A machine's clock is an hour ahead."""
+"""The clock of some processes is an hour ahead."""
 
 import time
 
@@ -6,7 +6,7 @@ from tests.chaos.faults.registry import NotPossibleError, fault
 from tests.chaos.scene import Scene
 from tests.chaos.stack import SCHEDULER, celery, faketime
 
-# The wall clock moves; what counts seconds since the start does not.
+# The wall clock is moved; the monotonic clock is not.
 AHEAD = ("--exclude-monotonic", "-f", "+1h")
 
 
@@ -14,12 +14,12 @@ AHEAD = ("--exclude-monotonic", "-f", "+1h")
 def clock_forward(scene: Scene, seconds: float) -> None:
     """Run the scheduler and the worker of the normal lanes of mail with another clock.
 
-    The worker for push is left alone: Google refuses an assertion from the future, and what it
-    would then put off by its own clock is due an hour late by everybody else's. For the same reason
-    nobody sets the clock back before everything has ended.
+    The push worker is not changed: Google refuses an assertion from the future, and what the worker
+    would then postpone by its own clock would be due an hour late for all others. For that reason
+    the clock is also set back only after everything is final.
 
     Raises:
-        NotPossibleError: The program that does this is not here.
+        NotPossibleError: The program faketime is not installed.
     """
     program = faketime()
     if program is None:

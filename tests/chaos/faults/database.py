@@ -1,7 +1,7 @@
-"""PostgreSQL is restarted, crashes, is silent, ends sessions, keeps a lock, or has a full disk.
+"""PostgreSQL is restarted, crashes, is frozen, ends sessions, keeps a lock, or has a full disk.
 
-While it is away nothing can be accepted. What was accepted by a provider is recorded when it is
-back, so none of these explains a copy.
+While it is unavailable nothing can be accepted. What a provider accepted is recorded afterwards, so
+none of these faults explains a copy.
 """
 
 import os
@@ -22,20 +22,20 @@ from tests.chaos.scene import Scene
 from tests.journeys.http import until
 
 AWAY_SECONDS = 2.0
-# Mails and push messages beside the load, under way when the first sessions are ended.
+# Mails and push messages in addition to the load, in flight when the first sessions are ended.
 BULK = 3000
 UNDER_WAY = 150
 UNDER_WAY_SECONDS = 30.0
 BURST, BURST_SECONDS = 4, 3.0
 END_EVERY_SECONDS = 2.0
-# What is left to the tables on the small disk before it is filled.
+# Free space for the tables on the small disk before it is filled.
 SPARE_BYTES = 8 * 1024**2
 TABLES = ("notifications_notification", "notifications_attempt")
 
 
 @fault(says="PostgreSQL restarted, then killed with -9 and recovered")
 def postgresql_restarted(scene: Scene, seconds: float) -> None:
-    """Restart it as an operator would, and then as a power cut would."""
+    """Restart it as an operator would, and then as after a power failure."""
     for away in (scene.postgresql.stop, scene.postgresql.kill):
         away()
         try:
@@ -47,7 +47,7 @@ def postgresql_restarted(scene: Scene, seconds: float) -> None:
 
 @fault(says="PostgreSQL frozen (SIGSTOP, every process)", seconds=12)
 def postgresql_frozen(scene: Scene, seconds: float) -> None:
-    """Let it answer nothing and close nothing."""
+    """Suspend it, so that it neither answers nor closes connections."""
     scene.postgresql.freeze()
     try:
         time.sleep(seconds)
@@ -60,7 +60,7 @@ def postgresql_frozen(scene: Scene, seconds: float) -> None:
     seconds=25,
 )
 def sessions_ended(scene: Scene, seconds: float) -> None:
-    """End sessions in the midst of many chunks, and go on at the usual rate."""
+    """End sessions while many chunks are in flight, and continue at the usual rate."""
     end = time.monotonic() + seconds
     before = len(scene.smtp.copies), len(scene.fcm.copies)
     for channel in Channel:
@@ -90,13 +90,13 @@ def table_locked(scene: Scene, seconds: float) -> None:
 
 @fault(says="the disk of the notifications and attempts full")
 def disk_full(scene: Scene, seconds: float) -> None:
-    """Move the tables to a small disk of their own, and fill it.
+    """Move the tables to a small disk, and fill that disk.
 
     Raises:
         NotPossibleError: No disk can be mounted here.
     """
     disk = scene.afterwards.enter_context(_small_disk(scene))
-    # So that there is much to record as well while it is full.
+    # Many notifications, so that there is much to record while the disk is full.
     for channel in Channel:
         bulk.many(scene, channel, BULK // 3)
     ballast = disk / "ballast"
@@ -111,7 +111,7 @@ def disk_full(scene: Scene, seconds: float) -> None:
 
 @contextmanager
 def _small_disk(scene: Scene) -> Iterator[Path]:
-    """Have the tables on a disk in memory until everything has ended."""
+    """Move the tables to a disk in memory until everything is final."""
     if os.geteuid() != 0:
         raise NotPossibleError("needs root, to mount a small disk")
     tables = [sql.Identifier(table) for table in TABLES]
@@ -121,7 +121,7 @@ def _small_disk(scene: Scene) -> Iterator[Path]:
         disk.mkdir()
         undo.callback(disk.rmdir)
         _mount(disk, size=2 * used + SPARE_BYTES)
-        # Lazily, should PostgreSQL still have a file open there.
+        # Lazily, in case PostgreSQL still has a file open there.
         undo.callback(_run, "umount", "--lazy", str(disk))
         place = disk / "space"
         place.mkdir(mode=0o700)
@@ -133,7 +133,7 @@ def _small_disk(scene: Scene) -> Iterator[Path]:
             back = sql.SQL("ALTER TABLE {} SET TABLESPACE pg_default").format(table)
             undo.callback(_execute, scene, back)
             connection.execute(sql.SQL("ALTER TABLE {} SET TABLESPACE small").format(table))
-            # Without free space in its pages everything that is stored needs the disk.
+            # Without free space in existing pages, everything that is stored needs new disk space.
             connection.execute(sql.SQL("VACUUM FULL {}").format(table))
         yield disk
 

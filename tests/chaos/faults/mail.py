@@ -1,4 +1,4 @@
-"""The mail server refuses, or says nothing."""
+"""The mail server refuses mails, or does not reply."""
 
 import time
 
@@ -7,8 +7,8 @@ from tests.chaos.faults.registry import fault
 from tests.chaos.scene import GONE, Scene
 from tests.fakes.smtp_server import DROP, HANG, Rule
 
-# A refused mail waits at least 2.5, 5, 10 and 20 s, so three tries fall into these 15 s and the
-# fourth is answered; one more, should a try begin late.
+# A refused mail waits at least 2.5, 5, 10 and 20 s, so three tries are within these 15 s and the
+# fourth gets a reply; one more in case a try begins late.
 REFUSED_TRIES = 4
 # UNKNOWN_OUTCOME_RETRIES, and one replay that names the reason.
 UNKNOWN_TRIES = 2 + 1
@@ -24,9 +24,9 @@ UNANSWERED = unanswered(
 )
 MAY_HAVE_ARRIVED = frozenset({"failed (unknown_outcome)"})
 SLOW_SECONDS = 15.0
-# Backwards, because a conversation that waits at an early stage comes to no later one.
+# In reverse order, because a conversation that waits at an early stage reaches no later one.
 DRIPPED_STAGES = ("data", "rcpt", "mail", "ehlo", "connect")
-# Longer than a lease, so that a call without a limit of its own outlives it.
+# Longer than a lease, so that a call without its own time limit would outlive it.
 DRIP_SECONDS = 75.0
 
 
@@ -44,14 +44,14 @@ def _answer(scene: Scene, seconds: float, *rules: Rule, takes_refused: bool = Fa
     copies=REFUSED_AND_KEPT,
 )
 def smtp_451(scene: Scene, seconds: float) -> None:
-    """Fail locally after the whole mail has come."""
+    """Fail with a local error after the whole mail was received."""
     rule = Rule(stage="end", reply="451 4.3.0 Local error in processing")
     _answer(scene, seconds, rule, takes_refused=True)
 
 
 @fault(says="SMTP answers 454 to every recipient")
 def smtp_454(scene: Scene, seconds: float) -> None:
-    """Ask for less, before any mail is handed over."""
+    """Request a lower rate before any mail is transmitted."""
     _answer(scene, seconds, Rule(stage="rcpt", reply="454 4.4.5 Too many messages, slow down"))
 
 
@@ -61,7 +61,7 @@ def smtp_454(scene: Scene, seconds: float) -> None:
     endings=frozenset({"failed (rejected)", "bounced (hard_bounce)", "skipped (suppressed)"}),
 )
 def smtp_550(scene: Scene, seconds: float) -> None:
-    """Refuse for good: dead letters, and for the mailbox that is gone a bounce."""
+    """Refuse permanently: dead letters, and a bounce for the nonexistent mailbox."""
     users = scene.recipients.users["email"]
     users.append(scene.gone_user)
     try:
@@ -81,7 +81,7 @@ def smtp_550(scene: Scene, seconds: float) -> None:
     copies=UNANSWERED,
 )
 def smtp_closes_after_data(scene: Scene, seconds: float) -> None:
-    """Take the mail and say nothing."""
+    """Accept the mail and send no reply."""
     _answer(scene, seconds, Rule(stage="end", reply=DROP))
 
 
@@ -92,14 +92,14 @@ def smtp_closes_after_data(scene: Scene, seconds: float) -> None:
     copies=UNANSWERED,
 )
 def smtp_hangs(scene: Scene, seconds: float) -> None:
-    """Never answer; the connection stays open."""
+    """Never reply; the connection stays open."""
     _answer(scene, seconds / 2, Rule(stage="mail", reply=HANG))
     _answer(scene, seconds / 2, Rule(stage="end", reply=HANG))
 
 
 @fault(says="SMTP answers the final dot after 15 s, as a server that scans the content", seconds=20)
 def smtp_slow_after_dot(scene: Scene, seconds: float) -> None:
-    """Take every mail, late."""
+    """Accept every mail, late."""
     scene.smtp.latency = SLOW_SECONDS
     try:
         time.sleep(seconds)
@@ -115,7 +115,7 @@ def smtp_slow_after_dot(scene: Scene, seconds: float) -> None:
 def smtp_drips(scene: Scene, seconds: float) -> None:
     """Never end a reply, for longer than a lease; then end it late, with an acceptance.
 
-    No mail is handed over while the drip has no end, and none that was accepted late is sent again.
+    No mail is transmitted during the endless drip, and no mail accepted late is sent again.
     """
     drip = seconds * DRIP_SECONDS / (DRIP_SECONDS + 20)
     try:

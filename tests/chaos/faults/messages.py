@@ -17,7 +17,7 @@ MARK = "chaos-second-copy"
 
 @fault(says="every message of every lane published a second time")
 def messages_doubled(scene: Scene, seconds: float) -> None:
-    """Hear everything that goes to a lane, and publish it once more."""
+    """Receive everything that is published to a lane, and publish it once more."""
     over = threading.Event()
     repeater = threading.Thread(target=_repeat, args=(scene.rabbitmq.url, over), daemon=True)
     repeater.start()

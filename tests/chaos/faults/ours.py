@@ -1,4 +1,4 @@
-"""Our own processes die, are away, or are there twice."""
+"""Processes of this project die, are suspended, are missing, or run twice."""
 
 import itertools
 import signal
@@ -27,12 +27,12 @@ from tests.chaos.stack import SCHEDULER, WORKERS, celery
 from tests.journeys.http import until
 
 KILL_EVERY_SECONDS = 4.0
-# A lease of 60 s ends meanwhile, and the sweep has looked.
+# By then a lease of 60 s has expired, and the sweep has checked it.
 PAST_THE_LEASE_SECONDS = 70.0
 UNDER_WAY_SECONDS = 30.0
-# Long enough for one round of the sweep, less than the pause between two.
+# Long enough for one round of the sweep, shorter than the pause between two rounds.
 SWEEP_FIRST_SECONDS = 0.3
-# Mails and push messages beside the load, so that full chunks are in flight.
+# Mails and push messages in addition to the load, so that full chunks are in flight.
 BULK = 1000
 UNDER_WAY = 150
 KILLED = killed(
@@ -51,12 +51,12 @@ SLEPT_TOGETHER = slept_together(
 
 @fault(says="nothing goes wrong: what the other rows are compared with", seconds=10)
 def nothing(scene: Scene, seconds: float) -> None:
-    """Leave everything alone."""
+    """Change nothing."""
     time.sleep(seconds)
 
 
 def _kill(scene: Scene, worker: str, kill: Callable[[str], None]) -> None:
-    """Kill a worker, and write down when: that explains copies of what it had just sent."""
+    """Kill a worker and record when: that explains copies of messages it had just sent."""
     channel = Channel(worker.partition("-")[0])
     since = time.time()
     kill(worker)
@@ -87,7 +87,7 @@ def worker_killed(scene: Scene, seconds: float) -> None:
 
 @fault(says="the web processes killed with -9, again and again")
 def web_killed(scene: Scene, seconds: float) -> None:
-    """Kill the web server with its children, and once in two only the children."""
+    """Kill the web server with its children, and every other time only the children."""
     end = time.monotonic() + seconds
     for number in itertools.count():
         if number % 2:
@@ -104,12 +104,12 @@ def web_killed(scene: Scene, seconds: float) -> None:
     copies=KILLED,
 )
 def scheduler_absent(scene: Scene, seconds: float) -> None:
-    """Take away what finds rows again, and give it much to find."""
+    """Stop the process that finds rows again, and cause much work for it."""
     with scene.stack.without("scheduler"):
         time.sleep(seconds / 3)
         for worker in ("email", "push"):
             _kill(scene, worker, scene.stack.kill)
-        # Messages gather while nobody consumes.
+        # Messages accumulate while there is no consumer.
         time.sleep(1)
         _lose_messages(scene)
         time.sleep(seconds * 2 / 3)
@@ -124,17 +124,17 @@ def _lose_messages(scene: Scene) -> None:
 
 @fault(says="two schedulers beside each other, and messages on the broker lost")
 def two_schedulers(scene: Scene, seconds: float) -> None:
-    """Have two sweeps look for the same rows, until all have been found."""
+    """Let two sweeps search for the same rows until all have been found."""
     scene.afterwards.enter_context(scene.stack.beside(*SCHEDULER))
     with scene.stack.without("email", "push"):
-        # Messages gather while nobody consumes.
+        # Messages accumulate while there is no consumer.
         time.sleep(seconds / 3)
         _lose_messages(scene)
     time.sleep(seconds * 2 / 3)
 
 
 def _under_way(scene: Scene) -> None:
-    """Ask for many mails and push messages, and wait until some of both have gone out."""
+    """Request many mails and push messages, and wait until some of both have been sent."""
     before = len(scene.smtp.copies), len(scene.fcm.copies)
     for channel in Channel:
         bulk.many(scene, channel, BULK)
@@ -152,7 +152,7 @@ def _under_way(scene: Scene) -> None:
     copies=SLEPT_TOGETHER,
 )
 def all_paused(scene: Scene, seconds: float) -> None:
-    """Stop everything of ours in the midst of many chunks, and let it go on."""
+    """Suspend the whole stack while many chunks are in flight, and resume it."""
     _under_way(scene)
     scheduler = scene.stack.pid("scheduler")
     assert scheduler is not None
@@ -160,14 +160,14 @@ def all_paused(scene: Scene, seconds: float) -> None:
     scene.stack.freeze()
     try:
         time.sleep(seconds)
-        # They wake in any order. The worst is that the sweep finds ended leases before workers
+        # They resume in any order. In the worst case the sweep finds expired leases before workers
         # have recorded what they know.
         signal_family(scheduler, signal.SIGCONT)
         time.sleep(SWEEP_FIRST_SECONDS)
     finally:
         woken = time.time()
         scene.stack.thaw()
-    # Each channel has a worker for its urgent lane and one for the other two.
+    # Each channel has a worker for its urgent lane and one for the other two lanes.
     calls = 2 * sum(CALLS_IN_FLIGHT.values())
     scene.harms.append(Harm(channels=frozenset(Channel), at_most=calls, since=since, until=woken))
 
@@ -178,7 +178,7 @@ def all_paused(scene: Scene, seconds: float) -> None:
     copies=SLEPT,
 )
 def worker_paused(scene: Scene, seconds: float) -> None:
-    """Stop one of two workers in the midst of a chunk, and let it go on."""
+    """Suspend one of two workers while it has a chunk in flight, and resume it."""
     worker = celery("email", "email.bulk", name="email-beside")
     with scene.stack.beside(*worker):
         _under_way(scene)
@@ -207,7 +207,7 @@ def worker_paused(scene: Scene, seconds: float) -> None:
     errors=frozenset({REFUSED}),
 )
 def rolling_restart(scene: Scene, seconds: float) -> None:
-    """Restart them as an operator would, twice where there is time."""
+    """Restart them as an operator would, twice if there is time."""
     _under_way(scene)
     end = time.monotonic() + seconds
     while time.monotonic() < end:

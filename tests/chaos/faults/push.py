@@ -1,4 +1,4 @@
-"""FCM refuses, or says nothing."""
+"""FCM refuses messages, or does not respond."""
 
 import time
 from dataclasses import replace
@@ -9,8 +9,8 @@ from tests.chaos.scene import Scene
 from tests.fakes.fcm_server import EVERY_TOKEN, refusal
 from tests.fakes.http_server import Answer
 
-# What is tried again waits at least 2.5, 5, 10 and 20 s, so in 20 s there are four tries that are
-# not answered; the next one is.
+# Retries wait at least 2.5, 5, 10 and 20 s, so in 20 s there are four tries without a response;
+# the next one gets a response.
 TRIES = 4
 UNANSWERED = unanswered(
     "FCM took the message and its answer was lost: the outcome is unknown, and it is tried again "
@@ -33,7 +33,7 @@ def _answer(scene: Scene, seconds: float, answer: Answer) -> None:
 
 @fault(says="FCM answers 429 with Retry-After", seconds=10)
 def fcm_429(scene: Scene, seconds: float) -> None:
-    """Ask for less."""
+    """Request a lower rate."""
     answer = refusal(
         429, "RESOURCE_EXHAUSTED", "Quota exceeded.", fcm="QUOTA_EXCEEDED", retry_after="5"
     )
@@ -42,32 +42,32 @@ def fcm_429(scene: Scene, seconds: float) -> None:
 
 @fault(says="FCM answers 500, and takes the message all the same", copies=TAKEN)
 def fcm_500(scene: Scene, seconds: float) -> None:
-    """Fail inside, after the message was read."""
+    """Fail with an internal error after the message was read."""
     answer = refusal(500, "INTERNAL", "Internal error.", fcm="INTERNAL")
     _answer(scene, seconds, replace(answer, taken=True))
 
 
 @fault(says="FCM answers 503, and takes the message all the same", copies=TAKEN)
 def fcm_503(scene: Scene, seconds: float) -> None:
-    """Be overloaded, after the message was read."""
+    """Report an overload after the message was read."""
     answer = refusal(503, "UNAVAILABLE", "Try again.", fcm="UNAVAILABLE", retry_after="2")
     _answer(scene, seconds, replace(answer, taken=True))
 
 
 @fault(says="FCM answers 401: our credentials are refused", seconds=10)
 def fcm_401(scene: Scene, seconds: float) -> None:
-    """Refuse who we are."""
+    """Refuse our credentials."""
     answer = refusal(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
     _answer(scene, seconds, answer)
 
 
 @fault(says="FCM takes the message and resets the connection", copies=UNANSWERED)
 def fcm_resets(scene: Scene, seconds: float) -> None:
-    """Take it and close."""
+    """Accept the message and close the connection."""
     _answer(scene, seconds, Answer(drop=True))
 
 
 @fault(says="FCM takes the message and never answers", seconds=20, copies=UNANSWERED)
 def fcm_hangs(scene: Scene, seconds: float) -> None:
-    """Take it and keep the connection open."""
+    """Accept the message and keep the connection open."""
     _answer(scene, seconds, Answer(hang=True))

@@ -1,4 +1,4 @@
-"""The faults by name, in the order in which they are injected."""
+"""The faults by name, in the order of injection."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -7,30 +7,30 @@ from dataclasses import dataclass
 from tests.chaos.copies import NO_COPIES, Bound
 from tests.chaos.scene import Scene
 
-# Does the harm for so many seconds and undoes it, however it is left.
+# Causes the fault for this many seconds and undoes it, even after an exception.
 Inject = Callable[[Scene, float], None]
-# Sets the scene before the load begins.
+# Prepares the scene before the load begins.
 Prepare = Callable[[Scene], AbstractContextManager[object]]
 SECONDS = 15.0
 
 
 class NotPossibleError(Exception):
-    """A fault cannot be injected on this machine; the words say what it needs."""
+    """A fault cannot be injected on this machine; the message says what it needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong, and all that may come of it.
+    """One fault, and everything that it may cause.
 
     Attributes:
-        says: What is done, in a line.
+        says: One line that describes what is done.
         seconds: How long it lasts.
         endings: The endings other than delivery that it may cause, as ``status (reason)``.
         copies: The copies that it may cause.
-        errors: The errors that callers may meet, as ``load`` names them; None for any.
-        baseline: Seconds of load before it; None for the usual.
-        slowdown: How many times its value the p99 of callers may become; None for any.
-        prepare: Sets the scene.
+        errors: The errors that callers may get, as ``load`` names them; None for any.
+        baseline: Seconds of load before it; None for the default.
+        slowdown: Maximum factor by which the p99 of callers may grow; None for no limit.
+        prepare: Prepares the scene.
     """
 
     name: str
@@ -59,7 +59,7 @@ def fault(
     slowdown: float | None = None,
     prepare: Prepare = nullcontext,
 ) -> Callable[[Inject], Inject]:
-    """Register a fault under its function's name."""
+    """Register a fault under the name of its function."""
 
     def register(inject: Inject) -> Inject:
         name = inject.__name__.replace("_", "-")

@@ -1,4 +1,4 @@
-"""An earlier version is replaced under load, old and new processes side by side."""
+"""An earlier release is replaced under load, while old and new processes run side by side."""
 
 import time
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ BULK = 1000
 
 @contextmanager
 def _before(scene: Scene) -> Iterator[None]:
-    """Have the earlier version take the load, on a database of its own."""
+    """Let the earlier release handle the load, on a database of its own."""
     with worktree(BEFORE, scene.folder / "before") as root, scene.elsewhere(root):
         yield
 
@@ -30,12 +30,12 @@ def _before(scene: Scene) -> Iterator[None]:
     prepare=_before,
 )
 def upgrade(scene: Scene, seconds: float) -> None:
-    """Migrate, start this version beside the old one, move the callers, end the old one."""
+    """Migrate, start this release beside the old one, redirect the callers, stop the old one."""
     old = scene.stack
     new = Stack(scene.folder, old.settings, name="after")
     for channel in Channel:
         bulk.many(scene, channel, BULK)
-    # Its start migrates first.
+    # Its start runs the migrations first.
     scene.afterwards.enter_context(new)
     time.sleep(seconds / 2)
     for channel in Channel:

@@ -1,1 +1,1 @@
-"""PostgreSQL, RabbitMQ and Redis of our own, on free ports with data in a folder."""
+"""PostgreSQL, RabbitMQ and Redis for the tests, on free ports with their data in a folder."""

@@ -1,4 +1,4 @@
-"""One server as a process of ours: started, stopped, killed, frozen and thawed."""
+"""A server as a process of the tests: started, stopped, killed, suspended and resumed."""
 
 import shutil
 import signal
@@ -15,14 +15,14 @@ STOP_SECONDS = 30
 
 
 class MissingProgramError(Exception):
-    """A server's program is not on this machine."""
+    """A server's program is not installed on this machine."""
 
 
 def program(name: str, *places: str) -> str:
-    """Find a program in these places, then on the path.
+    """Find a program in these places, then on the PATH.
 
     Raises:
-        MissingProgramError: It is nowhere.
+        MissingProgramError: It was not found.
     """
     for place in places:
         found = sorted(Path("/").glob(f"{place.lstrip('/')}/{name}"))
@@ -40,7 +40,7 @@ class Server:
     """Base of the servers. Subclasses implement ``command``, ``answers``, ``url``, ``version``.
 
     Args:
-        folder: Where data and logs go; it is there already.
+        folder: An existing folder for data and logs.
     """
 
     name: ClassVar[str]
@@ -77,7 +77,7 @@ class Server:
         until(self.answers, within=START_SECONDS, what=f"{self.name} to answer")
 
     def stop(self) -> None:
-        """Ask it to end, and wait until it has."""
+        """Stop it with its stop signal, and wait until it has ended."""
         if self._process is not None:
             signal_family(self._process.pid, signal.SIGCONT)
             self._process._popen.send_signal(self.stop_signal)
@@ -87,19 +87,19 @@ class Server:
                 self.kill()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it as a power failure would."""
         if self._process is not None:
             kill_family(self._process.pid)
             self._process._popen.wait(STOP_SECONDS)
             self._process = None
 
     def freeze(self) -> None:
-        """Stop all its processes with their connections open."""
+        """Suspend all its processes with their connections open."""
         assert self._process is not None
         signal_family(self._process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """Resume its processes."""
         assert self._process is not None
         signal_family(self._process.pid, signal.SIGCONT)
 

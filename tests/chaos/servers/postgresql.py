@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of our own."""
+"""A PostgreSQL cluster for the tests."""
 
 import os
 import pwd
@@ -17,7 +17,7 @@ PLACES = ("/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin")
 ROLE = "notifications"
 # PostgreSQL refuses to run as root.
 UNPRIVILEGED = "postgres"
-# The time of each commit is what the duplicate window is measured by.
+# The duplicate window is measured with the commit timestamps.
 CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 port = {port}
@@ -27,10 +27,10 @@ track_commit_timestamp = on
 
 
 class Postgresql(Server):
-    """One cluster with a role and a database; what it commits it writes to the disk."""
+    """A cluster with one role and one database, which writes commits to the disk."""
 
     name: ClassVar[str] = "postgresql"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # Ends sessions, then itself.
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # Ends sessions, then the server.
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -70,13 +70,13 @@ class Postgresql(Server):
                 connection.execute(f"CREATE DATABASE {ROLE}")
 
     def make_database(self, name: str) -> str:
-        """Make a further database and return its address."""
+        """Create another database and return its URL."""
         with self.administrator() as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return self._address(name)
 
     def administrator(self) -> psycopg.Connection:
-        """Connect beside the stack, with each statement committed by itself."""
+        """Connect independently of the stack, with autocommit."""
         return psycopg.connect(self._address("postgres"), autocommit=True)
 
     def end_sessions(self) -> int:

@@ -1,4 +1,4 @@
-"""A RabbitMQ node of our own, with its own cookie and its own port mapper."""
+"""A RabbitMQ node for the tests, with its own cookie and its own port mapper."""
 
 import subprocess
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tests.chaos.family import kill_family
 from tests.chaos.servers.base import Server, program
 from tests.journeys.processes import Process, bare_environment, free_port
 
-# Debian's scripts behind the wrapper that changes to the user of its own node.
+# Debian's scripts without the wrapper that changes to the user of the system's own node.
 PLACES = ("/usr/lib/rabbitmq/bin", "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin")
 CONTROL_SECONDS = 60
 CONNECT_SECONDS = 2
@@ -91,7 +91,7 @@ class Rabbitmq(Server):
         )
 
     def make_host(self, name: str) -> str:
-        """Make a further virtual host and return its address."""
+        """Create another virtual host and return its URL."""
         self.control("add_vhost", name)
         self.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
         return f"{self.url.removesuffix('/')}{name}"

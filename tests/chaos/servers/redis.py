@@ -1,4 +1,4 @@
-"""A Redis of our own, which keeps nothing over a restart."""
+"""A Redis server for the tests that keeps no data over a restart."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 2
 
 
 class RedisServer(Server):
-    """One Redis without persistence."""
+    """A Redis server without persistence."""
 
     name: ClassVar[str] = "redis"
 
@@ -36,7 +36,7 @@ class RedisServer(Server):
             return str(client.info("server")["redis_version"])
 
     def flush(self) -> None:
-        """Forget everything."""
+        """Delete all data."""
         with self._client() as client:
             client.flushall()
 

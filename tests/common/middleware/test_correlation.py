@@ -1,4 +1,4 @@
-"""One id follows a request: given, taken from a trace, or made."""
+"""Each request has a correlation id: from the caller, from its trace, or a new one."""
 
 from uuid import UUID
 
@@ -19,7 +19,9 @@ PATH = "/health/live"
 
 @pytest.mark.parametrize("header", ["HTTP_X_CORRELATION_ID", "HTTP_X_REQUEST_ID"])
 @pytest.mark.parametrize("given_id", ["a", "order 42", "x" * 128, "~!@#$%^&*()", 'a"b\\c'])
-def test_a_printable_id_is_taken_and_returned(client: Client, header: str, given_id: str) -> None:
+def test_a_printable_correlation_id_is_used_and_returned(
+    client: Client, header: str, given_id: str
+) -> None:
     assert client.get(PATH, **{header: given_id})["X-Correlation-ID"] == given_id  # type: ignore[arg-type] # Headers.
 
 
@@ -27,17 +29,17 @@ def test_a_printable_id_is_taken_and_returned(client: Client, header: str, given
     "given_id",
     ["", " ", "x" * 129, "tab\there", "ключ", "a\x7f", " leading", "é", "\x00", "a\x1b[0m"],
 )
-def test_any_other_is_replaced(client: Client, given_id: str) -> None:
+def test_any_other_correlation_id_is_replaced(client: Client, given_id: str) -> None:
     made = client.get(PATH, HTTP_X_CORRELATION_ID=given_id)["X-Correlation-ID"]
     assert made != given_id
     assert UUID(made).version == 7
 
 
-def test_each_request_without_an_id_gets_one_of_its_own(client: Client) -> None:
+def test_each_request_without_an_id_gets_a_new_one(client: Client) -> None:
     assert client.get(PATH)["X-Correlation-ID"] != client.get(PATH)["X-Correlation-ID"]
 
 
-def test_the_correlation_id_wins_over_the_request_id_and_the_trace(client: Client) -> None:
+def test_the_correlation_id_has_priority_over_the_request_id_and_the_trace(client: Client) -> None:
     answer = client.get(
         PATH,
         HTTP_X_CORRELATION_ID="first",
@@ -70,13 +72,13 @@ def test_a_trace_parent_gives_its_trace_id(client: Client) -> None:
         f"00-{TRACE}-short-01",
     ],
 )
-def test_a_malformed_trace_parent_is_not_taken(client: Client, traceparent: str) -> None:
+def test_a_malformed_trace_parent_is_ignored(client: Client, traceparent: str) -> None:
     made = client.get(PATH, HTTP_TRACEPARENT=traceparent)["X-Correlation-ID"]
     assert UUID(made).version == 7
 
 
 @given(given_id=st.text(max_size=200))
-def test_whatever_is_sent_the_id_is_short_and_printable(given_id: str) -> None:
+def test_the_id_is_short_and_printable_for_any_header(given_id: str) -> None:
     request = APIRequestFactory().get("/", HTTP_X_CORRELATION_ID=given_id)
     found = incoming_id(request)
     assert 1 <= len(found) <= 128
@@ -84,21 +86,21 @@ def test_whatever_is_sent_the_id_is_short_and_printable(given_id: str) -> None:
     assert found.isprintable()
 
 
-def test_refusals_carry_it_as_well(client: Client) -> None:
+def test_error_answers_contain_the_correlation_id(client: Client) -> None:
     answer = client.get("/nowhere", HTTP_X_CORRELATION_ID="lost-1")
     assert answer.status_code == 404
     assert answer["X-Correlation-ID"] == answer.json()["correlation_id"] == "lost-1"
 
 
 @pytest.mark.django_db
-def test_it_is_stored_with_what_was_accepted(shop: APIClient, alice: User) -> None:
+def test_the_correlation_id_is_stored_with_the_notification(shop: APIClient, alice: User) -> None:
     path = "/api/v1/notifications/"
     answer = shop.post(path, body(alice), format="json", HTTP_X_CORRELATION_ID="order 42")
     assert answer.json()["correlation_id"] == "order 42"
     assert Notification.objects.get().correlation_id == "order 42"
 
 
-def test_the_id_is_bound_for_the_length_of_a_block_only() -> None:
+def test_the_id_is_bound_only_within_its_block() -> None:
     assert current_id() == ""
     with correlated("outer"):
         with correlated("inner"):

@@ -1,4 +1,4 @@
-"""A host that is not served is told so, and the operator sees it once a minute."""
+"""A request for an unknown host gets a clear error, and is logged at most once a minute."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ def ask(host: str, path: str = "/api/v1/notifications/", **headers: Any) -> Any:
 
 @pytest.mark.parametrize("path", ["/", "/health/live", "/api/v1/users/", "/admin/", "/nowhere"])
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
-def test_a_host_that_is_not_served_gets_a_problem_that_says_so(path: str, accept: str) -> None:
+def test_a_host_that_is_not_served_gets_a_problem_with_the_reason(path: str, accept: str) -> None:
     problem = assert_problem(ask("evil.example", path, HTTP_ACCEPT=accept), 400)
     assert problem["code"] == "host_not_served"
     assert "ALLOWED_HOSTS" in problem["detail"]
@@ -34,17 +34,19 @@ def test_a_host_that_is_not_served_gets_a_problem_that_says_so(path: str, accept
 
 
 @pytest.mark.parametrize("host", ["a b", "notify.example.com:port", "evil@notify.example.com", " "])
-def test_what_is_no_host_at_all_is_not_served_either(host: str) -> None:
+def test_an_invalid_host_is_not_served_either(host: str) -> None:
     assert assert_problem(ask(host), 400)["code"] == "host_not_served"
 
 
-def test_a_served_host_is_answered_and_leaves_no_line() -> None:
+def test_a_served_host_is_answered_and_not_logged() -> None:
     with capture_logs() as lines:
         assert ask("notify.example.com", "/health/live").status_code == 200
     assert [line for line in lines if line["event"] == LINE] == []
 
 
-def test_the_log_has_one_line_a_minute_with_the_host(ahead: Callable[[float], None]) -> None:
+def test_the_log_has_at_most_one_line_a_minute_with_the_host(
+    ahead: Callable[[float], None],
+) -> None:
     client = Client()
     with capture_logs() as lines:
         for host in ("evil.example", "worse.example"):
@@ -53,14 +55,14 @@ def test_the_log_has_one_line_a_minute_with_the_host(ahead: Callable[[float], No
         client.get("/", HTTP_HOST="third.example")
         ahead(2)
         client.get("/", HTTP_HOST="last.example")
-    told = [line for line in lines if line["event"] == LINE]
-    assert [line["host"] for line in told] == ["evil.example", "last.example"]
-    assert {line["log_level"] for line in told} == {"warning"}
+    logged = [line for line in lines if line["event"] == LINE]
+    assert [line["host"] for line in logged] == ["evil.example", "last.example"]
+    assert {line["log_level"] for line in logged} == {"warning"}
 
 
-def test_the_host_in_the_log_is_cut_and_has_no_control_characters() -> None:
+def test_the_host_in_the_log_is_truncated_and_has_no_control_characters() -> None:
     with capture_logs() as lines:
         ask("\x1b[31m" + "x" * 10_000)
-    (told,) = [line for line in lines if line["event"] == LINE]
-    assert told["host"].startswith("\\x1b[31mxxx")
-    assert len(told["host"]) < 300
+    (logged,) = [line for line in lines if line["event"] == LINE]
+    assert logged["host"].startswith("\\x1b[31mxxx")
+    assert len(logged["host"]) < 300

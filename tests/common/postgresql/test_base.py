@@ -1,4 +1,4 @@
-"""A kept connection is checked without a round trip, and replaced when it died."""
+"""A kept database connection is checked without a round trip, and replaced when it is dead."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 
 def elsewhere(sql: str, *values: object) -> object:
-    """Ask the server over a connection of its own."""
+    """Run a query over a separate connection and return its one value."""
     with psycopg.connect(make_conninfo(services.DATABASE_URL)) as other:
         (row,) = other.execute(sql, values).fetchall()
         return row[0]
@@ -27,14 +27,14 @@ def own_pid() -> int:
 
 
 def check_before_use() -> None:
-    """Do what Django does before the first statement of a request."""
+    """Run the check that Django makes before the first statement of a request."""
     wrapper: Any = connection
     wrapper.health_check_done = False
     wrapper.health_check_enabled = True
     wrapper.close_if_health_check_failed()
 
 
-def test_a_living_connection_is_used_without_asking_the_server() -> None:
+def test_a_live_connection_is_used_without_a_query_to_check_it() -> None:
     pid = own_pid()
     check_before_use()
     last = elsewhere("SELECT query FROM pg_stat_activity WHERE pid = %s", pid)
@@ -42,7 +42,7 @@ def test_a_living_connection_is_used_without_asking_the_server() -> None:
     assert own_pid() == pid
 
 
-def test_a_connection_that_the_server_ended_is_replaced() -> None:
+def test_a_connection_that_the_server_closed_is_replaced() -> None:
     pid = own_pid()
     assert elsewhere("SELECT pg_terminate_backend(%s, 5000)", pid) is True
     check_before_use()

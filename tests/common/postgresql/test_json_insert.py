@@ -1,4 +1,4 @@
-"""Rows inserted as one document read back as what they were."""
+"""Rows that are inserted as one JSON document are read back unchanged."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,7 @@ from tests.notifications.cast import accepted, body
 
 pytestmark = pytest.mark.django_db
 
-# What JSON can say and PostgreSQL store: no NUL, no half of a surrogate pair.
+# Text that JSON can represent and PostgreSQL can store: no NUL, no lone surrogate.
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False, width=32)
 DOCUMENTS = st.dictionaries(
@@ -91,7 +91,7 @@ class TestAnyContent(TestCase):
     def test_is_stored_as_django_stores_it(self, digest: bytes, **columns: Any) -> None:
         columns["secret_variables"] = columns.pop("secret")
         ours = a_row(body_digest=digest, batch_id=uuid4(), **columns)
-        # The same but for its keys, of which two rows may not share one.
+        # Equal except for the idempotency key's client, because the key must be unique.
         theirs = a_row(**{**columns_of(ours), "client": "other"})
 
         insert([ours])
@@ -100,7 +100,7 @@ class TestAnyContent(TestCase):
         assert stored(ours) == {**stored(theirs), "client": "shop"}
 
 
-def test_rows_of_other_models_read_back_too(alice: User) -> None:
+def test_rows_of_other_models_are_read_back_unchanged(alice: User) -> None:
     row = accepted(alice)
     attempt = Attempt(
         notification=row,
@@ -123,7 +123,7 @@ def test_rows_of_other_models_read_back_too(alice: User) -> None:
     assert stored(event) == columns_of(event)
 
 
-def test_an_inserted_row_is_no_new_one() -> None:
+def test_saving_an_inserted_row_updates_it() -> None:
     row = a_row()
 
     insert([row])
@@ -133,7 +133,7 @@ def test_an_inserted_row_is_no_new_one() -> None:
     assert Notification.objects.get(pk=row.pk).reason == "changed"
 
 
-def test_all_are_stored_or_none() -> None:
+def test_all_rows_are_stored_or_none() -> None:
     twice = a_row()
 
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -142,7 +142,7 @@ def test_all_are_stored_or_none() -> None:
     assert not Notification.objects.exists()
 
 
-def test_no_rows_are_no_statement() -> None:
+def test_no_rows_cause_no_statement() -> None:
     with CaptureQueriesContext(connection) as captured:
         insert([])
 
@@ -150,13 +150,13 @@ def test_no_rows_are_no_statement() -> None:
 
 
 @pytest.mark.services
-def test_a_kind_of_field_that_it_cannot_write_is_refused() -> None:
+def test_an_unsupported_field_type_is_refused() -> None:
     with pytest.raises(TypeError, match=r"AutoField"):
         insert([Permission(codename="x")])
 
 
 @pytest.mark.services
-def test_a_bulk_call_inserts_its_rows_by_one_statement(shop: Any, alice: User) -> None:
+def test_a_bulk_call_inserts_its_rows_with_one_statement(shop: Any, alice: User) -> None:
     rows = [body(alice) for _ in range(3)]
     with CaptureQueriesContext(connection) as captured:
         shop.post("/api/v1/notifications/bulk", {"notifications": rows}, format="json")
@@ -169,5 +169,5 @@ def test_a_bulk_call_inserts_its_rows_by_one_statement(shop: Any, alice: User) -
     assert Notification.objects.count() == len(rows)
 
 
-def test_the_id_is_made_before_the_row_is_stored() -> None:
+def test_the_id_is_generated_before_the_row_is_stored() -> None:
     assert a_row().pk.version == new_id().version

@@ -1,4 +1,4 @@
-"""The browsable API: a person logs in, finds a filled form, and sends it."""
+"""The browsable API: log in, get a prefilled form, and submit it."""
 
 import html
 import re
@@ -31,14 +31,14 @@ def page(client: Client, path: str, status: int = 200) -> str:
     return html.unescape(answer.content.decode())
 
 
-def test_the_start_page_leads_everywhere_and_to_the_log_in(client: Client) -> None:
+def test_the_start_page_links_to_all_lists_and_to_the_login(client: Client) -> None:
     shown = page(client, "/api/v1/")
     for entry in ("users", "templates", "notifications", "services"):
         assert f"/api/v1/{entry}/" in shown
     assert "Log in" in shown
 
 
-def test_a_stranger_is_told_to_log_in_on_a_page(client: Client) -> None:
+def test_an_unauthenticated_browser_gets_a_page_with_a_login_link(client: Client) -> None:
     assert "Log in" in page(client, PATH, status=401)
 
 
@@ -46,7 +46,7 @@ def test_a_stranger_is_told_to_log_in_on_a_page(client: Client) -> None:
     ("path", "example"),
     [(PATH, examples.SEND), (f"{PATH}bulk", examples.BULK)],
 )
-def test_the_form_is_filled_with_the_example(
+def test_the_form_is_prefilled_with_the_example(
     browser: Client, path: str, example: dict[str, Any]
 ) -> None:
     answer = browser.get(path, HTTP_ACCEPT=BROWSER)
@@ -56,7 +56,9 @@ def test_the_form_is_filled_with_the_example(
     assert '<textarea name="_content"' in shown
 
 
-def test_a_form_is_sent_with_the_session_and_its_token(browser: Client, alice: User) -> None:
+def test_a_form_is_accepted_with_the_session_and_its_csrf_token(
+    browser: Client, alice: User
+) -> None:
     shown = page(browser, PATH)
     token = browser.cookies["csrftoken"].value
     assert "csrfToken" in shown or "csrfmiddlewaretoken" in shown
@@ -67,7 +69,7 @@ def test_a_form_is_sent_with_the_session_and_its_token(browser: Client, alice: U
     assert Notification.objects.count() == 1
 
 
-def test_without_the_token_nothing_is_sent(browser: Client, alice: User) -> None:
+def test_a_form_without_the_csrf_token_is_refused(browser: Client, alice: User) -> None:
     answer = browser.post(PATH, body(alice), content_type="application/json")
     assert_problem(answer, 403)
     assert Notification.objects.count() == 0
@@ -95,6 +97,6 @@ def test_every_list_has_a_page(browser: Client, path: str) -> None:
     assert re.search(r"<h1>.+</h1>", page(browser, path))
 
 
-def test_a_program_gets_json_from_the_same_path(browser: Client) -> None:
+def test_a_client_without_an_html_accept_header_gets_json(browser: Client) -> None:
     answer = browser.get(PATH)
     assert answer["Content-Type"] == "application/json"

@@ -1,4 +1,4 @@
-"""The JSON parser: bounded in size and depth, strict about characters, never a surprise."""
+"""The JSON parser: limited in size and depth, strict about characters, no other exceptions."""
 
 import io
 import json
@@ -27,21 +27,21 @@ documents = st.recursive(
 
 
 @given(document=documents, ascii_only=st.booleans())
-def test_what_json_wrote_is_read_as_it_was(
+def test_json_is_decoded_to_the_same_document(
     document: Any,
-    ascii_only: bool,  # noqa: FBT001 - Hypothesis passes by name.
+    ascii_only: bool,  # noqa: FBT001 - Hypothesis passes arguments by name.
 ) -> None:
     assert decode(json.dumps(document, ensure_ascii=ascii_only).encode()) == document
 
 
 @given(raw=st.binary(max_size=300))
-def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
+def test_any_bytes_are_decoded_or_refused(raw: bytes) -> None:
     with suppress(ParseError, Problem):
         decode(raw)
 
 
 @given(raw=st.text(alphabet='{}[]",:\\u0019ed8a tfn', max_size=60))
-def test_anything_like_json_is_read_or_refused(raw: str) -> None:
+def test_any_text_similar_to_json_is_decoded_or_refused(raw: str) -> None:
     with suppress(ParseError, Problem):
         decode(raw.encode())
 
@@ -62,21 +62,21 @@ def test_the_depth_is_counted_exactly(depth: int, opening: str) -> None:
     "raw",
     [b'"' + b"[" * 1000 + b'"', b'["' + b"{" * 1000 + b'\\""]', b'"' + b'\\"[' * 1000 + b'"'],
 )
-def test_brackets_within_texts_do_not_count(raw: bytes) -> None:
+def test_brackets_within_strings_do_not_count_as_depth(raw: bytes) -> None:
     decode(raw)
 
 
-def test_many_shallow_brackets_are_no_depth() -> None:
+def test_many_shallow_brackets_do_not_add_up() -> None:
     refuse_depth(b"[" + b"[]," * 10_000 + b"[]]")
 
 
-def test_an_endless_string_takes_no_endless_time() -> None:
+def test_an_unterminated_string_is_refused_quickly() -> None:
     with pytest.raises((ParseError, Problem)):
         decode(b"[" * 40 + b'"' + b'\\"' * 100_000)
 
 
 @pytest.mark.parametrize("allowed", ["\\t", "\\n", "\\r", "\\u0009", "\\u00e9", "\\ud83d\\ude00"])
-def test_what_belongs_to_texts_is_read(allowed: str) -> None:
+def test_characters_that_are_allowed_in_texts_are_decoded(allowed: str) -> None:
     decode(f'{{"a": "x{allowed}y"}}'.encode())
 
 
@@ -90,7 +90,7 @@ def test_what_belongs_to_texts_is_read(allowed: str) -> None:
         ('{"a": "x\x7fy"}', "/a"),
     ],
 )
-def test_a_control_character_is_refused_where_it_stands(raw: str, pointer: str) -> None:
+def test_a_control_character_is_refused_and_its_place_is_named(raw: str, pointer: str) -> None:
     with pytest.raises(Problem) as refused:
         decode(raw.encode())
     (error,) = refused.value.errors
@@ -123,7 +123,7 @@ def test_a_body_of_exactly_the_limit_is_read() -> None:
     assert read_bounded(io.BytesIO(b"x" * 10), {"view": View()}) == b"x" * 10
 
 
-def test_every_scalar_and_key_has_its_place() -> None:
+def test_every_scalar_and_key_has_a_place() -> None:
     found = list(places({"a": [1, {"b": None}], "c": "x"}))
     assert found == [
         (("a",), "a"),

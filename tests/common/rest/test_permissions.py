@@ -1,4 +1,4 @@
-"""The access table: what each kind of caller may do."""
+"""The access table: which kind of caller may do what."""
 
 from uuid import uuid4
 
@@ -27,7 +27,9 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("access", "admitted"), TABLE)
-def test_exactly_these_callers_pass(access: Access, admitted: set[Caller | None]) -> None:
+def test_an_access_rule_allows_exactly_these_callers(
+    access: Access, admitted: set[Caller | None]
+) -> None:
     everybody = {None, KEY, OTHER_KEY, PERSON, STAFF, OTHER_STAFF}
     assert {caller for caller in everybody if access.allows(caller)} == admitted
 

@@ -1,4 +1,4 @@
-"""Every refusal and failure is a problem document; only browsers get pages."""
+"""Every error answer is a problem document; only browsers get HTML pages."""
 
 import logging
 from typing import Any
@@ -33,7 +33,7 @@ def failing(settings: Any) -> Client:
 
 
 @pytest.mark.parametrize("path", ["/fails/rest", "/fails/plain"])
-def test_a_failure_of_ours_is_a_500_problem_without_a_word_about_it(
+def test_an_internal_error_is_a_500_problem_without_details(
     failing: Client, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     problem = assert_problem(failing.get(path), 500)
@@ -47,7 +47,7 @@ def test_a_failure_of_ours_is_a_500_problem_without_a_word_about_it(
     assert any(record.levelno == logging.ERROR for record in caplog.records)
 
 
-def test_even_in_debug_a_program_gets_no_page(failing: Client, settings: Any) -> None:
+def test_even_in_debug_mode_a_program_gets_no_html_page(failing: Client, settings: Any) -> None:
     settings.DEBUG = True
     for path in ("/fails/plain", "/fails/rest", "/nowhere"):
         answer = failing.get(path)
@@ -70,13 +70,13 @@ def test_a_missing_path_is_a_page_for_a_browser(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_an_answer_in_a_form_that_we_do_not_write_is_a_406_problem() -> None:
+def test_an_unsupported_response_format_is_a_406_problem() -> None:
     answer = client_with().get("/api/v1/notifications/", HTTP_ACCEPT="application/xml")
     assert_problem(answer, 406)
 
 
 @pytest.mark.django_db
-def test_a_form_without_its_token_is_a_403_problem(charlie: User) -> None:
+def test_a_form_without_its_csrf_token_is_a_403_problem(charlie: User) -> None:
     caller = Client(enforce_csrf_checks=True)
     caller.force_login(charlie)
     answer = caller.post("/api/v1/notifications/", "{}", content_type="application/json")
@@ -85,13 +85,13 @@ def test_a_form_without_its_token_is_a_403_problem(charlie: User) -> None:
     assert_problem(page, 403)
 
 
-def test_a_host_that_is_not_ours_is_a_400_problem(client: Client, settings: Any) -> None:
+def test_an_unknown_host_is_a_400_problem(client: Client, settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["notifications.example.com"]
     assert_problem(client.get("/api/v1/", HTTP_HOST="evil.example.com"), 400)
 
 
 @pytest.mark.django_db
-def test_a_page_of_the_documentation_refuses_in_its_own_words() -> None:
+def test_a_documentation_page_refuses_other_methods_with_a_405() -> None:
     for path in ("/api/docs/", "/api/redoc/"):
         for method in ("OPTIONS", "POST", "DELETE"):
             answer = APIClient(raise_request_exception=False).generic(method, path)
@@ -105,14 +105,14 @@ def test_pointers_are_escaped_as_rfc_6901_says() -> None:
 
 
 @given(steps=st.lists(st.text()))
-def test_a_pointer_leads_back_to_its_steps(steps: list[str]) -> None:
+def test_a_pointer_can_be_split_into_its_steps_again(steps: list[str]) -> None:
     read = [
         step.replace("~1", "/").replace("~0", "~") for step in pointer_to(*steps).split("/")[1:]
     ]
     assert read == steps
 
 
-def test_nested_errors_become_one_place_each() -> None:
+def test_each_nested_error_has_a_pointer() -> None:
     detail = {
         "email": [serializers.ErrorDetail("Wrong.", code="invalid")],
         "devices": [{}, {"token": [serializers.ErrorDetail("Missing.", code="required")]}],
@@ -125,7 +125,7 @@ def test_nested_errors_become_one_place_each() -> None:
     ]
 
 
-def test_the_two_usual_problems() -> None:
+def test_invalid_is_a_400_and_impossible_is_a_422() -> None:
     wrong = invalid("/priority", "out_of_range", "Expected 0 to 9.")
     assert (wrong.status_code, wrong.problem_code) == (400, "invalid")
     cannot = impossible("/user_id", "unknown_user", "There is no such user.")

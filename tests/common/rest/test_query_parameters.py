@@ -1,4 +1,4 @@
-"""A query parameter has one value: given twice it is refused, wherever it is."""
+"""Each query parameter has one value: a repeated one is refused, on every endpoint."""
 
 import re
 from typing import Any
@@ -43,7 +43,7 @@ def test_every_documented_parameter_is_refused_when_given_twice(
         filled = re.sub(r"{(\w+)}", lambda step: known.get(step[1], UNKNOWN_ID), path)
         answer = shop.generic(method.upper(), f"{filled}?{name}=1&{name}=1")
         if UNKNOWN_ID in filled and answer.status_code == 404:
-            continue  # What is not there is said before its page is looked for.
+            continue  # The missing object is reported before the parameters are checked.
         assert_problem(answer, 400)
         assert answer.json()["errors"] == [
             {
@@ -65,7 +65,7 @@ def test_every_documented_parameter_is_refused_when_given_twice(
         "unknown=1&unknown=2",
     ],
 )
-def test_a_parameter_is_the_same_in_every_spelling(shop: APIClient, query: str) -> None:
+def test_a_repeated_parameter_is_refused_in_every_spelling(shop: APIClient, query: str) -> None:
     answer = shop.get(f"/api/v1/notifications/?{query}")
     assert_problem(answer, 400)
     assert [error["code"] for error in answer.json()["errors"]] == ["repeated"]
@@ -82,7 +82,9 @@ def test_a_parameter_is_the_same_in_every_spelling(shop: APIClient, query: str) 
         ("/api/v1/", "format"),
     ],
 )
-def test_pages_take_one_value_as_well(charlie: User, path: str, name: str) -> None:
+def test_html_pages_refuse_a_repeated_parameter_as_well(
+    charlie: User, path: str, name: str
+) -> None:
     second_factor.enrol(charlie, key=KEY, code=f"{totp(bytes.fromhex(KEY)):06d}")
     browser = Client()
     browser.force_login(charlie)
@@ -94,17 +96,17 @@ def test_pages_take_one_value_as_well(charlie: User, path: str, name: str) -> No
     assert pointers(answer) == [f"?{name}"]
 
 
-def test_who_may_not_read_a_list_hears_of_that_first() -> None:
+def test_authentication_is_checked_before_query_parameters() -> None:
     answer = APIClient().get("/api/v1/notifications/?status=sent&status=sent")
     assert_problem(answer, 401)
 
 
-def test_different_parameters_stand_side_by_side(shop: APIClient, alice: User) -> None:
+def test_different_parameters_may_be_combined(shop: APIClient, alice: User) -> None:
     answer = shop.get(f"/api/v1/notifications/?status=sent&user_id={alice.pk}&page_size=1")
     assert answer.status_code == 200
 
 
-def test_a_page_of_a_list_leads_to_the_next(shop: APIClient, alice: User) -> None:
+def test_a_page_of_a_list_links_to_the_next(shop: APIClient, alice: User) -> None:
     User.objects.create_user(name="Bob", email="bob@example.com")
     first = shop.get("/api/v1/users/?page_size=1")
     second: Any = shop.get(first.json()["next"])

@@ -1,4 +1,4 @@
-"""A JSON value is taken for what it is; paths come in both spellings; secrets are kept safe."""
+"""Strict JSON types in serializers, both spellings of paths, and files with secrets."""
 
 import stat
 from pathlib import Path
@@ -41,7 +41,7 @@ def codes(given: Any) -> dict[str, list[str]]:
     return {name: [detail.code for detail in details] for name, details in form.errors.items()}
 
 
-def test_good_values_are_taken_as_they_are() -> None:
+def test_valid_values_are_not_changed() -> None:
     form = Form(data=GOOD)
     assert form.is_valid()
     assert dict(form.validated_data) == GOOD
@@ -50,16 +50,16 @@ def test_good_values_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, values in WRONG.items() for value in values]
 )
-def test_another_type_is_refused_at_its_field(name: str, value: Any) -> None:
+def test_a_value_of_another_type_is_refused_at_its_field(name: str, value: Any) -> None:
     assert list(codes({**GOOD, name: value})) == [name]
 
 
-def test_unknown_fields_are_each_refused() -> None:
+def test_each_unknown_field_is_refused() -> None:
     assert codes({**GOOD, "more": 1, "": 2}) == {"more": ["unknown_field"], "": ["unknown_field"]}
 
 
 @pytest.mark.parametrize("given", [None, [], "text", 1, True])
-def test_what_is_no_object_is_refused(given: Any) -> None:
+def test_a_value_that_is_not_an_object_is_refused(given: Any) -> None:
     assert not Form(data=given).is_valid()
 
 
@@ -67,7 +67,7 @@ def view(request: object) -> HttpResponse:
     return HttpResponse()
 
 
-def test_each_path_gets_its_other_spelling_and_keeps_its_name() -> None:
+def test_each_path_gets_a_second_spelling_and_keeps_its_name() -> None:
     made = either_slash([path("a/", view, name="a"), path("b", view, name="b")])
     assert [(str(one.pattern), one.name) for one in made] == [
         ("a/", "a"),
@@ -77,12 +77,12 @@ def test_each_path_gets_its_other_spelling_and_keeps_its_name() -> None:
     ]
 
 
-def test_a_regular_expression_has_no_other_spelling() -> None:
+def test_a_regular_expression_gets_no_second_spelling() -> None:
     with pytest.raises(TypeError):
         either_slash([re_path("^a/$", view)])
 
 
-def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
+def test_secrets_are_generated_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
     kept = tmp_path / "var" / "demo.env"
     first = secret_file.secret(kept, "KEY")
     assert len(first) == 64
@@ -94,5 +94,5 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) 
     assert [path.name for path in kept.parent.iterdir()] == ["demo.env"]
 
 
-def test_a_missing_file_holds_nothing(tmp_path: Path) -> None:
+def test_a_missing_secret_file_is_empty(tmp_path: Path) -> None:
     assert secret_file.read(tmp_path / "nowhere") == {}

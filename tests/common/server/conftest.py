@@ -1,4 +1,4 @@
-"""A server with the echoing application, and raw connections to it."""
+"""A running server with the echo application, and raw connections to it."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ import pytest
 from tests.journeys.http import until
 from tests.journeys.processes import BIN, Process, free_port
 
-# Longer than anything that is waited for here takes on a busy machine.
+# More than any wait in these tests takes on a busy machine.
 TIMEOUT_SECONDS = 30
 
 
@@ -38,7 +38,7 @@ class Served:
 
 
 class Caller:
-    """One connection."""
+    """One client connection."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
@@ -56,7 +56,7 @@ class Caller:
         self.send("\r\n".join([f"{method} {path} HTTP/1.1", "Host: here", *lines, "", ""]).encode())
 
     def answer(self, method: str = "POST") -> Answered:
-        """Read one answer, and nothing of the next."""
+        """Read exactly one response, and nothing of the next."""
         _, status, _ = self._reader.readline().decode().split(" ", 2)
         headers = {name.lower(): value for name, value in parse_headers(self._reader).items()}
         has_body = method != "HEAD" and status != "204"
@@ -68,7 +68,7 @@ class Caller:
         return self.answer(method)
 
     def closed(self) -> bool:
-        """Tell whether the server ends the connection."""
+        """Return whether the server closes the connection."""
         try:
             return self._reader.read(1) == b""
         except ConnectionResetError:
@@ -76,14 +76,14 @@ class Caller:
 
 
 def serve(port: int, folder: Path, *, processes: int = 1) -> Process:
-    """Start a server; the file ``begun`` in the folder tells what it works on."""
+    """Start a server; the application writes its progress to the file ``begun`` in the folder."""
     env = {
         "DJANGO_SETTINGS_MODULE": "notifications_project.settings",
         "ENV_FILE": "/dev/null",
         "BEGUN": str(folder / "begun"),
     }
     words = [f"{BIN}/python", "-m", "tests.common.server.echo", str(port), str(processes)]
-    # As many open files as small systems begin with.
+    # The limit of open files that small systems start with.
     few_files = ["/bin/sh", "-c", 'ulimit -S -n 256 && exec "$@"', "sh"]
     return Process(*few_files, *words, log=folder / "log", env=env)
 
@@ -110,7 +110,7 @@ def listens(port: int) -> bool:
 
 @pytest.fixture
 def connect(served: Served) -> Iterator[Callable[[], Caller]]:
-    """Make connections, which end with the test."""
+    """Make connections that are closed at the end of the test."""
     with ExitStack() as opened:
 
         def make() -> Caller:

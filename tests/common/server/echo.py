@@ -1,4 +1,4 @@
-"""An application that tells what it was given, served by the layer under test."""
+"""A WSGI application that returns what it received, served by the server under test."""
 
 import hashlib
 import io
@@ -27,12 +27,12 @@ LONG = 40
 FILE = Path(__file__)
 
 whole_bodies: list[int] = []
-# As a cycle of references keeps a request, until the next collection of garbage.
+# Keeps requests alive as a reference cycle does until the next garbage collection.
 kept: list[Any] = []
 
 
-def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: C901, PLR0911, PLR0912 - by the path.
-    """Answer by the path."""
+def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case per path.
+    """Answer depending on the path."""
     match environ["PATH_INFO"]:
         case "/slow":
             write("begun")
@@ -74,13 +74,13 @@ def application(environ: dict[str, Any], start: Start) -> Any:  # noqa: C901, PL
 
 
 def write(word: str) -> None:
-    """Tell the test what goes on."""
+    """Append a line to the file that the test reads."""
     with Path(os.environ["BEGUN"]).open("a") as begun:
         begun.write(f"{word}\n")
 
 
 def echo(environ: dict[str, Any], start: Start) -> list[bytes]:
-    """Tell what came."""
+    """Answer with what was received."""
     refusal: Problem | None = environ.get(REFUSAL)
     if refusal is None:
         try:
@@ -94,8 +94,8 @@ def echo(environ: dict[str, Any], start: Start) -> list[bytes]:
         return answer(start, f"{refusal.status_code} Refused", said, headers)
     whole_bodies.append(len(body))
     texts = {key: value for key, value in environ.items() if isinstance(value, str)}
-    told = {"length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-    return answer(start, "200 OK", {**texts, **told})
+    body_facts = {"length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    return answer(start, "200 OK", {**texts, **body_facts})
 
 
 def line(number: int) -> bytes:

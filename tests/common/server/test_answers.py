@@ -1,4 +1,4 @@
-"""How answers go out."""
+"""How the server sends responses."""
 
 import resource
 import signal
@@ -31,11 +31,11 @@ def test_an_answer_without_a_body_has_none(caller: Caller) -> None:
     assert (answer.status, answer.raw) == (204, b"")
 
 
-def test_what_is_made_while_it_is_sent_arrives_whole(caller: Caller) -> None:
+def test_a_streamed_response_arrives_completely(caller: Caller) -> None:
     assert caller.asked("/lines").raw == b"".join(map(line, range(LINES)))
 
 
-def test_a_long_answer_arrives_whole(caller: Caller) -> None:
+def test_a_long_response_arrives_completely(caller: Caller) -> None:
     answer = caller.asked("/long")
 
     assert answer.raw == b"".join(line(number) * 100_000 for number in range(LONG))
@@ -43,12 +43,12 @@ def test_a_long_answer_arrives_whole(caller: Caller) -> None:
     assert caller.asked("/").status == 200, "the connection goes on"
 
 
-def test_a_file_and_a_part_of_one_arrive_whole(caller: Caller) -> None:
+def test_a_file_and_a_part_of_one_arrive_completely(caller: Caller) -> None:
     assert caller.asked("/file").raw == FILE.read_bytes()
     assert caller.asked("/part-of-file").raw == FILE.read_bytes()[:1000]
 
 
-def test_whoever_does_not_read_keeps_no_thread_and_no_memory(
+def test_clients_that_do_not_read_responses_use_no_thread_and_little_memory(
     connect: Connect, served: Served
 ) -> None:
     connect().asked("/long")
@@ -57,13 +57,13 @@ def test_whoever_does_not_read_keeps_no_thread_and_no_memory(
         connect().head("/long", method="GET")
 
     assert connect().asked("/").status == 200
-    # Twenty answers of 11 MB.
+    # The responses are twenty times 11 MB.
     assert memory_mb(served.pid) < before + 30
 
 
 @pytest.fixture
 def many_files() -> Iterator[None]:
-    """Let this process open as many connections as the server takes."""
+    """Let this process open more connections than the server accepts."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     yield
@@ -71,22 +71,24 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_strangers_with_half_heads_keep_nobody_out(connect: Connect) -> None:
+def test_connections_with_half_sent_heads_do_not_block_others(connect: Connect) -> None:
     for _ in range(1100):
         connect().send(b"GET / HTTP/1.1\r\nHost: here\r\n")
 
     other = connect()
-    # Whoever is let in only when a head's time is up has waited for a stranger.
+    # A timeout below HEAD_SECONDS shows that no half-sent head had to expire first.
     other.socket.settimeout(HEAD_SECONDS - 1)
     assert other.asked("/").status == 200
 
 
-def test_an_application_that_fails_is_a_500_and_goes_on(caller: Caller, connect: Connect) -> None:
+def test_an_exception_in_the_application_is_a_500_and_the_server_goes_on(
+    caller: Caller, connect: Connect
+) -> None:
     assert caller.asked("/broken").status == 500
     assert connect().asked("/").status == 200
 
 
-def test_what_is_worked_on_is_answered_before_the_end(tmp_path: Path) -> None:
+def test_running_requests_are_answered_before_the_server_stops(tmp_path: Path) -> None:
     port = free_port()
     begun = tmp_path / "begun"
     process = serve(port, tmp_path)
@@ -108,7 +110,7 @@ def test_what_is_worked_on_is_answered_before_the_end(tmp_path: Path) -> None:
         process.stop()
 
 
-def test_what_is_worked_on_comes_to_its_end_although_its_client_is_gone(tmp_path: Path) -> None:
+def test_a_running_request_completes_although_its_client_disconnected(tmp_path: Path) -> None:
     port, begun = free_port(), tmp_path / "begun"
     process = serve(port, tmp_path)
     try:
@@ -116,7 +118,7 @@ def test_what_is_worked_on_comes_to_its_end_although_its_client_is_gone(tmp_path
         caller = Caller(port)
         caller.head("/slow", method="GET")
         until(begun.exists, within=30, what="the work to begin")
-        # Reset, which tells the server that nobody waits for the answer.
+        # A reset (RST) tells the server that the client no longer reads the response.
         caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         caller.close()
     finally:

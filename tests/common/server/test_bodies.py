@@ -1,4 +1,4 @@
-"""How bodies come, and what stops those that do not."""
+"""How request bodies are received, and the limits for large, slow and incomplete ones."""
 
 import contextlib
 import hashlib
@@ -21,7 +21,9 @@ def chunk(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("size", [1, SMALL, SMALL + 1, WHOLE])
 @pytest.mark.parametrize("way", ["length", "chunks"])
-def test_a_body_is_whole_whatever_way_it_comes(caller: Caller, size: int, way: str) -> None:
+def test_a_body_arrives_completely_with_a_length_or_in_chunks(
+    caller: Caller, size: int, way: str
+) -> None:
     body = bytes(range(256)) * (size // 256 + 1)
     body = body[:size]
     if way == "chunks":
@@ -31,12 +33,12 @@ def test_a_body_is_whole_whatever_way_it_comes(caller: Caller, size: int, way: s
         caller.head("/", f"Content-Length: {size}")
         caller.send(body[:1], body[1:])
 
-    told = caller.answer().body
-    assert (told["CONTENT_LENGTH"], told["length"]) == (str(size), size)
-    assert told["sha256"] == hashlib.sha256(body).hexdigest()
+    received = caller.answer().body
+    assert (received["CONTENT_LENGTH"], received["length"]) == (str(size), size)
+    assert received["sha256"] == hashlib.sha256(body).hexdigest()
 
 
-def test_an_empty_body_by_chunks_is_none(caller: Caller) -> None:
+def test_an_empty_chunked_body_counts_as_no_body(caller: Caller) -> None:
     caller.head("/", CHUNKED)
     caller.send(b"0\r\n\r\n")
 
@@ -44,7 +46,7 @@ def test_an_empty_body_by_chunks_is_none(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("line", ["Content-Length: 2000", f"Content-Length: {WHOLE}", CHUNKED])
-def test_half_sent_bodies_keep_nobody_else_waiting(connect: Connect, line: str) -> None:
+def test_half_sent_bodies_do_not_delay_other_requests(connect: Connect, line: str) -> None:
     waiting = [connect() for _ in range(10 * THREADS)]
     for caller in waiting:
         caller.head("/", line)
@@ -62,7 +64,7 @@ def test_half_sent_bodies_keep_nobody_else_waiting(connect: Connect, line: str) 
 
 
 @pytest.mark.parametrize("path", ["/", "/large"])
-def test_a_body_that_trickles_is_too_slow(caller: Caller, path: str) -> None:
+def test_a_body_that_trickles_is_a_408(caller: Caller, path: str) -> None:
     caller.head(path, f"Content-Length: {WHOLE if path == '/' else WHOLE + 1}")
     caller.socket.settimeout(SECONDS / 20)
     for _ in range(1000):
@@ -78,7 +80,7 @@ def test_a_body_that_trickles_is_too_slow(caller: Caller, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/large"])
-def test_a_slow_body_that_goes_on_has_its_time(caller: Caller, path: str) -> None:
+def test_a_slow_body_above_the_minimum_rate_is_accepted(caller: Caller, path: str) -> None:
     pieces = 40
     size = WHOLE if path == "/" else 2 * WHOLE
     caller.head(path, f"Content-Length: {size}")
@@ -94,7 +96,7 @@ def test_a_slow_body_that_goes_on_has_its_time(caller: Caller, path: str) -> Non
     [b"zz\r\nabc\r\n", b"0\r\nTrailer: x\r\n\r\n", b"3\r\nabc"],
     ids=["size", "trailer", "end"],
 )
-def test_malformed_chunks_are_no_body(caller: Caller, rest: bytes) -> None:
+def test_malformed_chunks_are_a_400(caller: Caller, rest: bytes) -> None:
     caller.head("/", CHUNKED)
     caller.send(chunk(b"abc"), rest + b"x" * 10)
 
@@ -104,7 +106,7 @@ def test_malformed_chunks_are_no_body(caller: Caller, rest: bytes) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/large"])
 @pytest.mark.parametrize("way", ["length", "chunks"])
-def test_a_body_that_breaks_off_is_never_taken_for_a_whole_one(
+def test_an_incomplete_body_is_never_handled_as_a_complete_one(
     connect: Connect, path: str, way: str
 ) -> None:
     size = 2 * WHOLE if path == "/large" else WHOLE // 2
@@ -114,32 +116,32 @@ def test_a_body_that_breaks_off_is_never_taken_for_a_whole_one(
     caller.send(chunk(b"x" * size) if way == "chunks" else b"x" * size)
     caller.close()
 
-    # Until the server has seen the end, this body may still come.
+    # Until the server has seen the end of the connection, this body might still be completed.
     time.sleep(0.5)
     assert connect().asked("/whole-bodies").body == before
 
 
-def test_a_large_body_is_read_while_it_comes(caller: Caller) -> None:
+def test_a_large_body_is_read_while_it_is_received(caller: Caller) -> None:
     body = b"0123456789abcdef" * (5 * WHOLE // 16)
     caller.head("/large", f"Content-Length: {len(body)}")
     caller.send(body)
 
-    told = caller.answer().body
-    assert (told["length"], told["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+    received = caller.answer().body
+    assert (received["length"], received["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
 
 
-def test_a_large_body_by_chunks_is_read_while_it_comes(caller: Caller) -> None:
+def test_a_large_chunked_body_is_read_while_it_is_received(caller: Caller) -> None:
     body = b"0123456789abcdef" * (5 * WHOLE // 16)
     caller.head("/large/", CHUNKED)
     for begin in range(0, len(body), 50_000):
         caller.send(chunk(body[begin : begin + 50_000]))
     caller.send(b"0\r\n\r\n")
 
-    told = caller.answer().body
-    assert (told["length"], told["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+    received = caller.answer().body
+    assert (received["length"], received["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
 
 
-def test_a_large_body_without_an_end_is_a_413(caller: Caller) -> None:
+def test_an_endless_chunked_body_is_a_413(caller: Caller) -> None:
     caller.head("/large", CHUNKED)
     for _ in range(11):
         caller.send(chunk(b"x" * WHOLE))
@@ -148,7 +150,7 @@ def test_a_large_body_without_an_end_is_a_413(caller: Caller) -> None:
     assert (answer.status, answer.body["code"]) == (413, "body_too_large")
 
 
-def test_no_more_of_a_large_body_is_taken_than_is_read(caller: Caller) -> None:
+def test_a_large_body_is_received_only_as_fast_as_it_is_read(caller: Caller) -> None:
     caller.head("/large/later", "Content-Length: 1000000000")
     caller.socket.settimeout(0.3)
     taken, piece = 0, b"x" * 1_000_000
@@ -156,11 +158,11 @@ def test_no_more_of_a_large_body_is_taken_than_is_read(caller: Caller) -> None:
         while taken < len(piece) * 1000:
             taken += caller.socket.send(piece)
 
-    # The buffers of both sockets take some megabytes.
+    # The socket buffers of both sides hold some megabytes.
     assert taken < 50 * len(piece)
 
 
-def test_waiting_for_a_large_body_takes_no_thread_of_the_others(connect: Connect) -> None:
+def test_waiting_for_a_large_body_uses_no_thread_of_other_requests(connect: Connect) -> None:
     waiting = [connect() for _ in range(5 * THREADS)]
     for caller in waiting:
         caller.head("/large", f"Content-Length: {2 * WHOLE}")
@@ -169,7 +171,7 @@ def test_waiting_for_a_large_body_takes_no_thread_of_the_others(connect: Connect
     assert connect().asked("/").status == 200
 
 
-def test_a_large_body_that_is_answered_unread_keeps_no_connection_open(caller: Caller) -> None:
+def test_the_connection_is_closed_when_a_large_body_is_answered_unread(caller: Caller) -> None:
     caller.head("/large/unread", f"Content-Length: {2 * WHOLE}")
     caller.send(b"x")
 
@@ -178,7 +180,7 @@ def test_a_large_body_that_is_answered_unread_keeps_no_connection_open(caller: C
 
 
 @pytest.mark.parametrize("way", ["length", "chunks"])
-def test_elsewhere_a_large_body_is_a_413(caller: Caller, way: str) -> None:
+def test_a_large_body_on_another_path_is_a_413(caller: Caller, way: str) -> None:
     caller.head("/", CHUNKED if way == "chunks" else f"Content-Length: {WHOLE + 1}")
     if way == "chunks":
         caller.send(chunk(b"x" * (WHOLE + 1)))
@@ -188,12 +190,12 @@ def test_elsewhere_a_large_body_is_a_413(caller: Caller, way: str) -> None:
     assert str(WHOLE) in answer.body["detail"]
 
 
-def test_more_large_bodies_than_memory_are_asked_to_come_again(connect: Connect) -> None:
+def test_large_bodies_beyond_the_memory_limit_are_a_503_with_retry_after(connect: Connect) -> None:
     waiting = [connect() for _ in range(HELD // (WHOLE - 1) + 1)]
     for caller in waiting:
         caller.head("/", f"Content-Length: {WHOLE}")
         caller.send(b"x" * (WHOLE - 1))
-    # Which of them is the one too many is a matter of who sends faster.
+    # Which request exceeds the memory limit depends on which one is received last.
     (answered,), _, _ = select.select([caller.socket for caller in waiting], [], [], 30)
     refused = next(caller for caller in waiting if caller.socket is answered)
     waiting.remove(refused)

@@ -1,4 +1,4 @@
-"""What a connection may ask, how often, and how long it is kept."""
+"""What a client may send on a connection, and how long connections are kept."""
 
 import select
 import socket
@@ -14,7 +14,7 @@ Connect = Callable[[], Caller]
 GET = b"GET /%d HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
-def test_requests_that_do_not_wait_are_answered_in_turn(caller: Caller) -> None:
+def test_pipelined_requests_are_answered_in_order(caller: Caller) -> None:
     body = b"POST /4 HTTP/1.1\r\nHost: here\r\nContent-Length: 3\r\n\r\na"
     caller.send(GET % 1 + GET % 2 + GET % 3 + body)
 
@@ -23,7 +23,7 @@ def test_requests_that_do_not_wait_are_answered_in_turn(caller: Caller) -> None:
     assert (caller.answer().body["length"], caller.answer().body["PATH_INFO"]) == (3, "/5")
 
 
-def test_what_comes_of_a_second_request_while_the_first_is_worked_on_has_its_time(
+def test_a_half_sent_second_request_times_out_after_the_first_is_answered(
     caller: Caller,
 ) -> None:
     caller.send(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n", b"POST / HTTP/1.1\r\nHost: here\r\n")
@@ -33,7 +33,7 @@ def test_what_comes_of_a_second_request_while_the_first_is_worked_on_has_its_tim
     assert caller.answer().status == 408
 
 
-def test_a_client_that_has_said_all_reads_its_answer(caller: Caller) -> None:
+def test_a_client_that_half_closes_its_connection_gets_its_response(caller: Caller) -> None:
     caller.send(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n")
     caller.socket.shutdown(socket.SHUT_WR)
 
@@ -41,7 +41,7 @@ def test_a_client_that_has_said_all_reads_its_answer(caller: Caller) -> None:
     assert caller.closed()
 
 
-def test_a_client_that_has_said_more_than_one_thing_reads_all_answers(caller: Caller) -> None:
+def test_a_client_that_half_closes_after_two_requests_gets_both_responses(caller: Caller) -> None:
     caller.send(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n", GET % 2)
     caller.socket.shutdown(socket.SHUT_WR)
 
@@ -50,7 +50,7 @@ def test_a_client_that_has_said_more_than_one_thing_reads_all_answers(caller: Ca
     assert caller.closed()
 
 
-def test_a_client_that_asks_before_it_sends_is_told_to_go_on(caller: Caller) -> None:
+def test_a_client_that_expects_100_continue_gets_it(caller: Caller) -> None:
     caller.head("/", "Content-Length: 3", "Expect: 100-continue")
 
     assert caller.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -58,13 +58,13 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(caller: Caller) -> 
     assert caller.answer().body["length"] == 3
 
 
-def test_a_client_that_asks_before_it_sends_too_much_is_refused(caller: Caller) -> None:
+def test_a_client_that_expects_100_continue_for_a_large_body_gets_a_413(caller: Caller) -> None:
     caller.head("/", f"Content-Length: {WHOLE + 1}", "Expect: 100-continue")
 
     assert caller.answer().status == 413
 
 
-def test_a_client_that_does_not_stop_sending_reads_its_refusal(caller: Caller) -> None:
+def test_a_client_that_keeps_sending_still_receives_the_413(caller: Caller) -> None:
     caller.head("/", f"Content-Length: {100 * WHOLE}")
     for _ in range(50):
         caller.send(b"x" * WHOLE)
@@ -72,7 +72,7 @@ def test_a_client_that_does_not_stop_sending_reads_its_refusal(caller: Caller) -
     assert caller.answer().status == 413
 
 
-def test_an_old_client_gets_an_answer_and_the_end_of_the_connection(caller: Caller) -> None:
+def test_an_http_1_0_client_gets_a_response_and_a_closed_connection(caller: Caller) -> None:
     caller.send(b"GET / HTTP/1.0\r\n\r\n")
 
     answer = caller.answer()
@@ -80,7 +80,7 @@ def test_an_old_client_gets_an_answer_and_the_end_of_the_connection(caller: Call
     assert caller.closed()
 
 
-def test_a_client_that_would_speak_another_protocol_is_answered_in_this_one(caller: Caller) -> None:
+def test_a_request_to_upgrade_the_protocol_is_answered_without_an_upgrade(caller: Caller) -> None:
     answer = caller.asked("/", "Connection: Upgrade", "Upgrade: h2c")
 
     assert (answer.status, answer.headers["connection"]) == (200, "close")
@@ -104,16 +104,14 @@ def test_a_client_that_would_speak_another_protocol_is_answered_in_this_one(call
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-def test_a_head_that_two_servers_could_read_differently_is_refused(
-    caller: Caller, head: bytes
-) -> None:
+def test_an_ambiguous_or_malformed_head_is_refused(caller: Caller, head: bytes) -> None:
     caller.send(head)
 
     assert caller.answer().status == 400
     assert caller.closed()
 
 
-def test_a_head_that_cannot_be_read_is_refused_by_a_problem(caller: Caller) -> None:
+def test_a_malformed_head_is_refused_with_a_problem_document(caller: Caller) -> None:
     caller.send(b"GET\r\n\r\n")
 
     answer = caller.answer()
@@ -136,7 +134,7 @@ def test_a_head_that_becomes_too_long_is_refused(caller: Caller) -> None:
     assert caller.answer().status == 431
 
 
-def test_a_header_that_does_not_end_is_refused(caller: Caller) -> None:
+def test_an_endless_header_is_refused(caller: Caller) -> None:
     caller.send(b"GET / HTTP/1.1\r\nHost: here\r\nX: ")
     for _ in range(20):
         caller.send(b"x" * (HEAD_BYTES // 10))
@@ -145,34 +143,36 @@ def test_a_header_that_does_not_end_is_refused(caller: Caller) -> None:
     assert caller.answer().status == 431
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: here\r\n", GET % 1])
-def test_a_connection_on_which_nothing_is_asked_ends(caller: Caller, said: bytes) -> None:
-    caller.send(said)
-    if said == GET % 1:
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: here\r\n", GET % 1])
+def test_an_idle_connection_is_closed(caller: Caller, sent: bytes) -> None:
+    caller.send(sent)
+    if sent == GET % 1:
         assert caller.answer().status == 200
 
     assert caller.closed()
 
 
-def test_an_answer_that_nobody_takes_is_not_kept_for_ever(caller: Caller) -> None:
+def test_a_response_that_the_client_does_not_read_is_discarded(caller: Caller) -> None:
     caller.head("/long", method="GET")
     time.sleep(12)
 
-    # What is on its way is not thrown away by the network.
+    # The network still delivers what was already sent.
     came = 0
     while piece := caller.socket.recv(1024 * 1024):
         came += len(piece)
     assert came < sum(len(line(number)) * 100_000 for number in range(LONG))
 
 
-def test_strangers_who_ask_nothing_push_each_other_out(connect: Connect) -> None:
+def test_above_the_connection_limit_the_oldest_idle_connections_are_closed(
+    connect: Connect,
+) -> None:
     first = [connect() for _ in range(CONNECTIONS)]
     for caller in first:
         caller.send(b"GET / HTTP/1.1\r\n")
     late = [connect() for _ in range(10)]
 
     assert [caller.asked("/").status for caller in late] == [200] * 10
-    # Answers may come before the ends of connections.
+    # A response may arrive before the ends of the other connections.
     time.sleep(0.5)
     ended, _, _ = select.select([caller.socket for caller in first], [], [], 0)
     assert len(ended) == len(late)

@@ -1,4 +1,4 @@
-"""Several processes that serve one port."""
+"""Several server processes that share one port."""
 
 import os
 import resource
@@ -34,7 +34,7 @@ class Two:
 
     @contextmanager
     def connected(self, number: int) -> Iterator[Counter[int]]:
-        """Open connections at once, and tell which process took how many."""
+        """Open connections one after the other and count how many each process accepted."""
         callers = [Caller(self.port) for _ in range(number)]
         try:
             yield Counter(int(caller.asked("/pid").body) for caller in callers)
@@ -43,14 +43,16 @@ class Two:
                 caller.close()
 
     def connect(self) -> Counter[int]:
-        """Open connections, and close them."""
+        """Open connections, count them by process, and close them."""
         with self.connected(CONNECTIONS) as counts:
             return counts
 
     def pids(self) -> set[int]:
-        """Wait until both serve."""
+        """Wait until both processes serve and return their ids."""
         wait(lambda: listens(self.port), what="the server")
-        return set(wait(lambda: told if len(told := self.connect()) == 2 else None, what="both"))
+        return set(
+            wait(lambda: counts if len(counts := self.connect()) == 2 else None, what="both")
+        )
 
 
 @pytest.fixture
@@ -63,9 +65,9 @@ def two(tmp_path: Path) -> Iterator[Two]:
         process.kill()
 
 
-def test_processes_take_an_equal_share_of_connections_that_come_at_once(two: Two) -> None:
+def test_processes_take_equal_shares_of_connections_opened_at_once(two: Two) -> None:
     two.pids()
-    # The connections of before end.
+    # Wait until the connections of ``pids`` have ended.
     time.sleep(0.5)
 
     total: Counter[int] = Counter()
@@ -89,11 +91,11 @@ def test_a_process_whose_connections_have_ended_takes_the_next_ones(two: Two) ->
         caller.close()
 
 
-def test_a_process_that_hangs_leaves_its_share_to_the_other(two: Two) -> None:
+def test_a_process_that_hangs_gets_no_connections(two: Two) -> None:
     hangs, serves = two.pids()
     os.kill(hangs, signal.SIGSTOP)
     try:
-        # A connection that it had taken already would not be answered.
+        # A connection that the stopped process had accepted would not be answered.
         assert two.connect() == {serves: CONNECTIONS}
     finally:
         os.kill(hangs, signal.SIGCONT)
@@ -123,7 +125,7 @@ def test_processes_that_die_are_replaced(two: Two) -> None:
         (NO_LIMIT, NO_LIMIT, None),
     ],
 )
-def test_the_limit_of_open_files_is_raised_as_far_as_it_is_needed(
+def test_the_limit_of_open_files_is_raised_only_as_far_as_needed(
     soft: int, hard: int, asked: int | None
 ) -> None:
     assert files_to_ask_for(soft, hard) == asked

@@ -1,4 +1,4 @@
-"""The admin's page of providers: who may look, who may force, and that it is written down."""
+"""The providers page of the admin: view permission, forced breakers, and the audit log."""
 
 import time
 from typing import Any
@@ -50,12 +50,12 @@ def test_every_provider_is_shown_with_its_breakers_and_its_limit(
     assert page.count("<strong>open</strong>") == 1
 
 
-def test_the_index_leads_there(welcome: None) -> None:
+def test_the_admin_index_links_to_the_page_for_viewers_only(welcome: None) -> None:
     assert f'href="{PAGE}"' in member_of("Viewer").get("/admin/").content.decode()
     assert f'href="{PAGE}"' not in member_of("Nobody").get("/admin/").content.decode()
 
 
-def test_an_operator_forces_one_breaker_and_it_is_written_down(welcome: None) -> None:
+def test_an_operator_forces_one_breaker_and_it_is_logged(welcome: None) -> None:
     operator = member_of("Operator")
 
     answer = press(operator, "open", breaker="fcm:ios")
@@ -77,7 +77,7 @@ def test_an_operator_forces_one_breaker_and_it_is_written_down(welcome: None) ->
     assert breakers.shown("fcm:ios").forced is Forced.AUTO
 
 
-def test_an_operator_lifts_what_a_provider_asked_for(welcome: None) -> None:
+def test_an_operator_lifts_the_limit_that_a_provider_requested(welcome: None) -> None:
     operator = member_of("Operator")
     asked = Reply(outcome=Outcome.RATE_LIMITED, pause_seconds=60)
     limits.report("fcm", [asked], began=time.time())
@@ -90,7 +90,7 @@ def test_an_operator_lifts_what_a_provider_asked_for(welcome: None) -> None:
 
 
 @pytest.mark.parametrize("action", ["open", "closed", "auto", "lift"])
-def test_a_viewer_looks_and_does_nothing(welcome: None, action: str) -> None:
+def test_a_viewer_sees_the_page_and_cannot_change_anything(welcome: None, action: str) -> None:
     viewer = member_of("Viewer")
     breakers.force(["fcm:ios"], Forced.OPEN)
 
@@ -101,7 +101,9 @@ def test_a_viewer_looks_and_does_nothing(welcome: None, action: str) -> None:
     assert not LogEntry.objects.exists()
 
 
-def test_staff_without_rights_and_strangers_do_not_see_it(welcome: None, client: Client) -> None:
+def test_staff_without_permission_and_unauthenticated_callers_do_not_see_it(
+    welcome: None, client: Client
+) -> None:
     assert member_of("Nobody").get(PAGE).status_code == 403
     answer = client.get(PAGE)
     assert (answer.status_code, answer["Location"]) == (302, f"/admin/login/?next={PAGE}")
@@ -109,7 +111,7 @@ def test_staff_without_rights_and_strangers_do_not_see_it(welcome: None, client:
     assert breakers.shown("fcm:ios").forced is Forced.AUTO
 
 
-def test_a_form_of_another_site_does_nothing(welcome: None) -> None:
+def test_a_form_from_another_site_changes_nothing(welcome: None) -> None:
     operator = member_of("Operator", strict=True)
 
     assert press(operator, "open", breaker="fcm:ios").status_code == 403
@@ -127,7 +129,9 @@ def test_a_form_of_another_site_does_nothing(welcome: None) -> None:
         {"action": "lift", "provider": "pigeon"},
     ],
 )
-def test_what_there_is_not_cannot_be_forced(welcome: None, fields: dict[str, str]) -> None:
+def test_unknown_actions_breakers_and_providers_are_refused(
+    welcome: None, fields: dict[str, str]
+) -> None:
     answer = press(member_of("Operator"), **fields)
 
     assert answer.status_code == 400

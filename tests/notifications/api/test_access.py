@@ -1,4 +1,4 @@
-"""Who may call what, and whose notifications they see."""
+"""Access rights: which credential may call which operation, and which notifications it sees."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 V1 = "/api/v1"
 SEND, READ, OPERATIONS = Scope.NOTIFICATIONS_SEND, Scope.NOTIFICATIONS_READ, Scope.OPERATIONS
 
-# Every operation of the pipeline's API, with the scope that it asks a key for.
+# Every operation of the pipeline's API, with the scope that a key needs for it.
 OPERATIONS_AND_SCOPES = [
     ("POST", "/notifications/", SEND),
     ("GET", "/notifications/", READ),
@@ -67,7 +67,7 @@ def test_without_a_credential_it_is_a_401(
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), OPERATIONS_AND_SCOPES)
-def test_a_key_with_all_scopes_but_the_one_is_a_403(
+def test_a_key_without_the_required_scope_is_a_403(
     alice: User, method: str, path: str, scope: Scope
 ) -> None:
     row = accepted(alice)
@@ -78,7 +78,9 @@ def test_a_key_with_all_scopes_but_the_one_is_a_403(
 
 
 @pytest.mark.parametrize(("method", "path", "scope"), OPERATIONS_AND_SCOPES)
-def test_a_key_with_the_one_scope_may(alice: User, method: str, path: str, scope: Scope) -> None:
+def test_a_key_with_the_required_scope_alone_is_allowed(
+    alice: User, method: str, path: str, scope: Scope
+) -> None:
     row = accepted(alice)
     answer = call(client_with(scope), method, path, alice, row)
     assert answer.status_code in {200, 202, 204, 409}
@@ -118,7 +120,7 @@ def ids(answer: Any) -> list[str]:
     return [one["id"] for one in answer.json()["results"]]
 
 
-def test_lists_show_a_client_its_own_of_its_kind(alice: User) -> None:
+def test_lists_show_a_client_only_its_own_notifications_of_its_kind(alice: User) -> None:
     live = accepted(alice)
     rehearsed = accepted(alice, caller=REHEARSAL)
     forum = accepted(alice, caller=Caller(client="forum"))
@@ -138,7 +140,7 @@ def logged_in(user: User) -> APIClient:
     return caller
 
 
-def test_an_end_user_reads_own_notifications_and_no_others(alice: User, bob: User) -> None:
+def test_an_end_user_reads_only_their_own_notifications(alice: User, bob: User) -> None:
     mine, theirs = accepted(alice), accepted(bob)
     caller = logged_in(alice)
     assert ids(caller.get(f"{V1}/notifications/")) == [str(mine.pk)]
@@ -149,7 +151,7 @@ def test_an_end_user_reads_own_notifications_and_no_others(alice: User, bob: Use
     assert ids(caller.get(f"{V1}/notifications/?user_id={bob.pk}")) == []
 
 
-def test_an_end_user_sends_cancels_and_operates_nothing(alice: User) -> None:
+def test_an_end_user_cannot_send_cancel_or_operate(alice: User) -> None:
     row = accepted(alice)
     caller = logged_in(alice)
     for method, path, scope in OPERATIONS_AND_SCOPES:
@@ -167,7 +169,7 @@ def staff(*permissions: str) -> APIClient:
     return caller
 
 
-def test_staff_act_by_their_permissions(alice: User) -> None:
+def test_staff_may_do_what_their_permissions_allow(alice: User) -> None:
     row = accepted(alice, caller=Caller(client="forum", kind=Kind.TEST))
     path = f"{V1}/notifications/"
     assert_problem(staff().post(path, body(alice), format="json"), 403)
@@ -181,7 +183,7 @@ def test_staff_act_by_their_permissions(alice: User) -> None:
     assert staff("view_heartbeat").get(f"{V1}/services/").status_code == 200
 
 
-def test_staff_without_a_client_send_as_themselves(alice: User) -> None:
+def test_staff_who_send_without_a_client_are_recorded_as_themselves(alice: User) -> None:
     caller = staff("add_notification", "view_notification")
     answer = caller.post(f"{V1}/notifications/", body(alice), format="json")
     assert answer.status_code == 202

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is a refusal that names the place, and nothing is stored."""
+"""Invalid requests are refused with an error that names the place, and nothing is stored."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ def send_raw(shop: APIClient, raw: bytes, path: str = SEND, **headers: Any) -> A
 
 
 def spliced(user: User, variables: str) -> bytes:
-    """Write a request whose variables are this JSON text, valid or not."""
+    """Write a request body whose ``variables`` are this raw JSON text, valid or not."""
     marked = json.dumps(body(user, variables="HERE"))
     return marked.replace('"HERE"', variables).encode("utf-8", "surrogatepass")
 
@@ -54,7 +54,7 @@ def test_malformed_json_is_a_400(shop: APIClient, raw: bytes, path: str) -> None
 
 @pytest.mark.parametrize("raw", [b"[]", b"null", b"1", b'"text"', b"true", b"[{}]"])
 @pytest.mark.parametrize("path", [SEND, BULK])
-def test_what_is_not_an_object_is_a_400(shop: APIClient, raw: bytes, path: str) -> None:
+def test_a_body_that_is_not_an_object_is_a_400(shop: APIClient, raw: bytes, path: str) -> None:
     assert_problem(send_raw(shop, raw, path), 400)
 
 
@@ -89,7 +89,7 @@ WRONG: dict[str, list[Any]] = {
 @pytest.mark.parametrize(
     ("field", "value"), [(field, value) for field, values in WRONG.items() for value in values]
 )
-def test_a_wrong_value_is_named_by_its_place(
+def test_a_wrong_value_is_named_by_its_pointer(
     shop: APIClient, alice: User, field: str, value: Any
 ) -> None:
     answer = shop.post(SEND, body(alice, **{field: value}), format="json")
@@ -129,7 +129,9 @@ def test_an_unknown_template_is_a_422(shop: APIClient, alice: User) -> None:
     assert pointers(answer) == ["/template_code"]
 
 
-def test_a_type_that_differs_from_the_templates_is_a_422(shop: APIClient, alice: User) -> None:
+def test_a_notification_type_other_than_that_of_the_template_is_a_422(
+    shop: APIClient, alice: User
+) -> None:
     answer = shop.post(SEND, body(alice, notification_type="push"), format="json")
     assert assert_problem(answer, 422)["code"] == "type_mismatch"
     assert pointers(answer) == ["/notification_type"]
@@ -157,7 +159,7 @@ def test_an_impossible_deadline_is_a_422(
     assert pointers(answer) == ["/expires_at"]
 
 
-def test_a_language_without_a_template_falls_back_and_is_no_error(
+def test_a_language_without_a_template_falls_back_without_an_error(
     shop: APIClient, alice: User
 ) -> None:
     answer = shop.post(SEND, body(alice, language="xx"), format="json")
@@ -194,7 +196,7 @@ def test_deep_nesting_is_a_400(shop: APIClient, alice: User, levels: int) -> Non
     assert assert_problem(send_raw(shop, spliced(alice, lists)), 400)["code"] == "too_deep"
 
 
-def test_brackets_within_a_string_are_no_nesting(shop: APIClient, alice: User) -> None:
+def test_brackets_within_a_string_do_not_count_as_nesting(shop: APIClient, alice: User) -> None:
     asked = body(alice, metadata={"x": "[{" * 200 + '\\"'})
     assert shop.post(SEND, asked, format="json").status_code == 202
     Notification.objects.all().delete()
@@ -204,7 +206,7 @@ CONTROL = ["\\u0000", "\\u0007", "\\u001b", "\\u007f", "\\b", "\\f"]
 
 
 @pytest.mark.parametrize("escaped", CONTROL)
-def test_a_control_character_is_refused_where_it_stands(
+def test_a_control_character_is_refused_and_its_place_is_named(
     shop: APIClient, alice: User, escaped: str
 ) -> None:
     text = f'{{"name": "Ada{escaped}", "link": "x"}}'
@@ -218,7 +220,7 @@ def test_a_control_character_in_a_key_is_refused(shop: APIClient, alice: User) -
     assert_problem(answer, 400)
 
 
-def test_a_raw_control_character_is_malformed(shop: APIClient, alice: User) -> None:
+def test_a_raw_control_character_is_malformed_json(shop: APIClient, alice: User) -> None:
     assert_problem(send_raw(shop, spliced(alice, '{"name": "A\x01da"}')), 400)
 
 
@@ -239,12 +241,12 @@ UNSTORABLE = [
 
 
 @pytest.mark.parametrize("variables", UNSTORABLE)
-def test_what_cannot_be_stored_is_a_400(shop: APIClient, alice: User, variables: str) -> None:
+def test_text_that_cannot_be_stored_is_a_400(shop: APIClient, alice: User, variables: str) -> None:
     assert_problem(send_raw(shop, spliced(alice, variables)), 400)
 
 
 @pytest.mark.parametrize("variables", UNSTORABLE)
-def test_what_cannot_be_stored_in_a_bulk_row_sinks_no_server(
+def test_text_that_cannot_be_stored_in_a_bulk_row_causes_no_server_error(
     shop: APIClient, alice: User, variables: str
 ) -> None:
     raw = b'{"notifications": [' + spliced(alice, variables) + b"]}"
@@ -262,7 +264,7 @@ BIG = [2**63, 2**64 - 1, 2**64, -(2**63) - 1, 10**40, 10**300]
 
 @pytest.mark.parametrize("number", BIG)
 @pytest.mark.parametrize("path", [SEND, BULK])
-def test_a_number_beyond_64_bits_is_refused_or_kept_exactly(
+def test_a_number_beyond_64_bits_is_refused_or_stored_exactly(
     shop: APIClient, alice: User, number: int, path: str
 ) -> None:
     asked = body(alice, metadata={"number": number})
@@ -290,7 +292,7 @@ def test_another_content_type_is_a_415(
     assert_problem(answer, 415)
 
 
-def test_a_charset_is_no_other_content_type(shop: APIClient, alice: User) -> None:
+def test_a_charset_parameter_does_not_change_the_content_type(shop: APIClient, alice: User) -> None:
     raw = json.dumps(body(alice))
     answer = shop.generic("POST", SEND, raw, content_type="application/json; charset=utf-8")
     assert answer.status_code == 202

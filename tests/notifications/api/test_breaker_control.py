@@ -1,4 +1,4 @@
-"""Staff and operators force breakers, and see them in the list of services."""
+"""Staff and operators force circuit breakers and see their state in the list of services."""
 
 import time
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def test_a_push_provider_has_a_breaker_for_each_platform(shop: APIClient) -> Non
     assert breakers.shown("fcm:ios").effective is State.OPEN
 
 
-def test_a_test_key_forces_nothing_that_is_live(shop: APIClient) -> None:
+def test_a_test_key_cannot_force_a_live_breaker(shop: APIClient) -> None:
     rehearsal = client_with(Scope.OPERATIONS, kind=Kind.TEST)
 
     assert_problem(force(rehearsal, "smtp", "open"), 403)
@@ -38,7 +38,7 @@ def test_a_test_key_forces_nothing_that_is_live(shop: APIClient) -> None:
     assert breakers.shown("smtp").effective is State.CLOSED
 
 
-def test_auto_gives_it_back_to_itself(shop: APIClient) -> None:
+def test_auto_ends_a_forced_state(shop: APIClient) -> None:
     force(shop, "smtp", "open")
 
     answer = force(shop, "smtp", "auto")
@@ -55,7 +55,7 @@ def test_auto_gives_it_back_to_itself(shop: APIClient) -> None:
     ]
 
 
-def test_the_list_of_services_shows_the_state(shop: APIClient, settings: Any) -> None:
+def test_the_list_of_services_shows_the_breaker_state(shop: APIClient, settings: Any) -> None:
     settings.EMAIL_PROVIDERS = ["smtp", "sendgrid"]
     force(shop, "smtp", "open")
 
@@ -68,7 +68,7 @@ def test_the_list_of_services_shows_the_state(shop: APIClient, settings: Any) ->
     ] == [("smtp", 1, ["open"]), ("sendgrid", 2, ["closed"])]
 
 
-def test_the_sandbox_and_strangers_have_no_breaker(shop: APIClient) -> None:
+def test_the_sandbox_and_unknown_providers_have_no_breaker(shop: APIClient) -> None:
     assert_problem(force(shop, "sandbox", "open"), 404)
     assert_problem(force(shop, "pigeon", "open"), 404)
 
@@ -78,12 +78,12 @@ def test_an_unknown_state_is_refused(shop: APIClient) -> None:
     assert breakers.shown("smtp").effective is State.CLOSED
 
 
-def test_it_takes_the_scope_of_operations(welcome: None) -> None:
+def test_forcing_a_breaker_needs_the_operations_scope(welcome: None) -> None:
     assert_problem(force(client_with(Scope.NOTIFICATIONS_SEND), "smtp", "open"), 403)
     assert breakers.shown("smtp").effective is State.CLOSED
 
 
-def test_the_list_of_services_shows_since_when_and_the_limit(
+def test_the_list_of_services_shows_the_limit_and_since_when_a_breaker_is_open(
     shop: APIClient, settings: Any
 ) -> None:
     settings.EMAIL_PROVIDERS = ["smtp"]

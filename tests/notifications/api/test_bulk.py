@@ -1,4 +1,4 @@
-"""Many in one call: each judged by itself, answered in order, the call as a whole idempotent."""
+"""Bulk calls: each row is validated alone, answers keep the order, the call is idempotent."""
 
 import json
 from datetime import timedelta
@@ -54,7 +54,7 @@ BAD_ROWS = [
 
 
 @pytest.mark.parametrize(("change", "pointer"), BAD_ROWS)
-def test_one_bad_row_never_sinks_the_others(
+def test_one_bad_row_does_not_affect_the_others(
     shop: APIClient, alice: User, change: dict[str, Any], pointer: str
 ) -> None:
     answer = send(shop, body(alice), body(alice, **change), body(alice))
@@ -70,7 +70,7 @@ def test_one_bad_row_never_sinks_the_others(
 
 
 @pytest.mark.parametrize("row", [None, 1, "text", [], {}, True])
-def test_a_row_that_is_no_request_is_rejected(shop: APIClient, alice: User, row: Any) -> None:
+def test_a_row_that_is_not_a_request_is_rejected(shop: APIClient, alice: User, row: Any) -> None:
     got = send(shop, row, body(alice)).json()
     assert [one["status"] for one in got["results"]] == ["rejected", "accepted"]
     assert got["results"][0]["errors"]
@@ -108,7 +108,7 @@ def test_a_repeat_of_an_earlier_call_is_a_duplicate(shop: APIClient, alice: User
     assert Notification.objects.count() == 4
 
 
-def test_a_malformed_time_under_a_known_key_sinks_no_other_row(
+def test_a_malformed_time_under_a_known_key_affects_no_other_row(
     shop: APIClient, alice: User
 ) -> None:
     send(shop, body(alice, request_id="r"))
@@ -117,7 +117,9 @@ def test_a_malformed_time_under_a_known_key_sinks_no_other_row(
     assert [result["status"] for result in got["results"]] == ["rejected", "accepted"]
 
 
-def test_a_bulk_row_and_a_single_request_share_their_keys(shop: APIClient, alice: User) -> None:
+def test_a_bulk_row_and_a_single_request_share_idempotency_keys(
+    shop: APIClient, alice: User
+) -> None:
     asked = body(alice, request_id="r", priority=1)
     single = shop.post("/api/v1/notifications/", asked, format="json").json()
     got = send(shop, asked).json()["results"][0]
@@ -135,14 +137,14 @@ def test_the_call_as_a_whole_is_idempotent(shop: APIClient, alice: User) -> None
     assert (Notification.objects.count(), Batch.objects.count()) == (2, 1)
 
 
-def test_the_calls_key_with_other_rows_is_a_422(shop: APIClient, alice: User) -> None:
+def test_the_key_of_a_call_with_other_rows_is_a_422(shop: APIClient, alice: User) -> None:
     send(shop, body(alice), HTTP_IDEMPOTENCY_KEY="call-1")
     answer = send(shop, body(alice), body(alice), HTTP_IDEMPOTENCY_KEY="call-1")
     assert assert_problem(answer, 422)["code"] == "idempotency_key_reused"
     assert Notification.objects.count() == 1
 
 
-def test_the_calls_key_belongs_to_client_and_kind(alice: User) -> None:
+def test_the_key_of_a_call_belongs_to_one_client_and_kind(alice: User) -> None:
     callers = [
         client_with(client="shop"),
         client_with(client="forum"),
@@ -193,7 +195,7 @@ def test_a_call_may_be_eight_megabytes_and_no_more(shop: APIClient, alice: User)
     assert answer.status_code == 202
 
 
-def test_a_schedule_may_ride_in_bulk(shop: APIClient, alice: User) -> None:
+def test_a_bulk_row_may_have_a_schedule(shop: APIClient, alice: User) -> None:
     at = (timezone.now() + timedelta(hours=1)).isoformat()
     send(shop, body(alice, scheduled_for=at))
     assert Notification.objects.get().status == "scheduled"

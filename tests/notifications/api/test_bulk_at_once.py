@@ -1,4 +1,4 @@
-"""Calls that meet: whatever their order, each key makes one row and nobody gets a failure."""
+"""Concurrent bulk calls: in any order, each key makes one row and no call gets an error."""
 
 import random
 import threading
@@ -16,12 +16,12 @@ from tests.notifications.cast import body, person, template
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/api/v1/notifications/bulk"
 CALLS = 6
-# So many that PostgreSQL is in the middle of one call when the next begins.
+# Enough rows that PostgreSQL is in the middle of one call when the next begins.
 ROWS = 600
 
 
 def at_once(ask: Callable[[APIClient, int], Any]) -> list[Any]:
-    """Make calls from as many threads at the same time and return their answers."""
+    """Make the calls concurrently, one thread each, and return their answers."""
     _, plain = api_keys.create(name="shop")
     start = threading.Barrier(CALLS)
     answers: list[Any] = []

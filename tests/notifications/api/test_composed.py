@@ -1,4 +1,4 @@
-"""What joins several apps: previews for a user, test sends, erasing a user with what was sent."""
+"""Endpoints that combine several apps: preview for a user, test send, erasure of a user."""
 
 from typing import Any
 from uuid import uuid4
@@ -47,20 +47,20 @@ def test_a_preview_shows_what_would_be_sent_and_sends_nothing(shop: APIClient) -
     assert Notification.objects.count() == 0
 
 
-def test_a_preview_speaks_the_language_of_its_user(shop: APIClient, portuguese: None) -> None:
+def test_a_preview_is_in_the_language_of_its_user(shop: APIClient, portuguese: None) -> None:
     brazilian = person("dora", locale="pt-BR")
     assert preview(shop).json()["subject"] == "Welcome, Ada"
     got = preview(shop, user_id=str(brazilian.pk)).json()
     assert (got["subject"], got["language"]) == ("Bem-vinda, Ada", "pt")
 
 
-def test_a_preview_for_nobody_is_a_422(shop: APIClient) -> None:
+def test_a_preview_for_an_unknown_user_is_a_422(shop: APIClient) -> None:
     answer = preview(shop, user_id=str(uuid4()))
     assert_problem(answer, 422)
     assert pointers(answer) == ["/user_id"]
 
 
-def test_a_test_send_goes_through_the_pipeline_before_all_others(
+def test_a_test_send_goes_through_the_pipeline_with_the_highest_priority(
     shop: APIClient, alice: User
 ) -> None:
     asked = {"user_id": str(alice.pk), "variables": VARIABLES}
@@ -73,7 +73,7 @@ def test_a_test_send_goes_through_the_pipeline_before_all_others(
     assert SandboxMessage.objects.get().recipient == "alice@example.com"
 
 
-def test_a_test_send_of_staff_goes_to_themselves(charlie: User) -> None:
+def test_a_test_send_by_staff_goes_to_their_own_address(charlie: User) -> None:
     caller = APIClient()
     caller.force_login(charlie)
     answer = caller.post(f"{TEMPLATES}welcome/test-send", {"variables": VARIABLES}, format="json")
@@ -116,7 +116,9 @@ def test_a_bad_test_send_is_refused(
 
 
 @pytest.mark.parametrize("language", ["english!", "x" * 40, "", "en_US"])
-def test_a_test_send_in_no_language_is_a_400(shop: APIClient, alice: User, language: str) -> None:
+def test_a_test_send_in_an_invalid_language_is_a_400(
+    shop: APIClient, alice: User, language: str
+) -> None:
     asked = {"user_id": str(alice.pk), "variables": VARIABLES, "language": language}
     answer = shop.post(f"{TEMPLATES}welcome/test-send", asked, format="json")
     assert_problem(answer, 400)
@@ -131,7 +133,7 @@ def test_missing_variables_of_a_test_send_are_named(shop: APIClient, alice: User
     assert pointers(answer) == ["/variables/link"]
 
 
-def test_erasing_a_user_takes_what_was_sent_and_keeps_the_count(
+def test_erasing_a_user_erases_what_was_sent_and_keeps_the_count(
     shop: APIClient,
     alice: User,
     bob: User,
@@ -161,7 +163,7 @@ def test_erasing_a_user_takes_what_was_sent_and_keeps_the_count(
     assert_problem(shop.get(f"/api/v1/users/{alice.pk}"), 404)
 
 
-def test_what_was_on_the_wire_when_the_user_was_erased_leaves_nothing_behind(
+def test_a_mail_in_flight_when_its_user_is_erased_leaves_no_data(
     shop: APIClient, alice: User
 ) -> None:
     row = standing(alice, Status.SENDING)

@@ -1,4 +1,4 @@
-"""The shorter way of a program's call says what the usual one says."""
+"""The fast path of ``POST`` answers exactly as the REST framework's usual path does."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,14 +15,14 @@ from apps.users.models import User
 from tests.notifications.cast import body, client_with
 
 URL = "/api/v1/notifications/"
-# A way to ask for JSON that the shorter way leaves to the usual one.
+# An Accept header for JSON that the fast path does not handle, so the usual path answers.
 USUAL: dict[str, Any] = {"HTTP_ACCEPT": "application/json, text/plain;q=0.1"}
 VARYING = {"id", "notification_id", "created_at", "correlation_id", "links"}
 
 
 @pytest.fixture
 def usual_calls() -> Iterator[list[str]]:
-    """What went through the REST framework's own dispatch."""
+    """List the requests that went through the REST framework's own dispatch."""
     calls: list[str] = []
     real = APIView.dispatch
 
@@ -34,8 +34,8 @@ def usual_calls() -> Iterator[list[str]]:
         yield calls
 
 
-def told(answer: Any) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Return what an answer says, without what differs between two calls of the same kind."""
+def comparable(answer: Any) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Return status, body and headers, without what differs between two equal calls."""
     document = {key: value for key, value in answer.json().items() if key not in VARYING}
     headers = {
         name: value
@@ -82,38 +82,40 @@ def cases(alice: User) -> dict[str, Any]:
         "a list",
     ],
 )
-def test_both_ways_say_the_same(
+def test_both_paths_answer_alike(
     shop: APIClient, alice: User, usual_calls: list[str], case: str
 ) -> None:
     document = cases(alice)[case]
 
-    brief = shop.post(URL, document, format="json")
+    fast = shop.post(URL, document, format="json")
     assert usual_calls == []
     usual = shop.post(URL, document, format="json", **USUAL)
     assert usual_calls == ["POST"]
 
-    assert told(brief) == told(usual)
+    assert comparable(fast) == comparable(usual)
     assert Notification.objects.count() in {0, 2}
 
 
 @pytest.mark.parametrize("raw", [b"{", b"\xff", b'{"a": "\\u0000"}', b"[" * 40, b"null", b" "])
-def test_both_ways_say_the_same_of_a_broken_body(
+def test_both_paths_answer_alike_to_a_broken_body(
     shop: APIClient, alice: User, usual_calls: list[str], raw: bytes
 ) -> None:
-    brief = shop.post(URL, raw, content_type="application/json")
+    fast = shop.post(URL, raw, content_type="application/json")
     assert usual_calls == []
 
-    assert told(brief) == told(shop.post(URL, raw, content_type="application/json", **USUAL))
-    assert brief.status_code == 400
+    assert comparable(fast) == comparable(
+        shop.post(URL, raw, content_type="application/json", **USUAL)
+    )
+    assert fast.status_code == 400
 
 
-def test_both_ways_refuse_a_large_body(shop: APIClient, alice: User, settings: Any) -> None:
+def test_both_paths_refuse_a_large_body(shop: APIClient, alice: User, settings: Any) -> None:
     settings.REQUEST_BODY_MAX_BYTES = 100
 
-    brief = shop.post(URL, body(alice), format="json")
+    fast = shop.post(URL, body(alice), format="json")
 
-    assert told(brief) == told(shop.post(URL, body(alice), format="json", **USUAL))
-    assert brief.status_code == 413
+    assert comparable(fast) == comparable(shop.post(URL, body(alice), format="json", **USUAL))
+    assert fast.status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -124,39 +126,39 @@ def test_both_ways_refuse_a_large_body(shop: APIClient, alice: User, settings: A
         {"HTTP_X_API_KEY": "nonsense"},
     ],
 )
-def test_both_ways_refuse_a_bad_key(alice: User, credentials: dict[str, str]) -> None:
+def test_both_paths_refuse_a_bad_key(alice: User, credentials: dict[str, str]) -> None:
     stranger = APIClient()
     stranger.credentials(**credentials)
 
-    brief = stranger.post(URL, body(alice), format="json")
+    fast = stranger.post(URL, body(alice), format="json")
 
-    assert told(brief) == told(stranger.post(URL, body(alice), format="json", **USUAL))
-    assert brief.status_code == 401
-    assert brief["WWW-Authenticate"]
+    assert comparable(fast) == comparable(stranger.post(URL, body(alice), format="json", **USUAL))
+    assert fast.status_code == 401
+    assert fast["WWW-Authenticate"]
 
 
-def test_both_ways_refuse_a_wrong_secret(alice: User) -> None:
+def test_both_paths_refuse_a_wrong_secret(alice: User) -> None:
     key, _ = api_keys.create(name="shop")
     stranger = APIClient()
     stranger.credentials(HTTP_X_API_KEY=f"{key.prefix}_{'a' * 43}")
 
-    brief = stranger.post(URL, body(alice), format="json")
+    fast = stranger.post(URL, body(alice), format="json")
 
-    assert told(brief) == told(stranger.post(URL, body(alice), format="json", **USUAL))
-    assert brief.status_code == 401
+    assert comparable(fast) == comparable(stranger.post(URL, body(alice), format="json", **USUAL))
+    assert fast.status_code == 401
 
 
-def test_both_ways_refuse_a_key_without_the_scope(alice: User) -> None:
+def test_both_paths_refuse_a_key_without_the_scope(alice: User) -> None:
     reader = client_with(Scope.NOTIFICATIONS_READ)
 
-    brief = reader.post(URL, body(alice), format="json")
+    fast = reader.post(URL, body(alice), format="json")
 
-    assert told(brief) == told(reader.post(URL, body(alice), format="json", **USUAL))
-    assert brief.status_code == 403
+    assert comparable(fast) == comparable(reader.post(URL, body(alice), format="json", **USUAL))
+    assert fast.status_code == 403
     assert not Notification.objects.exists()
 
 
-def test_both_ways_know_the_same_keys(shop: APIClient, alice: User) -> None:
+def test_both_paths_share_the_idempotency_keys(shop: APIClient, alice: User) -> None:
     document = body(alice, request_id="order-1")
     first = shop.post(URL, document, format="json")
 
@@ -170,7 +172,7 @@ def test_both_ways_know_the_same_keys(shop: APIClient, alice: User) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_an_error_of_ours_is_a_500_with_its_id(shop: APIClient, alice: User) -> None:
+def test_an_internal_error_is_a_500_with_its_id(shop: APIClient, alice: User) -> None:
     with patch(
         "apps.notifications.intake.accept.accept_all", side_effect=RuntimeError("secret words")
     ):
@@ -189,7 +191,7 @@ def test_an_error_of_ours_is_a_500_with_its_id(shop: APIClient, alice: User) -> 
         {"HTTP_ACCEPT": "application/xml"},
     ],
 )
-def test_what_is_no_plain_call_takes_the_usual_way(
+def test_a_call_that_may_need_another_format_takes_the_usual_path(
     shop: APIClient, alice: User, usual_calls: list[str], how: dict[str, Any]
 ) -> None:
     shop.post(URL, body(alice), format="json", **how)
@@ -197,7 +199,7 @@ def test_what_is_no_plain_call_takes_the_usual_way(
     assert usual_calls == ["POST"]
 
 
-def test_an_empty_body_takes_the_usual_way(shop: APIClient, usual_calls: list[str]) -> None:
+def test_an_empty_body_takes_the_usual_path(shop: APIClient, usual_calls: list[str]) -> None:
     answer = shop.post(URL, b"", content_type="application/json")
 
     assert usual_calls == ["POST"]

@@ -1,4 +1,4 @@
-"""How much a client may send, and how it is told."""
+"""The API's rate limit: how much a client may send, and which headers report it."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 PATH = "/api/v1/notifications/"
 
 
-def test_every_limited_answer_says_what_is_left(alice: User, settings: Any) -> None:
+def test_every_rate_limited_answer_reports_the_remaining_quota(alice: User, settings: Any) -> None:
     settings.RATE_LIMIT_NOTIFICATIONS = Rate(calls=50, seconds=3600)
     caller = client_with(client="limited-1")
     answer = caller.post(PATH, body(alice), format="json")
@@ -24,7 +24,9 @@ def test_every_limited_answer_says_what_is_left(alice: User, settings: Any) -> N
     assert 1 <= int(reset.removeprefix("t=")) <= 3600
 
 
-def test_what_does_not_fit_is_a_429_and_nothing_is_stored(alice: User, settings: Any) -> None:
+def test_a_call_beyond_the_rate_limit_is_a_429_and_nothing_is_stored(
+    alice: User, settings: Any
+) -> None:
     settings.RATE_LIMIT_NOTIFICATIONS = Rate(calls=3, seconds=3600)
     caller = client_with(client="limited-2")
     for _ in range(3):
@@ -37,7 +39,7 @@ def test_what_does_not_fit_is_a_429_and_nothing_is_stored(alice: User, settings:
     assert Notification.objects.count() == 3
 
 
-def test_bulk_costs_as_many_as_its_recipients(alice: User, settings: Any) -> None:
+def test_a_bulk_call_costs_one_unit_for_each_recipient(alice: User, settings: Any) -> None:
     settings.RATE_LIMIT_NOTIFICATIONS = Rate(calls=5, seconds=3600)
     caller = client_with(client="limited-3")
     three = {"notifications": [body(alice)] * 3}
@@ -47,7 +49,7 @@ def test_bulk_costs_as_many_as_its_recipients(alice: User, settings: Any) -> Non
     assert caller.post(PATH, body(alice), format="json").status_code == 202
 
 
-def test_a_test_does_not_spend_what_live_notifications_may(alice: User, settings: Any) -> None:
+def test_test_notifications_do_not_use_the_quota_of_live_ones(alice: User, settings: Any) -> None:
     settings.RATE_LIMIT_NOTIFICATIONS = Rate(calls=1, seconds=3600)
     live, rehearsal = client_with(client="both"), client_with(client="both", kind=Kind.TEST)
     assert rehearsal.post(PATH, body(alice), format="json").status_code == 202
@@ -55,7 +57,7 @@ def test_a_test_does_not_spend_what_live_notifications_may(alice: User, settings
     assert live.post(PATH, body(alice), format="json").status_code == 202
 
 
-def test_one_client_does_not_spend_anothers(alice: User, settings: Any) -> None:
+def test_one_client_does_not_use_the_quota_of_another(alice: User, settings: Any) -> None:
     settings.RATE_LIMIT_NOTIFICATIONS = Rate(calls=1, seconds=3600)
     first, other = client_with(client="limited-4"), client_with(client="limited-5")
     assert first.post(PATH, body(alice), format="json").status_code == 202
@@ -63,7 +65,7 @@ def test_one_client_does_not_spend_anothers(alice: User, settings: Any) -> None:
     assert other.post(PATH, body(alice), format="json").status_code == 202
 
 
-def test_reading_is_not_limited(alice: User, settings: Any) -> None:
+def test_reading_is_not_rate_limited(alice: User, settings: Any) -> None:
     settings.RATE_LIMIT_NOTIFICATIONS = Rate(calls=1, seconds=3600)
     caller = client_with(client="limited-6")
     caller.post(PATH, body(alice), format="json")

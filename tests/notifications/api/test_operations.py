@@ -1,4 +1,4 @@
-"""What operators look at: service discovery, health and metrics."""
+"""Endpoints for operators: service discovery, health checks and metrics."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def beat(role: str, queues: tuple[str, ...] = (), **changes: Any) -> None:
     Heartbeat.objects.filter(role=role).update(**changes)
 
 
-def test_services_are_shown_as_they_live(shop: APIClient, lanes: Lanes) -> None:
+def test_running_processes_providers_and_queues_are_listed(shop: APIClient, lanes: Lanes) -> None:
     beat("worker", ("email", "email.bulk"))
     beat("scheduler", seen_at=timezone.now() - timedelta(seconds=40))
     lanes.fill("push.bulk", 2)
@@ -71,7 +71,7 @@ def test_services_answer_without_a_broker(shop: APIClient, broker_away: Callable
     assert {one["messages"] for one in answer.json()["queues"]} == {None}
 
 
-def test_a_process_that_leaves_takes_itself_off_the_list(shop: APIClient) -> None:
+def test_a_process_without_a_heartbeat_row_is_not_listed(shop: APIClient) -> None:
     heartbeat = HeartbeatThread(role="web")
     heartbeat.beat()
     assert [one["role"] for one in shop.get(SERVICES).json()["processes"]] == ["web"]
@@ -79,7 +79,7 @@ def test_a_process_that_leaves_takes_itself_off_the_list(shop: APIClient) -> Non
     assert shop.get(SERVICES).json()["processes"] == []
 
 
-def test_whoever_beats_removes_the_long_gone(db: None) -> None:
+def test_each_heartbeat_deletes_rows_older_than_an_hour(db: None) -> None:
     beat("gone", seen_at=timezone.now() - timedelta(hours=2))
     beat("web")
     assert list(Heartbeat.objects.values_list("role", flat=True)) == ["web"]
@@ -117,7 +117,7 @@ def test_readiness_has_a_row_for_each_dependency(client: Client, lanes: Lanes) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_broker_that_is_away_is_a_degraded_row_and_no_503(
+def test_an_unreachable_broker_is_a_degraded_row_and_not_a_503(
     client: Client, broker_away: Callable[[], None]
 ) -> None:
     answer = client.get("/health/ready/")
@@ -126,7 +126,7 @@ def test_a_broker_that_is_away_is_a_degraded_row_and_no_503(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_lanes_without_a_worker_are_named(client: Client, lanes: Lanes) -> None:
+def test_readiness_names_lanes_without_a_worker(client: Client, lanes: Lanes) -> None:
     beat("worker", ("email", "email.bulk", "email.urgent", "push"))
     answer = client.get("/health/ready")
     assert answer.status_code == 200
@@ -134,7 +134,7 @@ def test_lanes_without_a_worker_are_named(client: Client, lanes: Lanes) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_missing_migration_makes_the_process_unfit(client: Client, lanes: Lanes) -> None:
+def test_a_missing_migration_makes_readiness_a_503(client: Client, lanes: Lanes) -> None:
     applied = MigrationRecorder.Migration.objects.filter(app="notifications").latest("pk")
     MigrationRecorder.Migration.objects.filter(pk=applied.pk).delete()
     try:
@@ -149,7 +149,7 @@ def test_a_missing_migration_makes_the_process_unfit(client: Client, lanes: Lane
 
 
 @pytest.mark.django_db
-def test_the_age_of_the_oldest_due_row_is_told(alice: User, client: Client) -> None:
+def test_the_age_of_the_oldest_due_row_is_reported(alice: User, client: Client) -> None:
     accepted(alice)
     Notification.objects.update(wake_at=timezone.now() - timedelta(seconds=90))
     figures = client.get("/metrics").content.decode()
@@ -164,7 +164,7 @@ def figure(text: str, line: str) -> float:
     return float(found[1])
 
 
-def test_metrics_are_for_prometheus_on_loopback(client: Client, lanes: Lanes) -> None:
+def test_metrics_are_served_to_prometheus_on_loopback(client: Client, lanes: Lanes) -> None:
     beat("worker")
     lanes.fill("email", 3)
     answer = client.get("/metrics")
@@ -207,12 +207,12 @@ def test_metrics_show_breakers_and_limits(client: Client, settings: Any) -> None
     assert "sandbox" not in text
 
 
-def test_metrics_are_not_for_strangers(client: Client) -> None:
+def test_metrics_are_refused_to_unauthenticated_callers(client: Client) -> None:
     assert_problem(client.get("/metrics", REMOTE_ADDR="192.0.2.1"), 403)
     assert_problem(client.get("/metrics", REMOTE_ADDR="nonsense"), 403)
 
 
-def test_a_forwarded_address_is_not_believed(client: Client, settings: Any) -> None:
+def test_a_forwarded_address_is_not_trusted(client: Client, settings: Any) -> None:
     settings.TRUSTED_PROXIES = []
     answer = client.get("/metrics", REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR="127.0.0.1")
     assert_problem(answer, 403)
@@ -233,7 +233,7 @@ FORWARDING = [
 
 @pytest.mark.parametrize("named", [[], ["10.0.0.0/8"]])
 @pytest.mark.parametrize("headers", FORWARDING, ids=str)
-def test_a_caller_behind_an_unnamed_proxy_on_this_machine_is_no_loopback(
+def test_a_caller_behind_an_untrusted_local_proxy_does_not_count_as_loopback(
     client: Client, settings: Any, headers: dict[str, Any], named: list[str]
 ) -> None:
     settings.TRUSTED_PROXIES = named
@@ -252,7 +252,7 @@ def test_a_caller_behind_an_unnamed_proxy_on_this_machine_is_no_loopback(
     ids=str,
 )
 @pytest.mark.parametrize("proxy", ["127.0.0.1", "10.0.0.7"])
-def test_a_named_proxy_forwards_for_loopback(
+def test_a_trusted_proxy_may_forward_for_loopback(
     client: Client, settings: Any, headers: dict[str, Any], proxy: str
 ) -> None:
     settings.TRUSTED_PROXIES = ["127.0.0.1", "10.0.0.0/8"]
@@ -279,7 +279,7 @@ def test_a_named_proxy_forwards_for_loopback(
     ],
     ids=str,
 )
-def test_a_named_proxy_opens_metrics_for_nobody_else(
+def test_a_trusted_proxy_gives_no_other_address_access_to_metrics(
     client: Client, settings: Any, headers: dict[str, Any]
 ) -> None:
     settings.TRUSTED_PROXIES = ["127.0.0.1", "10.0.0.0/8"]
@@ -296,14 +296,14 @@ def with_token(settings: Any, client: Client) -> Callable[..., Any]:
     return get
 
 
-def test_a_token_opens_metrics_from_anywhere(with_token: Callable[..., Any]) -> None:
+def test_a_token_gives_access_to_metrics_from_any_address(with_token: Callable[..., Any]) -> None:
     assert with_token("Bearer secret-of-prometheus").status_code == 200
     for wrong in ("", "Bearer nonsense", "Bearer sécret"):
         assert_problem(with_token(wrong), 403)
 
 
 @pytest.mark.parametrize("headers", FORWARDING, ids=str)
-def test_the_token_opens_metrics_behind_any_proxy(
+def test_the_token_gives_access_to_metrics_behind_any_proxy(
     client: Client, settings: Any, headers: dict[str, Any]
 ) -> None:
     settings.METRICS_TOKEN = "secret-of-prometheus"

@@ -1,4 +1,4 @@
-"""Reading: what is shown, how it is narrowed, and pages both ways."""
+"""Reading notifications: what is shown, filters, and pagination in both directions."""
 
 import json
 from datetime import timedelta
@@ -43,7 +43,7 @@ ACCEPTED_KEYS = {
 }
 
 
-def test_the_answer_by_hand_is_what_the_serializer_prints(alice: User) -> None:
+def test_the_hand_written_answer_equals_that_of_the_serializer(alice: User) -> None:
     row = accepted(
         alice,
         request_id="r",
@@ -57,7 +57,7 @@ def test_the_answer_by_hand_is_what_the_serializer_prints(alice: User) -> None:
     assert set(by_hand) == set(AcceptedSerializer().fields) == ACCEPTED_KEYS
 
 
-def test_an_accepted_request_is_answered_with_where_to_go(shop: APIClient, alice: User) -> None:
+def test_an_accepted_request_is_answered_with_its_links(shop: APIClient, alice: User) -> None:
     answer = shop.post(PATH, body(alice, request_id="r", priority=7), format="json")
     assert answer.status_code == 202
     got = answer.json()
@@ -71,7 +71,7 @@ def test_an_accepted_request_is_answered_with_where_to_go(shop: APIClient, alice
     assert shop.get(got["links"]["status"]).status_code == 200
 
 
-def test_a_notification_is_shown_as_it_stands(shop: APIClient, alice: User) -> None:
+def test_a_notification_is_shown_with_all_its_fields(shop: APIClient, alice: User) -> None:
     row = accepted(alice, metadata={"order": 42})
     got = shop.get(f"{PATH}{row.pk}").json()
     assert set(got) == ACCEPTED_KEYS | {
@@ -89,7 +89,7 @@ def test_a_notification_is_shown_as_it_stands(shop: APIClient, alice: User) -> N
     assert got["metadata"] == {"order": 42}
 
 
-def test_the_status_tells_the_whole_story(shop: APIClient, alice: User) -> None:
+def test_the_status_shows_the_whole_timeline(shop: APIClient, alice: User) -> None:
     row = accepted(alice)
     deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
     got = shop.get(f"{PATH}{row.pk}/status").json()
@@ -122,7 +122,7 @@ def shown(shop: APIClient, query: str) -> list[str]:
     return [one["id"] for one in answer.json()["results"]]
 
 
-def test_the_list_can_be_narrowed(shop: APIClient, alice: User, bob: User) -> None:
+def test_the_list_can_be_filtered(shop: APIClient, alice: User, bob: User) -> None:
     mail = accepted(alice, request_id="first one")
     push = accepted(bob, notification_type="push")
     Notification.objects.filter(pk=push.pk).update(status=Status.FAILED)
@@ -139,7 +139,7 @@ def test_the_list_can_be_narrowed(shop: APIClient, alice: User, bob: User) -> No
     assert shown(shop, f"status=failed&user_id={alice.pk}") == []
 
 
-def test_the_list_can_be_narrowed_by_time(shop: APIClient, alice: User) -> None:
+def test_the_list_can_be_filtered_by_time(shop: APIClient, alice: User) -> None:
     row = accepted(alice)
     before = (row.created_at - timedelta(minutes=1)).isoformat().replace("+", "%2B")
     after = (row.created_at + timedelta(minutes=1)).isoformat().replace("+", "%2B")
@@ -154,7 +154,7 @@ def test_a_request_is_found_by_its_correlation_id(shop: APIClient, alice: User) 
     assert shown(shop, "correlation_id=order%2042") == [sent["id"]]
 
 
-def test_pages_lead_forth_and_back_without_a_gap(shop: APIClient, alice: User) -> None:
+def test_pagination_works_in_both_directions_without_a_gap(shop: APIClient, alice: User) -> None:
     rows = [str(accepted(alice).pk) for _ in range(7)][::-1]
     pages = []
     at: str | None = f"{PATH}?page_size=3"
@@ -175,7 +175,9 @@ def test_pages_lead_forth_and_back_without_a_gap(shop: APIClient, alice: User) -
     assert back == [rows[3:6], rows[:3]]
 
 
-def test_a_row_that_comes_meanwhile_moves_no_page(shop: APIClient, alice: User) -> None:
+def test_a_row_that_is_inserted_between_two_pages_does_not_shift_them(
+    shop: APIClient, alice: User
+) -> None:
     rows = [str(accepted(alice).pk) for _ in range(4)][::-1]
     first = shop.get(f"{PATH}?page_size=2").json()
     accepted(alice)
@@ -183,7 +185,7 @@ def test_a_row_that_comes_meanwhile_moves_no_page(shop: APIClient, alice: User) 
     assert [one["id"] for one in second["results"]] == rows[2:]
 
 
-def test_filters_ride_along_with_the_pages(shop: APIClient, alice: User, bob: User) -> None:
+def test_links_to_further_pages_keep_the_filters(shop: APIClient, alice: User, bob: User) -> None:
     mine = [str(accepted(alice).pk) for _ in range(3)][::-1]
     accepted(bob)
     page = shop.get(f"{PATH}?user_id={alice.pk}&page_size=2").json()
@@ -191,11 +193,11 @@ def test_filters_ride_along_with_the_pages(shop: APIClient, alice: User, bob: Us
     assert [one["id"] for one in page["results"] + rest["results"]] == mine
 
 
-def test_an_empty_list_is_a_page(shop: APIClient) -> None:
+def test_an_empty_list_is_a_page_without_results(shop: APIClient) -> None:
     assert shop.get(PATH).json() == {"next": None, "previous": None, "results": []}
 
 
-def test_the_largest_page_holds_two_hundred(shop: APIClient, alice: User) -> None:
+def test_a_page_holds_at_most_two_hundred(shop: APIClient, alice: User) -> None:
     for _ in range(3):
         accepted(alice)
     assert len(shown(shop, "page_size=200")) == 3

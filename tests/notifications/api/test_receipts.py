@@ -1,4 +1,4 @@
-"""What providers say later, over the generic endpoints."""
+"""Receipts: what providers report after a call, through the generic endpoints."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from tests.notifications.dead_letters.letters import dead, trail
 from tests.notifications.delivering import deliver
 
 
-def told(caller: APIClient, row: Notification, status: str, **fields: Any) -> Any:
+def post_receipt(caller: APIClient, row: Notification, status: str, **fields: Any) -> Any:
     body = {"notification_id": str(row.pk), "status": status, **fields}
     return caller.post("/api/v1/receipts/email", body, format="json")
 
@@ -34,10 +34,10 @@ def suppressed(user: User) -> bool:
     return contacts.load_contacts([user.pk])[user.pk].suppressed
 
 
-def test_a_delivery_moves_sent_on(shop: APIClient, alice: User) -> None:
+def test_a_delivery_receipt_moves_sent_to_delivered(shop: APIClient, alice: User) -> None:
     row = standing(alice, Status.SENT)
 
-    answer = told(shop, row, "delivered", timestamp="2026-11-22T12:00:00Z")
+    answer = post_receipt(shop, row, "delivered", timestamp="2026-11-22T12:00:00Z")
 
     assert answer.status_code == 200
     assert answer.json() == {
@@ -54,23 +54,23 @@ def test_a_delivery_moves_sent_on(shop: APIClient, alice: User) -> None:
 
 def test_the_second_of_two_equal_receipts_is_ignored(shop: APIClient, alice: User) -> None:
     row = standing(alice, Status.SENT)
-    told(shop, row, "delivered")
+    post_receipt(shop, row, "delivered")
 
-    answer = told(shop, row, "delivered")
+    answer = post_receipt(shop, row, "delivered")
 
     assert answer.json()["duplicate"] is True
     assert Receipt.objects.count() == 1
 
 
-def test_a_receipt_that_tells_better_resolves_the_dead_letter(shop: APIClient, alice: User) -> None:
+def test_a_delivery_receipt_resolves_the_dead_letter(shop: APIClient, alice: User) -> None:
     letter = dead(alice, reason="unknown_outcome")
     assert letter.notification is not None
 
-    told(shop, letter.notification, "opened")
+    post_receipt(shop, letter.notification, "opened")
     letter.refresh_from_db()
     assert letter.state == LetterState.OPEN
 
-    told(shop, letter.notification, "delivered")
+    post_receipt(shop, letter.notification, "delivered")
     letter.refresh_from_db()
     assert letter.state == LetterState.RESOLVED
     assert [line[:2] for line in trail(letter_id=letter.pk)] == [("resolved", "system")]
@@ -79,7 +79,7 @@ def test_a_receipt_that_tells_better_resolves_the_dead_letter(shop: APIClient, a
 def test_a_bounce_suppresses_the_address(shop: APIClient, alice: User) -> None:
     row = standing(alice, Status.SENT)
 
-    answer = told(shop, row, "bounced", error="550 5.1.1")
+    answer = post_receipt(shop, row, "bounced", error="550 5.1.1")
 
     row.refresh_from_db()
     assert answer.json()["status"] == "bounced"
@@ -87,39 +87,43 @@ def test_a_bounce_suppresses_the_address(shop: APIClient, alice: User) -> None:
     assert suppressed(alice)
 
 
-def test_a_failure_makes_a_dead_letter_due(shop: APIClient, alice: User) -> None:
+def test_a_failure_receipt_moves_sent_to_failed(shop: APIClient, alice: User) -> None:
     row = standing(alice, Status.SENT)
 
-    told(shop, row, "failed")
+    post_receipt(shop, row, "failed")
 
     row.refresh_from_db()
     assert (row.status, row.reason) == ("failed", "rejected")
 
 
-def test_opening_is_told_and_moves_nothing(shop: APIClient, alice: User) -> None:
+def test_an_opened_receipt_is_in_the_timeline_and_changes_no_status(
+    shop: APIClient, alice: User
+) -> None:
     row = standing(alice, Status.DELIVERED)
 
-    assert told(shop, row, "opened").json()["status"] == "delivered"
+    assert post_receipt(shop, row, "opened").json()["status"] == "delivered"
     timeline = shop.get(f"/api/v1/notifications/{row.pk}/status").json()["timeline"]
     assert timeline[-1]["status"] == "opened"
 
 
-def test_a_weaker_word_never_undoes_a_stronger_one(shop: APIClient, alice: User) -> None:
+def test_a_failure_receipt_does_not_undo_a_delivery(shop: APIClient, alice: User) -> None:
     row = standing(alice, Status.DELIVERED)
 
-    answer = told(shop, row, "failed")
+    answer = post_receipt(shop, row, "failed")
 
     assert answer.json()["status"] == "delivered"
     assert Receipt.objects.count() == 1
 
 
-def test_a_receipt_that_overtakes_our_own_record_wins(shop: APIClient, alice: User) -> None:
+def test_a_receipt_that_arrives_before_the_attempt_is_recorded_counts(
+    shop: APIClient, alice: User
+) -> None:
     row = standing(alice, Status.SENDING)
 
-    assert told(shop, row, "delivered").json()["status"] == "delivered"
+    assert post_receipt(shop, row, "delivered").json()["status"] == "delivered"
 
 
-# --- what cannot be true
+# --- receipts that contradict what is known
 
 
 @pytest.mark.parametrize("event", ["delivered", "failed", "bounced", "opened"])
@@ -127,12 +131,12 @@ def test_a_receipt_that_overtakes_our_own_record_wins(shop: APIClient, alice: Us
     "status",
     ["scheduled", "pending", "retrying", "cancelled", "skipped", "expired", "failed"],
 )
-def test_a_receipt_for_what_no_provider_was_called_for_changes_nothing(
+def test_a_receipt_for_a_notification_that_was_never_sent_changes_nothing(
     shop: APIClient, alice: User, status: str, event: str
 ) -> None:
     row = standing(alice, Status(status))
 
-    assert assert_problem(told(shop, row, event), 409)["code"] == "never_sent"
+    assert assert_problem(post_receipt(shop, row, event), 409)["code"] == "never_sent"
 
     row.refresh_from_db()
     assert row.status == status
@@ -150,12 +154,12 @@ def test_a_receipt_for_what_no_provider_was_called_for_changes_nothing(
     ],
 )
 @pytest.mark.parametrize("before", ["pending", "retrying", "scheduled"])
-def test_a_receipt_that_knows_of_a_call_whose_worker_died_ends_the_mail(
+def test_a_receipt_for_a_call_whose_worker_died_ends_the_mail(
     shop: APIClient, alice: User, before: str, event: str, status: str, reason: str
 ) -> None:
     row = standing(alice, Status(before), crashes=1)
 
-    assert told(shop, row, event).json()["status"] == status
+    assert post_receipt(shop, row, event).json()["status"] == status
 
     deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
     row.refresh_from_db()
@@ -179,7 +183,7 @@ def test_a_receipt_for_a_push_settles_only_its_device(shop: APIClient, alice: Us
     deliver(channel=Channel.PUSH, ids=[row.pk], attempt=0)
     assert [message.recipient for message in SandboxMessage.objects.all()] == [second.token]
     row.refresh_from_db()
-    # The receipt that came before counts once nothing is left to send.
+    # The receipt that was received earlier counts once nothing is left to send.
     assert row.status == "delivered"
 
 
@@ -191,7 +195,7 @@ def test_a_receipt_for_the_last_device_of_a_push_ends_it(shop: APIClient, alice:
     assert shop.post("/api/v1/receipts/push", body, format="json").json()["status"] == "delivered"
 
 
-def test_a_receipt_that_names_none_of_several_devices_settles_none(
+def test_a_receipt_without_a_device_settles_none_of_several_devices(
     shop: APIClient, alice: User
 ) -> None:
     two_devices(alice)
@@ -203,20 +207,20 @@ def test_a_receipt_that_names_none_of_several_devices_settles_none(
     assert row.attempt_rows.count() == 0
 
 
-def test_a_receipt_that_moved_nothing_does_not_make_the_true_one_a_duplicate(
+def test_a_receipt_without_effect_does_not_make_a_later_one_a_duplicate(
     shop: APIClient, alice: User
 ) -> None:
     row = standing(alice, Status.CANCELLED, attempts=1)
-    assert told(shop, row, "delivered").json()["status"] == "cancelled"
+    assert post_receipt(shop, row, "delivered").json()["status"] == "cancelled"
     Notification.objects.filter(pk=row.pk).update(status=Status.SENT)
 
-    answer = told(shop, row, "delivered").json()
+    answer = post_receipt(shop, row, "delivered").json()
     assert (answer["status"], answer["duplicate"]) == ("delivered", False)
-    assert told(shop, row, "delivered").json()["duplicate"] is True
+    assert post_receipt(shop, row, "delivered").json()["duplicate"] is True
     assert Receipt.objects.count() == 1
 
 
-def test_a_bounce_suppresses_the_address_that_the_mail_went_to(
+def test_a_bounce_suppresses_the_address_that_the_mail_was_sent_to(
     shop: APIClient, alice: User, smtp_server: SmtpServer, settings: Any
 ) -> None:
     settings.EMAIL_PROVIDERS = ["smtp"]
@@ -224,16 +228,16 @@ def test_a_bounce_suppresses_the_address_that_the_mail_went_to(
     deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=0)
     User.objects.filter(pk=alice.pk).update(email="new@example.com", email_key="new@example.com")
 
-    assert told(shop, row, "bounced").json()["status"] == "bounced"
+    assert post_receipt(shop, row, "bounced").json()["status"] == "bounced"
 
     assert not suppressed(alice)
     (entry,) = Suppression.objects.all()
     assert entry.address_hash == address_hash("alice@example.com")
-    # Whose address it is by now is nobody's business here.
+    # The address may belong to another account by now, so it is kept as a hash only.
     assert entry.address == ""
 
 
-def test_a_bounce_of_an_older_versions_mail_suppresses_nothing_that_it_does_not_know(
+def test_a_bounce_of_a_mail_of_an_older_release_suppresses_no_unknown_address(
     shop: APIClient, alice: User
 ) -> None:
     row = standing(alice, Status.SENT, attempts=1)
@@ -245,19 +249,19 @@ def test_a_bounce_of_an_older_versions_mail_suppresses_nothing_that_it_does_not_
         started_at=timezone.now(),
         duration_ms=1,
     )
-    assert told(shop, row, "bounced").json()["status"] == "bounced"
+    assert post_receipt(shop, row, "bounced").json()["status"] == "bounced"
     assert Suppression.objects.count() == 0
 
 
-def test_a_bounce_of_a_test_suppresses_nobody(alice: User, welcome: None) -> None:
+def test_a_bounce_of_a_test_notification_suppresses_no_address(alice: User, welcome: None) -> None:
     rehearsal = client_with(Scope.OPERATIONS, kind=Kind.TEST)
     row = standing(alice, Status.SENT, caller=REHEARSAL)
 
-    assert told(rehearsal, row, "bounced").json()["status"] == "bounced"
+    assert post_receipt(rehearsal, row, "bounced").json()["status"] == "bounced"
     assert not suppressed(alice)
 
 
-def test_a_receipt_of_the_other_channel_finds_nothing(shop: APIClient, alice: User) -> None:
+def test_a_receipt_of_another_channel_is_a_422(shop: APIClient, alice: User) -> None:
     row = standing(alice, Status.SENT)
     body = {"notification_id": str(row.pk), "status": "delivered"}
 
@@ -293,10 +297,10 @@ def test_bad_input_is_refused_and_changes_nothing(
     assert (row.status, Receipt.objects.count()) == ("sent", 0)
 
 
-def test_it_takes_the_scope_of_operations_and_a_key_of_the_same_kind(alice: User) -> None:
+def test_a_receipt_needs_the_operations_scope_and_a_key_of_the_same_kind(alice: User) -> None:
     row = standing(alice, Status.SENT)
 
-    assert_problem(told(client_with(Scope.NOTIFICATIONS_SEND), row, "delivered"), 403)
-    assert_problem(told(client_with(kind=Kind.TEST), row, "delivered"), 422)
+    assert_problem(post_receipt(client_with(Scope.NOTIFICATIONS_SEND), row, "delivered"), 403)
+    assert_problem(post_receipt(client_with(kind=Kind.TEST), row, "delivered"), 422)
     row.refresh_from_db()
     assert row.status == "sent"

@@ -1,4 +1,4 @@
-"""Every path answers with and without its slash, for every method, without a redirect."""
+"""Every path answers with and without its trailing slash, for every method, with no redirect."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +24,7 @@ def api_patterns(resolver: Any = None, prefix: str = "") -> Iterator[tuple[str, 
     for pattern in (resolver or get_resolver()).url_patterns:
         path = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            # The session's own pages below api/auth/ are Django's.
+            # The login pages below api/auth/ belong to Django REST framework.
             if path.startswith("api/v1/"):
                 yield from api_patterns(pattern, path)
         elif path.startswith(("api/", "health/", "metrics")):
@@ -44,11 +44,11 @@ def example_path(path: str) -> str:
 
 
 PATHS = sorted({path.rstrip("/") for path, _ in api_patterns()})
-# Readiness looks at the connection itself, which a test within a transaction cannot show.
+# Readiness checks the connection itself, which fails inside the transaction of a test.
 WITHIN_A_TRANSACTION = [path for path in PATHS if path != "health/ready"]
 
 
-def test_the_patterns_come_in_both_spellings() -> None:
+def test_each_url_pattern_exists_with_and_without_a_slash() -> None:
     spelled = {path for path, _ in api_patterns()}
     assert spelled == {path + end for path in PATHS for end in ("", "/")}
     assert len(PATHS) > 25
@@ -56,7 +56,7 @@ def test_the_patterns_come_in_both_spellings() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
 @pytest.mark.parametrize("path", WITHIN_A_TRANSACTION)
-def test_both_spellings_answer_alike(path: str, method: str) -> None:
+def test_a_path_answers_alike_with_and_without_a_slash(path: str, method: str) -> None:
     example = example_path(path)
     answers = []
     for spelling in (example, f"{example}/"):
@@ -72,7 +72,7 @@ def test_both_spellings_answer_alike(path: str, method: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/api/v1/nowhere", "/api/v1/notifications/x/y", "/nowhere", "/api", "/api/v2/users/"]
 )
-def test_a_path_that_is_none_is_a_404_problem(path: str) -> None:
+def test_an_unknown_path_is_a_404_problem(path: str) -> None:
     caller = APIClient(raise_request_exception=False)
     for method in ("GET", "POST", "DELETE"):
         assert_problem(caller.generic(method, path), 404)
@@ -86,7 +86,7 @@ def test_a_path_that_is_none_is_a_404_problem(path: str) -> None:
         ("/api/v1/services/", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_another_method_is_a_405_that_names_the_allowed(path: str, allowed: str) -> None:
+def test_another_method_is_a_405_that_names_the_allowed_ones(path: str, allowed: str) -> None:
     for method in ("PUT", "PATCH", "DELETE", "TRACE"):
         answer = client_with().generic(method, path, "{}", content_type="application/json")
         assert assert_problem(answer, 405)["code"] == "method_not_allowed"

@@ -1,4 +1,4 @@
-"""What the tests of batches share: asking, making, reading."""
+"""Helpers shared by the batch tests: requests, running the scheduler's job, reading."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ NDJSON = "application/x-ndjson"
 
 
 def broadcast(caller: APIClient, audience: Mapping[str, Any], **changes: Any) -> Any:
-    """Ask for the welcome mail to an audience."""
+    """Post a broadcast of the welcome mail to an audience."""
     headers = {name: changes.pop(name) for name in list(changes) if name.startswith("HTTP_")}
     asked: dict[str, Any] = {
         "notification_type": "email",
@@ -47,14 +47,14 @@ def ndjson(*rows: Any) -> str:
 
 
 def taken(answer: Any) -> str:
-    """Return the id of a batch that was taken."""
+    """Return the id of a batch that was accepted."""
     assert answer.status_code == 202, answer.content
     assert set(answer.json()) == {"batch_id", "total", "links"}
     return str(answer.json()["batch_id"])
 
 
 def make_all(*, at_most: int = 50) -> int:
-    """Do what the scheduler does until nothing is left, and count the slices."""
+    """Run the scheduler's batch job until nothing is left, and return how many slices it made."""
     for made in range(at_most):
         Batch.objects.filter(next_at__isnull=False).update(next_at=timezone.now())
         if not make_slice():
@@ -70,7 +70,7 @@ def read(caller: APIClient, batch_id: str) -> dict[str, Any]:
 
 
 def errors(caller: APIClient, batch_id: str) -> list[dict[str, Any]]:
-    """Download the errors of a batch."""
+    """Download the errors of a batch, one object for each rejected row."""
     answer: Any = caller.get(f"{BATCHES}{batch_id}/errors")
     assert answer.status_code == 200
     assert answer["Content-Type"] == NDJSON

@@ -1,4 +1,4 @@
-"""The admin's page of batches."""
+"""The batches page of the admin."""
 
 from typing import Any
 from uuid import uuid4
@@ -33,12 +33,12 @@ def member_of(group: str) -> Client:
     return client
 
 
-def act(client: Client, word: str, *ids: Any) -> str:
-    form = {"action": word, "_selected_action": [str(one) for one in ids]}
+def act(client: Client, action: str, *ids: Any) -> str:
+    form = {"action": action, "_selected_action": [str(one) for one in ids]}
     return str(client.post(BATCHES, form, follow=True).content.decode())
 
 
-def test_the_list_and_the_page_show_how_far_it_has_come(batch_id: str) -> None:
+def test_the_list_and_the_page_show_the_progress(batch_id: str) -> None:
     viewer = member_of("Viewer")
     assert batch_id in viewer.get(BATCHES).content.decode()
     assert batch_id in viewer.get(BATCHES, {"q": batch_id}).content.decode()
@@ -49,12 +49,12 @@ def test_the_list_and_the_page_show_how_far_it_has_come(batch_id: str) -> None:
 
 def test_an_operator_pauses_resumes_and_cancels(batch_id: str) -> None:
     operator = member_of("Operator")
-    for word, said, state in (
+    for action, said, state in (
         ("pause", "1 paused.", "paused"),
         ("resume", "1 resumed.", "running"),
         ("cancel", "1 cancelled.", "cancelled"),
     ):
-        assert said in act(operator, word, batch_id)
+        assert said in act(operator, action, batch_id)
         assert Batch.objects.get().state == state
     assert "cannot be paused" in act(operator, "pause", batch_id)
 

@@ -1,4 +1,4 @@
-"""The same notification to many: named, everybody, or those who take a category."""
+"""Broadcasts: the same notification to named users, all users, or subscribers of a category."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def recipients(batch_id: str) -> set[Any]:
     return set(Notification.objects.filter(batch_id=batch_id).values_list("user_id", flat=True))
 
 
-def test_named_users_get_it_once_each(shop: APIClient, alice: User, bob: User) -> None:
+def test_each_named_user_gets_one_notification(shop: APIClient, alice: User, bob: User) -> None:
     person("dora")
     names = [str(alice.pk), str(bob.pk), str(alice.pk)]
     batch_id = taken(broadcast(shop, {"user_ids": names}))
@@ -42,7 +42,7 @@ def test_named_users_get_it_once_each(shop: APIClient, alice: User, bob: User) -
     assert BatchSlice.objects.count() == 0
 
 
-def test_everybody_gets_it_but_those_who_are_gone_or_came_later(
+def test_all_users_get_it_except_erased_and_later_ones(
     shop: APIClient, alice: User, bob: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     batch_id = taken(broadcast(shop, {"all": True}))
@@ -55,7 +55,7 @@ def test_everybody_gets_it_but_those_who_are_gone_or_came_later(
     assert Batch.objects.get().terms == {}
 
 
-def test_a_category_reaches_those_who_take_it_by_that_channel(
+def test_a_category_reaches_its_subscribers_on_that_channel(
     shop: APIClient, alice: User, bob: User
 ) -> None:
     dora, emil = person("dora"), person("emil")
@@ -68,7 +68,9 @@ def test_a_category_reaches_those_who_take_it_by_that_channel(
     assert recipients(taken(answer)) == {alice.pk, emil.pk}
 
 
-def test_an_audience_larger_than_a_slice_is_walked_to_the_end(shop: APIClient, alice: User) -> None:
+def test_an_audience_larger_than_a_slice_is_reached_completely(
+    shop: APIClient, alice: User
+) -> None:
     User.objects.bulk_create(
         User(email=f"reader{n}@example.com", name="Reader", password="!") for n in range(1001)
     )
@@ -80,7 +82,7 @@ def test_an_audience_larger_than_a_slice_is_walked_to_the_end(shop: APIClient, a
     assert got["counts"] == {"pending": 1002}
 
 
-def test_unknown_users_are_told_and_the_others_get_it(shop: APIClient, alice: User) -> None:
+def test_unknown_users_are_reported_and_the_others_get_it(shop: APIClient, alice: User) -> None:
     batch_id = taken(broadcast(shop, {"user_ids": [str(uuid4()), str(alice.pk)]}))
     make_all()
     got = read(shop, batch_id)
@@ -121,7 +123,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("change", "status", "pointer"), BAD)
-def test_what_is_wrong_is_told_and_nothing_is_stored(
+def test_an_invalid_broadcast_is_refused_and_nothing_is_stored(
     shop: APIClient, alice: User, change: dict[str, Any], status: int, pointer: str
 ) -> None:
     answer = broadcast(shop, **{"audience": {"all": True}, **change})
@@ -141,7 +143,7 @@ def test_the_same_request_again_is_the_same_batch(shop: APIClient, alice: User) 
     assert Notification.objects.count() == 1
 
 
-def test_its_key_with_another_body_is_a_422(shop: APIClient, alice: User) -> None:
+def test_the_key_of_a_broadcast_with_another_body_is_a_422(shop: APIClient, alice: User) -> None:
     broadcast(shop, {"all": True}, request_id="news-7")
     other = broadcast(shop, {"all": True}, request_id="news-7", priority=2)
     assert assert_problem(other, 422)["code"] == "idempotency_key_reused"
@@ -161,7 +163,9 @@ def test_named_recipients_count_against_the_limit(alice: User) -> None:
     assert '"default";r=50999;' in broadcast(caller, {"all": True})["RateLimit"]
 
 
-def test_more_than_ten_thousand_are_not_named_in_one_call(shop: APIClient, alice: User) -> None:
+def test_more_than_ten_thousand_named_users_in_one_call_are_refused(
+    shop: APIClient, alice: User
+) -> None:
     answer = broadcast(shop, {"user_ids": [str(alice.pk)] * 10_001})
     assert_problem(answer, 400)
     assert pointers(answer) == ["/audience/user_ids"]
@@ -182,9 +186,7 @@ def test_a_key_needs_the_scope_to_send(alice: User) -> None:
     assert Batch.objects.count() == 0
 
 
-def test_a_lane_that_is_deep_holds_the_batch_back(
-    shop: APIClient, alice: User, lanes: Lanes
-) -> None:
+def test_a_long_lane_delays_the_batch(shop: APIClient, alice: User, lanes: Lanes) -> None:
     batch_id = taken(broadcast(shop, {"all": True}))
     Batch.objects.update(lanes=["email.bulk"])
     lanes.fill("email.bulk", 50)

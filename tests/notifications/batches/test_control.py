@@ -1,4 +1,4 @@
-"""Watching, pausing, resuming and cancelling a batch, and who may."""
+"""Reading, pausing, resuming and cancelling a batch, and who may do so."""
 
 from typing import Any
 from uuid import uuid4
@@ -33,19 +33,19 @@ def broker(lanes: Lanes) -> Lanes:
     return lanes
 
 
-def do(caller: APIClient, batch_id: str, word: str) -> Any:
-    return caller.post(f"{BATCHES}{batch_id}/{word}")
+def do(caller: APIClient, batch_id: str, action: str) -> Any:
+    return caller.post(f"{BATCHES}{batch_id}/{action}")
 
 
 @pytest.fixture
 def batch_id(shop: APIClient, alice: User) -> str:
-    """Three slices of which one is made."""
+    """A batch of three slices, of which one has been made."""
     found = taken(upload(shop, ndjson(*[body(alice)] * 1001)))
     assert make_slice()
     return found
 
 
-def test_progress_tells_what_became_of_the_rows(shop: APIClient, batch_id: str) -> None:
+def test_progress_counts_the_rows_by_status(shop: APIClient, batch_id: str) -> None:
     some = Notification.objects.values_list("pk", flat=True)[:100]
     Notification.objects.filter(pk__in=list(some)).update(status=Status.SENT)
     got = read(shop, batch_id)
@@ -67,7 +67,7 @@ def test_a_paused_batch_makes_no_more_until_it_is_resumed(shop: APIClient, batch
     assert read(shop, batch_id)["state"] == "finished"
 
 
-def test_cancelling_stops_what_is_not_made_and_what_has_not_gone_out(
+def test_cancelling_stops_slices_not_yet_made_and_notifications_not_yet_sent(
     shop: APIClient, batch_id: str
 ) -> None:
     gone = Notification.objects.first()
@@ -93,7 +93,7 @@ def test_a_large_batch_is_cancelled_in_steps(shop: APIClient, alice: User) -> No
     assert read(shop, batch_id)["counts"] == {"cancelled": STEP_ROWS + 10}
 
 
-def test_a_bulk_call_can_be_watched_and_cancelled(shop: APIClient, alice: User) -> None:
+def test_a_bulk_call_can_be_read_and_cancelled_as_a_batch(shop: APIClient, alice: User) -> None:
     rows = [body(alice), body(alice), {"bad": 1}]
     bulk = shop.post("/api/v1/notifications/bulk", {"notifications": rows}, format="json")
     batch_id = bulk.json()["batch_id"]
@@ -106,17 +106,17 @@ def test_a_bulk_call_can_be_watched_and_cancelled(shop: APIClient, alice: User) 
     assert read(shop, batch_id)["counts"] == {"cancelled": 2}
 
 
-@pytest.mark.parametrize("word", ["pause", "resume"])
+@pytest.mark.parametrize("action", ["pause", "resume"])
 @pytest.mark.parametrize("state", ["finished", "cancelled", "receiving"])
-def test_what_is_not_running_is_neither_paused_nor_resumed(
-    shop: APIClient, batch_id: str, word: str, state: str
+def test_a_batch_that_is_not_running_is_neither_paused_nor_resumed(
+    shop: APIClient, batch_id: str, action: str, state: str
 ) -> None:
     Batch.objects.update(state=state)
-    assert_problem(do(shop, batch_id, word), 409)
+    assert_problem(do(shop, batch_id, action), 409)
     assert Batch.objects.get().state == state
 
 
-def test_what_has_gone_out_is_not_cancelled(shop: APIClient, batch_id: str) -> None:
+def test_notifications_that_were_sent_are_not_cancelled(shop: APIClient, batch_id: str) -> None:
     make_all()
     Notification.objects.update(status=Status.SENT)
     assert_problem(do(shop, batch_id, "cancel"), 409)
@@ -133,7 +133,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("method", "path"), WAYS)
-def test_someone_elses_batch_is_not_there(batch_id: str, method: str, path: str) -> None:
+def test_a_batch_of_another_client_is_a_404(batch_id: str, method: str, path: str) -> None:
     for other in (
         client_with(*(set(Scope) - {Scope.OPERATIONS}), client="forum"),
         client_with(client="shop", kind=Kind.TEST),
@@ -144,14 +144,14 @@ def test_someone_elses_batch_is_not_there(batch_id: str, method: str, path: str)
 
 
 @pytest.mark.parametrize(("method", "path"), WAYS)
-def test_each_word_needs_its_scope(batch_id: str, method: str, path: str) -> None:
+def test_each_operation_on_a_batch_needs_its_scope(batch_id: str, method: str, path: str) -> None:
     scope = Scope.NOTIFICATIONS_READ if method == "GET" else Scope.NOTIFICATIONS_SEND
     others = client_with(*(set(Scope) - {scope}))
     assert_problem(others.generic(method, f"{BATCHES}{batch_id}{path}"), 403)
     assert Batch.objects.get().state == "running"
 
 
-def test_operators_and_staff_see_all_and_end_users_none(
+def test_operators_and_staff_see_all_batches_and_end_users_none(
     batch_id: str, alice: User, charlie: User
 ) -> None:
     operator = client_with(Scope.OPERATIONS, Scope.NOTIFICATIONS_READ, client="ops")
@@ -163,11 +163,13 @@ def test_operators_and_staff_see_all_and_end_users_none(
     assert_problem(person.get(f"{BATCHES}{batch_id}"), 403)
 
 
-def test_a_batch_that_is_not_there_is_a_404(shop: APIClient) -> None:
+def test_an_unknown_batch_is_a_404(shop: APIClient) -> None:
     assert_problem(shop.get(f"{BATCHES}{uuid4()}"), 404)
 
 
-def test_its_notifications_can_be_listed(shop: APIClient, alice: User, bob: User) -> None:
+def test_the_notifications_of_a_batch_can_be_listed(
+    shop: APIClient, alice: User, bob: User
+) -> None:
     batch_id = taken(broadcast(shop, {"user_ids": [str(bob.pk)]}))
     make_all()
     link = read(shop, batch_id)["links"]["notifications"]

@@ -1,4 +1,4 @@
-"""A batch of which something cannot be read or made stops no other, and goes on with the rest."""
+"""A batch with unreadable or failing parts delays no other batch and completes the rest."""
 
 import re
 import zlib
@@ -41,7 +41,7 @@ def broker(lanes: Lanes) -> Lanes:
 
 
 def waits_of(batch_id: str, *, tries: int) -> list[int]:
-    """Make a batch due so many times, and return the seconds that it was put off for."""
+    """Make a batch due ``tries`` times, and return the delays in seconds until the next try."""
     waits = []
     for _ in range(tries):
         Batch.objects.filter(pk=batch_id).update(next_at=timezone.now())
@@ -53,7 +53,7 @@ def waits_of(batch_id: str, *, tries: int) -> list[int]:
 
 
 @pytest.mark.parametrize("garbage", [b"garbage", b""])
-def test_an_unreadable_slice_stops_no_other_batch(
+def test_an_unreadable_slice_does_not_stop_other_batches(
     shop: APIClient, alice: User, garbage: bytes
 ) -> None:
     bad = taken(upload(shop, ndjson(*[body(alice)] * 501)))
@@ -67,7 +67,7 @@ def test_an_unreadable_slice_stops_no_other_batch(
     assert got["accepted"] == got["rejected"] == 0
 
 
-def test_an_unreadable_slice_is_given_up_in_the_end_and_the_rest_is_made(
+def test_an_unreadable_slice_is_given_up_after_its_retries_and_the_rest_is_made(
     shop: APIClient, alice: User
 ) -> None:
     batch_id = taken(upload(shop, ndjson(*[body(alice)] * 1001)))
@@ -78,9 +78,9 @@ def test_an_unreadable_slice_is_given_up_in_the_end_and_the_rest_is_made(
     got = read(shop, batch_id)
     assert (got["state"], got["accepted"], got["rejected"]) == ("finished", 501, 500)
     assert (got["progress"], got["failures"], got["last_error"]) == (0.4995, 0, "zlib.error")
-    told = errors(shop, batch_id)
-    assert [one["index"] for one in told] == list(range(500, 1000))
-    assert told[0]["errors"] == [
+    reported = errors(shop, batch_id)
+    assert [one["index"] for one in reported] == list(range(500, 1000))
+    assert reported[0]["errors"] == [
         {
             "pointer": "",
             "code": "could_not_be_made",
@@ -95,7 +95,7 @@ def test_a_batch_whose_terms_cannot_be_read_ends_with_all_its_rows_rejected(
     batch_id = taken(upload(shop, ndjson(*[body(alice)] * 1001)))
     Batch.objects.filter(pk=batch_id).update(terms={})
     waits_of(batch_id, tries=FAILURES_MAX)
-    # What comes right behind is given up without as many tries again.
+    # The remaining slices fail with the same error and are given up without further retries.
     assert make_all() == 2
     got = read(shop, batch_id)
     assert (got["state"], got["rejected"], got["last_error"]) == ("finished", 1001, "KeyError")
@@ -114,7 +114,7 @@ def test_a_broadcast_whose_terms_cannot_be_read_ends_with_all_its_rows_rejected(
     assert Notification.objects.count() == 0
 
 
-def test_one_row_that_cannot_be_read_takes_no_other_along(
+def test_one_row_that_cannot_be_read_does_not_fail_the_others(
     shop: APIClient, alice: User, bob: User
 ) -> None:
     batch_id = taken(broadcast(shop, {"user_ids": [str(alice.pk), str(bob.pk)]}))
@@ -128,7 +128,7 @@ def test_one_row_that_cannot_be_read_takes_no_other_along(
     assert [one["index"] for one in errors(shop, batch_id)] == [1]
 
 
-def test_one_row_that_cannot_be_made_takes_no_other_along(shop: APIClient, alice: User) -> None:
+def test_one_row_that_cannot_be_made_does_not_fail_the_others(shop: APIClient, alice: User) -> None:
     template("damaged")
     rows = [body(alice) for _ in range(5)]
     rows[3]["template_code"] = "damaged"
@@ -143,7 +143,9 @@ def test_one_row_that_cannot_be_made_takes_no_other_along(shop: APIClient, alice
     assert [one["index"] for one in errors(shop, batch_id)] == [3]
 
 
-def test_the_admin_shows_what_failed(shop: APIClient, alice: User, admin_client: Any) -> None:
+def test_the_admin_shows_the_last_error_of_a_batch(
+    shop: APIClient, alice: User, admin_client: Any
+) -> None:
     batch_id = taken(upload(shop, ndjson(body(alice))))
     BatchSlice.objects.update(rows=b"garbage")
     make_slice()
@@ -153,7 +155,7 @@ def test_the_admin_shows_what_failed(shop: APIClient, alice: User, admin_client:
 
 
 @pytest.mark.parametrize("later", [Status.RETRYING, Status.PENDING])
-def test_what_a_worker_held_is_cancelled_when_it_comes_back(
+def test_a_row_that_a_worker_held_is_cancelled_when_it_is_released(
     shop: APIClient, alice: User, later: Status
 ) -> None:
     batch_id = taken(upload(shop, ndjson(*[body(alice)] * 4)))
@@ -174,7 +176,9 @@ def test_what_a_worker_held_is_cancelled_when_it_comes_back(
     assert set(Event.objects.values_list("detail", flat=True)) == {"the batch was cancelled"}
 
 
-def test_what_a_worker_holds_is_looked_at_less_and_less_often(shop: APIClient, alice: User) -> None:
+def test_cancelling_checks_rows_that_a_worker_holds_less_and_less_often(
+    shop: APIClient, alice: User
+) -> None:
     batch_id = taken(upload(shop, ndjson(body(alice))))
     make_all()
     Notification.objects.update(status=Status.SENDING)
@@ -197,12 +201,12 @@ def test_a_bulk_call_of_which_a_worker_holds_all_can_be_cancelled(
     assert read(shop, batch_id)["counts"] == {"cancelled": 3}
 
 
-def test_a_step_of_cancelling_reads_only_rows_that_it_has_not_judged(
+def test_a_step_of_cancelling_reads_only_rows_that_no_step_has_handled(
     shop: APIClient, alice: User
 ) -> None:
     batch_id = taken(upload(shop, ndjson(*[body(alice)] * 1500)))
     make_all()
-    stranger = taken(upload(shop, ndjson(body(alice))))
+    other = taken(upload(shop, ndjson(body(alice))))
     make_all()
     shop.post(f"{BATCHES}{batch_id}/cancel")
     assert make_slice()
@@ -221,10 +225,10 @@ def test_a_step_of_cancelling_reads_only_rows_that_it_has_not_judged(
     assert re.search(rf"\"id\" > '?({last}|{last.replace('-', '')})", where)
     assert "batch_id" not in where
     assert read(shop, batch_id)["counts"] == {"cancelled": 1500}
-    assert read(shop, stranger)["counts"] == {"pending": 1}
+    assert read(shop, other)["counts"] == {"pending": 1}
 
 
-def test_an_upload_that_broke_off_is_dropped_with_its_slices(shop: APIClient, alice: User) -> None:
+def test_an_interrupted_upload_is_deleted_with_its_slices(shop: APIClient, alice: User) -> None:
     batch_id = taken(upload(shop, ndjson(body(alice))))
     Batch.objects.update(state=BatchState.RECEIVING, next_at=timezone.now() - timedelta(seconds=1))
     assert drop_broken_off()

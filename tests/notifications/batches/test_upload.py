@@ -1,4 +1,4 @@
-"""Files of notifications: CSV and NDJSON, judged row by row in the background."""
+"""Uploads of CSV and NDJSON files: rows are validated one by one in the background."""
 
 import json
 from typing import Any
@@ -69,14 +69,14 @@ def test_each_row_of_a_csv_becomes_a_notification(shop: APIClient, alice: User) 
     ]
 
 
-def test_a_spreadsheets_semicolons_are_understood(shop: APIClient, alice: User) -> None:
+def test_semicolons_are_accepted_as_separators(shop: APIClient, alice: User) -> None:
     text = (HEADER + csv_row(alice)).replace(",", ";")
     taken(upload(shop, text, media_type=CSV))
     make_all()
     assert Notification.objects.count() == 1
 
 
-def test_cells_have_the_types_of_their_columns_and_empty_ones_are_not_given(
+def test_cells_get_the_types_of_their_columns_and_empty_ones_are_left_out(
     shop: APIClient, alice: User
 ) -> None:
     header = HEADER.strip() + ",priority,request_id,metadata.shop.city,variables.amount\n"
@@ -88,7 +88,7 @@ def test_cells_have_the_types_of_their_columns_and_empty_ones_are_not_given(
     assert row.variables == {"name": "A", "link": "B"}
 
 
-def test_the_query_fills_in_what_rows_leave_out(shop: APIClient, alice: User) -> None:
+def test_query_parameters_are_defaults_for_the_rows(shop: APIClient, alice: User) -> None:
     text = f"user_id,variables.name,variables.link,priority\n{alice.pk},A,B,\n{alice.pk},A,B,2\n"
     query = "?notification_type=email&template_code=welcome&priority=4"
     taken(upload(shop, text, media_type=CSV, query=query))
@@ -106,7 +106,7 @@ def test_a_form_carries_a_file_and_its_fields(shop: APIClient, alice: User) -> N
 
 
 @pytest.mark.parametrize("twice", ["template_code", "file"])
-def test_a_field_of_a_form_that_is_there_twice_is_refused(
+def test_a_form_field_that_is_given_twice_is_refused(
     shop: APIClient, alice: User, twice: str
 ) -> None:
     text = f"user_id,variables.name,variables.link\n{alice.pk},A,B\n"
@@ -120,7 +120,9 @@ def test_a_field_of_a_form_that_is_there_twice_is_refused(
     assert Batch.objects.count() == 0
 
 
-def test_bad_rows_are_told_by_their_place_and_sink_no_other(shop: APIClient, alice: User) -> None:
+def test_bad_rows_are_reported_by_their_place_and_affect_no_other(
+    shop: APIClient, alice: User
+) -> None:
     lines = [
         json.dumps(body(alice)),
         "{",
@@ -177,7 +179,7 @@ BAD_FILES = [
 
 
 @pytest.mark.parametrize(("raw", "media_type", "pointer"), BAD_FILES)
-def test_a_file_that_cannot_be_read_leaves_nothing(
+def test_an_unreadable_file_is_refused_and_nothing_is_stored(
     shop: APIClient, alice: User, raw: bytes, media_type: str, pointer: str
 ) -> None:
     answer = upload(shop, raw, media_type=media_type)
@@ -186,7 +188,9 @@ def test_a_file_that_cannot_be_read_leaves_nothing(
     assert (Batch.objects.count(), BatchSlice.objects.count()) == (0, 0)
 
 
-def test_a_file_that_breaks_in_a_later_slice_leaves_nothing(shop: APIClient, alice: User) -> None:
+def test_a_file_with_an_error_in_a_later_slice_is_refused_and_nothing_is_stored(
+    shop: APIClient, alice: User
+) -> None:
     text = HEADER + (csv_row(alice) + "\n") * 1200
     answer = upload(shop, text.encode() + b"\xff\n", media_type=CSV)
     assert pointers(answer) == ["/lines/1202"]
@@ -194,7 +198,7 @@ def test_a_file_that_breaks_in_a_later_slice_leaves_nothing(shop: APIClient, ali
 
 
 @pytest.mark.parametrize("query", ["?priority=10", "?colour=red", "?notification_type=fax"])
-def test_a_bad_parameter_is_told_before_the_file_is_read(
+def test_a_bad_parameter_is_reported_before_the_file_is_read(
     shop: APIClient, alice: User, query: str
 ) -> None:
     answer = upload(shop, ndjson(body(alice)), query=query)
@@ -203,7 +207,7 @@ def test_a_bad_parameter_is_told_before_the_file_is_read(
     assert Batch.objects.count() == 0
 
 
-def test_another_type_is_a_415(shop: APIClient, alice: User) -> None:
+def test_another_content_type_of_an_upload_is_a_415(shop: APIClient, alice: User) -> None:
     assert_problem(upload(shop, "{}", media_type="application/json"), 415)
 
 
@@ -224,7 +228,7 @@ def test_the_same_file_again_is_the_same_batch(shop: APIClient, alice: User) -> 
     assert Batch.objects.count() == 1
 
 
-def test_a_file_whose_call_died_is_dropped(shop: APIClient, alice: User) -> None:
+def test_an_upload_whose_request_died_is_deleted(shop: APIClient, alice: User) -> None:
     kept = taken(upload(shop, ndjson(body(alice))))
     taken(upload(shop, ndjson(body(alice))))
     Batch.objects.exclude(pk=kept).update(state=BatchState.RECEIVING, next_at=timezone.now())
@@ -246,7 +250,7 @@ def test_a_slice_that_is_made_again_changes_nothing(shop: APIClient, alice: User
     assert len(first) == 3
 
 
-def test_a_large_file_is_made_slice_by_slice(shop: APIClient, alice: User) -> None:
+def test_a_large_file_is_processed_slice_by_slice(shop: APIClient, alice: User) -> None:
     batch_id = taken(upload(shop, ndjson(*[body(alice)] * 1201)))
     assert BatchSlice.objects.count() == 3
     assert make_all() == 3

@@ -1,4 +1,4 @@
-"""Publishing never stands in the way, and losing a message loses no notification."""
+"""Publishing never blocks the caller, and a lost message loses no notification."""
 
 import time
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def until(true: Callable[[], bool], *, seconds: float = 10.0) -> None:
 
 
 def taken_until(lanes: Lanes, count: int) -> list[Message]:
-    """Take messages until so many ids have come."""
+    """Take messages until they contain ``count`` ids in total."""
     taken: list[Message] = []
 
     def all_there() -> bool:
@@ -55,7 +55,7 @@ def taken_until(lanes: Lanes, count: int) -> list[Message]:
     return taken
 
 
-def test_messages_are_of_one_lane_and_one_attempt_and_at_most_a_hundred_mails() -> None:
+def test_a_message_has_one_lane_one_attempt_and_at_most_a_hundred_mails() -> None:
     usual, again = wakeups(250), wakeups(1, attempt=1)
     urgent = wakeups(2, lane="email.urgent")
     made = messages_of([*usual[:100], *urgent, *again, *usual[100:]])
@@ -114,7 +114,7 @@ def test_the_longest_message_fits_into_the_frames_of_the_broker(lanes: Lanes) ->
     assert lanes.take() == [("push", "notifications.deliver_push", ids_of(group), 0)]
 
 
-def test_what_gathers_while_a_message_is_published_goes_out_together(lanes: Lanes) -> None:
+def test_wake_ups_handed_over_during_a_publish_are_sent_together(lanes: Lanes) -> None:
     publisher = Publisher()
     group = wakeups(100)
     # Each hand-over returns at once, whatever the broker does.
@@ -132,14 +132,14 @@ def test_a_hand_over_does_not_wait_for_the_broker(
     group = wakeups(1000)
     for wakeup in group:
         publisher.hand_over([wakeup])
-    # All of them have been taken while nobody could publish one.
+    # All wake-ups have been accepted although none could be published.
     until(lambda: "broker did not take a message" in caplog.text)
     assert lanes.take() == []
     broker_away()
     taken_until(lanes, 1000)
 
 
-def test_the_publisher_survives_a_dead_broker_and_forgets_nothing(
+def test_the_publisher_survives_an_unreachable_broker_and_loses_nothing(
     lanes: Lanes, broker_away: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = Publisher()
@@ -153,7 +153,7 @@ def test_the_publisher_survives_a_dead_broker_and_forgets_nothing(
     assert sorted(found) == sorted(ids_of(group))
 
 
-def test_publishing_to_a_dead_broker_raises(broker_away: Callable[[], None]) -> None:
+def test_publishing_to_an_unreachable_broker_raises(broker_away: Callable[[], None]) -> None:
     with pytest.raises(OperationalError):
         publish(wakeups(1))
 
@@ -169,7 +169,7 @@ def test_only_what_was_committed_is_published(lanes: Lanes, local_worker: None) 
 
 @pytest.mark.embedded
 @pytest.mark.django_db
-def test_a_command_beside_the_embedded_process_publishes_nothing_into_its_own_memory(
+def test_a_command_beside_the_embedded_process_publishes_nothing_in_its_own_memory(
     alice: User, lanes: Lanes
 ) -> None:
     row = accepted(alice)
@@ -179,7 +179,7 @@ def test_a_command_beside_the_embedded_process_publishes_nothing_into_its_own_me
 
 @pytest.mark.embedded
 @pytest.mark.django_db
-def test_the_embedded_mode_records_failures_where_they_arise(alice: User) -> None:
+def test_the_embedded_mode_records_failures_in_the_same_process(alice: User) -> None:
     row = standing(alice, Status.FAILED, reason="rejected", wake_at=None)
     publish_failed([row.pk])
     publish_failed([row.pk])
@@ -200,7 +200,7 @@ def test_failures_go_through_the_dead_letter_exchange(alice: User, lanes: Lanes)
 
 @pytest.mark.services
 @pytest.mark.django_db
-def test_failures_wait_for_the_sweep_while_the_broker_is_away(
+def test_failures_are_left_to_the_sweep_while_the_broker_is_unreachable(
     alice: User, broker_away: Callable[[], None]
 ) -> None:
     row = standing(alice, Status.FAILED, reason="rejected")
@@ -210,11 +210,11 @@ def test_failures_wait_for_the_sweep_while_the_broker_is_away(
     assert row.wake_at is not None
 
 
-def test_publishing_no_failures_asks_nobody(broker_away: Callable[[], None]) -> None:
+def test_publishing_no_failures_opens_no_connection(broker_away: Callable[[], None]) -> None:
     publish_failed([])
 
 
-def test_a_steady_stream_goes_out_in_fewer_messages(lanes: Lanes) -> None:
+def test_a_steady_stream_is_published_in_fewer_messages(lanes: Lanes) -> None:
     publisher = Publisher()
     for _ in range(60):
         publisher.hand_over(wakeups(1))
@@ -223,7 +223,9 @@ def test_a_steady_stream_goes_out_in_fewer_messages(lanes: Lanes) -> None:
     assert len(messages) < 30
 
 
-def test_the_first_after_a_pause_and_what_is_urgent_go_at_once(lanes: Lanes) -> None:
+def test_the_first_wake_up_after_a_pause_and_urgent_ones_are_published_at_once(
+    lanes: Lanes,
+) -> None:
     publisher = Publisher()
     publisher.hand_over(wakeups(1))
     first = taken_until(lanes, 1)
@@ -236,7 +238,7 @@ def test_the_first_after_a_pause_and_what_is_urgent_go_at_once(lanes: Lanes) -> 
 
 
 class Unwritable:
-    """An attempt that no message can carry, and that gathers with those of attempt 0."""
+    """An attempt number that cannot be serialized, and that is grouped with attempt 0."""
 
     def __eq__(self, other: object) -> bool:
         return other == 0
@@ -250,7 +252,7 @@ def unwritable(lane: str = "email") -> Wakeup:
     return Wakeup(notification_id=new_id(), lane=lane, attempt=attempt, correlation_id="corr-1")
 
 
-def test_a_wake_up_that_no_message_can_carry_stops_no_other(
+def test_a_wake_up_that_cannot_be_serialized_does_not_stop_others(
     lanes: Lanes, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = Publisher()
@@ -259,13 +261,13 @@ def test_a_wake_up_that_no_message_can_carry_stops_no_other(
     found = [pk for _, _, ids, _ in taken_until(lanes, 7) for pk in ids]
     assert sorted(found) == sorted(ids_of(group))
     until(lambda: str(bad.notification_id) in caplog.text)
-    # The thread that publishes is still there.
+    # The publishing thread is still running.
     after = wakeups(3)
     publisher.hand_over(after)
     assert [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids] == ids_of(after)
 
 
-def test_a_wake_up_of_an_unknown_lane_stops_no_other(
+def test_a_wake_up_of_an_unknown_lane_does_not_stop_others(
     lanes: Lanes, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = Publisher()
@@ -281,10 +283,10 @@ def test_a_wake_up_of_an_unknown_lane_stops_no_other(
 
 
 @pytest.mark.services
-def test_a_message_is_published_when_the_broker_says_so_and_not_when_it_was_written(
+def test_a_message_counts_as_published_only_when_the_broker_confirms_it(
     lanes: Lanes, broker_proxy: Proxy
 ) -> None:
-    """A broker that froze takes bytes for a while; without its confirm they may be gone."""
+    """A frozen broker accepts bytes for a while; without its confirm they may be lost."""
     publish(wakeups(1))
     broker_proxy.freeze()
     with pytest.raises(OperationalError):
@@ -292,7 +294,7 @@ def test_a_message_is_published_when_the_broker_says_so_and_not_when_it_was_writ
     broker_proxy.thaw()
 
 
-def test_the_thread_that_publishes_survives_whatever_happens(
+def test_the_publishing_thread_survives_any_exception(
     lanes: Lanes, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = Publisher()
@@ -306,7 +308,7 @@ def test_the_thread_that_publishes_survives_whatever_happens(
     assert [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids] == ids_of(after)
 
 
-def test_a_flush_waits_for_what_the_broker_takes_and_not_for_ever(
+def test_a_flush_waits_for_the_broker_up_to_its_timeout(
     lanes: Lanes, broker_away: Callable[[], None]
 ) -> None:
     publisher = Publisher()

@@ -1,4 +1,4 @@
-"""Names and arguments on the broker are what running installations already have."""
+"""Names and arguments of exchanges and queues are those that running installations have."""
 
 import configparser
 import re
@@ -44,7 +44,7 @@ def test_each_priority_has_its_lane(channel: Channel, priority: int, suffix: str
 
 
 @given(delay=st.floats(min_value=-10, max_value=1e7, allow_nan=False))
-def test_the_rung_is_the_largest_not_past_the_delay(delay: float) -> None:
+def test_the_delay_queue_is_the_longest_that_does_not_exceed_the_delay(delay: float) -> None:
     delay_queue = delay_queue_for(delay)
     if delay <= 0:
         assert delay_queue is None
@@ -73,7 +73,7 @@ def test_the_rung_is_the_largest_not_past_the_delay(delay: float) -> None:
         (86400.0, 600),
     ],
 )
-def test_the_rung_at_each_edge(delay: float, delay_queue: int | None) -> None:
+def test_the_delay_queue_at_each_boundary(delay: float, delay_queue: int | None) -> None:
     assert delay_queue_for(delay) == delay_queue
 
 
@@ -101,7 +101,7 @@ def test_the_lanes_are_exactly_these() -> None:
         }
 
 
-def test_failed_hangs_on_the_dead_letter_exchange_and_is_a_dead_end() -> None:
+def test_the_failed_queue_is_bound_to_the_dead_letter_exchange_and_forwards_nothing() -> None:
     queue = topology.FAILED
     assert (queue.name, queue.routing_key) == ("failed", "failed")
     assert (queue.exchange.name, queue.exchange.type) == ("notifications.dlx", "direct")
@@ -109,7 +109,7 @@ def test_failed_hangs_on_the_dead_letter_exchange_and_is_a_dead_end() -> None:
 
 
 @pytest.mark.parametrize("seconds", [1, 2, 4, 8, 30, 120, 600])
-def test_a_rung_expires_back_into_the_lane_that_it_was_entered_from(seconds: int) -> None:
+def test_a_message_in_a_delay_queue_expires_back_into_its_own_lane(seconds: int) -> None:
     queue = topology.delay_queue(seconds, lane="push.urgent")
     assert queue.name == f"notifications.retry.{seconds}"
     assert (queue.exchange.name, queue.exchange.type) == (queue.name, "fanout")
@@ -123,7 +123,7 @@ def test_a_rung_expires_back_into_the_lane_that_it_was_entered_from(seconds: int
     }
 
 
-def test_the_rungs_are_the_seven_of_the_design() -> None:
+def test_there_are_seven_delay_queues() -> None:
     assert DELAYS_SECONDS == (1, 2, 4, 8, 30, 120, 600)
 
 
@@ -158,5 +158,5 @@ def test_each_urgent_lane_has_a_process_of_its_own_in_the_stack() -> None:
     }
 
 
-def test_the_broker_declares_what_is_named_here(lanes: Lanes) -> None:
+def test_declaring_the_topology_creates_all_its_queues(lanes: Lanes) -> None:
     assert set(topology.depths(lanes._connection)) == {*LANES, "failed"}

@@ -1,4 +1,4 @@
-"""What a worker's process does when it begins and ends."""
+"""What a worker process does at its start and at its end."""
 
 import io
 import logging
@@ -23,14 +23,14 @@ def written() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def turns() -> Iterator[None]:
+def switch_interval() -> Iterator[None]:
     before = sys.getswitchinterval()
     yield
     sys.setswitchinterval(before)
 
 
-def test_lines_gather_from_its_first_and_none_is_missing_at_its_end(
-    written: io.StringIO, turns: None
+def test_log_lines_are_buffered_from_the_start_and_all_are_written_at_the_end(
+    written: io.StringIO, switch_interval: None
 ) -> None:
     signals.worker_process_init.send(sender=None)
     logging.getLogger("worker").info("said first")
@@ -41,7 +41,9 @@ def test_lines_gather_from_its_first_and_none_is_missing_at_its_end(
     assert written.getvalue().splitlines() == ["said first", "said last"]
 
 
-def test_its_threads_take_short_turns(written: io.StringIO, turns: None) -> None:
+def test_threads_of_a_worker_use_a_short_switch_interval(
+    written: io.StringIO, switch_interval: None
+) -> None:
     signals.worker_process_init.send(sender=None)
 
     assert sys.getswitchinterval() == pytest.approx(worker.TURN_SECONDS)

@@ -1,4 +1,4 @@
-"""Dead letters as the pipeline leaves them."""
+"""Helpers that create dead letters as the pipeline does."""
 
 import json
 from datetime import timedelta
@@ -32,7 +32,7 @@ def dead(
     caller: Caller = SHOP,
     **columns: Any,
 ) -> DeadLetter:
-    """Have a notification fail and its dead letter recorded."""
+    """Record a notification as failed and create its dead letter."""
     row = standing(user, Status.FAILED, caller=caller, reason=reason, **columns)
     if provider:
         Attempt.objects.create(
@@ -50,7 +50,7 @@ def dead(
 
 
 def poison(*ids: UUID | str, body: str | None = None, reason: str = "rejected") -> DeadLetter:
-    """Have a message thrown out that was for these notifications."""
+    """Record a rejected message that contained these notification ids."""
     message_id = uuid4().hex
     text = json.dumps([[[str(pk) for pk in ids], 0], {}, {}]) if body is None else body
     message = {"headers": {"task": "notifications.deliver_email"}, "body": text}
@@ -64,20 +64,20 @@ def poison(*ids: UUID | str, body: str | None = None, reason: str = "rejected") 
 
 
 def recorded_before(letter: DeadLetter, age: timedelta) -> DeadLetter:
-    """Make a letter older than it is; its id stays, so this is for less than a minute."""
+    """Make a letter older by ``age``; its id stays, so this is only for less than a minute."""
     DeadLetter.objects.filter(pk=letter.pk).update(recorded_at=letter.recorded_at - age)
     letter.refresh_from_db()
     return letter
 
 
 def trail(**of: Any) -> list[tuple[str, str, str]]:
-    """Return the audit trail: what, who and in which words."""
+    """Return the audit trail: action, actor and note of each line."""
     lines = DeadLetterAction.objects.filter(**of).order_by("pk")
     return list(lines.values_list("action", "by", "note"))
 
 
 def overdue_replays() -> None:
-    """Let the rate of every replay allow a whole slice now."""
+    """Make every replay overdue, so that its rate allows a whole slice now."""
     DeadLetterReplay.objects.update(next_at=timezone.now() - timedelta(hours=1))
 
 

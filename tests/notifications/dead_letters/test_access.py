@@ -1,4 +1,4 @@
-"""Dead letters are for operators: the scope, or the permissions of staff."""
+"""Dead letters need the operations scope, or the permissions of staff."""
 
 import json
 from typing import Any
@@ -54,7 +54,7 @@ def nothing_happened() -> bool:
 
 
 @pytest.mark.parametrize(("method", "path", "given"), CALLS)
-def test_strangers_end_users_and_other_scopes_are_refused(
+def test_callers_without_the_operations_scope_are_refused(
     alice: User, method: str, path: str, given: dict[str, str] | None
 ) -> None:
     letter = dead(alice)
@@ -70,7 +70,7 @@ def test_strangers_end_users_and_other_scopes_are_refused(
 
 @pytest.mark.parametrize(("method", "path", "given"), CALLS)
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_one_scope_is_enough_with_and_without_a_slash(
+def test_the_operations_scope_is_enough_with_and_without_a_slash(
     alice: User, method: str, path: str, given: dict[str, str] | None, slash: str
 ) -> None:
     spelled = path.rstrip("/") + (slash if path else "")
@@ -87,7 +87,7 @@ def member_of(group: str) -> APIClient:
 
 
 @pytest.mark.parametrize(("method", "path", "given"), CALLS)
-def test_viewers_look_and_operators_act(
+def test_viewers_may_read_and_operators_may_act(
     alice: User, method: str, path: str, given: dict[str, str] | None
 ) -> None:
     letter = dead(alice)

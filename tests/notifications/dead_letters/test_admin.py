@@ -1,4 +1,4 @@
-"""The admin's pages of dead letters, their replays and the audit trail."""
+"""The admin pages of dead letters, of their replays and of the audit trail."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def act(client: Client, word: str, *letters: DeadLetter, note: str = "") -> str:
     return str(answer.content.decode())
 
 
-def test_the_list_shows_what_is_open_unless_asked_otherwise(operator: Client, alice: User) -> None:
+def test_the_list_shows_open_letters_by_default(operator: Client, alice: User) -> None:
     letters = [dead(alice) for _ in range(2)]
     replay_one.discard(letters[0].pk, by="operator", reason="over")
     page = operator.get(LETTERS).content.decode()
@@ -62,7 +62,7 @@ def test_the_list_shows_what_is_open_unless_asked_otherwise(operator: Client, al
         {"recorded_at__gte": "2026-01-01 00:00:00+00:00"},
     ],
 )
-def test_the_list_can_be_narrowed(operator: Client, alice: User, query: dict[str, str]) -> None:
+def test_the_list_can_be_filtered(operator: Client, alice: User, query: dict[str, str]) -> None:
     letter = dead(alice)
     other = poison("x")
     DeadLetter.objects.filter(pk=other.pk).update(channel="push", kind="test")
@@ -73,7 +73,7 @@ def test_the_list_can_be_narrowed(operator: Client, alice: User, query: dict[str
     assert str(other.pk) not in page
 
 
-def test_a_letter_is_shown_with_its_history(operator: Client, alice: User) -> None:
+def test_the_page_of_a_letter_shows_its_history(operator: Client, alice: User) -> None:
     letter = dead(alice)
     done = replay_one.replay(letter.pk, by="desk", note="the server is back")
     page = operator.get(f"{LETTERS}{letter.pk}/change/").content.decode()
@@ -89,7 +89,7 @@ def test_poison_is_shown_escaped(operator: Client, db: None) -> None:
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_a_mail_that_may_have_arrived_is_replayed_only_by_the_action_that_says_so(
+def test_a_mail_that_may_have_arrived_is_replayed_only_by_its_own_action(
     operator: Client, alice: User
 ) -> None:
     letter = dead(alice, reason="unknown_outcome")
@@ -102,7 +102,7 @@ def test_a_mail_that_may_have_arrived_is_replayed_only_by_the_action_that_says_s
     assert len(replays_of(letter)) == 1
 
 
-def test_those_chosen_are_replayed_each_by_itself(operator: Client, alice: User) -> None:
+def test_each_selected_letter_is_replayed_by_itself(operator: Client, alice: User) -> None:
     good, bad = dead(alice), poison("x")
     page = act(operator, "replay", good, bad, note="fixed")
     assert "1 replayed." in page
@@ -112,7 +112,7 @@ def test_those_chosen_are_replayed_each_by_itself(operator: Client, alice: User)
     assert trail() == [("replayed", f"staff:{staff.pk}", "fixed")]
 
 
-def test_more_than_one_request_can_do_are_refused(operator: Client, alice: User) -> None:
+def test_a_selection_too_large_for_one_request_is_refused(operator: Client, alice: User) -> None:
     letter = dead(alice)
     DeadLetter.objects.bulk_create(
         DeadLetter(message_id=f"m-{n}", reason="rejected") for n in range(BY_HAND_MAX)
@@ -141,7 +141,7 @@ def form(**changes: str) -> dict[str, str]:
     return {**dict.fromkeys([*fields, *times], ""), "rate_per_second": "5", **changes}
 
 
-def test_a_replay_of_many_says_the_count_before_it_starts(operator: Client, alice: User) -> None:
+def test_a_replay_of_many_shows_the_count_before_it_starts(operator: Client, alice: User) -> None:
     dead(alice)
     dead(alice, reason="rejected")
     assert operator.get(f"{REPLAYS}add/").status_code == 200
@@ -159,7 +159,7 @@ def test_a_replay_of_many_says_the_count_before_it_starts(operator: Client, alic
 
 
 @pytest.mark.parametrize("wrong", [{"rate_per_second": "0"}, {"since_0": "soon"}, {"channel": "x"}])
-def test_a_wrong_form_starts_nothing(operator: Client, wrong: dict[str, str]) -> None:
+def test_an_invalid_form_starts_no_replay(operator: Client, wrong: dict[str, str]) -> None:
     answer = operator.post(f"{REPLAYS}add/", form(confirmed="on", **wrong))
     assert answer.status_code == 200
     assert DeadLetterReplay.objects.count() == 0
@@ -189,7 +189,7 @@ def test_the_audit_trail_cannot_be_changed(operator: Client, alice: User) -> Non
     assert operator.get(TRAIL, {"q": "desk"}).status_code == 200
 
 
-def test_viewers_look_and_do_nothing(welcome: None, alice: User) -> None:
+def test_viewers_may_read_and_change_nothing(welcome: None, alice: User) -> None:
     viewer = member_of("Viewer")
     letter = dead(alice)
     for page in (LETTERS, f"{LETTERS}{letter.pk}/change/", REPLAYS, TRAIL):

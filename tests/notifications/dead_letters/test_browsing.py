@@ -1,4 +1,4 @@
-"""Dead letters are found by what they have in common and shown with all that is known."""
+"""Dead letters can be filtered, listed, and shown with everything that is known about them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,14 +58,12 @@ def test_a_letter_is_listed_with_ids_codes_and_reasons_only(shop: APIClient, ali
     assert shop.get(one["links"]["self"]).status_code == 200
 
 
-def test_the_newest_come_first(shop: APIClient, alice: User) -> None:
+def test_the_newest_letters_are_listed_first(shop: APIClient, alice: User) -> None:
     letters = [str(dead(alice).pk) for _ in range(3)]
     assert found(shop) == letters[::-1]
 
 
-def test_the_list_is_narrowed_by_what_letters_have_in_common(
-    shop: APIClient, alice: User, bob: User
-) -> None:
+def test_the_list_is_filtered_by_common_properties(shop: APIClient, alice: User, bob: User) -> None:
     mail = dead(alice, reason="rejected", provider="sendgrid")
     push = dead(bob, reason="unregistered", provider="fcm")
     Notification.objects.filter(dead_letter=push).update(channel="push")
@@ -79,7 +77,7 @@ def test_the_list_is_narrowed_by_what_letters_have_in_common(
     assert found(shop, template_code="parcel", channel="email") == []
 
 
-def test_the_list_is_narrowed_by_time(shop: APIClient, alice: User) -> None:
+def test_the_list_is_filtered_by_time(shop: APIClient, alice: User) -> None:
     old = recorded_before(dead(alice), timedelta(seconds=30))
     new = dead(alice)
     assert found(shop, since=new.recorded_at.isoformat()) == [str(new.pk)]
@@ -92,7 +90,9 @@ def test_the_list_is_narrowed_by_time(shop: APIClient, alice: User) -> None:
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-def test_the_ends_of_the_calendar_are_times_too(shop: APIClient, alice: User, moment: str) -> None:
+def test_the_first_and_last_moment_of_the_calendar_are_accepted(
+    shop: APIClient, alice: User, moment: str
+) -> None:
     dead(alice)
     early = datetime.fromisoformat(moment).year == 1
     assert len(found(shop, since=moment)) == (1 if early else 0)
@@ -123,20 +123,20 @@ def test_by_default_only_open_letters_are_listed(shop: APIClient, alice: User) -
         ("cursor=nonsense", "?cursor"),
     ],
 )
-def test_a_wrong_query_names_its_place(shop: APIClient, query: str, pointer: str) -> None:
+def test_an_invalid_query_parameter_is_named(shop: APIClient, query: str, pointer: str) -> None:
     answer = shop.get(f"{PATH}?{query}")
     assert_problem(answer, 400)
     assert pointers(answer) == [pointer]
 
 
-def test_pages_hold_each_letter_once(shop: APIClient, alice: User) -> None:
+def test_each_letter_is_on_exactly_one_page(shop: APIClient, alice: User) -> None:
     letters = [str(dead(alice).pk) for _ in range(5)][::-1]
     page = shop.get(f"{PATH}?page_size=3&reason=attempts_exhausted").json()
     rest = shop.get(page["next"]).json()
     assert [one["id"] for one in page["results"] + rest["results"]] == letters
 
 
-def test_one_letter_is_shown_with_its_history(shop: APIClient, alice: User) -> None:
+def test_the_detail_of_a_letter_shows_its_history(shop: APIClient, alice: User) -> None:
     letter = dead(alice)
     got = shop.get(f"{PATH}{letter.pk}").json()
     assert set(got) == KEYS | {"x_death", "message", "timeline", "lineage", "actions"}
@@ -146,7 +146,7 @@ def test_one_letter_is_shown_with_its_history(shop: APIClient, alice: User) -> N
     assert got["actions"] == []
 
 
-def test_poison_is_shown_with_its_message_and_its_way(shop: APIClient, db: None) -> None:
+def test_poison_is_shown_with_its_message_and_its_deaths(shop: APIClient, db: None) -> None:
     letter = poison("nonsense", reason="delivery_limit")
     got = shop.get(f"{PATH}{letter.pk}").json()
     assert (got["notification_id"], got["message_id"]) == (None, letter.message_id)
@@ -156,7 +156,7 @@ def test_poison_is_shown_with_its_message_and_its_way(shop: APIClient, db: None)
     assert (got["timeline"], got["lineage"]) == ([], [])
 
 
-def test_the_lineage_leads_both_ways(shop: APIClient, alice: User) -> None:
+def test_the_lineage_shows_originals_and_replays(shop: APIClient, alice: User) -> None:
     first = dead(alice)
     assert first.notification is not None
     second = resend.replay(first.notification, caller=SHOP).notification
@@ -188,7 +188,7 @@ def rehearsal(welcome: None) -> APIClient:
     return client_with(client="shop", kind=Kind.TEST)
 
 
-def test_rehearsals_and_live_letters_do_not_see_each_other(
+def test_dead_letters_of_test_and_live_keys_are_listed_separately(
     shop: APIClient, rehearsal: APIClient, alice: User
 ) -> None:
     live, tried, thrown_out = dead(alice), dead(alice, caller=REHEARSAL), poison("x")
@@ -205,6 +205,6 @@ def test_rehearsals_and_live_letters_do_not_see_each_other(
     assert set(DeadLetter.objects.values_list("state", flat=True)) == {"open"}
 
 
-def test_a_letter_of_any_client_is_seen_by_operations(alice: User) -> None:
+def test_the_operations_scope_sees_letters_of_all_clients(alice: User) -> None:
     letter = dead(alice)
     assert found(client_with(client="desk")) == [str(letter.pk)]

@@ -1,4 +1,4 @@
-"""The command line of dead letters: list, show, replay, discard."""
+"""The command line for dead letters: list, show, replay, discard."""
 
 import io
 import json
@@ -21,7 +21,7 @@ def run(*words: str) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def test_list_prints_a_line_each_and_the_count(alice: User) -> None:
+def test_list_prints_a_line_for_each_letter_and_the_count(alice: User) -> None:
     first, second = dead(alice), dead(alice, reason="rejected", provider="sendgrid")
     lines = run("list")
     assert [line.split()[0] for line in lines[:-1]] == [str(second.pk), str(first.pk)]
@@ -54,12 +54,12 @@ def test_replay_of_one_prints_the_new_id(alice: User) -> None:
     assert trail() == [("replayed", "operator", "fixed")]
 
 
-def test_replay_of_poison_prints_what_it_woke(alice: User) -> None:
+def test_replay_of_poison_prints_the_ids_that_it_woke(alice: User) -> None:
     row = accepted(alice)
     assert run("replay", str(poison(row.pk).pk)) == [f"woken {row.pk}"]
 
 
-def test_replay_of_many_says_the_count_and_the_progress(alice: User) -> None:
+def test_replay_of_many_prints_the_count_and_the_progress(alice: User) -> None:
     letters = [dead(alice) for _ in range(3)]
     other = dead(alice, reason="rejected")
     poison("x")
@@ -85,7 +85,7 @@ def test_a_dry_run_only_counts(alice: User) -> None:
     assert (replays_of(letter), DeadLetterReplay.objects.count()) == ([], 0)
 
 
-def test_the_work_may_be_left_to_the_scheduler(alice: User) -> None:
+def test_a_replay_of_many_may_be_left_to_the_scheduler(alice: User) -> None:
     letter = dead(alice)
     assert len(run("replay", "--all", "--no-wait")) == 2
     assert DeadLetterReplay.objects.get().state == "running"
@@ -117,7 +117,7 @@ def test_discard_needs_a_reason(alice: User) -> None:
         [],
     ],
 )
-def test_what_makes_no_sense_is_refused_and_changes_nothing(alice: User, words: list[str]) -> None:
+def test_invalid_arguments_are_refused_and_change_nothing(alice: User, words: list[str]) -> None:
     letter = dead(alice)
     with pytest.raises(CommandError):
         run(*(word.format(letter=letter.pk) for word in words))
@@ -125,6 +125,6 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(alice: User, words: 
     assert (letter.state, trail()) == ("open", [])
 
 
-def test_a_refusal_is_told_in_its_words(alice: User) -> None:
+def test_a_refusal_prints_its_reason(alice: User) -> None:
     with pytest.raises(CommandError, match="can only be discarded"):
         run("replay", str(poison("x").pk))

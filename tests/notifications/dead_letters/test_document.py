@@ -1,4 +1,4 @@
-"""What the API answers about dead letters is what the OpenAPI document says."""
+"""Answers about dead letters conform to the OpenAPI document."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from rest_framework.test import APIClient
 
 from apps.notifications.dead_letters import replay_one
 from apps.users.models import User
-from tests.contracts.test_openapi import Held, document, held
+from tests.contracts.test_openapi import SchemaValidator, document, validator
 from tests.notifications.dead_letters.letters import PATH, dead, poison
 
 pytestmark = pytest.mark.django_db
-__all__ = ["document", "held"]
+__all__ = ["document", "validator"]
 
 ONE = f"{PATH}{{letter_id}}"
 REPLAYS = f"{PATH}replays/"
 
 
-def test_answers_keep_to_the_document(
-    held: Held,
+def test_answers_about_dead_letters_conform_to_the_document(
+    validator: SchemaValidator,
     shop: APIClient,
     alice: User,
 ) -> None:
@@ -50,4 +50,4 @@ def test_answers_keep_to_the_document(
             "post",
         ),
     ):
-        held.answer(answer, path, method)
+        validator.answer(answer, path, method)

@@ -1,4 +1,4 @@
-"""All letters that match are replayed at a rate, each once, with a count before and progress."""
+"""A replay of many letters: each once, at a rate, with a count before and with progress."""
 
 import threading
 from datetime import timedelta
@@ -61,7 +61,7 @@ def run_to_the_end() -> None:
     raise AssertionError("the replay never ends")
 
 
-def test_the_start_answers_with_the_count(shop: APIClient, alice: User) -> None:
+def test_the_start_of_a_replay_answers_with_the_count(shop: APIClient, alice: User) -> None:
     for _ in range(3):
         dead(alice)
     dead(alice, reason="rejected")
@@ -86,7 +86,7 @@ def test_a_dry_run_counts_and_starts_nothing(shop: APIClient, alice: User) -> No
     assert (DeadLetterReplay.objects.count(), trail()) == (0, [])
 
 
-def test_everything_that_matches_is_replayed_once_the_oldest_first(
+def test_every_matching_letter_is_replayed_once_oldest_first(
     shop: APIClient, alice: User, lanes: Lanes
 ) -> None:
     letters = [dead(alice) for _ in range(5)]
@@ -109,7 +109,9 @@ def test_everything_that_matches_is_replayed_once_the_oldest_first(
     assert line["replay_id"] == replay["id"]
 
 
-def test_a_replay_carries_the_correlation_id_of_its_start(shop: APIClient, alice: User) -> None:
+def test_replayed_notifications_have_the_correlation_id_of_the_start(
+    shop: APIClient, alice: User
+) -> None:
     letter = dead(alice)
     shop.post(REPLAY, {}, format="json", HTTP_X_CORRELATION_ID="repair-7")
     run_to_the_end()
@@ -145,7 +147,7 @@ def test_letters_that_cannot_be_replayed_are_counted_by_reason_and_stay_open(
     assert trail(letter_id=erased.pk) == [("replay_refused", "shop", "The user no longer exists.")]
 
 
-def test_nothing_to_replay_is_finished_at_once(shop: APIClient) -> None:
+def test_a_replay_without_matches_is_finished_at_once(shop: APIClient) -> None:
     replay = started(shop, channel="push")
     assert (replay["state"], replay["matched"], replay["remaining"]) == ("finished", 0, 0)
     assert_problem(shop.post(replay["links"]["cancel"]), 409)
@@ -155,7 +157,7 @@ def at(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def test_the_rate_is_kept(alice: User) -> None:
+def test_a_replay_keeps_its_rate(alice: User) -> None:
     for _ in range(12):
         dead(alice)
     replay = replay_many.start(Filter(), kind="", by="operator", rate_per_second=10)
@@ -165,12 +167,12 @@ def test_the_rate_is_kept(alice: User) -> None:
     DeadLetterReplay.objects.update(next_at=timezone.now() - at(0.35))
     assert replay_slice()
     replay.refresh_from_db()
-    # One at the start; then the one that was due, and three for 0.35 s at ten a second.
+    # One at the start, the one that was due, and three for 0.35 s at ten a second.
     assert replay.replayed == 1 + 4
     assert begun <= replay.next_at <= timezone.now() + at(0.1)
 
 
-def test_a_pause_makes_no_burst(alice: User) -> None:
+def test_a_pause_is_not_followed_by_a_burst(alice: User) -> None:
     for _ in range(9):
         dead(alice)
     replay = replay_many.start(Filter(), kind="", by="operator", rate_per_second=3)
@@ -195,7 +197,7 @@ def test_a_slice_is_bounded(alice: User) -> None:
     assert (replay.replayed, replay.state) == (SLICE_LETTERS + 1, "finished")
 
 
-def test_a_cancelled_replay_goes_no_further(shop: APIClient, alice: User) -> None:
+def test_a_cancelled_replay_replays_no_more_letters(shop: APIClient, alice: User) -> None:
     letters = [dead(alice) for _ in range(3)]
     replay = started(shop, rate_per_second=1)
     assert replay_slice()
@@ -213,7 +215,7 @@ def test_a_cancelled_replay_goes_no_further(shop: APIClient, alice: User) -> Non
     ]
 
 
-def test_what_was_settled_meanwhile_is_left_alone(shop: APIClient, alice: User) -> None:
+def test_letters_settled_after_the_start_are_skipped(shop: APIClient, alice: User) -> None:
     first, second, third = dead(alice), dead(alice), dead(alice)
     replay = started(shop)
     replay_one.replay(first.pk, by="bob")
@@ -234,10 +236,10 @@ def test_two_replays_of_the_same_letters_send_once(shop: APIClient, alice: User)
     assert sum(one["replayed"] for one in got) == 4
 
 
-def test_an_error_in_a_slice_takes_all_of_it_back(
+def test_an_error_in_a_slice_rolls_all_of_it_back(
     shop: APIClient, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a kill does: nothing of the slice is stored, and the next process does it again."""
+    """A kill has the same effect: the slice is rolled back, and the next process does it again."""
     letters = [dead(alice) for _ in range(2)]
     replay = started(shop)
     overdue_replays()
@@ -288,14 +290,16 @@ def test_a_rehearsal_replays_rehearsals_only(shop: APIClient, alice: User) -> No
         ({"state": "all"}, "/state"),
     ],
 )
-def test_a_wrong_body_starts_nothing(shop: APIClient, given: dict[str, Any], pointer: str) -> None:
+def test_an_invalid_body_starts_no_replay(
+    shop: APIClient, given: dict[str, Any], pointer: str
+) -> None:
     answer = shop.post(REPLAY, given, format="json")
     assert_problem(answer, 400)
     assert pointers(answer) == [pointer]
     assert (DeadLetterReplay.objects.count(), trail()) == (0, [])
 
 
-def test_times_narrow_a_replay_as_they_narrow_the_list(shop: APIClient, alice: User) -> None:
+def test_time_filters_work_for_a_replay_as_for_the_list(shop: APIClient, alice: User) -> None:
     old, new = dead(alice), dead(alice)
     DeadLetter.objects.filter(pk=old.pk).update(recorded_at=old.recorded_at - at(20))
     replay = started(shop, since=new.recorded_at.isoformat(), channel="email")
@@ -304,15 +308,15 @@ def test_times_narrow_a_replay_as_they_narrow_the_list(shop: APIClient, alice: U
     assert [len(replays_of(letter)) for letter in (old, new)] == [0, 1]
 
 
-def test_no_work_costs_one_query(db: None, django_assert_num_queries: Any) -> None:
-    # Is a replay due?
+def test_a_run_without_work_costs_one_query(db: None, django_assert_num_queries: Any) -> None:
+    # The query for a due replay.
     with django_assert_num_queries(1):
         assert not replay_slice()
 
 
-# SQLite takes 999 values in one statement, so that beyond 28 rows Django writes two inserts.
+# SQLite takes 999 values in one statement, so beyond 28 rows Django writes two inserts.
 @pytest.mark.parametrize("count", [1, 28])
-def test_a_slice_costs_the_same_whatever_its_size(
+def test_a_slice_costs_the_same_number_of_queries_whatever_its_size(
     alice: User, count: int, django_assert_num_queries: Any
 ) -> None:
     for _ in range(count):
@@ -320,9 +324,9 @@ def test_a_slice_costs_the_same_whatever_its_size(
     replay_many.start(Filter(), kind="", by="operator", rate_per_second=1000)
     overdue_replays()
     contacts.known_locales({alice.pk})
-    # 1 is one due, 2 savepoint, 3 lock it, 4 lock letters, 5 their notifications, 6 which of them
-    # may have arrived, 7 insert new ones, 8 update letters, 9 insert the trail, 10 update the
-    # progress, 11 release.
+    # 1 find one that is due, 2 savepoint, 3 lock it, 4 lock letters, 5 their notifications,
+    # 6 which of them may have arrived, 7 insert new ones, 8 update letters, 9 insert the audit
+    # trail, 10 update the progress, 11 release.
     with django_assert_num_queries(11):
         assert replay_slice()
 
@@ -360,7 +364,7 @@ def test_several_schedulers_replay_each_letter_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_chore_that_fails_stops_neither_the_sweep_nor_the_others() -> None:
+def test_a_job_that_fails_stops_neither_the_sweep_nor_other_jobs() -> None:
     stop, done = threading.Event(), []
 
     def broken() -> bool:

@@ -1,4 +1,4 @@
-"""A replay of many, or a letter of it, that cannot go on stops no other."""
+"""A replay, or a letter of it, that keeps failing does not stop the others."""
 
 from datetime import timedelta
 from typing import Any
@@ -31,7 +31,7 @@ def go_on(*, steps: int) -> None:
         assert replay_many.replay_slice()
 
 
-def test_one_bad_letter_is_refused_in_the_end_and_the_others_are_replayed(alice: User) -> None:
+def test_a_bad_letter_is_refused_after_its_retries_and_the_others_are_replayed(alice: User) -> None:
     letters = [dead(alice), dead(alice)]
     bad = poison()
     DeadLetter.objects.filter(pk=bad.pk).update(message=["no message"])
@@ -54,12 +54,14 @@ def test_one_bad_letter_is_refused_in_the_end_and_the_others_are_replayed(alice:
     }
 
 
-def test_a_replay_whose_filter_cannot_be_read_stops_no_other_and_is_given_up(alice: User) -> None:
+def test_a_replay_with_an_unreadable_filter_is_given_up_and_does_not_stop_others(
+    alice: User,
+) -> None:
     dead(alice, reason="rejected")
     dead(alice, reason="crashed")
     bad, good = begun(reason="rejected"), begun(reason="crashed")
     DeadLetterReplay.objects.filter(pk=bad.pk).update(criteria={"since": "yesterday"})
-    # The one that failed is put off, so the other has its turn.
+    # The failed replay is postponed, so the other one is handled next.
     DeadLetterReplay.objects.filter(pk=bad.pk).update(next_at=bad.next_at - timedelta(seconds=1))
     assert replay_many.replay_slice()
     assert replay_many.replay_slice()

@@ -1,4 +1,4 @@
-"""What a dead letter keeps of its notification, and what the broker throws out for good."""
+"""The columns that a dead letter copies from its notification, and poison from the broker."""
 
 import importlib
 from typing import Any
@@ -18,17 +18,17 @@ from tests.notifications.dead_letters.test_store import recorded
 pytestmark = pytest.mark.django_db
 
 
-def test_a_letter_keeps_what_filters_ask_for(alice: User) -> None:
+def test_a_letter_stores_the_columns_that_filters_use(alice: User) -> None:
     letter = dead(alice, reason="rejected", provider="smtp", caller=REHEARSAL)
     assert (letter.kind, letter.channel, letter.template_code) == ("test", "email", "welcome")
     assert (letter.reason, letter.provider, letter.state) == ("rejected", "smtp", "open")
 
 
-def test_what_never_reached_the_wire_has_no_provider(alice: User) -> None:
+def test_a_letter_of_a_notification_that_was_never_sent_has_no_provider(alice: User) -> None:
     assert dead(alice, reason="template_error", provider="").provider == ""
 
 
-def test_the_migration_copies_the_same_into_older_letters(alice: User) -> None:
+def test_the_migration_copies_the_same_columns_into_older_letters(alice: User) -> None:
     live, tried = dead(alice), dead(alice, caller=REHEARSAL, provider="")
     earlier = Attempt.objects.get()
     earlier.pk, earlier.number, earlier.provider = None, 2, "sendgrid"
@@ -43,10 +43,10 @@ def test_the_migration_copies_the_same_into_older_letters(alice: User) -> None:
 
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
-def test_a_message_that_kills_its_workers_ends_there_and_can_be_replayed(
+def test_a_message_that_kills_its_workers_becomes_a_letter_and_can_be_replayed(
     alice: User, lanes: Lanes
 ) -> None:
-    """Each worker takes it and dies before its acknowledgement, until the delivery limit."""
+    """Each worker takes the message and dies before its ack, until the delivery limit."""
     row = accepted(alice)
     with current_app.connection_for_write() as connection, connection.Producer() as producer:
         producer.publish(
@@ -70,12 +70,12 @@ def test_a_message_that_kills_its_workers_ends_there_and_can_be_replayed(
 
 
 def take_and_die() -> None:
-    """Take the message on a connection of its own and drop that without a word."""
+    """Take the message on a separate connection and close that without an acknowledgement."""
     raw: Any = current_app.connection_for_write().clone().connect()
     channel = raw.channel()
     taken = None
     for _ in range(200):
         taken = taken or channel.basic_get("email.bulk")
     assert taken is not None
-    # Closes the socket as a killed process does, without the protocol's farewell.
+    # Closes the socket as a killed process does, without closing the AMQP connection first.
     raw.collect()

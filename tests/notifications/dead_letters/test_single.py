@@ -1,4 +1,4 @@
-"""One dead letter is replayed once, or discarded with a reason."""
+"""A single dead letter is replayed at most once, or discarded with a reason."""
 
 import threading
 from datetime import timedelta
@@ -73,7 +73,9 @@ def test_a_rehearsal_stays_a_rehearsal(alice: User) -> None:
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - REPLAYABLE))
-def test_what_has_got_on_since_is_a_409(shop: APIClient, alice: User, status: Status) -> None:
+def test_a_letter_whose_notification_is_no_longer_replayable_is_a_409(
+    shop: APIClient, alice: User, status: Status
+) -> None:
     letter = dead(alice)
     Notification.objects.update(status=status)
     assert_problem(shop.post(f"{PATH}{letter.pk}/replay"), 409)
@@ -123,7 +125,7 @@ def test_a_replayed_letter_cannot_be_discarded(shop: APIClient, alice: User) -> 
     ("given", "pointer"),
     [({"note": 5}, "/note"), ({"note": "x" * 501}, "/note"), ({"why": "x"}, "/why")],
 )
-def test_a_wrong_body_replays_nothing(
+def test_an_invalid_body_replays_nothing(
     shop: APIClient, alice: User, given: dict[str, Any], pointer: str
 ) -> None:
     letter = dead(alice)
@@ -134,7 +136,9 @@ def test_a_wrong_body_replays_nothing(
 
 
 @pytest.mark.parametrize("given", ["[]", "null", "5", '"x"', "{"])
-def test_a_body_that_is_no_object_is_a_400(shop: APIClient, alice: User, given: str) -> None:
+def test_a_replay_body_that_is_not_an_object_is_a_400(
+    shop: APIClient, alice: User, given: str
+) -> None:
     letter = dead(alice)
     for path in (f"{letter.pk}/replay", f"{letter.pk}/discard", "replay"):
         answer = shop.generic("POST", PATH + path, given, content_type="application/json")
@@ -151,8 +155,8 @@ def test_replaying_the_notification_settles_its_dead_letter(shop: APIClient, ali
     assert trail() == [("replayed", "shop", "")]
 
 
-def test_a_letter_that_comes_after_the_replay_is_not_open(alice: User) -> None:
-    """The recorder may be late; an open letter would have the notification sent a second time."""
+def test_a_letter_that_is_recorded_after_the_replay_is_not_open(alice: User) -> None:
+    """The recorder may run late; an open letter would allow a second copy."""
     row = standing(alice, Status.FAILED, reason="rejected")
     new = resend.replay(row, caller=SHOP).notification
     store.record_failed([row.pk])
@@ -160,7 +164,9 @@ def test_a_letter_that_comes_after_the_replay_is_not_open(alice: User) -> None:
     assert (letter.state, letter.replayed_as) == ("replayed", new.pk)
 
 
-def test_poison_wakes_the_waiting_notifications_that_it_names(shop: APIClient, alice: User) -> None:
+def test_replaying_poison_wakes_the_waiting_notifications_that_it_names(
+    shop: APIClient, alice: User
+) -> None:
     later = timezone.now() + timedelta(minutes=10)
     waiting = accepted(alice)
     retrying = standing(alice, Status.RETRYING, next_attempt_at=later)
@@ -187,7 +193,7 @@ def test_poison_wakes_the_waiting_notifications_that_it_names(shop: APIClient, a
     assert DeadLetterAction.objects.get().detail == {"woken": got["woken"]}
 
 
-def test_poison_whose_work_is_done_is_settled_without_waking(alice: User) -> None:
+def test_poison_whose_notifications_are_finished_is_settled_without_waking(alice: User) -> None:
     letter = poison(*(standing(alice, status).pk for status in sorted(FINISHED)))
     assert replay_one.replay(letter.pk, by="operator").woken == ()
     letter.refresh_from_db()
@@ -212,7 +218,7 @@ def test_poison_whose_work_is_done_is_settled_without_waking(alice: User) -> Non
         '[[["0198f0c3-11aa-7c3e-8f20-5a4e6b7c8d90"], 0], {}, {}]',
     ],
 )
-def test_poison_that_names_nothing_can_only_be_discarded(shop: APIClient, body: str) -> None:
+def test_poison_without_known_ids_can_only_be_discarded(shop: APIClient, body: str) -> None:
     letter = poison(body=body)
     assert_problem(shop.post(f"{PATH}{letter.pk}/replay"), 409)
     letter.refresh_from_db()
@@ -228,7 +234,7 @@ def test_poison_of_the_failed_queue_names_one_notification(alice: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_replays_at_the_same_time_send_once() -> None:
+def test_concurrent_replays_of_a_letter_send_once() -> None:
     template("welcome")
     letter = dead(person("alice"))
     start = threading.Barrier(4)

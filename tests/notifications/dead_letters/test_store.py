@@ -1,4 +1,4 @@
-"""What came through the dead-letter exchange is recorded once, whatever it is."""
+"""Every message of the dead-letter exchange is recorded once, whatever it contains."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -56,7 +56,7 @@ def only() -> DeadLetter:
     return DeadLetter.objects.get()
 
 
-def test_a_failed_notification_is_recorded_once_and_its_row_rests(alice: User) -> None:
+def test_a_failed_notification_is_recorded_once_and_no_longer_due(alice: User) -> None:
     row = standing(alice, Status.FAILED, reason="rejected", wake_at=timezone.now())
     for _ in range(3):
         record(message(headers={"notification_id": str(row.pk)}))
@@ -66,7 +66,7 @@ def test_a_failed_notification_is_recorded_once_and_its_row_rests(alice: User) -
     assert (row.status, row.wake_at) == (Status.FAILED, None)
 
 
-def test_a_row_that_a_receipt_saved_has_no_dead_letter(alice: User) -> None:
+def test_a_row_that_a_receipt_moved_to_delivered_has_no_dead_letter(alice: User) -> None:
     row = standing(alice, Status.DELIVERED)
     record(message(headers={"notification_id": str(row.pk)}))
     assert DeadLetter.objects.count() == 0
@@ -77,7 +77,7 @@ def test_an_unknown_notification_is_no_error(db: None) -> None:
     assert DeadLetter.objects.count() == 0
 
 
-def test_many_failures_are_recorded_in_one_go(alice: User) -> None:
+def test_many_failures_are_recorded_together(alice: User) -> None:
     rows = [standing(alice, Status.FAILED, reason="rejected") for _ in range(5)]
     store.record_failed([row.pk for row in rows])
     assert DeadLetter.objects.count() == 5
@@ -99,7 +99,7 @@ POISON: list[tuple[str, bytes, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("what", "body", "headers", "content_type"), POISON)
-def test_poison_is_recorded_with_what_the_broker_says(
+def test_poison_is_recorded_with_the_x_death_of_the_broker(
     what: str, body: bytes, headers: dict[str, Any], content_type: str
 ) -> None:
     record(message(body, {**headers, **DEAD}, content_type))
@@ -115,7 +115,7 @@ def test_poison_is_recorded_with_what_the_broker_says(
     assert letter.message_id
 
 
-def test_poison_is_recognised_by_its_message_id(db: None) -> None:
+def test_repeated_poison_is_recognised_by_its_message_id(db: None) -> None:
     for _ in range(2):
         record(message(headers={"id": "m-1", **DEAD}))
         record(message(headers=dict(DEAD), message_id="m-2"))
@@ -129,13 +129,13 @@ def test_poison_without_any_id_is_recorded_each_time(db: None) -> None:
 
 
 @pytest.mark.parametrize("odd", ["nobody", 5, None, [], {"a": 1}, "x" * 5000, b"\xff"])
-def test_a_notification_id_that_is_none_is_poison(db: None, odd: Any) -> None:
+def test_a_message_with_an_invalid_notification_id_is_poison(db: None, odd: Any) -> None:
     record(message(headers={"notification_id": odd}))
     assert only().reason == "unknown"
 
 
-def test_a_failed_message_that_died_on_its_way_is_poison(alice: User) -> None:
-    """The recorder's own queue expires nothing, so such a message is not one of ours."""
+def test_a_failed_message_that_was_dead_lettered_is_poison(alice: User) -> None:
+    """The recorder's own queue expires nothing, so the pipeline did not publish this message."""
     row = standing(alice, Status.FAILED)
     record(message(headers={"notification_id": str(row.pk), **DEAD}))
     assert only().notification_id is None
@@ -155,19 +155,19 @@ def test_a_failed_message_that_died_on_its_way_is_poison(alice: User) -> None:
         ({"x-death": "nonsense"}, "unknown", ""),
     ],
 )
-def test_odd_headers_are_recorded_as_far_as_they_go(
+def test_odd_headers_are_recorded_as_far_as_possible(
     db: None, headers: dict[str, Any], reason: str, channel: str
 ) -> None:
     record(message(headers=headers))
     assert (only().reason, only().channel) == (reason, channel)
 
 
-def test_a_long_body_is_cut(db: None) -> None:
+def test_a_long_body_is_truncated(db: None) -> None:
     record(message(b"x" * 1_000_000, dict(DEAD)))
     assert len(only().message["body"]) == BODY_SHOWN_CHARACTERS
 
 
-def test_a_long_id_is_cut(db: None) -> None:
+def test_a_long_id_is_truncated(db: None) -> None:
     record(message(headers={"id": "i" * 1000, **DEAD}))
     assert only().message_id == "i" * 255
 
@@ -176,7 +176,7 @@ def test_a_long_id_is_cut(db: None) -> None:
     "odd",
     ["a\x00b", "\ud800", {"deep": "\x00"}, {"\x00": 1}, "\\u0000", float("nan"), 2**80, b"\x00"],
 )
-def test_what_no_database_stores_is_replaced(db: None, odd: Any) -> None:
+def test_values_that_the_database_cannot_store_are_replaced(db: None, odd: Any) -> None:
     record(message(headers={"odd": odd, "id": odd, **DEAD}))
     assert "\x00" not in str(only().message)
     DeadLetter.objects.all().delete()
@@ -187,7 +187,7 @@ def test_what_no_database_stores_is_replaced(db: None, odd: Any) -> None:
 
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
-def test_garbage_in_a_lane_is_thrown_out_and_recorded(lanes: Lanes) -> None:
+def test_garbage_in_a_lane_is_rejected_and_recorded(lanes: Lanes) -> None:
     bodies = [b"\xff\xfe", b"{}", b'{"hello": "world"}', b""]
     with current_app.connection_for_write() as connection:
         with connection.Producer() as producer:
@@ -218,7 +218,7 @@ def test_garbage_in_a_lane_is_thrown_out_and_recorded(lanes: Lanes) -> None:
 
 
 def recorded(connection: Connection, count: int) -> None:
-    """Run the recorder until so many messages have been recorded."""
+    """Run the recorder until it has recorded at least ``count`` messages."""
     recorder: Any = Recorder(connection)
     for _ in recorder.consume(limit=None, timeout=1, safety_interval=0):
         if DeadLetter.objects.count() >= count:

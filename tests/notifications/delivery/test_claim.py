@@ -1,4 +1,4 @@
-"""A claim takes each row once, for one attempt, for a minute."""
+"""A claim takes each row once, for one attempt, with a lease of one minute."""
 
 import threading
 from datetime import timedelta
@@ -31,7 +31,7 @@ def test_a_claim_takes_a_pending_row_and_leases_it_for_a_minute(alice: User) -> 
     assert before + LEASE <= row.wake_at <= timezone.now() + LEASE
 
 
-def test_a_message_of_another_attempt_finds_nothing(alice: User) -> None:
+def test_a_message_of_another_attempt_claims_nothing(alice: User) -> None:
     row = standing(alice, Status.RETRYING, attempts=2)
     for attempt in (0, 1, 3):
         claimed = claim([row.pk], attempt=attempt)
@@ -40,7 +40,7 @@ def test_a_message_of_another_attempt_finds_nothing(alice: User) -> None:
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - CLAIMABLE))
-def test_what_is_not_waiting_is_not_claimed(alice: User, status: Status) -> None:
+def test_a_row_that_is_not_waiting_is_not_claimed(alice: User, status: Status) -> None:
     row = standing(alice, status)
     claimed = claim([row.pk], attempt=0)
     assert (claimed.rows, claimed.early) == ([], [])
@@ -48,7 +48,7 @@ def test_what_is_not_waiting_is_not_claimed(alice: User, status: Status) -> None
     assert row.status == status
 
 
-def test_a_second_message_for_a_held_row_finds_nothing(alice: User) -> None:
+def test_a_second_message_for_a_claimed_row_claims_nothing(alice: User) -> None:
     row = accepted(alice)
     first = claim([row.pk], attempt=0)
     assert claim([row.pk], attempt=0).rows == []
@@ -56,8 +56,8 @@ def test_a_second_message_for_a_held_row_finds_nothing(alice: User) -> None:
     assert row.claim_id == first.id
 
 
-def test_a_lease_that_has_ended_is_left_to_the_sweep(alice: User) -> None:
-    """Only the sweep counts the crash and drives the row alone."""
+def test_a_row_with_an_expired_lease_is_left_to_the_sweep(alice: User) -> None:
+    """Only the sweep counts the crash and publishes the row in a message of its own."""
     over = timezone.now() - timedelta(minutes=5)
     row = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=over, wake_at=over)
     assert claim([row.pk], attempt=0).rows == []
@@ -74,13 +74,13 @@ def test_a_row_that_is_not_yet_due_is_reported_as_early(alice: User, bob: User) 
     assert [(row.pk, row.next_attempt_at) for row in claimed.early] == [(early.pk, due)]
 
 
-def test_a_message_that_is_a_hair_early_is_on_time(alice: User) -> None:
+def test_a_message_that_is_milliseconds_early_is_on_time(alice: User) -> None:
     due = timezone.now() + timedelta(milliseconds=30)
     row = standing(alice, Status.RETRYING, next_attempt_at=due)
     assert [held.pk for held in claim([row.pk], attempt=0).rows] == [row.pk]
 
 
-def test_rows_come_in_the_order_of_their_ids(alice: User) -> None:
+def test_claimed_rows_are_in_the_order_of_their_ids(alice: User) -> None:
     rows = [accepted(alice) for _ in range(5)]
     claimed = claim([row.pk for row in reversed(rows)], attempt=0)
     assert [row.pk for row in claimed.rows] == [row.pk for row in rows]

@@ -1,4 +1,4 @@
-"""What a provider has accepted is never sent again, whatever happens before that is recorded."""
+"""What a provider has accepted is not sent again, whatever happens before that is recorded."""
 
 import threading
 import time
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Observed(SmtpServer):
-    """Does something when it has taken a mail, before it answers."""
+    """SMTP server that runs a callback after it has taken a mail and before it answers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Observed(SmtpServer):
         super()._take(talk, content)
         act, self.once_taken = self.once_taken, None
         if act is not None:
-            # Not in the loop's thread, where Django refuses to ask the database.
+            # Not in the event loop's thread, where Django refuses database queries.
             acting = threading.Thread(target=_and_close, args=(act,))
             acting.start()
             acting.join()
@@ -92,7 +92,7 @@ def once_each(server: SmtpServer, rows: list[Notification]) -> bool:
 
 
 def breaking(beginning: str, *, times: int, by: Callable[[], None]) -> Callable[..., Any]:
-    """Do harm before the first statements that begin so."""
+    """Run ``by`` before the first ``times`` statements that begin with ``beginning``."""
     left = times
 
     def execute(run: Callable[..., Any], sql: str, *given: Any) -> Any:
@@ -110,7 +110,7 @@ def lose_the_connection() -> None:
 
 
 def lose_it_after_the_commit() -> None:
-    """Leave open for the caller whether the transaction is in the database: it is."""
+    """Raise after the commit, so that the caller cannot know that the commit succeeded."""
     transaction.on_commit(lose_the_connection)
 
 
@@ -126,11 +126,11 @@ INSERT_ATTEMPTS = 'INSERT INTO "notifications_attempt"'
 MOVE_ROWS = 'UPDATE "notifications_notification"'
 
 
-# --- recording is repeated
+# --- a failed record is retried
 
 
 @pytest.mark.parametrize("harm", [lose_the_connection, lose_it_after_the_commit])
-def test_a_record_that_fails_is_repeated_and_changes_nothing_twice(
+def test_a_record_that_fails_is_retried_and_changes_nothing_twice(
     alice: User, bob: User, smtp: Observed, harm: Callable[[], None]
 ) -> None:
     rows = [accepted(alice), accepted(bob)]
@@ -145,7 +145,7 @@ def test_a_record_that_fails_is_repeated_and_changes_nothing_twice(
 
 
 @pytest.mark.services
-def test_a_record_whose_session_the_server_ends_is_repeated_on_a_new_one(
+def test_a_record_whose_database_session_is_terminated_is_retried_on_a_new_one(
     alice: User, smtp: Observed
 ) -> None:
     row = accepted(alice)
@@ -156,7 +156,7 @@ def test_a_record_whose_session_the_server_ends_is_repeated_on_a_new_one(
     assert once_each(smtp, [row])
 
 
-def test_a_failure_that_was_committed_before_the_connection_broke_has_one_dead_letter(
+def test_a_failure_that_was_committed_before_the_connection_broke_has_one_letter(
     alice: User, smtp: Observed, settings: Any
 ) -> None:
     settings.EMBEDDED = True
@@ -172,7 +172,7 @@ def test_a_failure_that_was_committed_before_the_connection_broke_has_one_dead_l
 
 
 @pytest.mark.parametrize("harm", [lose_the_connection, lose_it_after_the_commit])
-def test_a_claim_that_fails_is_repeated_and_finds_what_it_took(
+def test_a_claim_that_fails_is_retried_and_finds_the_rows_it_took(
     alice: User, smtp: Observed, harm: Callable[[], None]
 ) -> None:
     row = accepted(alice)
@@ -183,7 +183,7 @@ def test_a_claim_that_fails_is_repeated_and_finds_what_it_took(
     assert once_each(smtp, [row])
 
 
-def test_rows_that_are_claimed_are_prepared_once_the_database_answers(
+def test_claimed_rows_are_prepared_once_the_database_answers_again(
     alice: User, smtp: Observed
 ) -> None:
     row = accepted(alice)
@@ -194,7 +194,7 @@ def test_rows_that_are_claimed_are_prepared_once_the_database_answers(
     assert (row.status, row.attempts, row.crashes) == (Status.SENT, 1, 0)
 
 
-def test_words_that_the_database_refuses_cost_neither_their_row_nor_its_neighbours(
+def test_an_answer_that_the_database_cannot_store_fails_neither_its_row_nor_others(
     fcm: FcmServer,
 ) -> None:
     template("parcel", "push")
@@ -211,7 +211,7 @@ def test_words_that_the_database_refuses_cost_neither_their_row_nor_its_neighbou
 
 
 @pytest.mark.services
-def test_chunks_with_the_same_dead_addresses_in_opposite_order_end_as_they_should(
+def test_chunks_with_the_same_dead_addresses_in_opposite_order_are_both_recorded(
     smtp: Observed,
 ) -> None:
     template("welcome")
@@ -237,14 +237,14 @@ def test_chunks_with_the_same_dead_addresses_in_opposite_order_end_as_they_shoul
     statuses = Counter(Notification.objects.values_list("status", "reason"))
     bounced, skipped = (Status.BOUNCED, "hard_bounce"), (Status.SKIPPED, "suppressed")
     assert statuses[Status.SENT, ""] == 10
-    # The chunk that came later may find addresses that the other has put down.
+    # The chunk that is recorded later may find addresses that the other chunk has suppressed.
     assert statuses[bounced] >= 45
     assert statuses[bounced] + statuses[skipped] == 90
     assert Suppression.objects.count() == 45
     assert once_each(smtp, [row for rows in chunks for row in rows[45:]])
 
 
-def test_a_dead_address_is_put_down_after_the_record_and_again_if_that_fails(
+def test_a_dead_address_is_suppressed_after_the_record_and_retried_if_that_fails(
     alice: User, smtp: Observed
 ) -> None:
     smtp.answer("rcpt", "550 5.1.1 No such user")
@@ -252,7 +252,7 @@ def test_a_dead_address_is_put_down_after_the_record_and_again_if_that_fails(
     seen: list[str] = []
 
     def look() -> None:
-        # Over another connection, which sees what is committed.
+        # Over another connection, which sees only what is committed.
         looking = threading.Thread(
             target=_and_close, args=(lambda: seen.append(Notification.objects.get().status),)
         )
@@ -285,7 +285,7 @@ def _suppressions_fail_twice(act: Callable[[], None]) -> Callable[..., Any]:
 
 
 def taken_back(row: Notification, status: Status, **columns: Any) -> Callable[[], object]:
-    """Do to a row what others did with it while its worker stood still."""
+    """Return a callback that changes a row as others did while its worker was suspended."""
     changes = {"status": status, "claim_id": None, "claimed_until": None, "crashes": 1, **columns}
     return lambda: Notification.objects.filter(pk=row.pk).update(**changes)
 
@@ -305,7 +305,7 @@ LATER = timedelta(minutes=10)
         (Status.FAILED, {"reason": "unknown_outcome"}),
     ],
 )
-def test_a_row_that_nobody_holds_becomes_sent_by_a_late_acceptance(
+def test_a_row_without_a_holder_becomes_sent_by_a_late_acceptance(
     alice: User, smtp: Observed, status: Status, columns: dict[str, Any]
 ) -> None:
     row = accepted(alice)
@@ -327,11 +327,11 @@ def test_a_row_that_nobody_holds_becomes_sent_by_a_late_acceptance(
         (Status.SKIPPED, "opted_out"),
         (Status.BOUNCED, "hard_bounce"),
         (Status.DELIVERED, ""),
-        # A provider's word that it failed after all is the stronger one.
+        # A receipt that the message failed after all has priority.
         (Status.FAILED, "rejected"),
     ],
 )
-def test_a_row_that_ended_otherwise_stays_so_and_shows_the_attempt(
+def test_a_row_that_ended_otherwise_keeps_its_status_and_shows_the_attempt(
     alice: User, smtp: Observed, status: Status, reason: str
 ) -> None:
     row = accepted(alice)
@@ -342,7 +342,7 @@ def test_a_row_that_ended_otherwise_stays_so_and_shows_the_attempt(
     assert [attempt.outcome for attempt in row.attempt_rows.all()] == ["accepted"]
 
 
-def test_a_receipt_that_it_failed_is_stronger_than_the_record_that_comes_after_it(
+def test_a_failure_receipt_has_priority_over_a_record_that_is_written_later(
     alice: User, smtp: Observed
 ) -> None:
     row = accepted(alice)
@@ -354,7 +354,9 @@ def test_a_receipt_that_it_failed_is_stronger_than_the_record_that_comes_after_i
     assert row.claim_id is None
 
 
-def test_the_dead_letter_of_what_was_sent_after_all_is_closed(alice: User, smtp: Observed) -> None:
+def test_the_dead_letter_of_a_mail_that_was_sent_after_all_is_resolved(
+    alice: User, smtp: Observed
+) -> None:
     row = accepted(alice)
 
     def give_up() -> None:
@@ -371,7 +373,7 @@ def test_the_dead_letter_of_what_was_sent_after_all_is_closed(alice: User, smtp:
     assert (line.action, line.by, line.letter_id) == ("resolved", "system", letter.pk)
 
 
-def test_a_row_that_another_holds_is_settled_when_it_comes_back(
+def test_a_row_that_another_worker_holds_is_settled_when_it_is_requeued(
     alice: User, smtp: Observed
 ) -> None:
     row = accepted(alice)
@@ -380,7 +382,7 @@ def test_a_row_that_another_holds_is_settled_when_it_comes_back(
     driven(row)
     assert (row.status, row.claim_id, row.attempts) == (Status.SENDING, other, 0)
 
-    # It dies as well, and the row comes back: the acceptance is known by now.
+    # The other worker dies as well and the row is requeued: by now the acceptance is recorded.
     taken_back(row, Status.PENDING)()
     driven(row)
     assert row.status == Status.SENT
@@ -388,7 +390,7 @@ def test_a_row_that_another_holds_is_settled_when_it_comes_back(
 
 
 @pytest.mark.parametrize("reply", ["550 5.7.1 Not today", "451 4.3.0 Later"])
-def test_a_refusal_changes_nothing_about_a_row_that_another_holds(
+def test_a_refusal_does_not_change_a_row_that_another_worker_holds(
     alice: User, smtp: Observed, reply: str
 ) -> None:
     row = accepted(alice)
@@ -403,7 +405,7 @@ def test_a_refusal_changes_nothing_about_a_row_that_another_holds(
     assert DeadLetter.objects.count() == 0
 
 
-def test_a_row_whose_turn_did_not_come_is_not_taken_from_whoever_holds_it_by_now(
+def test_an_unsent_row_that_another_worker_holds_by_now_is_not_released(
     welcome: None, smtp: Observed, ahead: Callable[[float], None]
 ) -> None:
     rows = [accepted(person(f"p{number}"), priority=0) for number in range(40)]
@@ -420,7 +422,7 @@ def test_a_row_whose_turn_did_not_come_is_not_taken_from_whoever_holds_it_by_now
     assert (rows[-1].status, rows[-1].claim_id) == (Status.SENDING, other)
 
 
-# --- and is never composed again
+# --- a message with a recorded acceptance is not composed again
 
 
 def known(row: Notification, outcome: str, **columns: Any) -> None:
@@ -436,13 +438,13 @@ def known(row: Notification, outcome: str, **columns: Any) -> None:
     )
 
 
-def test_a_mail_with_an_accepted_attempt_is_sent_without_being_sent_again(
+def test_a_mail_with_an_accepted_attempt_becomes_sent_without_another_call(
     alice: User, smtp: Observed
 ) -> None:
     row = accepted(alice)
     Notification.objects.filter(pk=row.pk).update(crashes=1)
     known(row, "accepted")
-    # Nothing that has become true since then undoes it.
+    # A later opt-out does not change that.
     User.objects.update(email_enabled=False)
     driven(row)
 
@@ -450,7 +452,7 @@ def test_a_mail_with_an_accepted_attempt_is_sent_without_being_sent_again(
     assert smtp.mails == []
 
 
-def test_an_outcome_that_no_version_knows_stops_neither_its_row_nor_its_neighbours(
+def test_an_unknown_recorded_outcome_stops_neither_its_row_nor_others(
     alice: User, bob: User, smtp: Observed
 ) -> None:
     rows = [accepted(alice), accepted(bob)]
@@ -462,7 +464,7 @@ def test_an_outcome_that_no_version_knows_stops_neither_its_row_nor_its_neighbou
     assert once_each(smtp, rows)
 
 
-def test_a_push_whose_worker_died_goes_only_to_the_devices_that_have_none(
+def test_a_push_whose_worker_died_is_sent_only_to_devices_without_an_acceptance(
     alice: User, fcm: FcmServer
 ) -> None:
     first = Device.objects.get(user=alice)
@@ -479,7 +481,7 @@ def test_a_push_whose_worker_died_goes_only_to_the_devices_that_have_none(
 # --- leases
 
 
-def test_a_lease_is_renewed_while_the_provider_takes_its_time(
+def test_a_lease_is_renewed_while_the_provider_is_slow(
     alice: User, smtp: Observed, ahead: Callable[[float], None]
 ) -> None:
     row = accepted(alice)
@@ -503,7 +505,7 @@ def test_a_lease_is_renewed_while_the_provider_takes_its_time(
     assert once_each(smtp, [row])
 
 
-def test_a_worker_that_stood_still_before_it_sent_begins_no_call(
+def test_a_worker_that_was_suspended_before_the_call_does_not_send(
     alice: User, bob: User, smtp: Observed, ahead: Callable[[float], None]
 ) -> None:
     lost, kept = accepted(alice), accepted(bob)
@@ -522,7 +524,7 @@ def test_a_worker_that_stood_still_before_it_sent_begins_no_call(
     assert smtp.mails == []
 
 
-def test_a_renewal_takes_nothing_from_whoever_holds_a_row_by_now(alice: User) -> None:
+def test_a_renewal_does_not_take_a_row_from_its_new_holder(alice: User) -> None:
     row = accepted(alice)
     held = claim([row.pk], attempt=0)
     other, soon = new_id(), timezone.now() + timedelta(seconds=5)
@@ -535,7 +537,7 @@ def test_a_renewal_takes_nothing_from_whoever_holds_a_row_by_now(alice: User) ->
     assert (row.claim_id, row.claimed_until, row.wake_at) == (other, soon, soon)
 
 
-def test_a_renewal_that_fails_is_tried_again_the_next_time(alice: User) -> None:
+def test_a_renewal_that_fails_is_retried_the_next_time(alice: User) -> None:
     row = accepted(alice)
     held = claim([row.pk], attempt=0)
     row.refresh_from_db()
@@ -574,7 +576,7 @@ def test_a_worker_whose_clock_is_an_hour_off_holds_rows_for_a_minute(
     assert row.next_attempt_at is not None
     assert row.next_attempt_at < right() + timedelta(minutes=1)
 
-    # Nor does it put a message back at once, again and again, that is due later by all others.
+    # Nor does it requeue at once, in a loop, a message that is due later by the database's clock.
     Notification.objects.update(next_attempt_at=right() + timedelta(seconds=40))
     (again,) = deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=1)
     assert again.delay_seconds == 30

@@ -1,4 +1,4 @@
-"""Chunks under an outgoing limit, with SMTP and FCM servers at the other end of the wire."""
+"""Chunks under an outgoing rate limit, sent to fake SMTP and FCM servers."""
 
 import time
 from datetime import timedelta
@@ -45,7 +45,7 @@ def counts() -> dict[tuple[str, int], int]:
     return found
 
 
-def test_what_may_not_go_yet_waits_for_its_turn_and_spends_no_attempt(
+def test_mails_beyond_the_rate_limit_wait_without_spending_an_attempt(
     people: list[User], smtp: SmtpServer, settings: Any, lanes: Lanes
 ) -> None:
     settings.PROVIDER_MAX_PER_SECOND = {"smtp": 10.0}
@@ -54,7 +54,7 @@ def test_what_may_not_go_yet_waits_for_its_turn_and_spends_no_attempt(
 
     driven(rows)
 
-    # A normal lane leaves a tenth of the ten to the urgent one.
+    # A normal lane leaves a tenth of the ten tokens to the urgent lane.
     assert counts() == {("sent", 1): 9, ("retrying", 0): 21}
     assert len(smtp.mails) == Attempt.objects.count() == 9
     waiting = Notification.objects.filter(status=Status.RETRYING).order_by("pk")
@@ -70,7 +70,7 @@ def test_what_may_not_go_yet_waits_for_its_turn_and_spends_no_attempt(
     }
 
 
-def test_a_backlog_comes_back_by_itself_and_goes_out_at_the_rate(
+def test_rate_limited_mails_are_requeued_by_the_sweep_and_sent_at_the_rate(
     people: list[User], smtp: SmtpServer, settings: Any, lanes: Lanes
 ) -> None:
     settings.PROVIDER_MAX_PER_SECOND = {"smtp": 20.0}
@@ -85,13 +85,13 @@ def test_a_backlog_comes_back_by_itself_and_goes_out_at_the_rate(
             deliver(channel=Channel.EMAIL, ids=[UUID(pk) for pk in ids], attempt=attempt)
         time.sleep(0.05)
 
-    # Eighteen at once, and twelve over the 0.6 s that they take.
+    # Eighteen are sent at once, and twelve over the 0.6 s that they take.
     assert time.monotonic() - started > 0.5
     assert counts() == {("sent", 1): 30}
     assert len(set(smtp.message_ids)) == len(smtp.message_ids) == 30
 
 
-def test_urgent_mails_find_tokens_that_bulk_ones_have_left(
+def test_urgent_mails_use_tokens_that_are_reserved_from_bulk_ones(
     people: list[User], smtp: SmtpServer, settings: Any
 ) -> None:
     settings.PROVIDER_MAX_PER_SECOND = {"smtp": 10.0}
@@ -112,7 +112,7 @@ def test_urgent_mails_find_tokens_that_bulk_ones_have_left(
         ("mail", "421 4.3.2 Too much"),
     ],
 )
-def test_a_server_that_asks_for_fewer_mails_gets_fewer(
+def test_a_server_that_requests_a_lower_rate_gets_fewer_mails(
     people: list[User], smtp: SmtpServer, stage: str, reply: str
 ) -> None:
     smtp.answer(stage, reply)
@@ -129,7 +129,7 @@ def test_a_server_that_asks_for_fewer_mails_gets_fewer(
     assert counts()["retrying", 1] >= 20
 
 
-def test_devices_beyond_the_limit_are_reached_in_turn_and_each_once(
+def test_devices_beyond_the_rate_limit_are_reached_later_and_each_once(
     welcome: None, fcm_server: FcmServer, settings: Any
 ) -> None:
     settings.PUSH_PROVIDERS = ["fcm"]

@@ -1,4 +1,4 @@
-"""A message of several chunks: while one is on the wire, the others are with the database."""
+"""A message of several chunks: database work of one overlaps with provider calls of another."""
 
 import asyncio
 from collections import Counter
@@ -32,7 +32,7 @@ def fcm(fcm_server: FcmServer, settings: Any) -> FcmServer:
 
 @pytest.fixture
 def rows(fcm: FcmServer) -> list[Notification]:
-    """Notifications of one lane for one person."""
+    """Notifications of one lane for one user."""
     template("parcel", "push")
     bob = person("bob", tokens=("token-of-bob",))
     return [accepted(bob, notification_type="push", priority=0) for _ in range(COUNT)]
@@ -48,7 +48,7 @@ def statuses(rows: list[Notification]) -> Counter[str]:
 
 
 def failing(beginning: str, *, turn: int) -> Callable[..., Any]:
-    """Let the database fail once, over the first, second or later statement that begins so."""
+    """Let the database fail once, at the ``turn``-th statement that begins with ``beginning``."""
     seen = 0
 
     def execute(run: Callable[..., Any], sql: str, *given: Any) -> Any:
@@ -62,7 +62,7 @@ def failing(beginning: str, *, turn: int) -> Callable[..., Any]:
     return execute
 
 
-def test_all_of_a_long_message_is_sent_and_recorded_once(
+def test_all_rows_of_a_long_message_are_sent_and_recorded_once(
     rows: list[Notification], fcm: FcmServer
 ) -> None:
     assert driven(rows) == []
@@ -72,7 +72,7 @@ def test_all_of_a_long_message_is_sent_and_recorded_once(
     assert Attempt.objects.count() == COUNT
 
 
-def test_a_chunk_is_on_the_wire_before_the_one_ahead_of_it_is_recorded(
+def test_a_chunk_is_sent_before_the_previous_one_is_recorded(
     rows: list[Notification],
 ) -> None:
     driven(rows)
@@ -86,9 +86,9 @@ def test_a_chunk_is_on_the_wire_before_the_one_ahead_of_it_is_recorded(
 
 
 class Slow(FcmServer):
-    """Answers nobody of the second half of a hundred before it has heard all of them.
+    """Answers the second fifty of the first hundred calls only after all of them were received.
 
-    By then the time of a bulk message is over.
+    By then the time limit of a bulk message has passed.
     """
 
     def __init__(self, *, then: Callable[[], object]) -> None:
@@ -104,7 +104,7 @@ class Slow(FcmServer):
             await self.heard.wait()
 
 
-def test_a_long_bulk_message_makes_way_and_leaves_the_rest_unclaimed(
+def test_a_long_bulk_message_stops_at_its_time_limit_and_leaves_the_rest_unclaimed(
     rows: list[Notification], settings: Any, tmp_path: Path, ahead: Callable[[float], None]
 ) -> None:
     with Slow(then=lambda: ahead(BULK_CHUNK_SECONDS)) as fcm:
@@ -123,12 +123,12 @@ def test_a_long_bulk_message_makes_way_and_leaves_the_rest_unclaimed(
     again = [pk for group in waits for pk in group.ids]
     unsent = Notification.objects.filter(status=Status.PENDING)
     assert sorted(again) == sorted(unsent.values_list("pk", flat=True))
-    # A claim that is given back renews the wake-up, a row that was never claimed keeps its own.
+    # Releasing a claim renews the wake-up time; a row that was never claimed keeps its own.
     untouched = Notification.objects.filter(pk__in=[row.pk for row in rows[FOURTH]])
     assert set(untouched.values_list("wake_at", flat=True)) == {row.wake_at for row in rows[FOURTH]}
 
 
-def test_what_is_on_the_wire_is_recorded_when_the_next_chunk_cannot_be_claimed(
+def test_a_chunk_in_flight_is_recorded_when_the_next_one_cannot_be_claimed(
     rows: list[Notification],
 ) -> None:
     fault = failing('UPDATE "notifications_notification"', turn=2)
@@ -138,12 +138,12 @@ def test_what_is_on_the_wire_is_recorded_when_the_next_chunk_cannot_be_claimed(
 
     assert statuses(rows[FIRST]) == {Status.SENT: 50}
     assert statuses(rows[50:]) == {Status.PENDING: 300}
-    # To where it came from, after a while.
+    # Back into the lane of the message, after a delay.
     assert (again.lane, again.attempt, again.delay_seconds) == (None, 0, AWAY_SECONDS)
     assert again.ids == [row.pk for row in rows[50:]]
 
 
-def test_what_is_on_the_wire_is_recorded_when_the_chunk_ahead_of_it_cannot_be(
+def test_a_chunk_in_flight_is_recorded_when_the_previous_one_cannot_be(
     rows: list[Notification],
 ) -> None:
     fault = failing('INSERT INTO "notifications_attempt"', turn=1)

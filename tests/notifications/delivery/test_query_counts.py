@@ -1,4 +1,4 @@
-"""A chunk costs the same number of statements whatever its size."""
+"""A chunk costs the same number of SQL statements whatever its size."""
 
 import pytest
 from django.db import connection
@@ -22,13 +22,13 @@ def crowd(count: int, kind: str = "user") -> list[User]:
     ]
 
 
-# SQLite takes 999 values in one statement, so that beyond 76 rows Django writes two inserts.
+# SQLite takes 999 values in one statement, so beyond 76 rows Django writes two inserts.
 WHOLE_CHUNK = 100 if connection.vendor == "postgresql" else 75
 
 
 @pytest.mark.parametrize("count", [1, WHOLE_CHUNK])
 @pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.PUSH])
-def test_a_chunk_that_goes_well(
+def test_a_chunk_that_is_delivered_costs_thirteen_statements(
     welcome: None,
     django_assert_num_queries: DjangoAssertNumQueries,
     channel: Channel,
@@ -45,11 +45,11 @@ def test_a_chunk_that_goes_well(
 
 
 @pytest.mark.parametrize("count", [1, WHOLE_CHUNK])
-def test_a_chunk_of_retries(
+def test_a_chunk_of_retries_costs_seventeen_statements(
     welcome: None, django_assert_num_queries: DjangoAssertNumQueries, count: int
 ) -> None:
     rows = [accepted(user) for user in crowd(count, "flaky")]
-    # 1 to 7 as above; send: 8 who was tried before, 9 insert into the sandbox.
+    # 1 to 7 as above; send: 8 which rows were tried before, 9 insert into the sandbox.
     # Record: 10 savepoint, 11 insert attempts, 12 savepoint, 13 lock, 14 update, 15 insert
     # events, 16 and 17 release.
     with django_assert_num_queries(17):
@@ -58,7 +58,7 @@ def test_a_chunk_of_retries(
 
 
 @pytest.mark.parametrize("count", [1, WHOLE_CHUNK])
-def test_a_chunk_that_nobody_wants(
+def test_a_chunk_of_opted_out_users_costs_fourteen_statements(
     welcome: None, django_assert_num_queries: DjangoAssertNumQueries, count: int
 ) -> None:
     rows = [accepted(user) for user in crowd(count)]
@@ -70,11 +70,11 @@ def test_a_chunk_that_nobody_wants(
     assert Notification.objects.filter(status=Status.SKIPPED, reason="opted_out").count() == count
 
 
-def test_a_message_that_finds_nothing(
+def test_a_message_that_claims_nothing_costs_four_statements(
     alice: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     row = accepted(alice)
-    # Savepoint, the claim, release, and the search for early ones.
+    # Savepoint, the claim, release, and the query for rows that are not yet due.
     with django_assert_num_queries(4):
         assert deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=3) == []
     assert Notification.objects.get().updated_at <= timezone.now()

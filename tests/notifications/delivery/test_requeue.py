@@ -1,4 +1,4 @@
-"""Rows that wait travel together when lane, attempt and delay queue are the same."""
+"""Rows with the same lane, attempt and delay queue are requeued in one message."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tests.notifications.cast import accepted
 pytestmark = pytest.mark.django_db
 
 
-def test_rows_of_one_rung_travel_in_one_message(alice: User) -> None:
+def test_rows_of_one_delay_queue_are_requeued_in_one_message(alice: User) -> None:
     now = timezone.now()
     rows = [accepted(alice) for _ in range(3)]
     waits = [(row, 1, now + timedelta(seconds=5 + place)) for place, row in enumerate(rows)]
@@ -21,7 +21,7 @@ def test_rows_of_one_rung_travel_in_one_message(alice: User) -> None:
     ]
 
 
-def test_lane_attempt_and_rung_each_make_a_message_of_its_own(alice: User) -> None:
+def test_each_lane_attempt_and_delay_queue_has_a_message_of_its_own(alice: User) -> None:
     now = timezone.now()
     usual, urgent = accepted(alice), accepted(alice, priority=9)
     bulk, push = accepted(alice, priority=0), accepted(alice, notification_type="push")
@@ -46,7 +46,7 @@ def test_lane_attempt_and_rung_each_make_a_message_of_its_own(alice: User) -> No
     ]
 
 
-def test_a_row_whose_time_has_come_meanwhile_goes_to_the_end_of_its_lane(alice: User) -> None:
+def test_a_row_that_is_already_due_is_requeued_at_the_end_of_its_lane(alice: User) -> None:
     now = timezone.now()
     row = accepted(alice)
     past = now - timedelta(seconds=1)
@@ -55,5 +55,5 @@ def test_a_row_whose_time_has_come_meanwhile_goes_to_the_end_of_its_lane(alice: 
     ]
 
 
-def test_nothing_gives_nothing() -> None:
+def test_no_rows_make_no_messages() -> None:
     assert group([], now=timezone.now()) == []

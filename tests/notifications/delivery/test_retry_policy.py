@@ -1,4 +1,4 @@
-"""What follows from a round: the whole policy, held for every answer a provider can give."""
+"""The retry policy: what follows from a round, for every answer that a provider can give."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -90,9 +90,9 @@ def test_retry_after_is_never_undercut_and_capped_at_an_hour(
     expires_in=st.none() | st.floats(-100, 10_000),
     policy=policies,
 )
-def test_a_verdict_is_always_a_legal_move_and_an_end_where_nothing_is_due(
+def test_a_verdict_is_a_legal_move_and_final_unless_a_retry_is_due(
     answers: list[Reply],
-    accepted_before: bool,  # noqa: FBT001 - Hypothesis passes by name.
+    accepted_before: bool,  # noqa: FBT001 - Hypothesis passes arguments by name.
     attempts: int,
     expires_in: float | None,
     policy: Policy,
@@ -124,7 +124,9 @@ def test_a_verdict_is_always_a_legal_move_and_an_end_where_nothing_is_due(
     rounds=st.lists(st.lists(replies, min_size=1, max_size=4), min_size=1, max_size=60),
     policy=policies,
 )
-def test_no_row_spends_more_rounds_than_it_may(rounds: list[list[Reply]], policy: Policy) -> None:
+def test_no_row_spends_more_attempts_than_the_policy_allows(
+    rounds: list[list[Reply]], policy: Policy
+) -> None:
     attempts = 0
     for answers in rounds:
         verdict = judge(
@@ -147,7 +149,7 @@ def test_no_row_spends_more_rounds_than_it_may(rounds: list[list[Reply]], policy
     attempts=st.integers(0, 29),
     policy=policies,
 )
-def test_a_wait_for_a_person_never_spends_an_attempt(
+def test_waiting_for_a_corrected_configuration_never_spends_an_attempt(
     count: int, attempts: int, policy: Policy
 ) -> None:
     verdict = judge(
@@ -187,7 +189,7 @@ def test_a_final_answer_ends_the_notification(
     assert (verdict.to, verdict.reason, verdict.spent) == (to, shown, True)
 
 
-def test_a_vouched_acceptance_is_delivered() -> None:
+def test_an_acceptance_that_confirms_the_delivery_is_delivered() -> None:
     verdict = judge(
         [Reply(outcome=Outcome.ACCEPTED, delivered=True)],
         accepted_before=False,
@@ -216,7 +218,7 @@ def test_the_last_attempt_ends_in_failed(outcome: Outcome) -> None:
 @pytest.mark.parametrize(
     ("expires_in", "to"), [(2.5, Status.FAILED), (2.51, Status.RETRYING), (None, Status.RETRYING)]
 )
-def test_a_retry_that_would_come_too_late_is_not_made(expires_in: float | None, to: Status) -> None:
+def test_a_retry_after_the_deadline_is_not_made(expires_in: float | None, to: Status) -> None:
     verdict = judge(
         [Reply(outcome=Outcome.TRANSIENT)],
         accepted_before=False,
@@ -241,12 +243,12 @@ def device_round(*outcomes: Outcome, accepted_before: bool = False, attempts: in
     ).to
 
 
-def test_a_push_is_retrying_while_one_device_is_open() -> None:
+def test_a_push_is_retrying_while_one_device_is_undecided() -> None:
     assert device_round(Outcome.ACCEPTED, Outcome.TRANSIENT) is Status.RETRYING
     assert device_round(Outcome.DEAD_ADDRESS, Outcome.CONFIGURATION) is Status.RETRYING
 
 
-def test_a_push_is_sent_when_one_device_accepted_and_none_is_open() -> None:
+def test_a_push_is_sent_when_one_device_accepted_and_none_is_undecided() -> None:
     assert device_round(Outcome.ACCEPTED, Outcome.DEAD_ADDRESS) is Status.SENT
     assert device_round(Outcome.DEAD_ADDRESS, accepted_before=True) is Status.SENT
 
@@ -261,7 +263,7 @@ def test_a_push_fails_when_every_device_is_dead() -> None:
     assert device_round(Outcome.DEAD_ADDRESS, Outcome.DEAD_ADDRESS) is Status.FAILED
 
 
-def test_a_round_with_one_retry_among_waits_counts_as_an_attempt() -> None:
+def test_a_round_with_a_transient_error_among_waits_counts_as_an_attempt() -> None:
     verdict = judge(
         [Reply(outcome=Outcome.CONFIGURATION), Reply(outcome=Outcome.TRANSIENT)],
         accepted_before=False,
@@ -296,20 +298,20 @@ def test_a_mail_that_may_have_arrived_is_repeated_after_five_and_thirty_minutes(
 ) -> None:
     verdict = unanswered(before)
 
-    # Not gathered: whoever waits for a limit is called in before the turn, and this must not be.
+    # Not gathered: rows that wait for a rate limit are released early, and this one must not be.
     assert (verdict.to, verdict.spent, verdict.gathered) == (Status.RETRYING, True, False)
     assert verdict.next_attempt_at == NOW + timedelta(minutes=minutes)
     assert "may have arrived" in verdict.detail
 
 
-def test_a_mail_that_may_have_arrived_twice_already_is_given_up_and_says_so() -> None:
+def test_a_mail_that_may_have_arrived_twice_fails_with_that_reason() -> None:
     verdict = unanswered(2)
 
     assert (verdict.to, verdict.reason) == (Status.FAILED, "unknown_outcome")
     assert "may have arrived" in verdict.detail
 
 
-def test_a_repetition_that_would_come_too_late_is_not_made() -> None:
+def test_a_repetition_after_the_deadline_is_not_made() -> None:
     verdict = unanswered(0, expires_at=NOW + timedelta(minutes=4))
 
     assert (verdict.to, verdict.reason) == (Status.FAILED, "unknown_outcome")
@@ -346,7 +348,7 @@ def test_a_push_of_unknown_outcome_is_repeated_like_any_other() -> None:
 
 
 def test_an_outage_of_a_minute_costs_no_failure_under_the_default_policy() -> None:
-    """Even with the shortest jitter twelve attempts reach far beyond a minute."""
+    """Even with the shortest jitter, twelve attempts span far more than a minute."""
     waits = [
         backoff_seconds(attempts=n, policy=DEFAULT, jitter=no_jitter)
         for n in range(1, DEFAULT.max_attempts)
@@ -381,7 +383,7 @@ def held(
         [Reply(outcome=Outcome.DEAD_ADDRESS), Reply(outcome=Outcome.REJECTED)],
     ],
 )
-def test_what_was_held_back_waits_without_spending_an_attempt(replies: list[Reply]) -> None:
+def test_a_call_that_was_held_back_waits_without_spending_an_attempt(replies: list[Reply]) -> None:
     assert held(*replies) == Verdict(
         to=Status.RETRYING,
         spent=False,
@@ -391,13 +393,13 @@ def test_what_was_held_back_waits_without_spending_an_attempt(replies: list[Repl
     )
 
 
-def test_a_device_that_failed_beside_one_that_was_held_back_spends_an_attempt() -> None:
+def test_a_failed_device_costs_an_attempt_even_if_another_was_held_back() -> None:
     verdict = held(Reply(outcome=Outcome.TRANSIENT))
 
     assert (verdict.to, verdict.spent, verdict.gathered) == (Status.RETRYING, True, False)
 
 
-def test_what_expires_while_it_waits_is_looked_at_then() -> None:
+def test_a_notification_that_expires_while_it_waits_is_due_at_its_expiry() -> None:
     soon = NOW + timedelta(seconds=10)
 
     verdict = held(expires_at=soon)
@@ -406,7 +408,7 @@ def test_what_expires_while_it_waits_is_looked_at_then() -> None:
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_what_one_device_has_does_not_expire_while_another_waits(*, before: bool) -> None:
+def test_a_push_that_one_device_accepted_is_sent_if_it_expires_for_another(*, before: bool) -> None:
     replies = [] if before else [Reply(outcome=Outcome.ACCEPTED)]
 
     verdict = held(*replies, accepted_before=before, expires_at=NOW + timedelta(seconds=10))

@@ -1,4 +1,4 @@
-"""One chunk from claim to record, through the sandbox."""
+"""One chunk from claim to record, delivered to the sandbox."""
 
 import time
 from datetime import timedelta
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 def driven(row: Notification) -> list[Requeue]:
-    """Deliver one row as its message would, and read it again."""
+    """Deliver one row as its message would, and refresh it from the database."""
     again = deliver(channel=Channel(row.channel), ids=[row.pk], attempt=row.attempts)
     row.refresh_from_db()
     return again
@@ -35,7 +35,7 @@ def events(row: Notification) -> list[tuple[str, str]]:
     return list(Event.objects.filter(notification=row).values_list("status", "detail"))
 
 
-def test_a_mail_is_delivered_and_its_story_told(alice: User) -> None:
+def test_a_mail_is_delivered_with_its_whole_timeline(alice: User) -> None:
     row = accepted(alice)
     assert driven(row) == []
     assert (row.status, row.reason, row.attempts) == (Status.DELIVERED, "", 1)
@@ -88,7 +88,7 @@ def test_a_dead_address_bounces_and_is_suppressed(welcome: None) -> None:
     assert SandboxMessage.objects.count() == 1
 
 
-def test_a_dead_token_retires_that_device_and_the_others_go_on(welcome: None) -> None:
+def test_a_dead_token_retires_its_device_and_no_other(welcome: None) -> None:
     dora = person("dora", tokens=("bounce-1", "good-1"))
     row = accepted(dora, notification_type="push")
     driven(row)
@@ -104,8 +104,8 @@ def test_a_dead_token_retires_that_device_and_the_others_go_on(welcome: None) ->
     ]
 
 
-def test_what_a_test_finds_dead_stays_alive_for_live_notifications(welcome: None) -> None:
-    """The sandbox plays the answers; the address and the token are those of a live person."""
+def test_a_bounce_of_a_test_does_not_affect_live_notifications(welcome: None) -> None:
+    """The sandbox simulates the answers; the address and the token belong to a real user."""
     eve = person("eve", email="bounce@example.com", tokens=("bounce-1",))
     mail = accepted(eve, caller=REHEARSAL)
     push = accepted(eve, caller=REHEARSAL, notification_type="push")
@@ -117,9 +117,9 @@ def test_what_a_test_finds_dead_stays_alive_for_live_notifications(welcome: None
     assert [device.token for device in contact.devices] == ["bounce-1"]
 
 
-def test_what_was_accepted_for_somebody_who_had_just_been_erased_is_blanked(alice: User) -> None:
+def test_a_notification_for_a_user_who_was_just_erased_is_blanked(alice: User) -> None:
     row = accepted(alice, request_id="order-1", metadata={"order": 1})
-    # Another process accepted it: it did not know yet.
+    # Another process accepted it before it knew of the erasure.
     User.objects.filter(pk=alice.pk).update(erased_at=timezone.now())
     driven(row)
     assert (row.status, row.reason) == (Status.SKIPPED, "user_erased")
@@ -151,7 +151,7 @@ def test_a_flaky_address_is_retried_and_then_delivered(welcome: None, settings: 
     assert (group.lane, group.attempt, group.ids) == ("email", 1, [row.pk])
     assert group.delay_seconds in {4, 8}
     assert events(row) == [("retrying", "transient: 451 4.3.0")]
-    # Its message comes early: the row goes to the next delay queue and spends nothing.
+    # Its message arrives early: the row is put into the next delay queue and spends no attempt.
     (early,) = driven(row)
     assert (early.ids, early.attempt) == ([row.pk], 1)
     assert (row.status, row.attempts) == (Status.RETRYING, 1)
@@ -160,7 +160,7 @@ def test_a_flaky_address_is_retried_and_then_delivered(welcome: None, settings: 
     assert (row.status, row.attempts) == (Status.DELIVERED, 2)
 
 
-def test_only_the_flaky_device_is_tried_again(welcome: None) -> None:
+def test_only_the_device_with_a_transient_error_is_tried_again(welcome: None) -> None:
     dora = person("dora", tokens=("flaky-1", "good-1"))
     row = accepted(dora, notification_type="push")
     driven(row)
@@ -206,7 +206,7 @@ def test_a_slow_address_takes_two_seconds_and_is_delivered(welcome: None) -> Non
     assert Attempt.objects.get().duration_ms == 2000
 
 
-def test_a_rehearsal_reaches_only_the_sandbox(alice: User, settings: Any) -> None:
+def test_a_test_notification_is_sent_only_to_the_sandbox(alice: User, settings: Any) -> None:
     settings.EMAIL_PROVIDERS = ["smtp"]
     settings.SMTP_HOST = "mail.example.com"
     row = accepted(alice, caller=REHEARSAL)
@@ -232,7 +232,7 @@ ELIGIBILITY = [
 
 
 @pytest.mark.parametrize(("case", "status", "reason"), ELIGIBILITY)
-def test_what_speaks_against_sending_is_judged_when_sending(
+def test_reasons_against_sending_are_checked_when_sending(
     alice: User, case: str, status: Status, reason: str
 ) -> None:
     template("alarm", critical=True)
@@ -273,7 +273,7 @@ def test_opting_out_of_push_leaves_mail(alice: User) -> None:
     assert (push.status, push.reason) == (Status.SKIPPED, "opted_out")
 
 
-def test_quiet_hours_postpone_to_their_end(alice: User) -> None:
+def test_quiet_hours_postpone_a_notification_to_their_end(alice: User) -> None:
     now = timezone.now()
     end = (now + timedelta(hours=2)).replace(second=0, microsecond=0)
     quiet = preferences.QuietHours(
@@ -287,11 +287,9 @@ def test_quiet_hours_postpone_to_their_end(alice: User) -> None:
     assert events(row) == [("scheduled", "quiet hours")]
 
 
-def test_a_row_that_cannot_be_composed_for_whatever_reason_fails_alone(
-    alice: User, bob: User
-) -> None:
+def test_a_row_that_cannot_be_composed_fails_alone(alice: User, bob: User) -> None:
     bad, good = accepted(alice), accepted(bob)
-    # No way of ours writes that; a person with a database shell does.
+    # No code of this project stores such a value, but a database shell can.
     Notification.objects.filter(pk=bad.pk).update(variables=7)
     deliver(channel=Channel.EMAIL, ids=[bad.pk, good.pk], attempt=0)
     bad.refresh_from_db()
@@ -316,7 +314,7 @@ def test_a_template_error_fails_its_own_row_only(alice: User, settings: Any) -> 
     assert DeadLetter.objects.get().reason == "template_error"
 
 
-def test_a_version_that_is_gone_fails_its_own_row_only(alice: User, settings: Any) -> None:
+def test_a_deleted_template_version_fails_its_own_row_only(alice: User, settings: Any) -> None:
     settings.EMBEDDED = True
     bad, good = accepted(alice), accepted(alice)
     Notification.objects.filter(pk=bad.pk).update(template_version_id=new_id())

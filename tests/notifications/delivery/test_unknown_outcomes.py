@@ -1,4 +1,4 @@
-"""A mail that was handed over and never answered for is repeated seldom, and not without asking."""
+"""A mail that was sent but never confirmed is repeated rarely, and replayed only on request."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,21 +28,23 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def smtp(smtp_server: SmtpServer, settings: Any) -> SmtpServer:
     settings.EMAIL_PROVIDERS = ["smtp"]
-    # A dead letter is recorded at once.
+    # In the embedded mode a dead letter is recorded at once.
     settings.EMBEDDED = True
     smtp_server.answer("end", DROP)
     return smtp_server
 
 
 def driven(row: Notification) -> None:
-    """Deliver it, as soon as it is due."""
+    """Deliver it as if it were due now."""
     Notification.objects.filter(pk=row.pk).update(next_attempt_at=None)
     row.refresh_from_db()
     deliver(channel=Channel.EMAIL, ids=[row.pk], attempt=row.attempts)
     row.refresh_from_db()
 
 
-def test_two_repetitions_are_made_and_then_it_is_given_up(alice: User, smtp: SmtpServer) -> None:
+def test_a_mail_with_an_unknown_outcome_is_repeated_twice_and_then_fails(
+    alice: User, smtp: SmtpServer
+) -> None:
     row = accepted(alice)
     for minutes in (5, 30):
         before = timezone.now()
@@ -50,7 +52,7 @@ def test_two_repetitions_are_made_and_then_it_is_given_up(alice: User, smtp: Smt
         assert row.status == Status.RETRYING
         assert row.next_attempt_at is not None
         assert row.next_attempt_at >= before + timedelta(minutes=minutes)
-        # Those whose wake is their due time wait for a limit, and are called in when it ends.
+        # Rows with ``wake_at`` equal to ``next_attempt_at`` are released early when a limit ends.
         assert row.wake_at == row.next_attempt_at + RETRY_GRACE
     driven(row)
 
@@ -62,7 +64,7 @@ def test_two_repetitions_are_made_and_then_it_is_given_up(alice: User, smtp: Smt
 
 
 @pytest.mark.parametrize("repetitions", [0, 1, 4])
-def test_there_are_as_many_repetitions_as_are_configured(
+def test_the_number_of_repetitions_is_configurable(
     alice: User, smtp: SmtpServer, settings: Any, repetitions: int
 ) -> None:
     settings.UNKNOWN_OUTCOME_WAITS = (300.0,) * repetitions
@@ -75,7 +77,7 @@ def test_there_are_as_many_repetitions_as_are_configured(
     assert sum(smtp.message_ids.values()) == repetitions + 1
 
 
-def test_what_waits_for_an_open_breaker_spends_no_repetition(alice: User, smtp: SmtpServer) -> None:
+def test_waiting_for_an_open_breaker_spends_no_repetition(alice: User, smtp: SmtpServer) -> None:
     row = accepted(alice)
     driven(row)
     breakers.force(["smtp"], Forced.OPEN)
@@ -88,7 +90,7 @@ def test_what_waits_for_an_open_breaker_spends_no_repetition(alice: User, smtp: 
     assert sum(smtp.message_ids.values()) == 2
 
 
-def test_a_mail_that_is_answered_for_in_the_end_is_sent(alice: User, smtp: SmtpServer) -> None:
+def test_a_mail_that_is_confirmed_by_a_later_answer_is_sent(alice: User, smtp: SmtpServer) -> None:
     row = accepted(alice)
     driven(row)
     smtp.rules = []
@@ -96,10 +98,10 @@ def test_a_mail_that_is_answered_for_in_the_end_is_sent(alice: User, smtp: SmtpS
     assert row.status == Status.SENT
 
 
-# --- its replay asks first
+# --- a replay needs a confirmation
 
 
-def test_a_dead_letter_is_replayed_only_by_whoever_knows_that_it_may_have_arrived(
+def test_a_dead_letter_that_may_have_arrived_is_replayed_only_when_confirmed(
     shop: APIClient, alice: User
 ) -> None:
     letter = dead(alice, reason="unknown_outcome")
@@ -124,12 +126,12 @@ def test_a_dead_letter_is_replayed_only_by_whoever_knows_that_it_may_have_arrive
         (Status.FAILED, "rejected", "unknown"),
         (Status.CANCELLED, "cancelled", "unknown"),
         (Status.EXPIRED, "expired", "unknown"),
-        # It was stopped before its acceptance was recorded.
+        # It was cancelled before its acceptance was recorded.
         (Status.CANCELLED, "cancelled", "accepted"),
         (Status.SKIPPED, "opted_out", "accepted"),
     ],
 )
-def test_a_notification_of_which_a_copy_may_have_arrived_is_replayed_only_so(
+def test_a_notification_that_may_have_arrived_is_replayed_only_when_confirmed(
     shop: APIClient, alice: User, status: Status, reason: str, outcome: str
 ) -> None:
     row = standing(alice, status, reason=reason, attempts=1)
@@ -145,10 +147,10 @@ def test_a_notification_of_which_a_copy_may_have_arrived_is_replayed_only_so(
 
 
 @pytest.mark.parametrize("outcome", ["transient", "rejected", "accepted"])
-def test_what_has_not_arrived_is_replayed_without_asking(
+def test_a_notification_that_has_not_arrived_is_replayed_without_confirmation(
     shop: APIClient, alice: User, outcome: str
 ) -> None:
-    # An acceptance that the provider took back later has not arrived either.
+    # An acceptance that the provider withdrew later does not count as an arrival either.
     row = standing(alice, Status.FAILED, reason="rejected", attempts=1)
     attempt(row, outcome)
     assert shop.post(f"/api/v1/notifications/{row.pk}/replay").status_code == 202
@@ -165,7 +167,9 @@ def attempt(row: Notification, outcome: str) -> None:
     )
 
 
-def test_a_replay_by_filter_leaves_it_out_unless_it_is_named(alice: User) -> None:
+def test_a_replay_by_filter_skips_unknown_outcomes_unless_the_filter_names_them(
+    alice: User,
+) -> None:
     doubtful, usual = dead(alice, reason="unknown_outcome"), dead(alice)
     assert replay_many.count(Filter(), kind="") == 1
     replay_many.start(Filter(channel="email"), kind="", by="operator", rate_per_second=1000)
@@ -183,7 +187,7 @@ def test_a_replay_by_filter_leaves_it_out_unless_it_is_named(alice: User) -> Non
     assert len(replays_of(doubtful)) == 1
 
 
-def test_staff_and_operators_are_asked_as_well(alice: User) -> None:
+def test_staff_and_operators_must_confirm_as_well(alice: User) -> None:
     letter = dead(alice, reason="unknown_outcome")
     with pytest.raises(Problem):
         replay_one.replay(letter.pk, by="operator")

@@ -1,4 +1,4 @@
-"""What has to wait waits in the broker: on a delay queue, with the lane's routing key kept."""
+"""Delayed messages wait in the broker's delay queues and keep the routing key of their lane."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,7 +20,7 @@ IDS = [new_id(), new_id()]
 
 @pytest.fixture
 def task() -> Iterator[Any]:
-    """A task as it stands while a worker runs it."""
+    """A task with the request context that it has while a worker runs it."""
     running: Any = current_app.tasks["notifications.deliver_email"]
     running.push_request(
         id=str(new_id()),
@@ -44,7 +44,9 @@ def group(
 
 @pytest.mark.services
 @pytest.mark.parametrize("seconds", topology.DELAYS_SECONDS)
-def test_each_rung_takes_its_messages_for_the_lane(task: Any, lanes: Lanes, seconds: int) -> None:
+def test_each_delay_queue_takes_messages_for_the_lane(
+    task: Any, lanes: Lanes, seconds: int
+) -> None:
     retry(task, [group(seconds)])
     message = lanes.first(f"notifications.retry.{seconds}")
     assert message.delivery_info["routing_key"] == "email.bulk"
@@ -56,7 +58,7 @@ def test_each_rung_takes_its_messages_for_the_lane(task: Any, lanes: Lanes, seco
 
 
 @pytest.mark.services
-def test_a_message_comes_back_into_its_lane_when_the_rung_is_over(task: Any, lanes: Lanes) -> None:
+def test_a_message_returns_to_its_lane_after_the_delay(task: Any, lanes: Lanes) -> None:
     retry(task, [group(1)])
     started = timezone.now()
     while not lanes.depth("email.bulk"):
@@ -68,7 +70,7 @@ def test_a_message_comes_back_into_its_lane_when_the_rung_is_over(task: Any, lan
 
 
 @pytest.mark.embedded
-def test_the_embedded_mode_counts_down_in_memory(task: Any, lanes: Lanes) -> None:
+def test_the_embedded_mode_delays_messages_in_memory(task: Any, lanes: Lanes) -> None:
     before = timezone.now()
     retry(task, [group(8)])
     message = lanes.first("email.bulk")
@@ -77,7 +79,7 @@ def test_the_embedded_mode_counts_down_in_memory(task: Any, lanes: Lanes) -> Non
     assert message.decode()[0] == [[str(pk) for pk in IDS], 3]
 
 
-def test_what_need_not_wait_goes_to_the_end_of_its_lane(task: Any, lanes: Lanes) -> None:
+def test_a_message_without_a_delay_goes_to_the_end_of_its_lane(task: Any, lanes: Lanes) -> None:
     retry(task, [group(None, "email"), group(None, "email.urgent", IDS[:1])])
     assert lanes.take() == [
         ("email.urgent", "notifications.deliver_email", [str(IDS[0])], 3),

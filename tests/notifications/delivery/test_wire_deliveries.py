@@ -1,4 +1,4 @@
-"""One chunk from claim to record, with SMTP and FCM servers at the other end of the wire."""
+"""One chunk from claim to record, sent to fake SMTP and FCM servers."""
 
 import asyncio
 import threading
@@ -56,7 +56,7 @@ def outcomes_of(row: Notification) -> list[tuple[int, str, str]]:
     return list(Attempt.objects.filter(notification=row).values_list("number", "outcome", "code"))
 
 
-def test_a_mail_that_the_server_took_is_sent_until_a_receipt_says_more(
+def test_a_mail_that_the_server_accepted_is_sent_until_a_receipt_arrives(
     alice: User, smtp: SmtpServer
 ) -> None:
     row = accepted(alice)
@@ -128,7 +128,7 @@ def test_wrong_credentials_keep_the_message_and_spend_no_attempt(
     assert {number for number, _, _ in outcomes_of(row)} == {1}
 
 
-def test_an_unknown_outcome_is_said_and_repeated_with_the_same_message_id(
+def test_an_unknown_outcome_is_recorded_and_repeated_with_the_same_message_id(
     alice: User, smtp: SmtpServer
 ) -> None:
     smtp.answer("end", DROP, times=1)
@@ -142,7 +142,7 @@ def test_an_unknown_outcome_is_said_and_repeated_with_the_same_message_id(
     assert set(smtp.message_ids) == {f"<{row.pk}@example.com>".encode()}
 
 
-def test_a_server_that_is_away_costs_attempts_until_the_deadline(
+def test_an_unreachable_server_costs_attempts_until_the_deadline(
     alice: User, smtp: SmtpServer, settings: Any
 ) -> None:
     settings.EMBEDDED = True
@@ -155,7 +155,7 @@ def test_a_server_that_is_away_costs_attempts_until_the_deadline(
 
 
 class Alarm(SmtpServer):
-    """Does something when it has taken so many mails."""
+    """SMTP server that runs a callback when it has taken a number of mails."""
 
     def __init__(self, mails: int, then: Callable[[], object]) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class Alarm(SmtpServer):
             self.then()
 
 
-def test_a_bulk_chunk_makes_way_and_gives_the_rest_back(
+def test_a_bulk_chunk_stops_at_its_time_limit_and_requeues_the_rest(
     welcome: None, settings: Any, ahead: Callable[[float], None]
 ) -> None:
     settings.EMAIL_PROVIDERS = ["smtp"]
@@ -182,7 +182,7 @@ def test_a_bulk_chunk_makes_way_and_gives_the_rest_back(
         sent = Notification.objects.filter(status=Status.SENT)
         assert set(group.ids) == given_back
         assert (group.lane, group.attempt, group.delay_seconds) == ("email.bulk", 0, None)
-        # Those that had been begun by then go out as well, one in each thread.
+        # Calls that had been started by then are sent as well, one in each thread.
         assert 20 <= sent.count() <= 20 + SmtpProvider.threads
         assert sent.count() == len(smtp.mails) == 60 - len(given_back)
         assert not Attempt.objects.filter(notification_id__in=given_back).exists()
@@ -195,7 +195,7 @@ def test_a_bulk_chunk_makes_way_and_gives_the_rest_back(
 
 
 class Meddler(SmtpServer):
-    """Does something to the rows while the sender waits for the reply to the final dot."""
+    """SMTP server that runs a callback while the sender waits for the reply to the final dot."""
 
     def __init__(self, meddle: Callable[[], object]) -> None:
         super().__init__()
@@ -218,7 +218,7 @@ class Meddler(SmtpServer):
 
 
 class Slow(SmtpServer):
-    """Keeps the sender of one mail waiting."""
+    """SMTP server that keeps the sender of one mail waiting after DATA."""
 
     def __init__(self, recipient: str) -> None:
         super().__init__()
@@ -232,7 +232,7 @@ class Slow(SmtpServer):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_accepted_is_recorded_while_another_call_of_the_chunk_hangs(
+def test_an_accepted_mail_is_recorded_while_another_call_of_the_chunk_hangs(
     settings: Any,
 ) -> None:
     settings.EMAIL_PROVIDERS = ["smtp"]
@@ -265,7 +265,7 @@ def test_what_was_accepted_is_recorded_while_another_call_of_the_chunk_hangs(
 
 
 def driven_with(meddle: Callable[[], object], settings: Any) -> tuple[Notification, Meddler]:
-    """Deliver a mail and meddle with its row while it is on the wire."""
+    """Deliver a mail and run ``meddle`` on its row while the mail is in flight."""
     settings.EMAIL_PROVIDERS = ["smtp"]
     template("welcome")
     row = accepted(person("alice"))
@@ -276,7 +276,7 @@ def driven_with(meddle: Callable[[], object], settings: Any) -> tuple[Notificati
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_locked_while_a_mail_is_on_the_wire(settings: Any) -> None:
+def test_no_row_is_locked_while_a_mail_is_in_flight(settings: Any) -> None:
     row, server = driven_with(
         lambda: Notification.objects.update(metadata={"written": "meanwhile"}), settings
     )
@@ -285,7 +285,7 @@ def test_nothing_is_locked_while_a_mail_is_on_the_wire(settings: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_receipt_that_comes_before_our_record_stands(settings: Any) -> None:
+def test_a_receipt_that_arrives_before_the_record_keeps_its_status(settings: Any) -> None:
     row, _ = driven_with(
         lambda: advance(Notification.objects.all(), to=Status.DELIVERED, now=timezone.now()),
         settings,
@@ -295,15 +295,15 @@ def test_a_receipt_that_comes_before_our_record_stands(settings: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_row_that_another_holds_by_now_keeps_its_status(settings: Any) -> None:
-    """Our lease ended and the sweep gave the row away: the call happened, the status is theirs."""
+def test_a_row_that_another_worker_holds_by_now_keeps_its_status(settings: Any) -> None:
+    """The lease ended and another worker claimed the row: the attempt counts, the status stays."""
     other = new_id()
     row, _ = driven_with(lambda: Notification.objects.update(claim_id=other), settings)
     assert (row.status, row.claim_id, row.attempts) == (Status.SENDING, other, 0)
     assert [outcome for _, outcome, _ in outcomes_of(row)] == ["accepted"]
 
 
-def test_one_dead_device_does_not_hold_up_the_other(welcome: None, fcm: FcmServer) -> None:
+def test_a_dead_device_does_not_stop_the_push_to_another(welcome: None, fcm: FcmServer) -> None:
     dora = person("dora", tokens=("dead", "good"))
     fcm.scripted["dead"] = [
         refusal(404, "NOT_FOUND", "Requested entity was not found.", fcm="UNREGISTERED")
@@ -339,7 +339,7 @@ def test_only_the_busy_device_is_tried_again(welcome: None, fcm: FcmServer) -> N
     assert sorted(fcm.notification_ids.values()) == [1, 1]
 
 
-def test_the_quota_waits_at_least_a_minute(welcome: None, fcm: FcmServer) -> None:
+def test_an_exceeded_quota_waits_at_least_a_minute(welcome: None, fcm: FcmServer) -> None:
     dora = person("dora", tokens=("one",))
     fcm.scripted["one"] = [refusal(429, "RESOURCE_EXHAUSTED", "Quota.", fcm="QUOTA_EXCEEDED")]
     row = accepted(dora, notification_type="push")
@@ -350,7 +350,9 @@ def test_the_quota_waits_at_least_a_minute(welcome: None, fcm: FcmServer) -> Non
     assert row.next_attempt_at - before >= timedelta(seconds=60)
 
 
-def test_a_rehearsal_never_reaches_a_server(alice: User, smtp: SmtpServer, fcm: FcmServer) -> None:
+def test_a_test_notification_is_never_sent_to_a_server(
+    alice: User, smtp: SmtpServer, fcm: FcmServer
+) -> None:
     for kind in ("email", "push"):
         row = accepted(alice, caller=REHEARSAL, notification_type=kind)
         driven(row)
@@ -358,8 +360,8 @@ def test_a_rehearsal_never_reaches_a_server(alice: User, smtp: SmtpServer, fcm: 
     assert (smtp.mails, fcm.messages) == ([], [])
 
 
-def test_a_retry_is_looked_for_soon_after_it_was_due(alice: User) -> None:
-    """Recorded without a server and at a given time, so that no time limit has a part in it."""
+def test_the_sweep_checks_a_retry_soon_after_it_was_due(alice: User) -> None:
+    """Recorded without a server and at a fixed time, so that no timeout influences the result."""
     row, now = accepted(alice), datetime(2026, 11, 25, 12, tzinfo=UTC)
     claimed = claim([row.pk], attempt=0)
     mail = Mail(

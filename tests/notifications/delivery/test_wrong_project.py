@@ -1,4 +1,4 @@
-"""A key of another project: FCM says of every token that it is foreign."""
+"""An FCM key of another project: FCM answers SENDER_ID_MISMATCH for every token."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def pushes(users: list[User]) -> list[Notification]:
 
 
 def drive(rows: list[Notification]) -> None:
-    """Deliver those that wait, as soon as they may, with the breakers given back to themselves."""
+    """Deliver the waiting rows now, with the breakers no longer forced."""
     breakers.force(["fcm:android"], Forced.AUTO)
     Notification.objects.update(next_attempt_at=timezone.now())
     deliver(channel=Channel.PUSH, ids=[row.pk for row in rows], attempt=0)
@@ -56,7 +56,7 @@ def statuses() -> set[tuple[str, int]]:
     return set(Notification.objects.values_list("status", "attempts"))
 
 
-def test_of_a_thousand_devices_none_is_retired_and_everything_goes_out_afterwards(
+def test_no_device_of_a_thousand_is_retired_and_all_pushes_are_sent_afterwards(
     welcome: None, fcm: FcmServer
 ) -> None:
     rows = pushes(crowd(50, devices=20))
@@ -82,7 +82,7 @@ def test_of_a_thousand_devices_none_is_retired_and_everything_goes_out_afterward
     assert set(fcm.notification_ids.values()) == {1}
 
 
-def test_one_by_one_a_wrong_key_costs_five_devices_and_no_more(
+def test_a_wrong_key_retires_at_most_five_devices_when_pushes_are_sent_one_by_one(
     welcome: None, fcm: FcmServer
 ) -> None:
     rows = pushes(crowd(12, devices=1))
@@ -96,7 +96,7 @@ def test_one_by_one_a_wrong_key_costs_five_devices_and_no_more(
     assert Notification.objects.filter(status="retrying", attempts=0).count() == 7
 
 
-def test_a_foreign_token_among_good_ones_is_retired(welcome: None, fcm: FcmServer) -> None:
+def test_a_single_token_of_another_project_is_retired(welcome: None, fcm: FcmServer) -> None:
     rows = pushes(crowd(20, devices=1))
     fcm.scripted = {"P3-0": [FOREIGN]}
 
@@ -108,7 +108,7 @@ def test_a_foreign_token_among_good_ones_is_retired(welcome: None, fcm: FcmServe
     assert breakers.shown("fcm:android").state is State.CLOSED
 
 
-def test_staff_who_force_the_breaker_closed_stand_in_for_the_key(
+def test_with_a_breaker_forced_closed_every_mismatch_retires_its_device(
     welcome: None, fcm: FcmServer
 ) -> None:
     rows = pushes(crowd(10, devices=1))

@@ -1,4 +1,4 @@
-"""The sandbox's pages: for staff, without scripts, one page at a time."""
+"""The pages of the sandbox: for staff only, without scripts, with pagination."""
 
 import re
 import time
@@ -41,14 +41,14 @@ def subjects(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["/sandbox/", f"/sandbox/{NOBODY}/", f"/sandbox/{NOBODY}/html/"])
-def test_strangers_are_sent_to_the_login(path: str) -> None:
+def test_unauthenticated_callers_are_redirected_to_the_login(path: str) -> None:
     response = Client().get(path)
 
     assert response.status_code == 302
     assert response["Location"] == f"/admin/login/?next={quote(path)}"
 
 
-def test_an_end_user_is_sent_to_the_login() -> None:
+def test_an_end_user_is_redirected_to_the_login() -> None:
     assert logged_in(is_staff=False, may_view=True).get("/sandbox/").status_code == 302
 
 
@@ -56,11 +56,11 @@ def test_staff_without_the_permission_are_refused() -> None:
     assert logged_in(is_staff=True, may_view=False).get("/sandbox/").status_code == 403
 
 
-def test_nothing_can_be_posted(staff: Client) -> None:
+def test_the_sandbox_pages_accept_no_post(staff: Client) -> None:
     assert staff.post("/sandbox/").status_code == 405
 
 
-def test_the_newest_come_first(staff: Client) -> None:
+def test_the_newest_messages_are_listed_first(staff: Client) -> None:
     send(a_mail(subject="one"), a_mail(subject="two"))
     send(a_mail(subject="three"))
 
@@ -80,7 +80,7 @@ def test_a_refused_message_is_marked(staff: Client) -> None:
     assert "delivered" not in page
 
 
-def test_the_list_can_be_narrowed(staff: Client) -> None:
+def test_the_list_can_be_filtered(staff: Client) -> None:
     send(a_mail(subject="for bob"), a_mail("alice@example.com", subject="for alice"))
     SandboxPush().send(a_push(title="a push"))
 
@@ -89,7 +89,7 @@ def test_the_list_can_be_narrowed(staff: Client) -> None:
     assert subjects(staff.get("/sandbox/?channel=email&recipient=nobody").text) == []
 
 
-def test_pages_lead_to_each_other_and_keep_the_filter(staff: Client) -> None:
+def test_pages_link_to_each_other_and_keep_the_filter(staff: Client) -> None:
     send(*(a_mail(subject=f"mail {number:03}") for number in range(120)))
     wanted = [f"mail {number:03}" for number in reversed(range(120))]
 
@@ -109,11 +109,11 @@ def test_pages_lead_to_each_other_and_keep_the_filter(staff: Client) -> None:
 
 
 @pytest.mark.parametrize("query", ["channel=fax", "before=x", "after=1", "before=%27"])
-def test_a_query_that_makes_no_sense_is_a_400(staff: Client, query: str) -> None:
+def test_an_invalid_query_is_a_400(staff: Client, query: str) -> None:
     assert staff.get(f"/sandbox/?{query}").status_code == 400
 
 
-def test_a_message_that_is_not_there_is_a_404(staff: Client) -> None:
+def test_an_unknown_message_is_a_404(staff: Client) -> None:
     assert staff.get(f"/sandbox/{NOBODY}/").status_code == 404
     assert staff.get(f"/sandbox/{NOBODY}").status_code == 404
 
@@ -137,7 +137,7 @@ def test_a_mail_shows_its_parts_and_frames_its_html(staff: Client) -> None:
     assert f'<style nonce="{nonce}">' in response.text
 
 
-def test_a_mails_html_runs_nothing(staff: Client) -> None:
+def test_the_html_of_a_mail_runs_no_scripts(staff: Client) -> None:
     html = "<script>alert(1)</script><p>Hi</p>"
     send(a_mail(html=html))
 

@@ -1,4 +1,4 @@
-"""One-click unsubscribe: RFC 8058."""
+"""One-click unsubscribe (RFC 8058)."""
 
 import pytest
 from django.test import Client
@@ -49,7 +49,7 @@ def test_a_forged_token_is_not_found(alice: User) -> None:
     assert wants(alice, "news")
 
 
-def test_the_headers_are_those_of_the_rfc(settings: object, alice: User) -> None:
+def test_the_unsubscribe_headers_are_those_of_rfc_8058(settings: object, alice: User) -> None:
     subscription = Subscription(user_id=alice.pk, category="news")
 
     headers = headers_for(subscription)
@@ -59,7 +59,7 @@ def test_the_headers_are_those_of_the_rfc(settings: object, alice: User) -> None
     assert read_token(token) == subscription
 
 
-def test_a_user_who_is_gone_is_no_error(alice: User) -> None:
+def test_unsubscribing_a_deleted_user_is_not_an_error(alice: User) -> None:
     address = link(alice)
     contacts_before = User.objects.count()
     alice.delete()

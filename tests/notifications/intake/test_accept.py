@@ -1,4 +1,4 @@
-"""What is stored of a request: times, pinned content, the clock, and what wakes a worker."""
+"""What is stored for a request: times, pinned content, deadlines, and the wake-up."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -48,7 +48,7 @@ def test_a_request_becomes_a_pending_row(alice: User) -> None:
     assert row.lane == "email.urgent"
 
 
-def test_a_row_of_this_process_is_looked_at_again_after_a_minute(
+def test_the_sweep_checks_a_row_of_this_process_after_a_minute(
     alice: User,
     local_worker: None,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
@@ -69,7 +69,7 @@ def test_a_row_of_a_command_beside_the_embedded_process_is_due_at_once(
     assert callbacks == []
 
 
-def test_a_refusal_queues_nothing(
+def test_a_refused_request_queues_nothing(
     shop: APIClient,
     alice: User,
     local_worker: None,
@@ -94,13 +94,13 @@ def test_a_schedule_waits_for_the_sweep(
     assert callbacks == []
 
 
-def test_a_schedule_that_has_passed_means_now(shop: APIClient, alice: User) -> None:
+def test_a_schedule_in_the_past_means_now(shop: APIClient, alice: User) -> None:
     answer = shop.post(SEND, body(alice, scheduled_for="2020-01-01T00:00:00Z"), format="json")
     assert answer.status_code == 202
     assert (answer.json()["status"], answer.json()["scheduled_for"]) == ("pending", None)
 
 
-def test_times_are_kept_in_utc(shop: APIClient, alice: User) -> None:
+def test_times_are_stored_in_utc(shop: APIClient, alice: User) -> None:
     asked = body(
         alice,
         scheduled_for="2027-01-01T00:30:00+05:30",
@@ -121,7 +121,7 @@ def test_a_schedule_more_than_a_year_away_is_a_400(shop: APIClient, alice: User)
     assert Notification.objects.count() == 0
 
 
-def test_content_is_pinned_when_it_is_accepted(alice: User) -> None:
+def test_the_template_version_is_pinned_on_acceptance(alice: User) -> None:
     row = accepted(alice)
     versions.write(
         code="welcome",
@@ -151,12 +151,12 @@ def test_the_requested_language_wins_over_the_users_locale(shop: APIClient, alic
     assert accepted(alice, language="fr").language == "en"
 
 
-def test_a_rehearsal_is_marked_as_one(alice: User) -> None:
+def test_a_test_notification_is_stored_with_its_kind(alice: User) -> None:
     assert accepted(alice, caller=REHEARSAL).kind == "test"
 
 
 @pytest.mark.parametrize("status", sorted({Status.SCHEDULED, Status.PENDING, Status.RETRYING}))
-def test_what_has_not_gone_out_can_be_cancelled_and_stays_so(
+def test_a_notification_that_was_not_sent_can_be_cancelled_for_good(
     shop: APIClient, alice: User, status: Status
 ) -> None:
     row = accepted(alice)
@@ -176,7 +176,7 @@ def test_what_has_not_gone_out_can_be_cancelled_and_stays_so(
     "status",
     sorted(set(Status) - {Status.SCHEDULED, Status.PENDING, Status.RETRYING, Status.CANCELLED}),
 )
-def test_what_is_under_way_or_over_cannot_be_cancelled(
+def test_a_notification_in_flight_or_finished_cannot_be_cancelled(
     shop: APIClient, alice: User, status: Status
 ) -> None:
     row = accepted(alice)
@@ -191,7 +191,7 @@ REPLAYED = {Status.FAILED, Status.BOUNCED, Status.EXPIRED, Status.CANCELLED, Sta
 
 
 @pytest.mark.parametrize("status", sorted(REPLAYED))
-def test_what_ended_badly_can_be_replayed_as_a_new_one(
+def test_a_notification_that_was_not_delivered_can_be_replayed_as_a_new_one(
     shop: APIClient, alice: User, status: Status
 ) -> None:
     row = accepted(alice, request_id="r", priority=2, metadata={"order": 42})
@@ -213,7 +213,7 @@ def test_what_ended_badly_can_be_replayed_as_a_new_one(
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - REPLAYED))
-def test_what_has_not_ended_badly_cannot_be_replayed(
+def test_an_unfinished_or_delivered_notification_cannot_be_replayed(
     shop: APIClient, alice: User, status: Status
 ) -> None:
     row = accepted(alice)

@@ -1,4 +1,4 @@
-"""What "the same body" means: the digests in every form that rows may hold."""
+"""What "the same body" means: the digest in every form that stored rows may have."""
 
 import hashlib
 from typing import Any
@@ -50,14 +50,14 @@ FIRST = (
     "dec9aea2a275dd8ea88b844442890809877fb22fed3cce46e9f4b66ef965b514",
     "7cb13c04371c7cdf1c1bca936dba95ff3ae4b4c7b96bfa654da1f26a5a2267fa",
 )
-# By the code of commit 06cbf96.
+# Computed by the code of commit 06cbf96.
 SECOND = (
     "79aabcf62e654981c2da12ab3a976bad2817893649495902413a4415abdcac76",
     "1db10847d15b8d29f489f35feb2496f2713ff1739156760fcc1052954e1313c3",
     "165d91d978c125c3f904444d39189fe4eff5e699b5cfdebae23fc25830db3a69",
     "856e207bc8d8a73583791ddd6669428f751a94ee0fb68df46c7efa106b08c9e9",
 )
-# Of the present form. Rows hold it: whoever has to change these adds a form instead.
+# Of the present form. Stored rows contain it: do not change these digests, add a new form.
 THIRD = (
     "6e47cf3dac8d001d11ee8aa06d2e23cbad4b3c676a2078d5116f60938cb1b05a",
     "6536183d3e41636aeb716cf9811422b65daca421db36a5b72ec7a5423419f049",
@@ -70,15 +70,15 @@ def hexes(form: Any) -> tuple[str, ...]:
     return tuple(form(one).hex() for one in BODIES)
 
 
-def test_every_form_gives_for_ever_what_it_gave() -> None:
+def test_the_digests_of_every_form_never_change() -> None:
     assert hexes(digests.first_form) == FIRST
     assert hexes(digests.second_form) == SECOND
     assert hexes(digests.body_digest) == THIRD
     assert digests.PRESENT_FORM == 3
 
 
-def test_the_present_form_is_that_of_the_document() -> None:
-    """SHA-256 over sorted JSON, without defaults and the key: whoever reads this can compute it."""
+def test_the_present_form_is_the_documented_one() -> None:
+    """SHA-256 over sorted JSON, without defaults and the key: any reader can compute it."""
     text = (
         b'{"language":"de-AT","metadata":{"order":42},"notification_type":"email","priority":7,'
         b'"scheduled_for":"2027-01-01T12:00:00Z","template_code":"welcome",'
@@ -89,13 +89,13 @@ def test_the_present_form_is_that_of_the_document() -> None:
 
 
 class Shuffled(Terms, kw_only=True, forbid_unknown_fields=True):
-    """The request as it would be if its class were written in another order."""
+    """The request as it would be with the fields of its class in another order."""
 
     language: str | None = None
     user_id: str
     variables: dict[str, Any] = {}
-    notification_type: str  # type: ignore[assignment]  # Only its place is of interest.
-    # A field that a later release adds.
+    notification_type: str  # type: ignore[assignment]  # Only its position matters.
+    # Fields that a later release adds.
     reply_to: str | None = None
     tags: list[str] = []
 
@@ -108,7 +108,7 @@ def shuffled(raw: bytes, **changes: Any) -> Shuffled:
 def test_neither_the_order_of_the_class_nor_a_field_added_later_changes_a_digest(form: Any) -> None:
     assert form(shuffled(FULL)) == form(FULL_SEND)
     assert form(shuffled(SHORT)) == form(SHORT_SEND)
-    # Where the new field says something, it is another body, in every form.
+    # A value in a new field makes another body, in every form.
     assert form(shuffled(SHORT, reply_to="a@example.com")) != form(SHORT_SEND)
     assert form(shuffled(SHORT, tags=["x"])) != form(SHORT_SEND)
 
@@ -135,7 +135,7 @@ def digest_of(variables: str, **changes: Any) -> bytes:
         ('{"n": "a/b"}', '{"n": "a\\/b"}'),
     ],
 )
-def test_two_spellings_of_one_value_are_the_same_body(one: str, other: str) -> None:
+def test_equal_values_in_different_spellings_are_the_same_body(one: str, other: str) -> None:
     assert digest_of(one) == digest_of(other)
 
 
@@ -152,19 +152,19 @@ def test_two_spellings_of_one_value_are_the_same_body(one: str, other: str) -> N
         ('{"n": 1}', '{"n": 1.0000000000000002}'),
         ('{"n": 9007199254740993}', '{"n": 9007199254740992}'),
         ('{"n": 100000000000000000000001}', '{"n": 100000000000000000000002}'),
-        # The same letter to the eye, in two forms of Unicode: a template would print either.
+        # Two Unicode forms that look the same; a template would print either of them.
         ('{"n": "\\u00e9"}', '{"n": "e\\u0301"}'),
         ('{"n": "a"}', '{"N": "a"}'),
         ('{"n": "a"}', '{"n": "a "}'),
     ],
 )
-def test_two_values_are_two_bodies(one: str, other: str) -> None:
+def test_different_values_are_different_bodies(one: str, other: str) -> None:
     assert digest_of(one) != digest_of(other)
 
 
-def test_a_default_counts_only_where_it_says_something_else() -> None:
+def test_a_default_changes_the_digest_only_where_its_meaning_differs() -> None:
     assert digest_of("{}", priority=5) == digest_of("{}")
-    # The default of a row is 1, of a single request 5: the same words mean another thing.
+    # The default priority of a row is 1, of a single request 5: the same JSON differs in meaning.
     assert digests.body_digest(SHORT_ROW) != digests.body_digest(SHORT_SEND)
     as_row = msgspec.structs.replace(SHORT_SEND, priority=1)
     assert digests.body_digest(SHORT_ROW) == digests.body_digest(as_row)
@@ -172,7 +172,7 @@ def test_a_default_counts_only_where_it_says_something_else() -> None:
 
 @pytest.mark.parametrize("form", [digests.first_form, digests.second_form])
 @pytest.mark.django_db
-def test_a_row_of_an_earlier_release_knows_its_request_again(
+def test_a_row_of_an_earlier_release_recognises_its_repeated_request(
     shop: APIClient, alice: User, form: Any
 ) -> None:
     asked = body(alice, request_id="order-42", metadata={"order": 42}, priority=7)
@@ -186,13 +186,13 @@ def test_a_row_of_an_earlier_release_knows_its_request_again(
     other = shop.post(SEND, {**asked, "priority": 6}, format="json")
     assert assert_problem(other, 422)["code"] == "idempotency_key_reused"
     row = Notification.objects.get()
-    # What is stored stays as it was.
+    # The stored row is not changed.
     assert (bytes(row.body_digest), row.canonical_digest, row.digest_form) == (old, None, None)
 
 
 @pytest.mark.parametrize("form", [digests.first_form, digests.second_form])
 @pytest.mark.django_db
-def test_a_broadcast_of_an_earlier_release_knows_its_request_again(
+def test_a_broadcast_of_an_earlier_release_recognises_its_repeated_request(
     shop: APIClient, alice: User, form: Any
 ) -> None:
     sent = {"request_id": "news", "scheduled_for": "2027-01-01T13:00:00+01:00"}
@@ -208,10 +208,10 @@ def test_a_broadcast_of_an_earlier_release_knows_its_request_again(
 
 
 @pytest.mark.django_db
-def test_what_this_release_stores_is_known_to_a_process_of_the_one_before(
+def test_a_row_of_this_release_is_recognised_by_the_previous_release(
     shop: APIClient, alice: User
 ) -> None:
-    """It compares ``body_digest`` with the second form, and looks at nothing else."""
+    """The previous release compares ``body_digest`` with the second form only."""
     asked = body(alice, request_id="order-42")
     shop.post(SEND, asked, format="json")
     decoded = send_decoder.decode(msgspec.json.encode(asked))
@@ -224,7 +224,7 @@ def test_what_this_release_stores_is_known_to_a_process_of_the_one_before(
 
 
 @pytest.mark.django_db
-def test_a_body_that_cannot_be_compared_is_a_repeat_and_is_logged(
+def test_a_body_that_cannot_be_compared_counts_as_a_repeat_and_is_logged(
     shop: APIClient, alice: User
 ) -> None:
     asked = body(alice, request_id="order-42")
@@ -246,7 +246,7 @@ def test_a_body_that_cannot_be_compared_is_a_repeat_and_is_logged(
 
 
 @pytest.mark.django_db
-def test_one_and_one_point_nought_are_one_request(shop: APIClient, alice: User) -> None:
+def test_one_and_one_point_zero_are_the_same_request(shop: APIClient, alice: User) -> None:
     variables = {"name": "Ada", "link": "x", "count": 1}
     first = shop.post(SEND, body(alice, request_id="r", variables=variables), format="json")
     variables = {"count": 1.0, "link": "x", "name": "Ada"}
@@ -259,7 +259,7 @@ def test_one_and_one_point_nought_are_one_request(shop: APIClient, alice: User) 
 
 
 @pytest.mark.django_db
-def test_a_broadcast_is_repeated_in_other_words(shop: APIClient, alice: User) -> None:
+def test_a_broadcast_may_be_repeated_in_another_spelling(shop: APIClient, alice: User) -> None:
     utc = {"request_id": "news", "scheduled_for": "2027-01-01T12:00:00Z", "metadata": {"n": 1}}
     first = taken(broadcast(shop, {"all": True}, **utc))
     berlin = {**utc, "scheduled_for": "2027-01-01T13:00:00+01:00", "metadata": {"n": 1.0}}
@@ -271,7 +271,7 @@ def test_a_broadcast_is_repeated_in_other_words(shop: APIClient, alice: User) ->
 
 
 @pytest.mark.django_db
-def test_a_broadcast_with_no_real_date_is_a_400(shop: APIClient, alice: User) -> None:
+def test_a_broadcast_with_an_impossible_date_is_a_400(shop: APIClient, alice: User) -> None:
     never = {"request_id": "news", "expires_at": "9999-12-31T23:59:59-23:00"}
     assert_problem(broadcast(shop, {"all": True}, **never), 400)
     assert Batch.objects.count() == 0
@@ -287,7 +287,7 @@ ROW = '{"notification_type": "email", "user_id": "%s", "template_code": "welcome
 
 
 @pytest.mark.django_db
-def test_a_bulk_call_is_repeated_in_other_words(shop: APIClient, alice: User) -> None:
+def test_a_bulk_call_may_be_repeated_in_another_spelling(shop: APIClient, alice: User) -> None:
     bad, late = '{"bad": 1, "worse": [2]}', '"expires_at": "9999-12-31T23:59:59-23:00"'
     good = ROW % (alice.pk, '{"name": "Ada", "link": "x"}')
     never = f"{good[:-1]}, {late}}}"
@@ -307,7 +307,7 @@ def test_a_bulk_call_is_repeated_in_other_words(shop: APIClient, alice: User) ->
         f"{good}, {bad}, {never}, 8",
         f"{bad}, {good}, {never}, 7",
         f"{good}, {bad}, {good}, 7",
-        # The rows' own keys are part of the call.
+        # The idempotency keys of the rows are part of the call.
         f'{good[:-1]}, "request_id": "r"}}, {bad}, {never}, 7',
     ):
         assert_problem(bulk(shop, f'{{"notifications": [{rows}]}}'), 422)
@@ -315,7 +315,7 @@ def test_a_bulk_call_is_repeated_in_other_words(shop: APIClient, alice: User) ->
 
 
 @pytest.mark.django_db
-def test_a_bulk_call_of_an_earlier_release_is_known_by_its_bytes(
+def test_a_bulk_call_of_an_earlier_release_is_recognised_by_its_bytes(
     shop: APIClient, alice: User
 ) -> None:
     text = f'{{"notifications": [{ROW % (alice.pk, "{}")}, {{"bad": 1}}]}}'
@@ -326,12 +326,12 @@ def test_a_bulk_call_of_an_earlier_release_is_known_by_its_bytes(
 
 
 @pytest.mark.django_db
-def test_a_bulk_call_of_the_same_bytes_is_a_repeat_however_its_rows_are_judged(
+def test_a_bulk_call_of_the_same_bytes_is_a_repeat_even_if_validation_changed(
     shop: APIClient, alice: User
 ) -> None:
     text = f'{{"notifications": [{ROW % (alice.pk, "{}")}]}}'
     first = bulk(shop, text).json()
-    # As a release would have stored it that judged a row otherwise.
+    # As a release would have stored it that validated a row differently.
     Batch.objects.update(canonical_digest=b"?" * 32)
     assert bulk(shop, text).json() == first
 
@@ -349,7 +349,7 @@ def test_one_key_for_two_kinds_of_batches_is_a_422(shop: APIClient, alice: User)
 
 
 @pytest.mark.django_db
-def test_nothing_is_taken_for_a_repeat_of_a_replay(shop: APIClient, alice: User) -> None:
+def test_no_request_counts_as_a_repeat_of_a_replay(shop: APIClient, alice: User) -> None:
     for key in (None, "again"):
         original = standing(alice, Status.BOUNCED)
         row = resend.replay(original, caller=SHOP, key=key).notification

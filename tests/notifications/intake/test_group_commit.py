@@ -1,4 +1,4 @@
-"""Rows of calls that come at the same moment go together, and each call learns of its own."""
+"""Group commit: concurrent rows share one insert, and each call gets its own result."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ def a_row(key: str | None = None) -> Notification:
 
 
 class Store:
-    """Stores nothing; the first call is held until the test lets it go."""
+    """A store that stores nothing and blocks its first call until the test sets ``go_on``."""
 
     def __init__(self, refuse: Callable[[Rows], Exception | None] = lambda _: None) -> None:
         self.calls: list[list[Notification]] = []
@@ -43,18 +43,18 @@ class Store:
             raise error
 
 
-def _waits(gatherer: GroupCommit, count: int) -> bool:
-    return len(gatherer._waiting) == count
+def _waits(group_commit: GroupCommit, count: int) -> bool:
+    return len(group_commit._waiting) == count
 
 
-def with_company(store: Store, rows: Rows) -> list[Exception | None]:
-    """Put the first row, and the others while it is being stored; return what each call raised."""
-    gatherer = GroupCommit(store)
+def put_during_insert(store: Store, rows: Rows) -> list[Exception | None]:
+    """Put the first row, and the others during its insert; return what each call raised."""
+    group_commit = GroupCommit(store)
 
     def put(row: Notification) -> Exception | None:
         try:
-            gatherer.put(row)
-        except Exception as error:  # noqa: BLE001 - the test looks at it.
+            group_commit.put(row)
+        except Exception as error:  # noqa: BLE001 - the test checks it.
             return error
         return None
 
@@ -64,12 +64,12 @@ def with_company(store: Store, rows: Rows) -> list[Exception | None]:
         others = []
         for count, row in enumerate(rows[1:], start=1):
             others.append(pool.submit(put, row))
-            until(partial(_waits, gatherer, count), within=10, what="a row to wait")
+            until(partial(_waits, group_commit, count), within=10, what="a row to wait")
         store.go_on.set()
         return [call.result(timeout=10) for call in (first, *others)]
 
 
-def test_a_row_alone_is_stored_at_once() -> None:
+def test_a_single_row_is_stored_at_once() -> None:
     store = Store()
     store.go_on.set()
     row = a_row()
@@ -79,36 +79,36 @@ def test_a_row_alone_is_stored_at_once() -> None:
     assert store.calls == [[row]]
 
 
-def test_those_who_come_meanwhile_go_together_next() -> None:
+def test_rows_that_arrive_during_an_insert_are_the_next_group() -> None:
     store = Store()
     rows = [a_row() for _ in range(5)]
 
-    assert with_company(store, rows) == [None] * 5
+    assert put_during_insert(store, rows) == [None] * 5
 
     assert [len(call) for call in store.calls] == [1, 4]
     assert {row.pk for call in store.calls for row in call} == {row.pk for row in rows}
 
 
-def test_they_go_in_the_order_of_their_keys() -> None:
+def test_rows_of_a_group_are_inserted_in_the_order_of_their_keys() -> None:
     store = Store()
 
-    with_company(store, [a_row(), a_row("c"), a_row("a"), a_row("b")])
+    put_during_insert(store, [a_row(), a_row("c"), a_row("a"), a_row("b")])
 
     assert [row.request_id for row in store.calls[1]] == ["a", "b", "c"]
 
 
-def test_a_row_that_is_refused_fails_alone() -> None:
+def test_a_row_that_the_database_refuses_fails_alone() -> None:
     bad = a_row("bad")
     store = Store(lambda rows: IntegrityError("twice") if bad in rows else None)
 
-    first, good, refused, good_too = with_company(store, [a_row(), a_row(), bad, a_row()])
+    first, good, refused, good_too = put_during_insert(store, [a_row(), a_row(), bad, a_row()])
 
     assert (first, good, good_too) == (None, None, None)
     assert isinstance(refused, IntegrityError)
     assert [len(call) for call in store.calls] == [1, 3, 1, 1, 1]
 
 
-def test_a_row_that_is_refused_without_company_is_not_tried_twice() -> None:
+def test_a_single_row_that_is_refused_is_not_inserted_again() -> None:
     store = Store(lambda _: IntegrityError("twice"))
     store.go_on.set()
 
@@ -118,16 +118,16 @@ def test_a_row_that_is_refused_without_company_is_not_tried_twice() -> None:
     assert len(store.calls) == 1
 
 
-def test_all_learn_that_the_database_is_away_and_none_tries_again() -> None:
+def test_all_rows_of_a_group_fail_without_retry_when_the_database_is_unreachable() -> None:
     store = Store(lambda _: OperationalError("gone"))
 
-    errors = with_company(store, [a_row() for _ in range(4)])
+    errors = put_during_insert(store, [a_row() for _ in range(4)])
 
     assert [type(error) for error in errors] == [OperationalError] * 4
     assert [len(call) for call in store.calls] == [1, 3]
 
 
-def test_a_thread_that_is_ended_leaves_nobody_waiting() -> None:
+def test_a_terminated_thread_leaves_no_other_thread_waiting() -> None:
     def refuse(rows: Rows) -> None:
         if len(rows) > 1:
             raise SystemExit
@@ -136,7 +136,7 @@ def test_a_thread_that_is_ended_leaves_nobody_waiting() -> None:
     rows = [a_row() for _ in range(4)]
 
     with suppress(SystemExit):
-        with_company(store, rows)
+        put_during_insert(store, rows)
 
     tried = [row for call in store.calls[2:] for row in call]
     assert len(tried) == 2
@@ -144,7 +144,7 @@ def test_a_thread_that_is_ended_leaves_nobody_waiting() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_threads_that_send_the_same_keys_at_once_store_each_once(alice: User) -> None:
+def test_concurrent_threads_with_the_same_keys_store_each_key_once(alice: User) -> None:
     keys = [f"key-{number}" for number in range(20)]
 
     def send(_: int) -> list[tuple[Any, bool]]:
@@ -153,27 +153,27 @@ def test_threads_that_send_the_same_keys_at_once_store_each_once(alice: User) ->
         return [(answer.notification.pk, answer.replayed) for answer in answers]
 
     with ThreadPoolExecutor(4) as pool:
-        told = list(pool.map(send, range(4)))
+        results = list(pool.map(send, range(4)))
 
     stored = dict(Notification.objects.values_list("request_id", "pk"))
     assert stored.keys() == set(keys)
     for place, key in enumerate(keys):
-        assert {answers[place][0] for answers in told} == {stored[key]}
-        assert [answers[place][1] for answers in told].count(False) == 1
+        assert {answers[place][0] for answers in results} == {stored[key]}
+        assert [answers[place][1] for answers in results].count(False) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_threads_lose_nothing(alice: User) -> None:
+def test_concurrent_threads_lose_no_rows(alice: User) -> None:
     def send(_: int) -> list[Any]:
         rows = [accept.accept(a_request(alice), caller=SHOP).notification.pk for _ in range(25)]
         connections.close_all()
         return rows
 
     with ThreadPoolExecutor(8) as pool:
-        told = [pk for answers in pool.map(send, range(8)) for pk in answers]
+        results = [pk for answers in pool.map(send, range(8)) for pk in answers]
 
-    assert sorted(told) == sorted(Notification.objects.values_list("pk", flat=True))
-    assert len(set(told)) == 200
+    assert sorted(results) == sorted(Notification.objects.values_list("pk", flat=True))
+    assert len(set(results)) == 200
 
 
 def test_the_real_store_is_one_statement() -> None:

@@ -1,4 +1,4 @@
-"""The same key and body give the first answer again; another body is refused."""
+"""A repeated key and body get the first answer again; another body is refused."""
 
 import threading
 from collections.abc import Callable
@@ -49,7 +49,9 @@ def test_the_same_request_gives_the_first_answer_again(shop: APIClient, alice: U
     assert Notification.objects.count() == 1
 
 
-def test_the_answer_is_as_it_was_then_whatever_happened_since(shop: APIClient, alice: User) -> None:
+def test_the_repeated_answer_is_the_first_one_even_if_the_status_changed(
+    shop: APIClient, alice: User
+) -> None:
     asked = body(alice, request_id="order-42")
     first = shop.post(SEND, asked, format="json").json()
     Notification.objects.update(status=Status.DELIVERED, updated_at=timezone.now())
@@ -67,7 +69,7 @@ def test_a_schedule_is_answered_as_scheduled_even_when_it_has_run(
     assert shop.post(SEND, asked, format="json").json() == first
 
 
-def test_the_header_means_the_same_as_the_field(shop: APIClient, alice: User) -> None:
+def test_the_header_and_the_field_are_the_same_key(shop: APIClient, alice: User) -> None:
     first = shop.post(SEND, body(alice), format="json", HTTP_IDEMPOTENCY_KEY="order-42")
     assert first.json()["request_id"] == "order-42"
     again = shop.post(SEND, body(alice, request_id="order-42"), format="json")
@@ -117,7 +119,7 @@ def test_defaults_written_out_are_the_same_body(shop: APIClient, alice: User) ->
     assert shop.post(SEND, written, format="json").json()["id"] == first.json()["id"]
 
 
-def test_the_order_of_keys_and_the_key_itself_do_not_count(alice: User) -> None:
+def test_the_order_of_json_keys_and_the_idempotency_key_do_not_matter(alice: User) -> None:
     one = a_request(alice, variables={"a": 1, "b": {"c": 2, "d": 3}}, request_id="x")
     two = a_request(alice, variables={"b": {"d": 3, "c": 2}, "a": 1}, request_id="y")
     other = a_request(alice, variables={"b": {"d": 3, "c": 4}, "a": 1}, request_id="x")
@@ -159,7 +161,7 @@ def test_a_replay_with_a_key_is_made_once(shop: APIClient, alice: User, bob: Use
     assert first.json()["request_id"] == "again-1"
     assert (first.get("Idempotency-Replayed"), second["Idempotency-Replayed"]) == (None, "true")
     assert Notification.objects.filter(replay_of=row.pk).count() == 1
-    # The key is spent for everything else.
+    # The key cannot be used for any other request.
     foreign = shop.post(f"/api/v1/notifications/{other.pk}/replay", HTTP_IDEMPOTENCY_KEY="again-1")
     assert assert_problem(foreign, 422)["code"] == "idempotency_key_reused"
     send = shop.post(SEND, body(alice, request_id="again-1"), format="json")
@@ -167,7 +169,7 @@ def test_a_replay_with_a_key_is_made_once(shop: APIClient, alice: User, bob: Use
     assert Notification.objects.count() == 3
 
 
-def test_a_key_of_a_request_is_none_for_a_replay(shop: APIClient, alice: User) -> None:
+def test_the_key_of_a_request_cannot_be_used_for_a_replay(shop: APIClient, alice: User) -> None:
     row = standing(alice, Status.BOUNCED)
     shop.post(SEND, body(alice, request_id="order-9"), format="json")
     answer = shop.post(f"/api/v1/notifications/{row.pk}/replay", HTTP_IDEMPOTENCY_KEY="order-9")
@@ -180,7 +182,7 @@ def test_a_repeat_after_the_user_was_erased_is_a_422(
     alice: User,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
-    """Erasing takes the key along with all else, so the repeat is a new, impossible request."""
+    """Erasure deletes the key as well, so the repeat is a new request for an erased user."""
     asked = body(alice, request_id="a")
     shop.post(SEND, asked, format="json")
     with django_capture_on_commit_callbacks(execute=True):
@@ -189,7 +191,7 @@ def test_a_repeat_after_the_user_was_erased_is_a_422(
     assert Notification.objects.count() == 1
 
 
-def test_a_repeat_after_the_template_was_changed_still_gets_the_first_answer(
+def test_a_repeat_after_a_change_of_the_template_still_gets_the_first_answer(
     shop: APIClient, alice: User
 ) -> None:
     asked = body(alice, request_id="a")
@@ -208,7 +210,7 @@ def test_a_repeat_after_the_template_was_changed_still_gets_the_first_answer(
     assert pointers(fresh) == ["/variables/other"]
 
 
-def test_a_refusal_is_not_remembered(shop: APIClient, alice: User) -> None:
+def test_a_refused_request_does_not_use_its_key(shop: APIClient, alice: User) -> None:
     assert_problem(shop.post(SEND, body(alice, request_id="a", variables={}), format="json"), 422)
     assert Notification.objects.count() == 0
     assert shop.post(SEND, body(alice, request_id="a"), format="json").status_code == 202
@@ -241,7 +243,7 @@ def test_any_text_up_to_255_characters_is_a_key(shop: APIClient, alice: User, ke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_at_once_make_one_row_and_all_get_its_id() -> None:
+def test_twenty_concurrent_requests_make_one_row_and_all_get_its_id() -> None:
     template("welcome")
     user = person("alice")
     _, plain = api_keys.create(name="shop")
@@ -272,7 +274,7 @@ def test_twenty_at_once_make_one_row_and_all_get_its_id() -> None:
 
 
 class Vanishing:
-    """Deletes, over another connection, what stood in the way of an insert, right after it."""
+    """Deletes the conflicting row over another connection, right after an insert."""
 
     def __init__(self, *, times: int, before: Callable[[], object] = lambda: None) -> None:
         self.left = times
@@ -289,7 +291,7 @@ class Vanishing:
 
 
 def _beside(work: Callable[[], object]) -> None:
-    """Do something over a connection of its own."""
+    """Run a callable over a connection of its own."""
 
     def run() -> None:
         try:
@@ -306,7 +308,7 @@ def _beside(work: Callable[[], object]) -> None:
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("together", [1, 3])
-def test_a_key_whose_holder_goes_away_meanwhile_is_stored_anew(together: int) -> None:
+def test_a_key_whose_row_is_deleted_during_the_insert_is_stored_again(together: int) -> None:
     template("welcome")
     user = person("alice")
     asked = [
@@ -324,7 +326,7 @@ def test_a_key_whose_holder_goes_away_meanwhile_is_stored_anew(together: int) ->
 
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
-def test_a_key_whose_holders_come_and_go_is_answered_503_and_nothing_is_stored() -> None:
+def test_a_key_whose_rows_keep_appearing_and_disappearing_is_a_503() -> None:
     template("welcome")
     user = person("alice")
     asked = a_request(user, request_id="order-42")

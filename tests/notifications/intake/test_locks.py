@@ -1,4 +1,4 @@
-"""Two processes that meet over one row do not do its work twice, nor undo each other's."""
+"""Processes that work on the same row at once do not repeat or undo each other's work."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,22 +24,22 @@ from tests.notifications.cast import Lanes, body, client_with, person, standing,
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 
-def test_a_receipt_that_comes_twice_at_the_same_moment_is_taken_once() -> None:
+def test_two_concurrent_copies_of_a_receipt_are_stored_once() -> None:
     template("welcome")
     row = standing(person("alice"), Status.SENT)
-    told = ProviderEvent(
+    event = ProviderEvent(
         provider="sendgrid", event=ReceiptEvent.DELIVERED, occurred_at=timezone.now(), event_id="1"
     )
     with transaction.atomic():
         Notification.objects.select_for_update().get(pk=row.pk)
-        both = [Beside(lambda: receipts.take(row, told)) for _ in range(2)]
+        both = [Beside(lambda: receipts.take(row, event)) for _ in range(2)]
         wait_until_blocked(2)
     assert sorted(one.result() for one in both) == [False, True]
     assert Receipt.objects.count() == 1
 
 
 class BeforeTheLock:
-    """Does something over another connection right before rows are locked."""
+    """Runs a callable over another connection right before rows are locked."""
 
     def __init__(self, work: Any) -> None:
         self._work = work
@@ -53,7 +53,7 @@ class BeforeTheLock:
 
 
 @pytest.mark.parametrize("change", ["receipt", "unfinished"])
-def test_an_old_notification_that_moves_at_the_last_moment_stays(
+def test_an_old_notification_that_changes_just_before_the_purge_stays(
     settings: Any, change: str
 ) -> None:
     settings.RETENTION_DAYS = 90
@@ -61,7 +61,7 @@ def test_an_old_notification_that_moves_at_the_last_moment_stays(
     moving = standing(person("alice"), Status.SENT)
     leaving = standing(person("bob"), Status.SENT)
     Notification.objects.update(updated_at=timezone.now() - timedelta(days=100))
-    # As if the walk looked at what is asked for today.
+    # As if the purge ran in 95 days.
     known = rules.load(timezone.now() + timedelta(days=95))
 
     def move() -> None:
@@ -88,7 +88,7 @@ def batch_id(lanes: Lanes) -> str:
     return taken(upload(shop, ndjson(body(person("alice")))))
 
 
-def test_a_batch_that_another_scheduler_works_on_is_left_to_it(batch_id: str) -> None:
+def test_a_batch_that_another_scheduler_has_locked_is_skipped(batch_id: str) -> None:
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch_id)
         assert Beside(make_slice).result() is False
@@ -98,7 +98,9 @@ def test_a_batch_that_another_scheduler_works_on_is_left_to_it(batch_id: str) ->
 
 
 @pytest.mark.parametrize("act", [control.pause, control.resume])
-def test_an_operator_who_meets_the_scheduler_undoes_nothing_of_it(batch_id: str, act: Any) -> None:
+def test_an_operator_does_not_undo_a_concurrent_change_of_the_scheduler(
+    batch_id: str, act: Any
+) -> None:
     before = BatchState.RUNNING if act is control.pause else BatchState.PAUSED
     Batch.objects.update(state=before)
     with transaction.atomic():
@@ -111,11 +113,11 @@ def test_an_operator_who_meets_the_scheduler_undoes_nothing_of_it(batch_id: str,
     assert Batch.objects.get().state == BatchState.FINISHED
 
 
-def test_a_cancel_that_meets_the_scheduler_counts_what_it_made(batch_id: str) -> None:
+def test_a_cancel_does_not_undo_a_concurrent_finish_by_the_scheduler(batch_id: str) -> None:
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch_id)
         Batch.objects.update(state=BatchState.FINISHED, next_at=None)
-        operator = Beside(lambda: control.cancel(batch_id))  # type: ignore[arg-type] # A text is as good.
+        operator = Beside(lambda: control.cancel(batch_id))  # type: ignore[arg-type] # A string works as well.
         wait_until_blocked(1)
     with pytest.raises(Problem):
         operator.result()

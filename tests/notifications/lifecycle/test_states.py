@@ -1,4 +1,4 @@
-"""The table of statuses is closed, and whatever walks it ends."""
+"""The table of status transitions is complete, and every sequence of transitions ends."""
 
 import pytest
 from hypothesis import given
@@ -26,17 +26,17 @@ def reachable(start: Status) -> set[Status]:
     return found
 
 
-def test_the_table_has_a_row_for_every_status_and_leads_nowhere_else() -> None:
+def test_the_table_has_a_row_for_every_status_and_no_other_target() -> None:
     assert set(MOVES) == set(Status)
     assert frozenset[Status]().union(*MOVES.values()) <= set(Status)
 
 
-def test_every_ending_can_be_reached_from_a_request() -> None:
+def test_every_status_can_be_reached_from_an_accepted_request() -> None:
     assert reachable(Status.SCHEDULED) == set(Status)
     assert reachable(Status.PENDING) == set(Status)
 
 
-def test_nothing_leaves_delivered_skipped_or_cancelled() -> None:
+def test_delivered_skipped_and_cancelled_have_no_further_transition() -> None:
     assert {status for status in Status if not MOVES[status]} == {
         Status.DELIVERED,
         Status.SKIPPED,
@@ -44,19 +44,19 @@ def test_nothing_leaves_delivered_skipped_or_cancelled() -> None:
     }
 
 
-def test_predecessors_are_the_inverse_of_the_moves() -> None:
+def test_predecessors_are_the_inverse_of_the_transitions() -> None:
     for after in Status:
         assert predecessors(after) == {before for before in Status if may_move(before, after)}
 
 
-def test_a_finished_notification_is_never_worked_on_again() -> None:
+def test_a_finished_notification_never_becomes_unfinished_again() -> None:
     assert set(Status) == FINISHED | UNFINISHED
     assert not FINISHED & UNFINISHED
     for status in FINISHED:
         assert not MOVES[status] & UNFINISHED
 
 
-def test_the_sets_are_exactly_these() -> None:
+def test_the_sets_of_statuses_are_exactly_these() -> None:
     assert {Status.SCHEDULED, Status.PENDING, Status.RETRYING} == CANCELLABLE
     assert {Status.PENDING, Status.RETRYING} == CLAIMABLE
     assert {
@@ -69,16 +69,18 @@ def test_the_sets_are_exactly_these() -> None:
 
 
 @pytest.mark.parametrize("status", sorted(CANCELLABLE))
-def test_what_may_be_cancelled_can_move_there(status: Status) -> None:
+def test_every_cancellable_status_has_a_transition_to_cancelled(status: Status) -> None:
     assert may_move(status, Status.CANCELLED)
 
 
-def test_what_is_on_the_wire_cannot_be_cancelled() -> None:
+def test_a_notification_in_flight_cannot_be_cancelled() -> None:
     assert not may_move(Status.SENDING, Status.CANCELLED)
 
 
 @given(choices=st.lists(st.integers(min_value=0), max_size=60))
-def test_no_walk_undoes_a_finish_and_only_delivered_follows_a_bounce(choices: list[int]) -> None:
+def test_no_transition_undoes_a_final_status_and_only_delivered_follows_a_bounce(
+    choices: list[int],
+) -> None:
     status = Status.SCHEDULED
     finished = False
     for choice in choices:

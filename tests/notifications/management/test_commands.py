@@ -1,4 +1,4 @@
-"""The operator's command line, as an operator uses it."""
+"""The operator's command line."""
 
 import io
 import json
@@ -63,7 +63,7 @@ def test_send_accepts_as_the_api_does(alice: User) -> None:
         (["--type=push"], "/notification_type"),
     ],
 )
-def test_a_bad_send_says_what_is_wrong_and_stores_nothing(
+def test_an_invalid_send_names_the_error_and_stores_nothing(
     alice: User, words: list[str], said: str
 ) -> None:
     with pytest.raises(CommandError) as refused:
@@ -72,7 +72,7 @@ def test_a_bad_send_says_what_is_wrong_and_stores_nothing(
     assert Notification.objects.count() == 0
 
 
-def test_send_to_nobody_says_so(welcome: None) -> None:
+def test_send_to_an_unknown_user_is_an_error(welcome: None) -> None:
     with pytest.raises(CommandError, match="There is no such user"):
         notify("send", "--type=email", f"--user={uuid4()}", "--template=welcome")
 
@@ -87,12 +87,14 @@ def test_preview_shows_what_would_be_sent(welcome: None) -> None:
     ("words", "said"),
     [(["nowhere"], "no such template"), (["welcome", "--version=7"], "no such version")],
 )
-def test_a_preview_of_nothing_says_so(welcome: None, words: list[str], said: str) -> None:
+def test_a_preview_of_an_unknown_template_or_version_is_an_error(
+    welcome: None, words: list[str], said: str
+) -> None:
     with pytest.raises(CommandError, match=said):
         notify("preview", *words)
 
 
-def test_replay_makes_a_new_one(alice: User) -> None:
+def test_replay_makes_a_new_notification(alice: User) -> None:
     row = accepted(alice)
     with pytest.raises(CommandError, match="pending cannot be replayed"):
         notify("replay", str(row.pk))
@@ -103,7 +105,7 @@ def test_replay_makes_a_new_one(alice: User) -> None:
     assert (new.client, new.status) == ("shop", Status.PENDING)
 
 
-def test_replay_of_nothing_says_so(db: None) -> None:
+def test_replay_of_an_unknown_notification_is_an_error(db: None) -> None:
     with pytest.raises(CommandError, match="no such notification"):
         notify("replay", str(uuid4()))
 
@@ -163,13 +165,15 @@ def test_create_api_key_takes_client_kind_and_scopes(db: None) -> None:
         ["--name=system"],
     ],
 )
-def test_a_bad_key_is_refused_in_words(db: None, words: list[str]) -> None:
+def test_invalid_arguments_of_create_api_key_are_refused_with_a_reason(
+    db: None, words: list[str]
+) -> None:
     with pytest.raises(CommandError):
         notify("create-api-key", *words)
     assert ApiKey.objects.count() == 0
 
 
-def test_the_demo_is_made_once_and_kept(db: None, settings: Any, tmp_path: Path) -> None:
+def test_the_demo_data_is_created_once(db: None, settings: Any, tmp_path: Path) -> None:
     settings.DEMO_ENV_FILE = tmp_path / "demo.env"
 
     def counts() -> list[int]:
@@ -189,7 +193,7 @@ def test_the_demo_is_made_once_and_kept(db: None, settings: Any, tmp_path: Path)
     assert api_keys.verify(dict(line.split("=", 1) for line in kept.split())["DEMO_API_KEY"])
 
 
-def test_templates_go_out_and_come_back_unchanged(welcome: None, tmp_path: Path) -> None:
+def test_exported_templates_can_be_imported_unchanged(welcome: None, tmp_path: Path) -> None:
     notify("export-templates", str(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parcel", "welcome"]
     printed = notify("import-templates", str(tmp_path))
@@ -198,7 +202,7 @@ def test_templates_go_out_and_come_back_unchanged(welcome: None, tmp_path: Path)
     assert "welcome en v2 updated" in notify("import-templates", str(tmp_path))
 
 
-def test_a_broken_folder_is_refused_in_words(db: None, tmp_path: Path) -> None:
+def test_a_broken_folder_is_refused_with_the_name_of_the_file(db: None, tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "template.json").write_text("{")
     with pytest.raises(CommandError, match=r"template\.json"):
@@ -208,13 +212,13 @@ def test_a_broken_folder_is_refused_in_words(db: None, tmp_path: Path) -> None:
 
 @pytest.mark.embedded
 @pytest.mark.parametrize("command", ["declare_queues", "record_dead_letters"])
-def test_what_needs_a_broker_says_so(command: str) -> None:
+def test_commands_that_need_a_broker_say_so(command: str) -> None:
     with pytest.raises(CommandError, match="BROKER_URL"):
         call_command(command)
 
 
 @pytest.mark.services
-def test_queues_may_be_declared_again_and_again(lanes: Lanes) -> None:
+def test_queues_may_be_declared_repeatedly(lanes: Lanes) -> None:
     for _ in range(2):
         call_command("declare_queues")
     until(lambda: lanes.depth("failed") == 0)

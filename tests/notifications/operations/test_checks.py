@@ -1,4 +1,4 @@
-"""Misconfiguration is named before anything is sent."""
+"""Django system checks name a misconfiguration before anything is sent."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ def with_redis(settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:6379/15"
 
 
-def test_the_sandbox_needs_nothing() -> None:
+def test_the_sandbox_needs_no_settings() -> None:
     assert ids() == []
 
 
@@ -55,14 +55,16 @@ def test_the_sandbox_needs_nothing() -> None:
         ),
     ],
 )
-def test_what_is_missing_is_named(settings: Any, changes: dict[str, Any], expected: str) -> None:
+def test_missing_settings_are_reported_by_their_check_id(
+    settings: Any, changes: dict[str, Any], expected: str
+) -> None:
     for name, value in changes.items():
         setattr(settings, name, value)
 
     assert ids() == [f"notifications.{expected}"]
 
 
-def test_the_longest_wait_that_the_example_names_fits_into_a_stop(settings: Any) -> None:
+def test_the_longest_documented_reply_timeout_fits_into_the_stop_of_a_worker(settings: Any) -> None:
     settings.EMAIL_PROVIDERS, settings.SMTP_HOST = ["smtp"], "mail.example.com"
     settings.SMTP_REPLY_TIMEOUT_SECONDS = 56.0
 
@@ -70,14 +72,14 @@ def test_the_longest_wait_that_the_example_names_fits_into_a_stop(settings: Any)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
-def test_a_password_in_clear_text_may_stay_on_the_machine(settings: Any, host: str) -> None:
+def test_a_password_in_clear_text_is_allowed_on_loopback(settings: Any, host: str) -> None:
     settings.EMAIL_PROVIDERS = ["smtp"]
     settings.SMTP_HOST, settings.SMTP_TLS, settings.SMTP_USERNAME = host, "none", "me"
 
     assert ids() == []
 
 
-def test_a_complete_configuration_passes(settings: Any, tmp_path: Path) -> None:
+def test_a_complete_configuration_passes_all_checks(settings: Any, tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     key.write_text("{}")
     settings.EMAIL_PROVIDERS, settings.PUSH_PROVIDERS = ["smtp", "sendgrid"], ["fcm"]

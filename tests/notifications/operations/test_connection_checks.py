@@ -1,4 +1,4 @@
-"""More processes than PostgreSQL can hold are named before they are started."""
+"""A check reports at start when the processes need more connections than PostgreSQL allows."""
 
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ def limit_database(limit: int) -> None:
 @pytest.mark.parametrize(
     ("processes", "expected"),
     [
-        # Two web processes of ten threads and a heartbeat, two workers with an urgent one and two
-        # heartbeats for each channel, scheduler and recorder with a heartbeat each.
+        # Two web processes with ten threads and a heartbeat each; for each channel two workers
+        # with an urgent one, and two heartbeats; scheduler and recorder with a heartbeat each.
         (Processes(web=2, threads=10, email=1, push=1), 2 * 11 + 4 + 4 + 4),
         (Processes(web=4, threads=10, email=4, push=2), 4 * 11 + 7 + 5 + 4),
         (Processes(web=1, threads=10, email=0, push=0), 11 + 4),
@@ -39,7 +39,7 @@ def test_the_connections_of_all_processes_are_added_up(processes: Processes, exp
 
 
 @pytest.mark.services
-def test_more_processes_than_postgresql_holds_are_named(settings: Any, db: None) -> None:
+def test_more_connections_than_postgresql_allows_are_reported(settings: Any, db: None) -> None:
     settings.WEB_PROCESSES = 500
 
     [message] = warnings()
@@ -48,13 +48,13 @@ def test_more_processes_than_postgresql_holds_are_named(settings: Any, db: None)
 
 
 @pytest.mark.services
-def test_the_usual_processes_fit_into_the_usual_postgresql(db: None) -> None:
+def test_the_default_processes_fit_into_a_default_postgresql(db: None) -> None:
     assert warnings() == []
 
 
 @pytest.mark.services
-def test_the_limit_of_the_database_counts(db: None) -> None:
-    # Rolled back with the test's transaction.
+def test_the_connection_limit_of_the_database_counts(db: None) -> None:
+    # Rolled back with the transaction of the test.
     limit_database(38)
 
     assert warnings() == ["The processes may want 39 connections to PostgreSQL, which allows 38."]
@@ -63,13 +63,13 @@ def test_the_limit_of_the_database_counts(db: None) -> None:
     assert warnings() == []
 
 
-def test_without_a_server_there_is_nothing_to_hold(settings: Any, db: None) -> None:
+def test_the_embedded_mode_is_not_checked(settings: Any, db: None) -> None:
     settings.WEB_PROCESSES, settings.EMBEDDED = 500, True
 
     assert warnings() == []
 
 
-def test_without_a_database_to_ask_nothing_is_asked(settings: Any) -> None:
+def test_without_a_database_nothing_is_checked(settings: Any) -> None:
     settings.WEB_PROCESSES = 500
 
     assert [message for message in run_checks() if message.id == W002] == []

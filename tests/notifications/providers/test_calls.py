@@ -1,4 +1,4 @@
-"""How any provider's chunks go to the wire: side by side, one behind the other, in parts."""
+"""How a provider makes the calls of its chunks: in parallel, in order, in parts."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from tests.fakes.messages import a_push
 
 
 class Gate(Provider[Push]):
-    """Answers at once, except that a token of ``held`` waits, and one of ``broken`` raises."""
+    """Answers at once; the token ``held`` waits first, and the token ``broken`` raises."""
 
     name: ClassVar[str] = "gate"
     channel: ClassVar[str] = "push"
@@ -61,7 +61,7 @@ def until_begun(gate: Gate, count: int) -> None:
         time.sleep(0.001)
 
 
-def test_calls_are_begun_before_their_answers_are_asked_for(gate: Gate) -> None:
+def test_calls_begin_before_their_answers_are_read(gate: Gate) -> None:
     parts = gate.send_parts([a_push("one"), a_push("two")], until=soon())
     until_begun(gate, 2)
 
@@ -70,7 +70,7 @@ def test_calls_are_begun_before_their_answers_are_asked_for(gate: Gate) -> None:
     assert {place: reply and reply.code for place, reply in part.items()} == {0: "one", 1: "two"}
 
 
-def test_answers_are_handed_over_while_another_is_awaited(gate: Gate) -> None:
+def test_answers_are_returned_while_another_call_is_running(gate: Gate) -> None:
     parts = gate.send_parts([a_push("held"), a_push("one")], until=soon(), seconds=0.05)
 
     first = next(parts)
@@ -81,7 +81,7 @@ def test_answers_are_handed_over_while_another_is_awaited(gate: Gate) -> None:
     assert list(parts) == []
 
 
-def test_a_chunk_goes_behind_the_one_ahead_of_it_on_the_same_threads(gate: Gate) -> None:
+def test_a_second_chunk_is_queued_behind_the_first_on_the_same_threads(gate: Gate) -> None:
     ahead = gate.send_parts([a_push("held") for _ in range(6)], until=soon())
     behind = gate.send_parts([a_push("behind") for _ in range(6)], until=soon())
     until_begun(gate, 4)
@@ -93,7 +93,7 @@ def test_a_chunk_goes_behind_the_one_ahead_of_it_on_the_same_threads(gate: Gate)
     assert gate.most_at_once <= gate.threads
 
 
-def test_what_has_no_thread_in_time_is_not_begun(gate: Gate) -> None:
+def test_a_call_without_a_free_thread_in_time_is_not_started(gate: Gate) -> None:
     threading.Timer(0.2, gate.open.set).start()
 
     replies = gate.send_all([a_push("held") for _ in range(6)], until=time.monotonic() + 0.1)
@@ -102,7 +102,7 @@ def test_what_has_no_thread_in_time_is_not_begun(gate: Gate) -> None:
     assert len(gate.order) == 4
 
 
-def test_a_defect_of_a_provider_takes_no_other_answer_with_it(gate: Gate) -> None:
+def test_an_exception_in_a_provider_does_not_lose_other_answers(gate: Gate) -> None:
     replies = gate.send_all([a_push("one"), a_push("broken"), a_push("two")], until=soon())
 
     assert [reply and (reply.outcome, reply.code) for reply in replies] == [
@@ -115,7 +115,7 @@ def test_a_defect_of_a_provider_takes_no_other_answer_with_it(gate: Gate) -> Non
     )
 
 
-def test_a_defect_of_a_provider_is_logged_with_its_place(gate: Gate) -> None:
+def test_an_exception_in_a_provider_is_logged_with_its_traceback(gate: Gate) -> None:
     with capture_logs() as entries:
         gate.send_all([a_push("broken")], until=soon())
 
@@ -125,7 +125,7 @@ def test_a_defect_of_a_provider_is_logged_with_its_place(gate: Gate) -> None:
     assert entry["exc_info"]
 
 
-def test_a_lone_call_leaves_the_thread_that_asks_free_to_renew_its_lease(gate: Gate) -> None:
+def test_a_single_call_does_not_block_the_thread_that_renews_the_lease(gate: Gate) -> None:
     parts = gate.send_parts([a_push("held")], until=soon(), seconds=0.01)
 
     assert next(parts) == {}
@@ -134,7 +134,7 @@ def test_a_lone_call_leaves_the_thread_that_asks_free_to_renew_its_lease(gate: G
     assert [reply and reply.code for part in parts for reply in part.values()] == ["held"]
 
 
-def test_without_a_beat_nothing_is_handed_over_before_the_last_answer(gate: Gate) -> None:
+def test_without_an_interval_all_answers_are_returned_together(gate: Gate) -> None:
     parts = gate.send_parts([a_push("held"), a_push("one")], until=soon())
     until_begun(gate, 2)
     gate.open.set()
@@ -142,14 +142,14 @@ def test_without_a_beat_nothing_is_handed_over_before_the_last_answer(gate: Gate
     assert [set(part) for part in parts] == [{0, 1}]
 
 
-def test_an_urgent_call_waits_for_no_thread_of_a_slow_one(gate: Gate) -> None:
+def test_an_urgent_call_does_not_wait_for_threads_of_slow_calls(gate: Gate) -> None:
     slow = gate.send_parts([a_push("held") for _ in range(20)], until=soon())
     until_begun(gate, gate.threads)
 
     urgent = gate.send_parts([a_push("urgent")], until=soon(), urgent=True)
 
     assert [reply and reply.code for part in urgent for reply in part.values()] == ["urgent"]
-    # No slow one had ended: all threads for those are still on the wire.
+    # No slow call has ended: all threads for those are still busy.
     assert gate.at_once == gate.threads
     gate.open.set()
     assert [len(part) for part in slow] == [20]

@@ -1,4 +1,4 @@
-"""The deadline of a call: who sets it, what it ends, and what each address gets of it."""
+"""The deadline of a call: who sets it, what it ends, and how addresses share the time."""
 
 import socket
 import threading
@@ -17,7 +17,7 @@ from tests.fakes.silent_server import SilentServer, swallowing_address
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that only moves when a test moves it."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -41,17 +41,17 @@ def row(where: tuple[str, int]) -> Address:
     return (socket.AF_INET, socket.SOCK_STREAM, 0, "", where)
 
 
-def test_without_a_deadline_there_is_no_end() -> None:
+def test_without_a_deadline_the_time_is_unlimited() -> None:
     assert seconds_left() is None
 
 
-def test_the_time_runs_by_the_clock_that_was_given(clock: Clock) -> None:
+def test_a_deadline_uses_the_given_clock(clock: Clock) -> None:
     with deadline(10.0, clock=clock):
         clock.now += 4.0
         assert seconds_left() == pytest.approx(6.0)
 
 
-def test_after_the_end_nothing_is_begun(clock: Clock, silent: SilentServer) -> None:
+def test_after_the_deadline_no_operation_begins(clock: Clock, silent: SilentServer) -> None:
     with deadline(10.0, clock=clock):
         sock = connect(silent.host, silent.port)
         clock.now += 10.0
@@ -79,12 +79,12 @@ def peers(clock: Clock) -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def arrived(sock: socket.socket, count: int) -> None:
-    """Wait until so many bytes are there to be read."""
+    """Wait until at least ``count`` bytes can be read."""
     while len(socket.socket.recv(sock, 10_000, socket.MSG_PEEK)) < count:
         pass
 
 
-def test_what_came_in_time_is_read_also_by_who_stood_still_meanwhile(
+def test_data_that_arrived_in_time_is_read_even_after_a_suspension(
     clock: Clock, peers: tuple[socket.socket, socket.socket]
 ) -> None:
     ours, theirs = peers
@@ -99,7 +99,7 @@ def test_what_came_in_time_is_read_also_by_who_stood_still_meanwhile(
         ours.send(b"a")
 
 
-def test_a_peer_that_goes_on_sending_holds_nobody_after_the_end(
+def test_a_peer_that_keeps_sending_does_not_prolong_a_call(
     clock: Clock, peers: tuple[socket.socket, socket.socket]
 ) -> None:
     ours, theirs = peers
@@ -114,7 +114,9 @@ def test_a_peer_that_goes_on_sending_holds_nobody_after_the_end(
         ours.recv(1)
 
 
-def test_each_wait_gets_what_the_waits_before_it_left(clock: Clock, silent: SilentServer) -> None:
+def test_each_operation_has_the_time_that_earlier_ones_left(
+    clock: Clock, silent: SilentServer
+) -> None:
     with deadline(10.0, clock=clock), connect(silent.host, silent.port) as sock:
         sock.send(b"a")
         first = sock.gettimeout()
@@ -135,7 +137,7 @@ def test_of_two_deadlines_the_earlier_counts(
         assert seconds_left() == pytest.approx(outer)
 
 
-def test_a_deadline_is_that_of_its_thread_alone(clock: Clock) -> None:
+def test_a_deadline_applies_to_its_own_thread_only(clock: Clock) -> None:
     seen: list[float | None] = []
     with deadline(10.0, clock=clock):
         thread = threading.Thread(target=lambda: seen.append(seconds_left()))
@@ -145,7 +147,7 @@ def test_a_deadline_is_that_of_its_thread_alone(clock: Clock) -> None:
     assert seen == [None]
 
 
-def test_an_address_that_swallows_packets_leaves_time_for_the_next(silent: SilentServer) -> None:
+def test_an_address_that_drops_packets_leaves_time_for_the_next(silent: SilentServer) -> None:
     with swallowing_address() as swallowing:
 
         def resolve(_: str, __: int) -> Sequence[Address]:
@@ -155,12 +157,12 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(silent: Silen
             left = seconds_left()
             assert sock.getpeername() == (silent.host, silent.port)
 
-    # One of two addresses may use a half.
+    # The first of two addresses may use half of the time.
     assert left is not None
     assert left > 0
 
 
-def test_when_every_address_swallows_packets_the_time_is_over() -> None:
+def test_when_every_address_drops_packets_the_call_times_out() -> None:
     with swallowing_address() as swallowing, deadline(0.3), pytest.raises(TimeoutError):
         connect("one.example", 25, resolve=lambda _, __: [row(swallowing)])
 
@@ -170,7 +172,7 @@ def test_a_name_without_an_address_is_an_error() -> None:
         connect("none.example", 25, resolve=lambda _, __: [])
 
 
-def test_an_error_of_the_look_up_reaches_who_asked() -> None:
+def test_an_error_of_the_dns_lookup_is_raised_to_the_caller() -> None:
     def resolve(_: str, __: int) -> Sequence[Address]:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
@@ -178,7 +180,7 @@ def test_an_error_of_the_look_up_reaches_who_asked() -> None:
         connect("none.example", 25, resolve=resolve)
 
 
-def test_a_look_up_that_hangs_is_left_behind_and_shared_by_who_asks_meanwhile() -> None:
+def test_a_hanging_dns_lookup_times_out_and_is_shared_by_later_callers() -> None:
     answer = threading.Event()
     asked: list[str] = []
 

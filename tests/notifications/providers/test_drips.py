@@ -1,7 +1,7 @@
-"""Servers that send a little now and then: each call ends at its deadline, with its outcome.
+"""Servers that send a few bytes now and then: each call ends at its deadline, with its outcome.
 
-A drip goes on for 50 s or more. That a call ended before it shows in what the server sent: much
-less than it had.
+Such a drip goes on for 50 s or more. A call that ended before shows in what the server sent: much
+less than everything.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from tests.fakes.silent_server import SilentServer, swallowing_address
 from tests.fakes.smtp_server import DRIP, DRIP_LINES, Conversation, SmtpServer
 
 SECONDS = 0.4
-# Long enough that no test sees its end.
+# Long enough that no test receives all of it.
 LONG = b"x" * 1000
 DRIP_OF_HTTP = 0.05
 
@@ -74,7 +74,7 @@ def silent() -> Iterator[SilentServer]:
         ("end", "250", Outcome.UNKNOWN),
     ],
 )
-def test_continuation_lines_that_do_not_end_are_not_read_to_their_end(
+def test_endless_continuation_lines_are_read_only_until_the_deadline(
     smtp: SmtpProvider, smtp_server: SmtpServer, stage: str, code: str, outcome: Outcome
 ) -> None:
     smtp_server.answer(stage, DRIP + code)
@@ -87,7 +87,7 @@ def test_continuation_lines_that_do_not_end_are_not_read_to_their_end(
 
 
 @pytest.mark.parametrize("stage", ["noop", "rset"])
-def test_a_kept_session_that_drips_is_given_up(
+def test_a_kept_session_that_drips_is_replaced(
     smtp: SmtpProvider, smtp_server: SmtpServer, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("apps.notifications.providers.smtp.session.IDLE_CHECK_SECONDS", 0.0)
@@ -97,7 +97,7 @@ def test_a_kept_session_that_drips_is_given_up(
     smtp_server.answer(stage, DRIP + "250")
     smtp.send(a_mail())
 
-    # There is time left for a new session.
+    # Enough time is left for a new session.
     assert smtp.send(a_mail()).outcome is Outcome.ACCEPTED
     assert smtp_server.connections == 2
     assert 0 < smtp_server.lines_dripped < DRIP_LINES
@@ -113,7 +113,7 @@ def test_a_tls_handshake_of_smtp_that_stalls_is_transient(
 
 
 class StallsAtStarttls(SmtpServer):
-    """Says that TLS may begin, and lets it not begin."""
+    """Announces TLS and then never starts the handshake."""
 
     async def _on_starttls(self, talk: Conversation, _: str) -> None:
         await self._say("starttls", talk, "220 2.0.0 Go ahead")
@@ -131,7 +131,7 @@ def test_a_handshake_after_starttls_that_stalls_is_transient(
     assert server.conversations[0].commands == ["EHLO", "STARTTLS"]
 
 
-def test_replies_that_drip_through_tls_end_as_well(
+def test_calls_with_replies_that_drip_through_tls_end_as_well(
     smtp: SmtpProvider, settings: Settings, tmp_path: Path
 ) -> None:
     authority = trustme.CA()
@@ -234,7 +234,7 @@ def test_a_token_that_drips_ends_the_call_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
-def test_a_busy_token_endpoint_is_asked_once_in_a_call(
+def test_a_busy_token_endpoint_is_called_once_in_a_call(
     fcm: FcmProvider, fcm_server: FcmServer, status: int
 ) -> None:
     fcm_server.token_answers = [json_answer(status, {"error": "backend_error"})] * 3
@@ -243,7 +243,7 @@ def test_a_busy_token_endpoint_is_asked_once_in_a_call(
     assert fcm_server.exchanges == 1
 
 
-def test_who_waits_for_the_exchange_of_another_ends_at_its_own_deadline(
+def test_a_thread_that_waits_for_the_token_exchange_of_another_ends_at_its_deadline(
     fcm_server: FcmServer, settings: Settings
 ) -> None:
     fcm_server.token_answers = [Answer(hang=True)]

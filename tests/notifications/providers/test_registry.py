@@ -1,4 +1,4 @@
-"""One instance of each provider serves a process."""
+"""Each process has one instance of each provider."""
 
 import os
 from collections.abc import Iterator
@@ -38,14 +38,14 @@ def test_an_unknown_provider_is_named(name: str, channel: str) -> None:
         provider(name, channel=channel)
 
 
-def test_closing_makes_way_for_a_new_instance() -> None:
+def test_after_closing_a_new_instance_is_made() -> None:
     before = provider("sandbox", channel="email")
     close_all()
 
     assert provider("sandbox", channel="email") is not before
 
 
-def test_the_settings_order_the_providers(settings: Settings) -> None:
+def test_the_settings_give_the_order_of_the_providers(settings: Settings) -> None:
     settings.EMAIL_PROVIDERS, settings.PUSH_PROVIDERS = ["smtp", "sendgrid"], ["fcm"]
 
     assert providers_for("email") == ("smtp", "sendgrid")
@@ -54,7 +54,7 @@ def test_the_settings_order_the_providers(settings: Settings) -> None:
         providers_for("fax")
 
 
-def test_a_forked_process_makes_its_own() -> None:
+def test_a_forked_process_makes_its_own_instance() -> None:
     mine = provider("sandbox", channel="email")
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""What a provider's Retry-After header says."""
+"""Parsing of a provider's Retry-After header."""
 
 import pytest
 
@@ -23,7 +23,7 @@ NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110.
         ("Sun, 06 Nov 999999 08:50:37 GMT", None),
     ],
 )
-def test_seconds_and_dates_are_read_and_the_rest_is_not(
+def test_seconds_and_dates_are_parsed_and_other_values_are_ignored(
     value: str | None, seconds: float | None
 ) -> None:
     assert retry_after_seconds(value, now=NOW) == seconds

@@ -1,4 +1,4 @@
-"""The sandbox keeps everything, sends nothing, and lets the recipient choose the answer."""
+"""The sandbox stores everything, sends nothing, and simulates answers chosen by the recipient."""
 
 import time
 
@@ -18,7 +18,7 @@ def soon() -> float:
     return time.monotonic() + 10
 
 
-def test_a_mail_is_kept_as_it_would_have_gone_out() -> None:
+def test_a_mail_is_stored_as_it_would_have_been_sent() -> None:
     mail = a_mail(headers={"List-Unsubscribe": "<https://example.com/u/1>"})
 
     reply = SandboxMail().send(mail)
@@ -40,7 +40,7 @@ def test_a_mail_is_kept_as_it_would_have_gone_out() -> None:
     }
 
 
-def test_a_push_is_kept_with_its_data() -> None:
+def test_a_push_is_stored_with_its_data() -> None:
     push = a_push(image="https://example.com/a.png", data={"order": "1"})
 
     SandboxPush().send(push)
@@ -57,7 +57,7 @@ def test_a_push_is_kept_with_its_data() -> None:
 
 
 @pytest.mark.parametrize("address", ["bounce@example.com", "BOUNCE+1@example.com"])
-def test_a_bouncing_address_is_dead_and_kept_as_refused(address: str) -> None:
+def test_a_bouncing_address_is_dead_and_stored_as_refused(address: str) -> None:
     reply = SandboxMail().send(a_mail(address))
 
     assert (reply.outcome, reply.code) == (Outcome.DEAD_ADDRESS, "550 5.1.1")
@@ -67,7 +67,7 @@ def test_a_bouncing_address_is_dead_and_kept_as_refused(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["bouncer@example.com", "alice@bounce.example.com"])
-def test_other_addresses_play_nothing(address: str) -> None:
+def test_similar_addresses_are_accepted(address: str) -> None:
     assert SandboxMail().send(a_mail(address)).outcome is Outcome.ACCEPTED
 
 
@@ -106,7 +106,7 @@ def test_two_flaky_devices_of_one_notification_each_fail_once() -> None:
     assert [reply and reply.outcome for reply in second] == [Outcome.ACCEPTED] * 2
 
 
-def test_slow_ones_are_slow_together() -> None:
+def test_slow_mails_of_a_chunk_share_one_delay() -> None:
     mails = [a_mail("slow@example.com") for _ in range(5)] + [a_mail()]
     slept: list[float] = []
 
@@ -126,12 +126,12 @@ def test_a_chunk_costs_one_insert(django_assert_num_queries: DjangoAssertNumQuer
 def test_a_flaky_chunk_costs_one_query_more(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    # SELECT of what was tried before; INSERT.
+    # SELECT of earlier attempts; INSERT.
     with django_assert_num_queries(2):
         SandboxMail().send_all([a_mail("flaky@example.com") for _ in range(10)], until=soon())
 
 
-def test_text_that_a_database_cannot_hold_is_kept_as_far_as_it_goes() -> None:
+def test_text_that_the_database_cannot_store_is_stored_as_far_as_possible() -> None:
     odd = "a\0b\ud800c"
 
     SandboxMail().send(a_mail(subject=odd, text=odd, html=odd, headers={"X-Note": odd}))
@@ -142,7 +142,7 @@ def test_text_that_a_database_cannot_hold_is_kept_as_far_as_it_goes() -> None:
     assert mail.headers["X-Note"] == push.data["note"] == push.text == "a\ufffdb?c"
 
 
-def test_a_user_can_be_erased() -> None:
+def test_messages_of_a_user_can_be_erased() -> None:
     mine, others = [a_mail() for _ in range(3)], a_mail("alice@example.com")
     SandboxMail().send_all([*mine, others], until=soon())
     absent = [new_id() for _ in range(1200)]

@@ -1,4 +1,4 @@
-"""SendGrid's API: the body that is sent, and every row of the table of answers."""
+"""SendGrid's API: the body that is sent, and the meaning of every answer."""
 
 import json
 import time
@@ -23,7 +23,7 @@ def sendgrid() -> Iterator[SendGridProvider]:
     provider.close()
 
 
-def test_the_body_carries_ids_and_no_person_in_its_arguments() -> None:
+def test_the_body_contains_ids_and_no_personal_data_in_its_custom_args() -> None:
     mail = a_mail(
         "bob@exämple.com",
         headers={
@@ -54,12 +54,12 @@ def test_the_body_carries_ids_and_no_person_in_its_arguments() -> None:
     }
 
 
-def test_an_empty_text_is_left_out_where_there_is_html() -> None:
+def test_an_empty_text_part_is_left_out_when_there_is_html() -> None:
     assert [part["type"] for part in body_of(a_mail(text=""))["content"]] == ["text/html"]
     assert body_of(a_mail(text="", html=None))["content"] == [{"type": "text/plain", "value": " "}]
 
 
-def test_the_call_arrives_as_json_with_the_key(
+def test_the_call_is_json_with_the_key(
     sendgrid: SendGridProvider, sendgrid_server: SendGridServer
 ) -> None:
     mail = a_mail()
@@ -106,16 +106,16 @@ def test_each_status_has_its_outcome(status: int, outcome: Outcome, reason: str)
         ({}, 1.0),
     ],
 )
-def test_a_rate_limit_says_how_long_to_wait(headers: dict[str, str], wait: float) -> None:
+def test_a_rate_limit_gives_the_time_to_wait(headers: dict[str, str], wait: float) -> None:
     assert classify(429, headers, b"", now=NOW).retry_after == wait
 
 
-def test_a_busy_server_may_say_how_long_to_wait() -> None:
+def test_a_busy_server_may_give_the_time_to_wait() -> None:
     assert classify(503, {"Retry-After": "30"}, b"", now=NOW).retry_after == 30.0
     assert classify(503, {}, b"", now=NOW).retry_after is None
 
 
-def test_the_detail_is_sendgrids_words_without_the_recipient() -> None:
+def test_the_detail_is_the_text_of_sendgrid_without_the_recipient() -> None:
     errors = [
         {"message": "bob@example.com does not contain a valid address.", "field": "to.0.email"},
         {"message": "Too short", "field": None},
@@ -127,11 +127,11 @@ def test_the_detail_is_sendgrids_words_without_the_recipient() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"errors": [1]}', b'{"errors": 3}'])
-def test_any_body_of_a_refusal_is_survived(body: bytes) -> None:
+def test_any_body_of_a_refusal_is_handled(body: bytes) -> None:
     assert classify(400, {}, body, now=NOW).outcome is Outcome.REJECTED
 
 
-def test_the_reset_time_is_read_from_the_wire(
+def test_the_reset_time_is_read_from_the_headers(
     sendgrid: SendGridProvider, sendgrid_server: SendGridServer
 ) -> None:
     reset = str(int(time.time()) + 120)
@@ -143,7 +143,7 @@ def test_the_reset_time_is_read_from_the_wire(
     assert reply.retry_after == pytest.approx(120, abs=2)
 
 
-def test_a_refused_call_is_made_once(
+def test_a_refused_call_is_not_retried(
     sendgrid: SendGridProvider, sendgrid_server: SendGridServer
 ) -> None:
     answers = [Answer(status=503), Answer(status=503), Answer(status=202)]
@@ -161,7 +161,7 @@ def test_a_redirect_is_not_followed(
     assert sendgrid.send(a_mail()).outcome is Outcome.CONFIGURATION
 
 
-def test_an_address_that_is_none_is_not_sent(
+def test_an_invalid_address_is_not_sent(
     sendgrid: SendGridProvider, sendgrid_server: SendGridServer
 ) -> None:
     reply = sendgrid.send(a_mail("bob"))
@@ -171,7 +171,7 @@ def test_an_address_that_is_none_is_not_sent(
 
 
 @pytest.mark.parametrize(("url", "key"), [("https://[bad", "SG.x"), ("http://127.0.0.1:1", "ключ")])
-def test_settings_that_make_no_call_are_a_matter_of_configuration(
+def test_invalid_settings_are_a_configuration_error(
     sendgrid: SendGridProvider, settings: Settings, url: str, key: str
 ) -> None:
     settings.SENDGRID_API_URL, settings.SENDGRID_API_KEY = url, key

@@ -1,4 +1,4 @@
-"""The scheduler: the sweep and the jobs beside each other, on connections that it keeps."""
+"""The scheduler: the sweep and the jobs run in parallel, on connections that are kept open."""
 
 import threading
 from itertools import pairwise
@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 30
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_slow_chore_delays_no_schedule_and_the_stop_waits_for_it(lanes: Lanes) -> None:
+def test_a_slow_job_does_not_delay_the_sweep_and_the_stop_waits_for_it(lanes: Lanes) -> None:
     template("welcome")
     row = accepted(person("alice"))
     overdue(row)
@@ -42,7 +42,7 @@ def test_a_slow_chore_delays_no_schedule_and_the_stop_waits_for_it(lanes: Lanes)
     thread = threading.Thread(target=schedule)
     thread.start()
     assert begun.wait(PATIENCE_SECONDS)
-    # The job is still busy while the row is woken.
+    # The job is still running while the row is woken.
     taken: list[str] = []
     pause = threading.Event()
     for _ in range(PATIENCE_SECONDS * 10):
@@ -61,7 +61,7 @@ def test_a_slow_chore_delays_no_schedule_and_the_stop_waits_for_it(lanes: Lanes)
     assert not [found for found in threading.enumerate() if found.name == "jobs"]
 
 
-def test_a_chore_that_fails_is_left_alone_for_longer_each_time() -> None:
+def test_a_job_that_fails_is_retried_with_a_growing_delay() -> None:
     now, calls = [0.0], []
     broken = [True]
 
@@ -95,7 +95,7 @@ def a_running_batch() -> None:
 
 @pytest.mark.services
 @pytest.mark.django_db
-def test_rounds_share_one_connection_to_the_broker_and_replace_it_when_it_fails(
+def test_rounds_share_one_broker_connection_and_replace_it_when_it_fails(
     broker_proxy: Proxy, welcome: None, lanes: Lanes
 ) -> None:
     kept = KeptConnection()
@@ -105,7 +105,7 @@ def test_rounds_share_one_connection_to_the_broker_and_replace_it_when_it_fails(
         assert sweep(kept=kept) == 1
         a_running_batch()
         make_slice(kept=kept)
-    # One more for the publisher of this process, to which the intake hands over.
+    # The publisher of this process, which the intake uses, may have one more connection.
     publisher = broker_proxy.connections - 1
     assert publisher in {0, 1}
     broker_proxy.go_away()
@@ -123,7 +123,7 @@ def test_rounds_share_one_connection_to_the_broker_and_replace_it_when_it_fails(
 
 @pytest.mark.services
 @pytest.mark.django_db
-def test_chores_share_one_connection_to_the_broker(broker_proxy: Proxy) -> None:
+def test_jobs_share_one_connection_to_the_broker(broker_proxy: Proxy) -> None:
     kept = KeptConnection()
     jobs = all_jobs(kept)
     for _ in range(5):
@@ -134,7 +134,7 @@ def test_chores_share_one_connection_to_the_broker(broker_proxy: Proxy) -> None:
     assert broker_proxy.connections == 1
 
 
-def test_an_error_of_the_caller_is_no_reason_to_trust_the_connection() -> None:
+def test_a_connection_is_replaced_after_any_error_of_its_caller() -> None:
     kept = KeptConnection()
     with kept.use() as first:
         pass
@@ -147,7 +147,7 @@ def test_an_error_of_the_caller_is_no_reason_to_trust_the_connection() -> None:
     kept.close()
 
 
-def test_without_a_kept_connection_one_is_opened_for_the_use_alone(lanes: Lanes) -> None:
+def test_without_a_kept_connection_one_is_opened_for_each_use(lanes: Lanes) -> None:
     with kept_connection.use(None) as first:
         first.connect()
     assert not first.connected

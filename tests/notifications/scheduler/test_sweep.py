@@ -1,4 +1,4 @@
-"""The sweep finds by the rows what is due, whatever became of the messages."""
+"""The sweep finds due work by the rows alone, whatever happened to the messages."""
 
 import threading
 from collections.abc import Callable
@@ -32,11 +32,11 @@ pytestmark = pytest.mark.django_db
 
 
 def about(moment: datetime | None, expected: datetime) -> bool:
-    """Tell whether a time is the expected one, give or take the length of a test."""
+    """Check that a time is the expected one, within 5 s for the duration of the test."""
     return moment is not None and abs(moment - expected) < timedelta(seconds=5)
 
 
-def test_what_is_not_due_is_left_alone(alice: User, lanes: Lanes) -> None:
+def test_a_row_that_is_not_due_is_not_changed(alice: User, lanes: Lanes) -> None:
     row = accepted(alice)
     later = timezone.now() + timedelta(seconds=30)
     Notification.objects.update(wake_at=later)
@@ -57,7 +57,7 @@ def test_a_lost_message_is_published_again(alice: User, lanes: Lanes, status: St
     assert about(row.wake_at, timezone.now() + FIRST_WAKE)
 
 
-def test_a_round_costs_the_same_number_of_statements_however_much_is_due(
+def test_a_round_costs_the_same_number_of_statements_for_any_number_of_due_rows(
     alice: User, lanes: Lanes
 ) -> None:
     counted = []
@@ -69,7 +69,7 @@ def test_a_round_costs_the_same_number_of_statements_however_much_is_due(
     assert counted[0] == counted[1]
 
 
-def test_the_looks_grow_rarer_up_to_an_hour(alice: User, lanes: Lanes) -> None:
+def test_the_time_between_wake_ups_of_a_row_grows_up_to_an_hour(alice: User, lanes: Lanes) -> None:
     row = accepted(alice)
     waits = []
     for _ in range(9):
@@ -82,7 +82,7 @@ def test_the_looks_grow_rarer_up_to_an_hour(alice: User, lanes: Lanes) -> None:
     assert timedelta(hours=1) == LAST_WAKE
 
 
-def test_a_schedule_that_has_come_becomes_pending_and_is_published(
+def test_a_scheduled_row_becomes_pending_and_is_published_when_it_is_due(
     alice: User, lanes: Lanes
 ) -> None:
     at = timezone.now() + timedelta(hours=1)
@@ -98,7 +98,7 @@ def test_a_schedule_that_has_come_becomes_pending_and_is_published(
     ]
 
 
-def test_a_row_whose_holder_died_travels_alone_and_counts_a_crash(
+def test_a_row_whose_worker_died_is_published_alone_and_counts_a_crash(
     alice: User, lanes: Lanes
 ) -> None:
     rows = [
@@ -123,7 +123,7 @@ def test_a_row_whose_holder_died_travels_alone_and_counts_a_crash(
     assert details == {"the process that held it died"}
 
 
-def test_a_lease_that_still_runs_is_left_alone(alice: User, lanes: Lanes) -> None:
+def test_a_row_with_a_valid_lease_is_not_changed(alice: User, lanes: Lanes) -> None:
     until = timezone.now() + timedelta(seconds=40)
     row = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=until, wake_at=until)
     assert sweep() == 0
@@ -162,7 +162,7 @@ def test_the_embedded_mode_records_the_dead_letter_of_a_crash_at_once(
 
 
 @pytest.mark.services
-def test_a_crash_for_good_goes_through_the_dead_letter_exchange(alice: User, lanes: Lanes) -> None:
+def test_the_last_crash_is_published_to_the_dead_letter_exchange(alice: User, lanes: Lanes) -> None:
     row = standing(alice, Status.SENDING, crashes=4, claim_id=new_id())
     overdue(row)
     sweep()
@@ -171,7 +171,9 @@ def test_a_crash_for_good_goes_through_the_dead_letter_exchange(alice: User, lan
     assert about(row.wake_at, timezone.now() + timedelta(seconds=60))
 
 
-def test_a_failed_row_without_a_dead_letter_is_sent_there_again(alice: User, lanes: Lanes) -> None:
+def test_a_failed_row_without_a_dead_letter_is_published_to_the_exchange_again(
+    alice: User, lanes: Lanes
+) -> None:
     row = standing(alice, Status.FAILED, reason="attempts_exhausted")
     overdue(row)
     assert sweep() == 1
@@ -182,7 +184,7 @@ def test_a_failed_row_without_a_dead_letter_is_sent_there_again(alice: User, lan
 
 
 @pytest.mark.parametrize("status", sorted(FINISHED - {Status.FAILED}))
-def test_a_finished_row_that_still_had_a_wake_loses_it(
+def test_a_finished_row_with_a_wake_up_time_loses_it(
     alice: User, lanes: Lanes, status: Status
 ) -> None:
     row = standing(alice, status, reason="kept")
@@ -194,7 +196,7 @@ def test_a_finished_row_that_still_had_a_wake_loses_it(
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.PENDING, Status.RETRYING])
-def test_what_came_too_late_expires(alice: User, lanes: Lanes, status: Status) -> None:
+def test_a_row_past_its_deadline_expires(alice: User, lanes: Lanes, status: Status) -> None:
     row = standing(alice, status, expires_at=timezone.now() - timedelta(seconds=1))
     overdue(row)
     assert sweep() == 1
@@ -207,7 +209,7 @@ def test_what_came_too_late_expires(alice: User, lanes: Lanes, status: Status) -
 def test_a_crashed_row_is_not_expired_because_it_may_have_been_sent(
     alice: User, lanes: Lanes
 ) -> None:
-    """Its next holder judges the deadline; until then the outcome is unknown."""
+    """The next worker checks the deadline; until then the outcome is unknown."""
     row = standing(
         alice, Status.SENDING, claim_id=new_id(), expires_at=timezone.now() - timedelta(1)
     )
@@ -217,7 +219,7 @@ def test_a_crashed_row_is_not_expired_because_it_may_have_been_sent(
     assert (row.status, row.crashes) == (Status.PENDING, 1)
 
 
-def test_a_deep_lane_holds_its_rows_back_and_no_others(alice: User, lanes: Lanes) -> None:
+def test_a_long_lane_delays_its_own_rows_and_no_others(alice: User, lanes: Lanes) -> None:
     lanes.fill("email", DEEP_LANE_MESSAGES + 1)
     slow, urgent = accepted(alice), accepted(alice, priority=9)
     overdue(slow, urgent)
@@ -229,7 +231,7 @@ def test_a_deep_lane_holds_its_rows_back_and_no_others(alice: User, lanes: Lanes
     assert about(slow.wake_at, timezone.now() + DEEP_LANE_WAIT)
 
 
-def test_a_hundred_rows_travel_in_one_message(alice: User, lanes: Lanes) -> None:
+def test_a_hundred_rows_are_published_in_one_message(alice: User, lanes: Lanes) -> None:
     rows = [accepted(alice) for _ in range(150)]
     overdue(*rows)
     assert sweep() == 150
@@ -247,7 +249,7 @@ def test_a_batch_is_bounded_and_takes_the_oldest_first(alice: User, lanes: Lanes
     assert sweep(limit=3) == 2
 
 
-def test_without_a_broker_nothing_is_taken(alice: User, broker_away: Callable[[], None]) -> None:
+def test_without_a_broker_no_row_is_changed(alice: User, broker_away: Callable[[], None]) -> None:
     row = accepted(alice)
     schedule = accepted(alice, scheduled_for=timezone.now() + timedelta(hours=1))
     overdue(row, schedule)
@@ -256,7 +258,7 @@ def test_without_a_broker_nothing_is_taken(alice: User, broker_away: Callable[[]
     assert list(Notification.objects.order_by("pk").values()) == before
 
 
-def test_a_boot_releases_what_the_one_before_held(alice: User) -> None:
+def test_a_start_releases_rows_that_the_previous_process_held(alice: User) -> None:
     held = standing(
         alice,
         Status.SENDING,
@@ -282,7 +284,7 @@ def test_a_boot_releases_what_the_one_before_held(alice: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sweeps_at_the_same_time_take_each_row_once(lanes: Lanes) -> None:
+def test_concurrent_sweeps_take_each_row_once(lanes: Lanes) -> None:
     template("welcome")
     user = person("alice")
     rows = [accepted(user) for _ in range(300)]
@@ -316,7 +318,7 @@ def woken(row: Notification) -> bool:
 
 @pytest.mark.services
 @pytest.mark.parametrize("off", [timedelta(hours=1), timedelta(hours=-1)])
-def test_a_scheduler_whose_clock_is_an_hour_off_goes_by_that_of_the_database(
+def test_a_scheduler_whose_clock_is_an_hour_off_uses_the_clock_of_the_database(
     alice: User, lanes: Lanes, monkeypatch: pytest.MonkeyPatch, off: timedelta
 ) -> None:
     until = timezone.now() + timedelta(seconds=40)
@@ -336,7 +338,7 @@ def test_a_scheduler_whose_clock_is_an_hour_off_goes_by_that_of_the_database(
     assert about(good.wake_at, timezone.now() + FIRST_WAKE)
 
 
-def test_after_it_slept_the_sweep_leaves_ended_leases_alone_for_a_beat_and_does_the_rest(
+def test_after_a_suspension_the_sweep_spares_expired_leases_and_does_the_rest(
     alice: User, lanes: Lanes
 ) -> None:
     held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
@@ -349,12 +351,12 @@ def test_after_it_slept_the_sweep_leaves_ended_leases_alone_for_a_beat_and_does_
     held.refresh_from_db()
     assert (held.status, held.crashes) == (Status.SENDING, 0)
     assert about(held.wake_at, timezone.now() + BEAT)
-    # Other leases that end within the beat are left alone as well.
+    # Other leases that end within this time are spared as well.
     overdue(held)
     sweep(awake=awake)
     held.refresh_from_db()
     assert held.status == Status.SENDING
-    # The beat is over.
+    # The grace time is over.
     overdue(held)
     later = Wakefulness()
     later.round_succeeded(timezone.now())
@@ -363,7 +365,7 @@ def test_after_it_slept_the_sweep_leaves_ended_leases_alone_for_a_beat_and_does_
     assert (held.status, held.crashes) == (Status.PENDING, 1)
 
 
-def test_a_round_that_was_merely_slow_takes_ended_leases_back(alice: User, lanes: Lanes) -> None:
+def test_a_round_after_a_slow_one_takes_back_expired_leases(alice: User, lanes: Lanes) -> None:
     held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
     overdue(held)
     awake = Wakefulness()
@@ -373,13 +375,13 @@ def test_a_round_that_was_merely_slow_takes_ended_leases_back(alice: User, lanes
     assert (held.status, held.crashes) == (Status.PENDING, 1)
 
 
-def test_a_round_without_work_counts_as_a_round(alice: User, lanes: Lanes) -> None:
+def test_a_round_without_work_counts_as_a_successful_round(alice: User, lanes: Lanes) -> None:
     awake = Wakefulness()
     assert sweep(awake=awake) == 0
     assert awake.spared_until(timezone.now() + timedelta(seconds=10)) is None
 
 
-def test_the_first_round_after_a_start_counts_as_one_after_a_stop() -> None:
+def test_the_first_round_after_a_start_counts_as_one_after_a_suspension() -> None:
     now = timezone.now()
     awake = Wakefulness()
     assert awake.spared_until(now) == now + BEAT
@@ -390,7 +392,7 @@ def test_the_first_round_after_a_start_counts_as_one_after_a_stop() -> None:
 
 
 @pytest.mark.parametrize("jump", [SLEPT_AFTER, -SLEPT_AFTER])
-def test_a_clock_that_jumps_is_a_stop_in_either_direction(jump: timedelta) -> None:
+def test_a_clock_jump_in_either_direction_counts_as_a_suspension(jump: timedelta) -> None:
     now = timezone.now()
     awake = Wakefulness()
     awake.round_succeeded(now)
@@ -399,7 +401,7 @@ def test_a_clock_that_jumps_is_a_stop_in_either_direction(jump: timedelta) -> No
     assert awake.spared_until(beyond) == beyond + BEAT
 
 
-def test_a_row_of_an_unknown_channel_stops_no_other(alice: User, lanes: Lanes) -> None:
+def test_a_row_of_an_unknown_channel_does_not_stop_others(alice: User, lanes: Lanes) -> None:
     rows = [accepted(alice) for _ in range(9)]
     bad = rows[4]
     overdue(*rows)
@@ -419,7 +421,7 @@ def test_a_row_of_an_unknown_channel_stops_no_other(alice: User, lanes: Lanes) -
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.PENDING, Status.SENDING])
-def test_a_row_of_an_unknown_channel_is_given_up_as_undeliverable(
+def test_a_row_of_an_unknown_channel_fails_as_undeliverable(
     alice: User, lanes: Lanes, status: Status
 ) -> None:
     row = standing(alice, status, channel="sms")
@@ -437,7 +439,7 @@ def test_a_row_of_an_unknown_channel_is_given_up_as_undeliverable(
     assert DeadLetter.objects.count() + lanes.depth("failed") == 1
 
 
-def test_a_row_of_an_unknown_status_is_let_go_with_a_trace(
+def test_a_row_of_an_unknown_status_is_given_up_and_logged(
     alice: User, lanes: Lanes, caplog: pytest.LogCaptureFixture
 ) -> None:
     row, good = standing(alice, Status.PENDING), accepted(alice)
@@ -456,7 +458,7 @@ def test_a_row_of_an_unknown_status_is_let_go_with_a_trace(
     assert "a due notification could not be handled" in caplog.text
 
 
-def test_a_finished_row_of_an_unknown_channel_is_let_go(alice: User, lanes: Lanes) -> None:
+def test_a_finished_row_of_an_unknown_channel_is_no_longer_due(alice: User, lanes: Lanes) -> None:
     row = standing(alice, Status.SENT, channel="sms")
     for _ in range(FAILURES_MAX):
         overdue(row)
@@ -465,7 +467,7 @@ def test_a_finished_row_of_an_unknown_channel_is_let_go(alice: User, lanes: Lane
     assert (row.status, row.wake_at) == (Status.SENT, None)
 
 
-def test_a_row_that_was_woken_as_often_as_its_column_can_count_stops_no_other(
+def test_a_row_at_the_maximum_of_its_wake_up_count_does_not_stop_others(
     alice: User, lanes: Lanes
 ) -> None:
     often, other = standing(alice, Status.PENDING, wakes=WAKES_COLUMN_MAX), accepted(alice)
@@ -477,7 +479,9 @@ def test_a_row_that_was_woken_as_often_as_its_column_can_count_stops_no_other(
 
 
 @pytest.mark.services
-def test_a_value_that_the_database_refuses_stops_no_other(alice: User, lanes: Lanes) -> None:
+def test_a_row_whose_update_the_database_refuses_does_not_stop_others(
+    alice: User, lanes: Lanes
+) -> None:
     """One more crash does not fit into the column."""
     row = standing(alice, Status.SENDING, crashes=WAKES_COLUMN_MAX, claim_id=new_id())
     others = [standing(alice, Status.SENDING, claim_id=new_id()), accepted(alice)]
@@ -492,14 +496,14 @@ def test_a_value_that_the_database_refuses_stops_no_other(alice: User, lanes: La
 
 
 @pytest.mark.parametrize("count", [1, 50])
-def test_a_round_costs_the_same_statements_however_many_rows_it_takes(
+def test_a_round_costs_ten_statements_for_any_number_of_rows(
     alice: User, lanes: Lanes, count: int
 ) -> None:
     overdue(*[accepted(alice) for _ in range(count)])
     with CaptureQueriesContext(connection) as captured:
         sweep(awake=Wakefulness())
-    # 1 savepoint, 2 read and lock, 3 to 8 three times nothing to move in a savepoint each, 9 the
-    # next look, 10 release.
+    # 1 savepoint, 2 read and lock, 3 to 8 three times nothing to move in a savepoint each, 9
+    # set the next wake-up times, 10 release.
     assert len(captured) == 10, [query["sql"] for query in captured]
 
 

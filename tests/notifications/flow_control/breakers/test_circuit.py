@@ -21,14 +21,14 @@ NOW = 1_000_000.0
 
 
 def opened(**fields: object) -> Circuit:
-    return Circuit(state=State.OPEN, changed_at=NOW, **fields)  # type: ignore[arg-type] # Tests' shorthand.
+    return Circuit(state=State.OPEN, changed_at=NOW, **fields)  # type: ignore[arg-type] # Shorthand for these tests.
 
 
 def test_a_closed_breaker_admits_everything() -> None:
     assert admitted(Circuit(), wanted=100, now=NOW) == (Circuit(), 100, NOW)
 
 
-def test_it_opens_when_half_of_enough_calls_fail() -> None:
+def test_it_opens_when_half_of_the_minimum_number_of_calls_fail() -> None:
     almost = reported(Circuit(), successes=4, failures=VOLUME_MIN - 5, now=NOW)
     assert almost.state is State.CLOSED
 
@@ -42,7 +42,7 @@ def test_a_few_failures_among_many_calls_do_not_open_it() -> None:
     assert reported(Circuit(), successes=51, failures=50, now=NOW).state is State.CLOSED
 
 
-def test_a_few_calls_do_not_open_it_whatever_they_come_to() -> None:
+def test_fewer_calls_than_the_minimum_do_not_open_it() -> None:
     assert reported(Circuit(), successes=0, failures=VOLUME_MIN - 1, now=NOW).state is State.CLOSED
 
 
@@ -60,7 +60,7 @@ def test_wrong_credentials_open_it_at_once() -> None:
     assert (after.state, after.reason) == (State.OPEN, "credentials")
 
 
-def test_after_its_time_it_lets_a_few_probes_through_and_no_more() -> None:
+def test_after_the_open_time_it_admits_a_few_probes_and_no_more() -> None:
     due = NOW + OPEN_SECONDS
 
     first, going, _ = admitted(opened(), wanted=2, now=due)
@@ -80,7 +80,7 @@ def test_a_probe_that_succeeds_closes_it() -> None:
     assert (after.state, after.open_seconds) == (State.CLOSED, OPEN_SECONDS)
 
 
-def test_probes_that_fail_open_it_for_twice_as_long_up_to_a_bound() -> None:
+def test_failed_probes_double_the_open_time_up_to_a_maximum() -> None:
     circuit, now = opened(), NOW
     waits = []
     for _ in range(6):
@@ -92,7 +92,7 @@ def test_probes_that_fail_open_it_for_twice_as_long_up_to_a_bound() -> None:
     assert waits == [10.0, 20.0, 40.0, OPEN_SECONDS_MAX, OPEN_SECONDS_MAX, OPEN_SECONDS_MAX]
 
 
-def test_probes_that_nobody_reports_on_are_given_out_again() -> None:
+def test_probes_without_a_report_are_admitted_again() -> None:
     half_open, _, _ = admitted(opened(), wanted=PROBES, now=NOW + OPEN_SECONDS)
 
     _, going, _ = admitted(half_open, wanted=9, now=NOW + OPEN_SECONDS + PROBE_SECONDS)
@@ -100,11 +100,11 @@ def test_probes_that_nobody_reports_on_are_given_out_again() -> None:
     assert going == PROBES
 
 
-def test_calls_that_were_under_way_when_it_opened_do_not_prolong_it() -> None:
+def test_calls_in_flight_when_it_opened_do_not_prolong_it() -> None:
     assert reported(opened(), successes=0, failures=50, now=NOW + 1) == opened()
 
 
-def test_a_breaker_that_a_wrong_clock_opened_waits_for_nobody() -> None:
+def test_a_breaker_that_was_opened_by_a_wrong_clock_admits_probes_at_once() -> None:
     ahead = opened(reason="credentials")
     before = NOW - 3600
 
@@ -113,13 +113,13 @@ def test_a_breaker_that_a_wrong_clock_opened_waits_for_nobody() -> None:
     assert (half_open.state, half_open.changed_at, going) == (State.HALF_OPEN, before, PROBES)
 
 
-def test_probes_that_a_wrong_clock_gave_out_are_given_out_again() -> None:
+def test_probes_that_were_admitted_by_a_wrong_clock_are_admitted_again() -> None:
     ahead, _, _ = admitted(opened(), wanted=PROBES, now=NOW + OPEN_SECONDS)
 
     assert admitted(ahead, wanted=100, now=NOW - 3600)[1] == PROBES
 
 
-def test_a_window_that_a_wrong_clock_began_is_forgotten() -> None:
+def test_a_window_that_was_started_by_a_wrong_clock_is_discarded() -> None:
     ahead = reported(Circuit(), successes=100, failures=0, now=NOW)
 
     later = reported(ahead, successes=0, failures=1, now=NOW - 3600)
@@ -127,11 +127,11 @@ def test_a_window_that_a_wrong_clock_began_is_forgotten() -> None:
     assert (later.window_began, later.successes, later.failures) == (NOW - 3600, 0, 1)
 
 
-def test_clocks_that_differ_by_a_second_do_not_open_it_up() -> None:
+def test_a_clock_difference_of_a_second_admits_no_probes() -> None:
     assert admitted(opened(), wanted=1, now=NOW - 1)[1] == 0
 
 
-def test_what_staff_force_wins() -> None:
+def test_a_forced_state_has_priority() -> None:
     shut = Circuit(forced=Forced.OPEN)
     held_shut = opened(forced=Forced.CLOSED)
 
@@ -150,7 +150,7 @@ def test_what_staff_force_wins() -> None:
         max_size=60,
     )
 )
-def test_it_never_admits_more_than_asked_and_always_opens_up_again(
+def test_it_never_admits_more_than_requested_and_always_admits_calls_again(
     steps: list[tuple[float, int, int, str]],
 ) -> None:
     circuit, now = Circuit(), NOW

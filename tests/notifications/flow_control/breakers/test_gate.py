@@ -1,4 +1,4 @@
-"""Breakers as the pipeline asks them: shared, cheap while closed, and there without Redis."""
+"""Breakers as the pipeline uses them: shared in Redis, cheap while closed, local without it."""
 
 import threading
 import time
@@ -22,11 +22,11 @@ FINE = Tally(successes=20, failures=0, fatal="")
 
 @pytest.fixture
 def name() -> str:
-    """A breaker that no other test knows."""
+    """A breaker name that no other test uses."""
     return f"test-{uuid4().hex}"
 
 
-def test_failures_open_it_and_nothing_is_admitted(name: str) -> None:
+def test_failures_open_a_breaker_and_nothing_is_admitted(name: str) -> None:
     assert breakers.admit(name, wanted=100).count == 100
 
     breakers.report(name, FAILING)
@@ -35,7 +35,7 @@ def test_failures_open_it_and_nothing_is_admitted(name: str) -> None:
     assert breakers.admit(name, wanted=100).count == 0
 
 
-def test_forced_open_it_admits_nothing_until_it_is_given_back(name: str) -> None:
+def test_a_breaker_forced_open_admits_nothing_until_it_is_set_to_auto(name: str) -> None:
     breakers.force([name], Forced.OPEN)
     shut = breakers.admit(name, wanted=5).count
     breakers.force([name], Forced.AUTO)
@@ -43,21 +43,21 @@ def test_forced_open_it_admits_nothing_until_it_is_given_back(name: str) -> None
     assert (shut, breakers.admit(name, wanted=5).count) == (0, 5)
 
 
-def test_while_closed_a_check_and_a_report_cost_little(name: str) -> None:
+def test_a_check_and_a_report_cost_little_while_the_breaker_is_closed(name: str) -> None:
     breakers.admit(name, wanted=1)
     breakers.report(name, FINE)
-    # Of the processor: the machine may be busy.
+    # CPU time of this process, because the machine may be busy.
     started = time.process_time()
     for _ in range(1000):
         breakers.admit(name, wanted=100)
         breakers.report(name, FINE)
     seconds = time.process_time() - started
 
-    # A thousand chunks of a hundred: a hundred microseconds for each notification is the limit.
+    # A thousand chunks of a hundred rows; the limit is a hundred microseconds per notification.
     assert seconds / (1000 * 100) < 0.0001
 
 
-def test_changes_at_once_are_all_kept() -> None:
+def test_concurrent_changes_are_all_stored() -> None:
     store = LocalValues(CIRCUITS)
     barrier = threading.Barrier(8)
 
@@ -72,7 +72,7 @@ def test_changes_at_once_are_all_kept() -> None:
 
 
 @pytest.mark.services
-def test_in_redis_changes_at_once_are_all_kept(name: str) -> None:
+def test_concurrent_changes_in_redis_are_all_stored(name: str) -> None:
     def count(_: int) -> None:
         store = RedisValues(redis.Redis.from_url(settings.REDIS_URL), CIRCUITS)
         for _ in range(20):
@@ -100,7 +100,7 @@ def test_workers_share_the_probes(name: str) -> None:
 
 
 @pytest.mark.services
-def test_without_redis_each_process_has_its_own(name: str) -> None:
+def test_without_redis_each_process_has_its_own_breakers(name: str) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise redis.ConnectionError
 
@@ -112,7 +112,7 @@ def test_without_redis_each_process_has_its_own(name: str) -> None:
 
 
 @pytest.mark.services
-def test_what_staff_forced_does_not_run_out(name: str) -> None:
+def test_a_forced_state_has_no_ttl(name: str) -> None:
     breakers.force([name], Forced.OPEN)
     kept = redis.Redis.from_url(settings.REDIS_URL)
     assert kept.ttl(CIRCUITS.prefix + name) == -1

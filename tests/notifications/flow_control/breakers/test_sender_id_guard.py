@@ -1,4 +1,4 @@
-"""Tokens of another project, and keys of another project, which look the same one by one."""
+"""Distinguish single foreign FCM tokens from a wrong key, which give the same answer."""
 
 import pytest
 from hypothesis import given
@@ -24,16 +24,18 @@ def test_a_single_foreign_token_is_believed() -> None:
 
 
 @pytest.mark.parametrize(("accepted", "mismatches"), [(95, 5), (0, 5), (90, 10), (1000, 200)])
-def test_few_of_them_or_a_small_part_is_believed(accepted: int, mismatches: int) -> None:
+def test_few_mismatches_or_a_small_part_are_believed(accepted: int, mismatches: int) -> None:
     assert after(Mismatches(), accepted=accepted, mismatches=mismatches).believed
 
 
 @pytest.mark.parametrize(("accepted", "mismatches"), [(0, 6), (1, 99), (50, 50), (70, 30)])
-def test_many_and_a_large_part_is_not(accepted: int, mismatches: int) -> None:
+def test_many_mismatches_that_are_a_large_part_are_not_believed(
+    accepted: int, mismatches: int
+) -> None:
     assert not after(Mismatches(), accepted=accepted, mismatches=mismatches).believed
 
 
-def test_the_doubt_lasts_until_a_token_is_accepted_however_long_that_takes() -> None:
+def test_mismatches_are_not_believed_until_a_token_is_accepted() -> None:
     doubt = after(Mismatches(), accepted=0, mismatches=6)
 
     day = after(doubt, accepted=0, mismatches=1, at=NOW + 86_400)
@@ -43,7 +45,7 @@ def test_the_doubt_lasts_until_a_token_is_accepted_however_long_that_takes() -> 
     assert after(mended, accepted=0, mismatches=1, at=NOW + 86_402).believed
 
 
-def test_workers_of_which_only_some_have_a_wrong_key_are_doubted_in_the_next_minute_too() -> None:
+def test_mismatches_stay_unbelieved_when_only_some_workers_have_a_wrong_key() -> None:
     state = Mismatches()
     for minute in range(5):
         at = NOW + minute * WINDOW_SECONDS
@@ -53,7 +55,7 @@ def test_workers_of_which_only_some_have_a_wrong_key_are_doubted_in_the_next_min
 
 
 @given(st.lists(st.tuples(st.floats(0, 1000), st.integers(1, 100)), max_size=80))
-def test_a_wrong_key_costs_five_devices_at_most(chunks: list[tuple[float, int]]) -> None:
+def test_a_wrong_key_retires_five_devices_at_most(chunks: list[tuple[float, int]]) -> None:
     state, now, retired = Mismatches(), NOW, 0
     for passed, mismatches in chunks:
         now += passed

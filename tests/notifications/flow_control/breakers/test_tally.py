@@ -1,4 +1,4 @@
-"""What an answer says about the provider."""
+"""Which replies count as a success or a failure of the provider."""
 
 import pytest
 
@@ -32,7 +32,7 @@ from apps.notifications.providers.base import Reply
         ),
     ],
 )
-def test_each_outcome_counts_for_what_it_says(
+def test_each_reply_counts_as_success_failure_or_fatal(
     outcome: Outcome, reason: str, expected: Tally
 ) -> None:
     assert tally([Reply(outcome=outcome, reason=reason)]) == expected

@@ -1,4 +1,4 @@
-"""How a mail about an account comes about in these tests: by asking for it as a person does."""
+"""Helpers that trigger account mails as a user does, deliver them and read them."""
 
 import re
 from email.message import EmailMessage
@@ -19,24 +19,24 @@ LINK = re.compile(r"https?://\S+/account/[a-z-]+\?token=(\S+)")
 
 
 def ask(email: str) -> Any:
-    """Ask for a new password."""
+    """Request a password reset over the API."""
     return APIClient().post(RESET, {"email": email}, format="json")
 
 
 def a_reset(user: User) -> Notification:
-    """Have a link to a new password asked for; return its row."""
+    """Request a password reset and return the row of its mail."""
     assert ask(str(user.email)).status_code == 202
     return Notification.objects.latest("pk")
 
 
 def a_confirmation(user: User, address: str) -> Notification:
-    """Have the link sent that confirms an address; return its row."""
+    """Send the link that confirms an address and return the row of its mail."""
     confirmations.send(user=user, address=address)
     return Notification.objects.latest("pk")
 
 
 def driven(row: Notification) -> Notification:
-    """Deliver one row as its message would, at once, and read it again."""
+    """Make a row due, deliver it as its message would, and read it again."""
     Notification.objects.filter(pk=row.pk, next_attempt_at__isnull=False).update(
         next_attempt_at=timezone.now()
     )
@@ -47,7 +47,7 @@ def driven(row: Notification) -> Notification:
 
 
 def said(mail: EmailMessage, kind: str = "plain") -> str:
-    """Return what a mail says, as plain text or as HTML."""
+    """Return the plain text or the HTML part of a mail."""
     part = mail.get_body((kind,))
     assert part is not None
     return str(part.get_content())

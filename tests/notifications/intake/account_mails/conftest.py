@@ -1,4 +1,4 @@
-"""The wire of these tests."""
+"""The SMTP server of the account mail tests."""
 
 from typing import Any
 

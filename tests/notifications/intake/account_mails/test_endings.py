@@ -1,4 +1,4 @@
-"""Whatever a mail about an account ends in, its link is gone and nothing sends it again."""
+"""However an account mail ends, its link is erased and the mail is never sent again."""
 
 from collections.abc import Callable
 from typing import Any
@@ -95,7 +95,7 @@ ENDINGS: dict[Callable[..., None], tuple[Status, str]] = {
 
 
 @pytest.mark.parametrize("ended", ENDINGS)
-def test_every_ending_blanks_recipient_and_link_and_nothing_sends_it_again(
+def test_every_final_status_blanks_recipient_and_link_and_prevents_a_replay(
     alice: User, smtp: SmtpServer, lanes: Lanes, settings: Any, ended: Callable[..., None]
 ) -> None:
     row = a_reset(alice)
@@ -123,7 +123,7 @@ def a_dead_letter(user: User, smtp: SmtpServer) -> DeadLetter:
     return DeadLetter.objects.get(notification=row)
 
 
-def test_a_dead_letter_is_seen_and_discarded_and_never_replayed(
+def test_a_dead_letter_of_an_account_mail_can_be_discarded_and_not_replayed(
     alice: User, smtp: SmtpServer
 ) -> None:
     letter = a_dead_letter(alice, smtp)
@@ -143,7 +143,7 @@ def test_a_dead_letter_is_seen_and_discarded_and_never_replayed(
     replay_one.discard(letter.pk, by="tests", reason="asked anew")
 
 
-def test_what_is_erased_while_it_is_on_the_wire_goes_nowhere_afterwards(
+def test_an_account_mail_that_is_erased_in_flight_is_not_sent_afterwards(
     alice: User, smtp: SmtpServer
 ) -> None:
     row = a_reset(alice)
@@ -157,7 +157,7 @@ def test_what_is_erased_while_it_is_on_the_wire_goes_nowhere_afterwards(
     assert (row.status, row.reason, smtp.mails) == (Status.SKIPPED, "user_erased", [])
 
 
-def test_what_clients_send_keeps_its_values_for_the_replay_of_a_failure(
+def test_a_notification_of_a_client_keeps_its_values_for_a_replay(
     shop: APIClient, alice: User
 ) -> None:
     template("code", content={"subject": "{{ code }}", "body": "-"}, sensitive=True)
@@ -175,7 +175,9 @@ def test_what_clients_send_keeps_its_values_for_the_replay_of_a_failure(
 
 
 @pytest.mark.parametrize("status", [Status.EXPIRED, Status.FAILED, Status.SKIPPED])
-def test_what_an_older_release_ended_is_blanked_by_a_chore(alice: User, status: Status) -> None:
+def test_account_mails_that_an_older_release_ended_are_blanked_by_a_job(
+    alice: User, status: Status
+) -> None:
     ended, waiting = a_reset(alice), a_reset(alice)
     Notification.objects.filter(pk=ended.pk).update(status=status)
     for job in all_jobs(KeptConnection()):
@@ -187,7 +189,7 @@ def test_what_an_older_release_ended_is_blanked_by_a_chore(alice: User, status: 
     assert waiting.secret_variables is not None
 
 
-def test_what_an_older_release_failed_is_not_replayed_either(alice: User) -> None:
+def test_account_mails_that_an_older_release_failed_are_not_replayed(alice: User) -> None:
     row = a_reset(alice)
     Notification.objects.filter(pk=row.pk).update(status=Status.FAILED, reason="template_error")
     operator = client_with(client="operators")

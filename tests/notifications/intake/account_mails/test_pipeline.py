@@ -1,4 +1,4 @@
-"""A link to a new password takes the way of every notification, and arrives."""
+"""A password reset mail passes through the same pipeline as every notification, and arrives."""
 
 from datetime import timedelta
 from typing import Any
@@ -77,7 +77,9 @@ def test_a_process_that_dies_loses_nothing(alice: User, smtp: SmtpServer) -> Non
     assert len(smtp.mails) == 1
 
 
-def test_a_lost_answer_is_repeated_under_the_same_message_id(alice: User, smtp: SmtpServer) -> None:
+def test_a_mail_with_a_lost_answer_is_repeated_under_the_same_message_id(
+    alice: User, smtp: SmtpServer
+) -> None:
     smtp.answer("end", DROP, times=1)
     row = driven(a_reset(alice))
     assert row.status == Status.RETRYING
@@ -86,7 +88,7 @@ def test_a_lost_answer_is_repeated_under_the_same_message_id(alice: User, smtp: 
     assert {mail.parsed["Message-ID"] for mail in smtp.mails} == {f"<{row.pk}@example.com>"}
 
 
-def test_the_next_provider_takes_it_while_the_breaker_of_the_first_is_open(
+def test_the_next_provider_is_used_while_the_breaker_of_the_first_is_open(
     alice: User, smtp: SmtpServer, sendgrid_server: SendGridServer, settings: Any
 ) -> None:
     settings.EMAIL_PROVIDERS = ["smtp", "sendgrid"]
@@ -107,13 +109,15 @@ def test_it_waits_for_an_open_breaker_without_spending_an_attempt(
     assert driven(row).status == Status.SENT
 
 
-def test_wrong_credentials_keep_it(alice: User, smtp: SmtpServer) -> None:
+def test_wrong_credentials_keep_the_account_mail(alice: User, smtp: SmtpServer) -> None:
     smtp.answer("mail", "530 5.7.0 Authentication required", times=1)
     row = driven(a_reset(alice))
     assert (row.status, row.attempts, row.recipient) == (Status.RETRYING, 0, "alice@example.com")
 
 
-def test_neither_opt_outs_nor_quiet_hours_hold_it_back(alice: User, smtp: SmtpServer) -> None:
+def test_neither_opt_outs_nor_quiet_hours_delay_an_account_mail(
+    alice: User, smtp: SmtpServer
+) -> None:
     preferences.set_channel(user_id=alice.pk, channel="email", category=None, enabled=False)
     preferences.set_channel(user_id=alice.pk, channel="email", category="account", enabled=False)
     User.objects.filter(pk=alice.pk).update(quiet_from="00:00", quiet_to="23:59")
@@ -123,7 +127,7 @@ def test_neither_opt_outs_nor_quiet_hours_hold_it_back(alice: User, smtp: SmtpSe
 
 
 def test_a_suppressed_address_is_not_written_to(alice: User, smtp: SmtpServer) -> None:
-    """Anybody may ask, so a dead mailbox would be written to again and again in our name."""
+    """Anyone may request a reset, so a dead mailbox would receive mail from us repeatedly."""
     contacts.suppress(email="alice@example.com", reason="hard_bounce")
     row = driven(a_reset(alice))
     assert (row.status, row.reason, smtp.mails) == (Status.SKIPPED, "suppressed", [])
@@ -131,7 +135,7 @@ def test_a_suppressed_address_is_not_written_to(alice: User, smtp: SmtpServer) -
     assert driven(a_reset(alice)).status == Status.SENT
 
 
-def test_the_suppression_list_is_asked_about_the_recipient_on_the_row(
+def test_the_suppression_list_is_checked_for_the_recipient_on_the_row(
     alice: User, smtp: SmtpServer
 ) -> None:
     contacts.suppress(email="alice@example.com", reason="hard_bounce")
@@ -141,7 +145,7 @@ def test_the_suppression_list_is_asked_about_the_recipient_on_the_row(
     assert [mail.recipient for mail in smtp.mails] == ["new@example.com"]
 
 
-def test_it_goes_to_the_recipient_on_the_row_whatever_the_account_says_by_then(
+def test_the_mail_is_sent_to_the_recipient_on_the_row_even_if_the_account_changed(
     alice: User, smtp: SmtpServer
 ) -> None:
     row = a_reset(alice)
@@ -151,7 +155,7 @@ def test_it_goes_to_the_recipient_on_the_row_whatever_the_account_says_by_then(
     assert [mail.recipient for mail in smtp.mails] == ["alice@example.com"]
 
 
-def test_an_address_that_is_not_confirmed_yet_gets_its_link(
+def test_an_unconfirmed_address_receives_its_confirmation_link(
     welcome: None, smtp: SmtpServer
 ) -> None:
     dora = person("dora", email_confirmed_at=None)
@@ -159,7 +163,7 @@ def test_an_address_that_is_not_confirmed_yet_gets_its_link(
     assert driven(a_confirmation(dora, "dora@example.com")).status == Status.SENT
 
 
-def test_a_chunk_has_mails_of_both_kinds_side_by_side(alice: User, smtp: SmtpServer) -> None:
+def test_a_chunk_may_contain_account_mails_and_other_mails(alice: User, smtp: SmtpServer) -> None:
     own, usual = a_confirmation(alice, "new@example.com"), accepted(alice, priority=9)
     deliver(channel=Channel.EMAIL, ids=[own.pk, usual.pk], attempt=0)
     subjects = {mail.recipient: mail.parsed["Subject"] for mail in smtp.mails}
@@ -174,8 +178,8 @@ def test_a_chunk_costs_the_same_number_of_statements_whatever_its_size(
     welcome: None, django_assert_num_queries: DjangoAssertNumQueries, count: int
 ) -> None:
     rows = [a_confirmation(person(f"user{place}"), "new@example.com") for place in range(count)]
-    # As in tests/notifications/delivery/test_query_counts.py, with the suppression list asked about
-    # the recipients where that reads versions of templates.
+    # As in tests/notifications/delivery/test_query_counts.py, but with a query of the suppression
+    # list for the recipients instead of the query for template versions.
     with django_assert_num_queries(13):
         deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
     assert Notification.objects.filter(status=Status.DELIVERED, recipient="").count() == count
@@ -191,28 +195,30 @@ def test_a_dead_recipient_is_suppressed_and_not_the_address_of_the_account(
 
 
 @pytest.mark.parametrize("record", ["written", "lost"])
-def test_a_bounce_that_is_told_later_suppresses_the_recipient(
+def test_a_bounce_that_is_reported_later_suppresses_the_recipient(
     alice: User, smtp: SmtpServer, record: str
 ) -> None:
     row = a_confirmation(alice, "new@example.com")
     if record == "written":
         driven(row)
     else:
-        # Its worker died after the call, before the record.
+        # The worker died after the call and before the record.
         Notification.objects.filter(pk=row.pk).update(crashes=1)
-    told = {"notification_id": str(row.pk), "status": "bounced"}
+    receipt = {"notification_id": str(row.pk), "status": "bounced"}
     operator = client_with(client="operators")
-    assert operator.post("/api/v1/receipts/email", told, format="json").status_code == 200
+    assert operator.post("/api/v1/receipts/email", receipt, format="json").status_code == 200
     assert contacts.suppressed(["new@example.com", "alice@example.com"]) == {"new@example.com"}
 
 
-def test_it_is_not_sent_when_its_link_has_ended(alice: User, smtp: SmtpServer) -> None:
+def test_an_account_mail_is_not_sent_after_its_link_has_expired(
+    alice: User, smtp: SmtpServer
+) -> None:
     row = a_reset(alice)
     Notification.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert (driven(row).status, smtp.mails) == (Status.EXPIRED, [])
 
 
-def test_it_tells_when_its_link_ends_in_the_persons_time_zone(
+def test_an_account_mail_shows_the_expiry_in_the_time_zone_of_the_user(
     alice: User, smtp: SmtpServer
 ) -> None:
     User.objects.filter(pk=alice.pk).update(timezone="Asia/Tokyo")
@@ -222,7 +228,7 @@ def test_it_tells_when_its_link_ends_in_the_persons_time_zone(
     assert f"until {there:%Y-%m-%d %H:%M} (Asia/Tokyo)." in said(smtp.mails[0].parsed)
 
 
-def test_a_zone_that_no_longer_exists_stops_no_mail(alice: User, smtp: SmtpServer) -> None:
+def test_an_unknown_time_zone_does_not_stop_an_account_mail(alice: User, smtp: SmtpServer) -> None:
     User.objects.filter(pk=alice.pk).update(timezone="Mars/Olympus")
     assert driven(a_reset(alice)).status == Status.SENT
     assert "(UTC)." in said(smtp.mails[0].parsed)
@@ -238,7 +244,7 @@ def test_a_zone_that_no_longer_exists_stops_no_mail(alice: User, smtp: SmtpServe
         ("pt-BR", "en", "Set it on this page"),
     ],
 )
-def test_it_is_written_in_the_persons_language(
+def test_an_account_mail_is_written_in_the_language_of_the_user(
     welcome: None, smtp: SmtpServer, locale: str, language: str, words: str
 ) -> None:
     row = driven(a_reset(person("dora", locale=locale)))
@@ -258,26 +264,26 @@ def named(address: str, name: str) -> User:
     return user
 
 
-def test_a_name_is_no_markup_and_stands_in_no_header(welcome: None, smtp: SmtpServer) -> None:
+def test_a_user_name_is_escaped_and_is_in_no_header(welcome: None, smtp: SmtpServer) -> None:
     driven(a_reset(named("eve", "<a href='https://evil.example'>Eve</a>")))
     mail = smtp.mails[0].parsed
     assert "&lt;a href=" in said(mail, "html")
     assert mail["To"] == "eve@example.com"
 
 
-def test_a_confirmation_passes_no_words_of_a_stranger_on(smtp: SmtpServer) -> None:
+def test_a_confirmation_contains_no_text_that_the_requester_chose(smtp: SmtpServer) -> None:
     driven(a_confirmation(named("eve", "Win at evil.example"), "victim@example.com"))
     assert "evil" not in smtp.mails[0].parsed.as_string()
 
 
-def test_an_international_domain_goes_to_the_wire_in_ascii(alice: User, smtp: SmtpServer) -> None:
+def test_an_international_domain_is_sent_in_ascii(alice: User, smtp: SmtpServer) -> None:
     row = a_confirmation(alice, "alice@bücher.example")
     assert row.recipient == "alice@xn--bcher-kva.example"
     driven(row)
     assert [mail.recipient for mail in smtp.mails] == ["alice@xn--bcher-kva.example"]
 
 
-def test_there_is_a_text_for_everything_that_accounts_ask_for() -> None:
+def test_there_is_a_text_for_every_kind_of_account_mail() -> None:
     assert set(builtin.VARIABLES) == {text.value for text in AccountText}
 
 

@@ -1,4 +1,4 @@
-"""Processes of the release before run beside ours for a while, and know no recipients."""
+"""Processes of the previous release run beside this one for a while and ignore ``recipient``."""
 
 from uuid import UUID
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def claim_as_before(*rows: Notification) -> UUID:
-    """Claim as releases before ``recipient`` do."""
+    """Claim rows as releases before the ``recipient`` column do."""
     claim_id = new_id()
     assert claim_id.version == 7
     with transaction.atomic():
@@ -30,7 +30,7 @@ def claim_as_before(*rows: Notification) -> UUID:
 
 
 @pytest.mark.services
-def test_postgresql_lets_no_older_worker_hold_a_mail_about_an_account(
+def test_postgresql_refuses_a_claim_of_an_account_mail_by_an_older_worker(
     alice: User, smtp: SmtpServer
 ) -> None:
     row, usual = a_reset(alice), accepted(alice)
@@ -44,7 +44,7 @@ def test_postgresql_lets_no_older_worker_hold_a_mail_about_an_account(
 
 
 @pytest.mark.services
-def test_what_our_worker_has_put_back_no_older_one_may_take_over(
+def test_an_account_mail_that_was_requeued_is_not_claimed_by_an_older_worker(
     alice: User, smtp: SmtpServer
 ) -> None:
     smtp.answer("rcpt", "451 4.3.0 Try again later", times=1)
@@ -54,7 +54,7 @@ def test_what_our_worker_has_put_back_no_older_one_may_take_over(
         claim_as_before(row)
 
 
-def test_a_claim_says_by_its_version_that_recipients_are_heeded(alice: User) -> None:
+def test_the_uuid_version_of_a_claim_shows_that_recipients_are_respected(alice: User) -> None:
     row = a_reset(alice)
     held = claim([row.pk], attempt=0)
     assert [one.pk for one in held.rows] == [row.pk]
@@ -65,7 +65,7 @@ def test_a_claim_says_by_its_version_that_recipients_are_heeded(alice: User) -> 
     assert first < second
 
 
-def test_a_mail_about_an_account_shares_its_message_with_nobody(alice: User) -> None:
+def test_an_account_mail_has_a_broker_message_of_its_own(alice: User) -> None:
     rows = [
         a_reset(alice),
         accepted(alice, priority=9),

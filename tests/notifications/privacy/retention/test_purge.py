@@ -1,4 +1,4 @@
-"""Old notifications leave with all that hangs on them; young and unfinished ones stay."""
+"""Purge: old notifications are deleted with all dependent rows, unfinished ones are kept."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -42,7 +42,7 @@ def ninety_days(settings: Any) -> None:
 
 
 def aged(row: Notification, *, days: float, changed_days: float | None = None) -> UUID:
-    """Make a row as if it had been asked for, and last changed, so long ago."""
+    """Make a row as if it had been requested, and last changed, so many days ago."""
     asked = timezone.now() - timedelta(days=days)
     changed = timezone.now() - timedelta(days=days if changed_days is None else changed_days)
     old = row.pk
@@ -64,50 +64,50 @@ def old(user: User, *, days: float = 91, status: Status = Status.SENT, **columns
     return aged(row, days=days)
 
 
-def walk(*, rows: int = 500) -> int:
+def purge(*, rows: int = 500) -> int:
     known, after, gone = rules.load(timezone.now()), BEGINNING, 0
     while True:
-        last, left = step(after, known, rows=rows)
-        gone += left
+        last, deleted = step(after, known, rows=rows)
+        gone += deleted
         if last is None:
             purge_others.leave(known)
             return gone
         after = last
 
 
-def left() -> set[UUID]:
+def remaining() -> set[UUID]:
     return set(Notification.objects.values_list("pk", flat=True))
 
 
-def test_what_is_older_than_its_time_leaves_and_younger_stays(alice: User) -> None:
+def test_notifications_older_than_the_retention_time_are_deleted(alice: User) -> None:
     old(alice, days=91)
     young = {old(alice, days=89), old(alice, days=1)}
-    assert walk() == 1
-    assert left() == young
+    assert purge() == 1
+    assert remaining() == young
 
 
 @pytest.mark.parametrize("status", sorted(UNFINISHED))
-def test_what_is_unfinished_stays_however_old(alice: User, status: Status) -> None:
+def test_unfinished_notifications_are_kept_whatever_their_age(alice: User, status: Status) -> None:
     kept = old(alice, days=400, status=status)
-    assert walk() == 0
-    assert left() == {kept}
+    assert purge() == 0
+    assert remaining() == {kept}
 
 
 @pytest.mark.parametrize("status", sorted(FINISHED))
-def test_every_ending_leaves(alice: User, status: Status) -> None:
+def test_every_final_status_is_purged(alice: User, status: Status) -> None:
     old(alice, status=status)
-    assert walk() == 1
+    assert purge() == 1
 
 
 def test_age_is_counted_from_the_last_change(alice: User) -> None:
     row = accepted(alice)
     row.status = Status.SENT
     kept = aged(row, days=300, changed_days=10)
-    assert walk() == 0
-    assert left() == {kept}
+    assert purge() == 0
+    assert remaining() == {kept}
 
 
-def test_a_client_may_keep_longer_or_shorter(alice: User) -> None:
+def test_a_client_may_have_a_longer_or_shorter_retention_time(alice: User) -> None:
     RetentionRule.objects.create(client="forum", days=30)
     RetentionRule.objects.create(client="museum", days=3650)
     old(alice, days=31, caller=FORUM)
@@ -116,8 +116,8 @@ def test_a_client_may_keep_longer_or_shorter(alice: User) -> None:
         old(alice, days=31),
         old(alice, days=400, caller=Caller(client="museum")),
     }
-    assert walk() == 1
-    assert left() == kept
+    assert purge() == 1
+    assert remaining() == kept
 
 
 @pytest.mark.parametrize("days", [29, 0, 36_501])
@@ -128,7 +128,7 @@ def test_no_rule_is_shorter_than_thirty_days_or_longer_than_a_century(days: int)
         RetentionRule.objects.create(client="shop", days=days)
 
 
-def test_all_that_hangs_on_it_leaves_with_it(alice: User) -> None:
+def test_dependent_rows_are_deleted_with_their_notification(alice: User) -> None:
     letter = dead(alice)
     assert letter.notification is not None
     SandboxMessage.objects.create(
@@ -144,7 +144,7 @@ def test_all_that_hangs_on_it_leaves_with_it(alice: User) -> None:
     )
     assert Event.objects.create(notification=letter.notification, status="failed") is not None
     long_ago = now - timedelta(days=91)
-    # The id says when it was asked for, so the clock of the walk is set forward instead.
+    # The id contains the time of the request, so the clock of the purge is set forward instead.
     known = rules.load(now + timedelta(days=91))
     Notification.objects.update(updated_at=long_ago)
     assert step(BEGINNING, known) == (None, 1)
@@ -153,12 +153,12 @@ def test_all_that_hangs_on_it_leaves_with_it(alice: User) -> None:
         assert model.objects.count() == 0, model
 
 
-def test_the_counts_stay(alice: User) -> None:
+def test_the_daily_counts_are_kept(alice: User) -> None:
     for _ in range(3):
         old(alice, days=100)
     old(alice, days=100, status=Status.FAILED, reason="attempts_exhausted")
     old(alice, days=101, caller=FORUM)
-    assert walk() == 5
+    assert purge() == 5
     day = timezone.now().astimezone(UTC).date() - timedelta(days=100)
     got = set(DailyCount.objects.values_list("day", "client", "status", "reason", "count"))
     assert got == {
@@ -167,7 +167,7 @@ def test_the_counts_stay(alice: User) -> None:
         (day - timedelta(days=1), "forum", "sent", "", 1),
     }
     old(alice, days=100)
-    assert walk() == 1
+    assert purge() == 1
     assert DailyCount.objects.get(client="shop", status="sent").count == 4
 
 
@@ -176,39 +176,39 @@ def test_a_day_is_a_utc_day() -> None:
     assert day_of(late) == date(2026, 1, 2)
 
 
-def test_a_long_walk_is_taken_in_steps(alice: User) -> None:
+def test_a_long_purge_is_done_in_steps(alice: User) -> None:
     for _ in range(5):
         old(alice)
     kept = old(alice, days=400, status=Status.SCHEDULED)
-    assert walk(rows=2) == 5
-    assert left() == {kept}
+    assert purge(rows=2) == 5
+    assert remaining() == {kept}
 
 
-def test_the_chore_walks_once_and_then_rests(alice: User) -> None:
+def test_each_run_of_the_job_purges_everything_that_is_old(alice: User) -> None:
     job = Walk()
     old(alice)
     assert job() is False
-    assert left() == set()
+    assert remaining() == set()
     later = old(alice)
     assert job() is False
-    assert left() == {later}
+    assert remaining() == {later}
 
 
-def test_a_step_costs_the_same_number_of_statements_whatever_leaves(
+def test_a_step_costs_the_same_number_of_statements_whatever_it_deletes(
     alice: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(20):
         old(alice)
     known = rules.load(timezone.now())
-    # Look, savepoint, lock, make the count, add to it, collect, delete attempts, dead letters,
-    # events and receipts, delete the rows, release.
+    # Select candidates, savepoint, lock, create the count, add to it, collect, delete attempts,
+    # dead letters, events and receipts, delete the rows, release.
     with django_assert_num_queries(12):
         assert step(BEGINNING, known) == (None, 20)
 
 
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
-def test_what_somebody_holds_stays_for_the_next_walk(alice: User) -> None:
+def test_a_locked_notification_is_left_for_the_next_purge(alice: User) -> None:
     held, other = old(alice), old(alice)
 
     def elsewhere() -> tuple[UUID | None, int]:
@@ -220,12 +220,12 @@ def test_what_somebody_holds_stays_for_the_next_walk(alice: User) -> None:
     with transaction.atomic(), ThreadPoolExecutor(1) as pool:
         Notification.objects.select_for_update().get(pk=held)
         assert pool.submit(elsewhere).result(timeout=10) == (None, 1)
-    assert left() == {held}
-    assert other not in left()
-    assert walk() == 1
+    assert remaining() == {held}
+    assert other not in remaining()
+    assert purge() == 1
 
 
-def test_batches_leave_after_their_notifications(alice: User) -> None:
+def test_batches_are_deleted_after_their_notifications(alice: User) -> None:
     long_ago = timezone.now() - timedelta(days=91)
     empty = Batch.objects.create(client="shop", kind="live", body_digest=b"", created_at=long_ago)
     used = Batch.objects.create(client="shop", kind="live", body_digest=b"", created_at=long_ago)
@@ -234,12 +234,12 @@ def test_batches_leave_after_their_notifications(alice: User) -> None:
         client="shop", kind="live", body_digest=b"", created_at=long_ago, state="paused"
     )
     old(alice, days=89, batch_id=used.pk)
-    walk()
+    purge()
     assert set(Batch.objects.all()) == {used, young, running}
     assert empty not in Batch.objects.all()
 
 
-def test_old_poison_unmatched_receipts_and_sandbox_messages_leave() -> None:
+def test_old_poison_unmatched_receipts_and_sandbox_messages_are_deleted() -> None:
     long_ago = timezone.now() - timedelta(days=91)
     for age in (long_ago, timezone.now()):
         DeadLetter.objects.filter(pk=poison().pk).update(recorded_at=age)
@@ -257,7 +257,7 @@ def test_old_poison_unmatched_receipts_and_sandbox_messages_leave() -> None:
 
 
 @pytest.mark.services
-def test_postgresql_cleans_the_busy_tables_early() -> None:
+def test_busy_tables_have_a_lower_autovacuum_threshold() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT reloptions FROM pg_class WHERE relname = 'notifications_notification'"
@@ -267,8 +267,8 @@ def test_postgresql_cleans_the_busy_tables_early() -> None:
 
 
 @pytest.mark.services
-def test_one_row_that_cannot_leave_stops_no_other(alice: User) -> None:
-    """The count of its day is as large as its column, so one more is refused."""
+def test_a_row_that_cannot_be_deleted_does_not_stop_the_others(alice: User) -> None:
+    """The count of its day is at the maximum of its column, so one more is refused."""
     stuck, others_of_it = old(alice, reason="full"), [old(alice), old(alice)]
     row = Notification.objects.get(pk=stuck)
     DailyCount.objects.create(
@@ -282,5 +282,5 @@ def test_one_row_that_cannot_leave_stops_no_other(alice: User) -> None:
         count=2**63 - 1,
     )
     young = old(alice, days=1)
-    assert walk() == len(others_of_it)
-    assert left() == {stuck, young}
+    assert purge() == len(others_of_it)
+    assert remaining() == {stuck, young}

@@ -1,4 +1,4 @@
-"""The line to FCM: proxies and certificates of the environment, and what is never done."""
+"""Connections to FCM: proxies and certificates of the environment, and no redirects."""
 
 import ssl
 import time
@@ -20,7 +20,7 @@ TOKEN = "token-of-bob"
 
 
 class ForwardProxy(HttpServer):
-    """Answers for whatever host it is asked to reach."""
+    """Accepts requests for any host, as a forward proxy does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class ForwardProxy(HttpServer):
 
 
 class SecureFcmServer(FcmServer):
-    """FCM behind TLS, with a certificate of its own authority."""
+    """FCM behind TLS, with a certificate of a private authority."""
 
     def __init__(self, authority: trustme.CA) -> None:
         super().__init__()
@@ -63,15 +63,15 @@ def secure(
 ) -> Iterator[tuple[SecureFcmServer, bytes]]:
     authority = trustme.CA()
     with SecureFcmServer(authority) as server:
-        # The token comes from the plain server beside it.
+        # Tokens are exchanged at the plain server; this one accepts the tokens that it issued.
         server.access_tokens = fcm_server.access_tokens
         settings.FCM_API_URL = f"https://localhost:{server.port}"
         yield server, authority.cert_pem.bytes()
-        # TLS is ended by both sides: a server that stops would wait for the provider's goodbye.
+        # Both sides close TLS: a server that stops would wait for the close_notify of the provider.
         fcm.close()
 
 
-def test_a_proxy_of_the_environment_is_used(
+def test_a_proxy_from_the_environment_is_used(
     fcm: FcmProvider,
     fcm_server: FcmServer,
     settings: Settings,
@@ -92,7 +92,7 @@ def test_a_proxy_of_the_environment_is_used(
     assert fcm_server.requests == 0
 
 
-def test_a_proxy_that_is_away_is_a_passing_failure(
+def test_an_unreachable_proxy_is_a_transient_failure(
     fcm: FcmProvider,
     fcm_server: FcmServer,
     settings: Settings,
@@ -106,7 +106,7 @@ def test_a_proxy_that_is_away_is_a_passing_failure(
     assert fcm.send(a_push()).outcome is Outcome.TRANSIENT
 
 
-def test_a_host_that_the_environment_excepts_is_asked_without_its_proxy(
+def test_a_host_in_no_proxy_is_called_without_the_proxy(
     fcm: FcmProvider, fcm_server: FcmServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
@@ -116,7 +116,7 @@ def test_a_host_that_the_environment_excepts_is_asked_without_its_proxy(
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_an_authority_of_the_environment_is_trusted(
+def test_a_certificate_authority_from_the_environment_is_trusted(
     fcm: FcmProvider,
     secure: tuple[SecureFcmServer, bytes],
     monkeypatch: pytest.MonkeyPatch,
@@ -134,7 +134,7 @@ def test_an_authority_of_the_environment_is_trusted(
     assert len(server.messages) == 1
 
 
-def test_a_certificate_of_a_strange_authority_is_a_matter_of_settings(
+def test_a_certificate_of_an_unknown_authority_is_a_configuration_error(
     fcm: FcmProvider, secure: tuple[SecureFcmServer, bytes]
 ) -> None:
     server, _ = secure
@@ -145,7 +145,7 @@ def test_a_certificate_of_a_strange_authority_is_a_matter_of_settings(
     assert server.requests == 0
 
 
-def test_authorities_that_cannot_be_found_are_a_matter_of_settings(
+def test_a_missing_authority_bundle_is_a_configuration_error(
     fcm: FcmProvider,
     secure: tuple[SecureFcmServer, bytes],
     monkeypatch: pytest.MonkeyPatch,
@@ -163,7 +163,7 @@ def test_authorities_that_cannot_be_found_are_a_matter_of_settings(
 @pytest.mark.parametrize(
     "address", ["", "fcm.example.com", "gopher://127.0.0.1", "http://", "http://127.0.0.1:port"]
 )
-def test_an_address_that_is_none_is_a_matter_of_settings(
+def test_an_invalid_api_url_is_a_configuration_error(
     fcm: FcmProvider, fcm_server: FcmServer, settings: Settings, address: str
 ) -> None:
     settings.FCM_API_URL = address
@@ -185,13 +185,13 @@ def test_a_redirect_is_not_followed(fcm: FcmProvider, fcm_server: FcmServer, sta
     assert elsewhere.asked == []
 
 
-def test_a_kept_connection_that_was_closed_meanwhile_costs_nothing(
+def test_a_kept_connection_that_the_server_closed_is_replaced(
     fcm: FcmProvider, fcm_server: FcmServer
 ) -> None:
     fcm.send(a_push())
     fcm_server.go_away()
     fcm_server.come_back()
-    # The end of the connection is on its way through the loopback.
+    # Wait until the loopback has delivered the end of the connection.
     time.sleep(0.05)
 
     reply = fcm.send(a_push())
@@ -201,7 +201,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_costs_nothing(
     assert len(fcm_server.send_connections) == 2
 
 
-def test_a_connection_that_breaks_during_a_call_leaves_it_open_and_is_made_anew(
+def test_a_call_whose_connection_breaks_is_unknown_and_the_next_one_reconnects(
     fcm: FcmProvider, fcm_server: FcmServer
 ) -> None:
     fcm_server.answer(TOKEN, Answer(drop=True))
@@ -213,7 +213,7 @@ def test_a_connection_that_breaks_during_a_call_leaves_it_open_and_is_made_anew(
     assert fcm_server.requests == 2
 
 
-def test_an_access_token_that_is_no_header_is_not_sent_and_not_shown(
+def test_an_access_token_that_is_not_a_valid_header_is_neither_sent_nor_shown(
     fcm: FcmProvider, fcm_server: FcmServer
 ) -> None:
     token = {"access_token": "ya29.secret\n", "expires_in": 3600, "token_type": "Bearer"}

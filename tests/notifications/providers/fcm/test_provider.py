@@ -1,4 +1,4 @@
-"""FCM: the message that is sent, the token exchange, and every row of the table of answers."""
+"""FCM: the message that is sent, the token exchange, and the meaning of every answer."""
 
 import time
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def sent(fcm: FcmProvider, server: FcmServer, push: Push) -> dict[str, Any]:
     return server.messages[-1]
 
 
-def test_a_plain_push_carries_its_ids_and_tags(fcm: FcmProvider, fcm_server: FcmServer) -> None:
+def test_a_plain_push_contains_its_ids_and_tags(fcm: FcmProvider, fcm_server: FcmServer) -> None:
     push = a_push()
     tag = str(push.notification_id)
 
@@ -45,9 +45,7 @@ def test_a_plain_push_carries_its_ids_and_tags(fcm: FcmProvider, fcm_server: Fcm
     }
 
 
-def test_a_rich_push_carries_picture_link_and_life_time(
-    fcm: FcmProvider, fcm_server: FcmServer
-) -> None:
+def test_a_rich_push_contains_picture_link_and_ttl(fcm: FcmProvider, fcm_server: FcmServer) -> None:
     push = a_push(
         image="https://example.com/a.png",
         link="https://example.com/orders/1",
@@ -71,7 +69,7 @@ def test_a_rich_push_carries_picture_link_and_life_time(
     assert "collapse_key" not in message["android"]
 
 
-def test_the_web_opens_only_secure_links(fcm: FcmProvider, fcm_server: FcmServer) -> None:
+def test_webpush_opens_only_https_links(fcm: FcmProvider, fcm_server: FcmServer) -> None:
     message = sent(fcm, fcm_server, a_push(link="shop://orders/1"))
 
     assert message["data"]["link"] == "shop://orders/1"
@@ -87,16 +85,16 @@ def test_data_cannot_replace_our_ids(fcm: FcmProvider, fcm_server: FcmServer) ->
     assert message["data"]["correlation_id"] == "corr-1"
 
 
-def test_a_life_time_stays_within_four_weeks(fcm: FcmProvider, fcm_server: FcmServer) -> None:
+def test_a_ttl_stays_within_four_weeks(fcm: FcmProvider, fcm_server: FcmServer) -> None:
     assert sent(fcm, fcm_server, a_push(ttl_seconds=10**9))["android"]["ttl"] == "2419200s"
     assert sent(fcm, fcm_server, a_push(ttl_seconds=-5))["android"]["ttl"] == "0s"
 
 
-def test_a_payload_of_4096_bytes_goes_and_one_more_does_not(
+def test_a_payload_of_4096_bytes_is_sent_and_one_more_is_not(
     fcm: FcmProvider, fcm_server: FcmServer
 ) -> None:
     # The rest is {"title":"","body":"","image":null,"text":"","notification_id":"<36>",
-    # "correlation_id":"corr-1"}, which is 128 bytes; each ä takes two.
+    # "correlation_id":"corr-1"}, which is 128 bytes; each ä takes two bytes.
     fits = a_push(title="", body="", data={"text": "ä" * 1984})
     over = a_push(title="", body="", data={"text": "ä" * 1984 + "x"})
 
@@ -201,7 +199,7 @@ def test_each_answer_has_its_meaning_after_one_call(
         (500, b"\xff\xfe", Outcome.TRANSIENT),
     ],
 )
-def test_an_answer_of_another_shape_is_survived_and_keeps_the_token(
+def test_an_answer_of_another_shape_is_handled_and_keeps_the_token(
     fcm: FcmProvider, fcm_server: FcmServer, status: int, body: bytes, outcome: Outcome
 ) -> None:
     fcm_server.answer(TOKEN, Answer(status=status, body=body))
@@ -212,7 +210,7 @@ def test_an_answer_of_another_shape_is_survived_and_keeps_the_token(
     assert reply.code
 
 
-def test_a_date_may_say_when_to_come_back(fcm: FcmProvider, fcm_server: FcmServer) -> None:
+def test_retry_after_may_be_a_date(fcm: FcmProvider, fcm_server: FcmServer) -> None:
     later = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 200))
     fcm_server.answer(
         TOKEN, refusal(503, "UNAVAILABLE", "Busy", fcm="UNAVAILABLE", retry_after=later)
@@ -230,7 +228,7 @@ def test_one_exchange_serves_many_threads(fcm: FcmProvider, fcm_server: FcmServe
     assert fcm_server.exchanges == 1
 
 
-def test_a_token_that_the_api_refuses_is_exchanged_for_a_new_one(
+def test_an_access_token_that_the_api_refuses_is_exchanged_for_a_new_one(
     fcm: FcmProvider, fcm_server: FcmServer
 ) -> None:
     fcm.send(a_push())
@@ -282,7 +280,7 @@ def test_threads_share_one_failed_exchange(
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"type": "service_account"}'])
-def test_a_key_file_that_is_none_is_a_matter_of_settings_until_it_is_mended(
+def test_an_invalid_key_file_is_a_configuration_error_until_it_is_repaired(
     fcm: FcmProvider, fcm_server: FcmServer, settings: Settings, tmp_path: Path, content: str
 ) -> None:
     key_file = tmp_path / "broken.json"

@@ -1,4 +1,4 @@
-"""Mails as bytes, read back with the standard library's parser."""
+"""Mails as bytes, parsed back with the standard library."""
 
 import email
 import email.policy
@@ -89,7 +89,7 @@ def test_a_text_that_contains_the_boundary_cannot_end_its_part() -> None:
 @pytest.mark.parametrize(
     "attack", ["Hi\r\nBcc: eve@example.com", "Hi\nBcc: eve@example.com", "Hi\rBcc: x", "Hi\x0bB: x"]
 )
-def test_no_value_begins_another_header(attack: str) -> None:
+def test_no_value_can_add_another_header(attack: str) -> None:
     mail = a_mail(
         subject=attack,
         recipient_name=attack,
@@ -107,7 +107,7 @@ def test_no_value_begins_another_header(attack: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["From", "subject", "MESSAGE-ID", "Content-Type", "Cc"])
-def test_a_further_header_cannot_replace_one_of_ours(name: str) -> None:
+def test_an_additional_header_cannot_replace_a_standard_one(name: str) -> None:
     message = parsed(a_mail(headers={name: "eve@example.com"}))
 
     assert "eve" not in str(message)
@@ -125,7 +125,7 @@ def test_a_further_header_cannot_replace_one_of_ours(name: str) -> None:
         "",
     ],
 )
-def test_a_subject_survives_and_no_line_is_too_long(subject: str) -> None:
+def test_a_subject_is_unchanged_and_no_line_is_too_long(subject: str) -> None:
     written = mime.build(a_mail(subject=subject))
 
     message = email.message_from_bytes(written, policy=email.policy.default)
@@ -136,7 +136,7 @@ def test_a_subject_survives_and_no_line_is_too_long(subject: str) -> None:
 @pytest.mark.parametrize(
     "name", ["Bob", "Bob, the Builder", 'Bob "the" Builder', "Böb Größe", "b\\ob", "b@b"]
 )
-def test_a_recipients_name_survives(name: str) -> None:
+def test_the_name_of_a_recipient_is_unchanged(name: str) -> None:
     (address,) = parsed(a_mail(recipient_name=name))["To"].addresses
 
     assert (address.display_name, address.addr_spec) == (name, "bob@example.com")
@@ -152,7 +152,7 @@ def test_a_long_name_is_folded_into_encoded_words() -> None:
     assert max(map(len, raw.splitlines())) <= 76
 
 
-def test_a_long_list_header_stays_as_it_is() -> None:
+def test_a_long_list_header_is_not_folded() -> None:
     link = "<https://example.com/unsubscribe/" + "t" * 300 + ">"
 
     assert f"List-Unsubscribe: {link}\r\n".encode() in mime.build(
@@ -160,7 +160,7 @@ def test_a_long_list_header_stays_as_it_is() -> None:
     )
 
 
-def test_a_domain_outside_of_ascii_is_written_in_idna() -> None:
+def test_a_non_ascii_domain_is_written_in_idna() -> None:
     assert b"To: Bob <bob@xn--exmple-cua.com>\r\n" in mime.build(a_mail("bob@exämple.com"))
 
 
@@ -172,13 +172,13 @@ def test_a_domain_outside_of_ascii_is_written_in_idna() -> None:
         "bob@exa\ud800mple.com",
     ],
 )  # fmt: skip
-def test_what_is_not_an_address_is_refused(address: str) -> None:
+def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(BadAddressError):
         mime.build(a_mail(address))
 
 
 @given(subject=ANY_TEXT, name=ANY_TEXT, text=ANY_TEXT, html=ANY_TEXT)
-def test_any_text_makes_a_mail_of_the_same_shape(
+def test_any_text_makes_a_mail_of_the_same_structure(
     subject: str, name: str, text: str, html: str
 ) -> None:
     mail = a_mail(subject=subject, recipient_name=name, text=text, html=html)

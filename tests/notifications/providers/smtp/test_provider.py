@@ -1,4 +1,4 @@
-"""Sessions with an SMTP server: kept, replaced, secured, authenticated."""
+"""SMTP sessions: kept open, replaced, secured with TLS, authenticated."""
 
 import ssl
 import threading
@@ -73,7 +73,7 @@ def test_after_a_refusal_the_session_is_reset_and_used_again(
 
 
 @pytest.mark.parametrize("farewell", ["421 4.3.2 Closing", DROP])
-def test_a_kept_session_that_the_server_ends_is_replaced_within_the_call(
+def test_a_kept_session_that_the_server_closed_is_replaced_within_the_call(
     smtp: SmtpProvider, smtp_server: SmtpServer, farewell: str
 ) -> None:
     smtp.send(a_mail())
@@ -85,7 +85,7 @@ def test_a_kept_session_that_the_server_ends_is_replaced_within_the_call(
     assert (smtp_server.connections, len(smtp_server.mails)) == (2, 2)
 
 
-def test_a_new_session_that_the_server_ends_is_transient(
+def test_a_new_session_that_the_server_closes_is_transient(
     smtp: SmtpProvider, smtp_server: SmtpServer
 ) -> None:
     smtp_server.answer("mail", "421 4.3.2 Closing")
@@ -96,7 +96,7 @@ def test_a_new_session_that_the_server_ends_is_transient(
     assert smtp_server.connections == 1
 
 
-def test_a_session_that_was_idle_is_asked_first(
+def test_an_idle_session_is_checked_with_noop_first(
     smtp: SmtpProvider, smtp_server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smtp.send(a_mail())
@@ -108,7 +108,7 @@ def test_a_session_that_was_idle_is_asked_first(
     assert conversation.commands[-4:] == ["NOOP", "MAIL", "RCPT", "DATA"]
 
 
-def test_an_idle_session_that_died_is_replaced(
+def test_an_idle_session_that_was_lost_is_replaced(
     smtp: SmtpProvider, smtp_server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smtp.send(a_mail())
@@ -121,7 +121,7 @@ def test_an_idle_session_that_died_is_replaced(
 
 
 @pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "rcpt", "data"])
-def test_a_hang_before_the_hand_over_is_transient(
+def test_a_timeout_before_the_final_dot_is_transient(
     smtp: SmtpProvider, smtp_server: SmtpServer, stage: str
 ) -> None:
     smtp_server.answer(stage, HANG)
@@ -130,7 +130,7 @@ def test_a_hang_before_the_hand_over_is_transient(
     assert smtp_server.mails == []
 
 
-def test_a_kept_session_that_hangs_is_not_tried_twice(
+def test_a_kept_session_that_times_out_is_not_tried_twice(
     smtp: SmtpProvider, smtp_server: SmtpServer
 ) -> None:
     smtp.send(a_mail())
@@ -141,7 +141,7 @@ def test_a_kept_session_that_hangs_is_not_tried_twice(
 
 
 @pytest.mark.parametrize("fault", [HANG, DROP])
-def test_silence_after_the_final_dot_is_unknown_and_the_mail_may_have_arrived(
+def test_a_timeout_after_the_final_dot_is_an_unknown_outcome(
     smtp: SmtpProvider, smtp_server: SmtpServer, fault: str
 ) -> None:
     smtp_server.answer("end", fault, times=1)
@@ -154,7 +154,7 @@ def test_silence_after_the_final_dot_is_unknown_and_the_mail_may_have_arrived(
     assert ids == [mail.message_id, mail.message_id]
 
 
-def test_a_kept_session_that_drops_after_the_final_dot_is_never_repeated_by_itself(
+def test_a_connection_lost_after_the_final_dot_is_not_retried_within_the_call(
     smtp: SmtpProvider, smtp_server: SmtpServer
 ) -> None:
     smtp.send(a_mail())
@@ -176,7 +176,7 @@ def test_a_reply_to_the_final_dot_may_take_longer_than_everything_before_it(
     assert reply.outcome is Outcome.ACCEPTED
 
 
-def test_the_wait_for_the_reply_to_the_final_dot_is_a_setting(
+def test_the_timeout_for_the_reply_to_the_final_dot_is_a_setting(
     smtp_server: SmtpServer, settings: Settings
 ) -> None:
     settings.SMTP_REPLY_TIMEOUT_SECONDS = 0.3
@@ -189,7 +189,7 @@ def test_the_wait_for_the_reply_to_the_final_dot_is_a_setting(
     assert (reply.outcome, len(smtp_server.mails)) == (Outcome.UNKNOWN, 1)
 
 
-def test_a_session_is_reset_before_the_next_mail_and_no_answer_waits_for_it(
+def test_a_session_is_reset_before_the_next_mail_and_not_after_the_refusal(
     smtp: SmtpProvider, smtp_server: SmtpServer
 ) -> None:
     smtp_server.answer("rcpt", "550 5.1.1 No such user", times=1)
@@ -201,7 +201,7 @@ def test_a_session_is_reset_before_the_next_mail_and_no_answer_waits_for_it(
     assert smtp_server.connections == 2
 
 
-def test_an_address_outside_of_ascii_goes_by_smtputf8(
+def test_a_non_ascii_address_is_sent_with_smtputf8(
     smtp: SmtpProvider, smtp_server: SmtpServer
 ) -> None:
     reply = smtp.send(a_mail("jürgen@exämple.com"))
@@ -212,7 +212,7 @@ def test_an_address_outside_of_ascii_goes_by_smtputf8(
     assert mail.options == "BODY=8BITMIME SMTPUTF8"
 
 
-def test_without_smtputf8_such_an_address_is_rejected_and_the_session_kept(
+def test_without_smtputf8_a_non_ascii_address_is_rejected_and_the_session_kept(
     smtp: SmtpProvider, smtp_server: SmtpServer
 ) -> None:
     smtp_server.smtputf8 = False
@@ -224,7 +224,7 @@ def test_without_smtputf8_such_an_address_is_rejected_and_the_session_kept(
     assert smtp.send(a_mail()).outcome is Outcome.ACCEPTED
 
 
-def test_what_is_not_an_address_never_reaches_the_wire(
+def test_an_invalid_address_opens_no_connection(
     smtp: SmtpProvider, smtp_server: SmtpServer
 ) -> None:
     reply = smtp.send(a_mail("bob@example.com>\r\nRCPT TO:<eve@example.com"))
@@ -234,7 +234,7 @@ def test_what_is_not_an_address_never_reaches_the_wire(
 
 
 @pytest.mark.parametrize("mode", ["starttls", "implicit"])
-def test_mail_goes_over_verified_tls(
+def test_mail_is_sent_over_verified_tls(
     smtp: SmtpProvider, settings: Settings, authority: trustme.CA, tmp_path: Path, mode: str
 ) -> None:
     with SmtpServer(tls=mode, context=server_context(authority, "localhost")) as server:
@@ -250,7 +250,7 @@ def test_mail_goes_over_verified_tls(
 
 @pytest.mark.parametrize("mode", ["starttls", "implicit"])
 @pytest.mark.parametrize(("name", "trusted"), [("localhost", False), ("other.example", True)])
-def test_a_certificate_that_cannot_be_verified_keeps_the_mail(
+def test_a_certificate_that_cannot_be_verified_is_a_configuration_error(
     smtp: SmtpProvider,
     settings: Settings,
     authority: trustme.CA,
@@ -271,7 +271,7 @@ def test_a_certificate_that_cannot_be_verified_keeps_the_mail(
     assert server.mails == []
 
 
-def test_mail_is_never_sent_in_the_open_when_starttls_is_missing(
+def test_mail_is_never_sent_in_clear_text_when_starttls_is_missing(
     smtp: SmtpProvider, smtp_server: SmtpServer, settings: Settings
 ) -> None:
     settings.SMTP_TLS = "starttls"
@@ -282,7 +282,7 @@ def test_mail_is_never_sent_in_the_open_when_starttls_is_missing(
     assert smtp_server.mails == []
 
 
-def test_a_missing_authority_file_is_a_matter_of_settings(
+def test_a_missing_authority_file_is_a_configuration_error(
     smtp: SmtpProvider, smtp_server: SmtpServer, settings: Settings
 ) -> None:
     settings.SMTP_TLS, settings.SMTP_CA_FILE = "implicit", "/nowhere/ca.pem"
@@ -301,7 +301,7 @@ def test_a_missing_authority_file_is_a_matter_of_settings(
         ("pässword", Outcome.CONFIGURATION),
     ],
 )
-def test_the_password_decides(
+def test_a_mail_is_sent_only_with_the_right_password(
     smtp: SmtpProvider, settings: Settings, password: str, outcome: Outcome
 ) -> None:
     with SmtpServer(users={"alice": "secret"}) as server:
@@ -315,7 +315,7 @@ def test_the_password_decides(
     assert len(server.mails) == (outcome is Outcome.ACCEPTED)
 
 
-def test_a_login_that_is_not_offered_is_a_matter_of_settings(
+def test_a_login_that_the_server_does_not_offer_is_a_configuration_error(
     smtp: SmtpProvider, smtp_server: SmtpServer, settings: Settings
 ) -> None:
     settings.SMTP_USERNAME = settings.SMTP_PASSWORD = "alice"
@@ -326,7 +326,7 @@ def test_a_login_that_is_not_offered_is_a_matter_of_settings(
     assert smtp_server.mails == []
 
 
-def test_a_password_is_not_shown_to_the_network(smtp: SmtpProvider, settings: Settings) -> None:
+def test_a_password_is_never_sent_in_clear_text(smtp: SmtpProvider, settings: Settings) -> None:
     settings.SMTP_HOST, settings.SMTP_TLS = "mail.example.com", "none"
     settings.SMTP_USERNAME = settings.SMTP_PASSWORD = "alice"
 
@@ -336,7 +336,7 @@ def test_a_password_is_not_shown_to_the_network(smtp: SmtpProvider, settings: Se
     assert "SMTP_TLS" in reply.detail
 
 
-def test_a_session_serves_the_calls_of_many_threads_one_after_the_other(
+def test_consecutive_calls_of_several_threads_share_a_session(
     smtp: SmtpProvider, smtp_server: SmtpServer
 ) -> None:
     for _ in range(4):
@@ -347,8 +347,8 @@ def test_a_session_serves_the_calls_of_many_threads_one_after_the_other(
     assert (smtp_server.connections, len(smtp_server.mails)) == (1, 4)
 
 
-def test_calls_at_once_have_a_session_each(smtp: SmtpProvider, smtp_server: SmtpServer) -> None:
-    # The first call is not over when the second one begins.
+def test_concurrent_calls_have_a_session_each(smtp: SmtpProvider, smtp_server: SmtpServer) -> None:
+    # The first call has not ended when the second one begins.
     smtp_server.latency = 0.5
     both = threading.Barrier(2)
 

@@ -1,4 +1,4 @@
-"""Every row of the table of SMTP replies."""
+"""The meaning of every SMTP reply."""
 
 import pytest
 
@@ -80,7 +80,7 @@ DEFECTS = [
 
 
 @pytest.mark.parametrize(("code", "text", "stage"), TRANSIENT)
-def test_a_passing_refusal_is_transient(code: int, text: str, stage: Stage) -> None:
+def test_a_temporary_refusal_is_transient(code: int, text: str, stage: Stage) -> None:
     assert classify(code, text, stage).outcome is Outcome.TRANSIENT
 
 
@@ -96,9 +96,7 @@ def test_greylisting_waits_at_least_a_minute(code: int) -> None:
 
 
 @pytest.mark.parametrize(("code", "text", "stage"), TOO_FAST)
-def test_a_server_that_wants_fewer_mails_limits_our_rate(
-    code: int, text: str, stage: Stage
-) -> None:
+def test_a_request_to_slow_down_is_rate_limited(code: int, text: str, stage: Stage) -> None:
     reply = classify(code, text, stage)
 
     assert (reply.outcome, reply.reason) == (Outcome.RATE_LIMITED, "slow_down")
@@ -106,11 +104,11 @@ def test_a_server_that_wants_fewer_mails_limits_our_rate(
 
 
 @pytest.mark.parametrize(("code", "text", "stage"), OTHER_WAITS)
-def test_other_reasons_to_wait_do_not(code: int, text: str, stage: Stage) -> None:
+def test_other_reasons_to_wait_are_not_rate_limited(code: int, text: str, stage: Stage) -> None:
     assert classify(code, text, stage).outcome is Outcome.TRANSIENT
 
 
-def test_other_refusals_ask_for_no_special_wait() -> None:
+def test_other_refusals_have_no_retry_after() -> None:
     assert classify(450, "4.2.0 Busy", Stage.RCPT).retry_after is None
 
 
@@ -122,14 +120,14 @@ def test_a_dead_address_is_a_hard_bounce(code: int, text: str, stage: Stage) -> 
 
 
 @pytest.mark.parametrize(("code", "text", "stage"), POLICY)
-def test_policy_is_not_the_address(code: int, text: str, stage: Stage) -> None:
+def test_a_policy_refusal_is_not_a_hard_bounce(code: int, text: str, stage: Stage) -> None:
     reply = classify(code, text, stage)
 
     assert (reply.outcome, reply.reason) == (Outcome.REJECTED, "policy")
 
 
 @pytest.mark.parametrize(("code", "text", "stage"), REJECTED)
-def test_a_refusal_without_proof_does_not_condemn_the_address(
+def test_a_refusal_without_a_clear_reason_is_not_a_hard_bounce(
     code: int, text: str, stage: Stage
 ) -> None:
     assert classify(code, text, stage).outcome is Outcome.REJECTED
@@ -155,19 +153,19 @@ def test_a_mail_that_is_too_large_is_rejected(code: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "text", "stage"), CREDENTIALS)
-def test_credentials_keep_the_message(code: int, text: str, stage: Stage) -> None:
+def test_refused_credentials_are_a_configuration_error(code: int, text: str, stage: Stage) -> None:
     reply = classify(code, text, stage)
 
     assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "credentials")
 
 
 @pytest.mark.parametrize(("code", "text", "stage"), DEFECTS)
-def test_what_we_said_wrong_is_a_defect(code: int, text: str, stage: Stage) -> None:
+def test_a_protocol_error_of_the_client_is_a_defect(code: int, text: str, stage: Stage) -> None:
     assert classify(code, text, stage).outcome is Outcome.DEFECT
 
 
 @pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.EHLO])
-def test_a_server_that_refuses_us_as_a_whole_keeps_the_message(stage: Stage) -> None:
+def test_a_refusal_of_the_whole_session_is_a_configuration_error(stage: Stage) -> None:
     reply = classify(554, "5.7.1 Your address is listed", stage)
 
     assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "session")
@@ -181,19 +179,21 @@ def test_a_server_that_refuses_us_as_a_whole_keeps_the_message(stage: Stage) -> 
         ("5.1.1 Unknown sender", Stage.MAIL),
     ],
 )
-def test_a_refused_sender_does_not_condemn_the_recipient(text: str, stage: Stage) -> None:
+def test_a_refused_sender_is_a_configuration_error_and_not_a_bounce(
+    text: str, stage: Stage
+) -> None:
     reply = classify(550, text, stage)
 
     assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "sender")
 
 
 @pytest.mark.parametrize("code", [-1, 0, 99, 354, 700])
-def test_an_unreadable_reply_is_unknown_only_after_the_hand_over(code: int) -> None:
+def test_an_unreadable_reply_is_unknown_only_after_the_final_dot(code: int) -> None:
     assert classify(code, "?", Stage.END).outcome is Outcome.UNKNOWN
     assert classify(code, "?", Stage.RCPT).outcome is Outcome.TRANSIENT
 
 
-def test_acceptance_keeps_the_servers_own_id() -> None:
+def test_an_acceptance_contains_the_id_of_the_server() -> None:
     reply = classify(250, b"2.0.0 Ok: queued as 4Xyz-12", Stage.END)
 
     assert (reply.outcome, reply.code, reply.provider_message_id) == (
@@ -203,7 +203,7 @@ def test_acceptance_keeps_the_servers_own_id() -> None:
     )
 
 
-def test_the_detail_names_nobody() -> None:
+def test_the_detail_of_a_reply_contains_no_recipient() -> None:
     words = b"5.1.1 <bob@example.com>: Recipient address rejected for Alice@Example.com"
 
     reply = classify(550, words, Stage.RCPT, "bob@example.com")
@@ -212,7 +212,7 @@ def test_the_detail_names_nobody() -> None:
     assert reply.detail == "5.1.1 <***>: Recipient address rejected for ***"
 
 
-def test_the_detail_is_cut_to_one_short_line() -> None:
+def test_the_detail_is_truncated_to_one_short_line() -> None:
     reply = classify(554, "5.6.0 line\nline\x07\xff" + "words " * 1000, Stage.END)
 
     assert reply.detail.startswith("5.6.0 line line \xffwords")
