@@ -55,7 +55,9 @@ class Consumer(celery_consumer.Consumer):
         """Connect to the broker; retry every few seconds without a limit."""
 
         def on_error(error: Exception, interval: float) -> None:
-            log.warning("broker is away", error=type(error).__name__, next_try_seconds=interval)
+            log.warning(
+                "broker is unavailable", error=type(error).__name__, next_try_seconds=interval
+            )
 
         return conn.ensure_connection(
             on_error,

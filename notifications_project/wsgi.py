@@ -35,7 +35,7 @@ def _end_with_parent() -> None:
 
 if multiprocessing.parent_process() is not None:
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
-logs.gather()
+logs.buffer()
 at_end(logs.flush)
 if settings.EMBEDDED:
     runtime.start()

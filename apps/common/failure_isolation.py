@@ -8,7 +8,7 @@ from django.db import DataError, Error, IntegrityError, InternalError, transacti
 
 # One row can cause these errors: a value that does not fit, a violated constraint, a damaged page.
 # Every other database error affects all rows, so it does not help to split the batch.
-OF_ONE_ROW = (DataError, IntegrityError, InternalError)
+ROW_ERRORS = (DataError, IntegrityError, InternalError)
 
 # Exponential backoff of a failing row: the wait doubles after each failure, and the row is given up
 # after FAILURES_MAX failures. That is two hours in total, so that a faulty release can be replaced
@@ -29,9 +29,9 @@ def name_of(error: Exception) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def meets_all(error: Exception) -> bool:
+def affects_all(error: Exception) -> bool:
     """Return whether an error concerns the whole database and not a single row."""
-    return isinstance(error, Error) and not isinstance(error, OF_ONE_ROW)
+    return isinstance(error, Error) and not isinstance(error, ROW_ERRORS)
 
 
 def wait_after(failures: int, *, first: timedelta = FIRST_WAIT) -> timedelta:
@@ -40,7 +40,7 @@ def wait_after(failures: int, *, first: timedelta = FIRST_WAIT) -> timedelta:
     return min(first * (1 << doublings), LAST_WAIT)
 
 
-def set_apart(
+def isolate_failures(
     rows: Sequence[Row],
     step: Callable[[Sequence[Row]], Result],
     *,
@@ -68,12 +68,12 @@ def set_apart(
         with transaction.atomic():
             return [step(rows)]
     except Exception as error:
-        if meets_all(error):
+        if affects_all(error):
             raise
         if len(rows) == 1:
             return [failed(rows[0], error)]
     middle = len(rows) // 2
     return [
-        *set_apart(rows[:middle], step, failed=failed),
-        *set_apart(rows[middle:], step, failed=failed),
+        *isolate_failures(rows[:middle], step, failed=failed),
+        *isolate_failures(rows[middle:], step, failed=failed),
     ]

@@ -20,11 +20,11 @@ SHARED_PROCESSORS: list[Any] = [
 ]
 
 # The longest time that a line stays in the buffer. A warning or an error is written at once.
-GATHERING_SECONDS = 0.05
+BUFFER_SECONDS = 0.05
 
 
 class BufferingHandler(logging.StreamHandler[Any]):
-    """Write each line at once, or in short batches after ``gather`` was called.
+    """Write each line at once, or in short batches after ``buffer`` was called.
 
     An unbuffered line costs one system call in the writing process and one in the process that
     reads the log; in a web process that was a tenth of the time of a request. Buffered lines are
@@ -34,23 +34,23 @@ class BufferingHandler(logging.StreamHandler[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._gathered: list[str] = []
+        self._buffered: list[str] = []
         self._something = threading.Event()
-        self._gathering = False
+        self._is_buffering = False
 
-    def gather(self) -> None:
+    def buffer(self) -> None:
         """Write lines in batches from now on."""
-        if not self._gathering:
-            self._gathering = True
-            threading.Thread(target=self._write_on, name="log-writer", daemon=True).start()
+        if not self._is_buffering:
+            self._is_buffering = True
+            threading.Thread(target=self._write_buffered, name="log-writer", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line or add it to the buffer."""
-        if not self._gathering:
+        if not self._is_buffering:
             super().emit(record)
             return
         try:
-            self._gathered.append(self.format(record) + self.terminator)
+            self._buffered.append(self.format(record) + self.terminator)
             if record.levelno >= logging.WARNING:
                 self.flush()
             elif not self._something.is_set():
@@ -62,28 +62,28 @@ class BufferingHandler(logging.StreamHandler[Any]):
         """Write the buffered lines."""
         self.acquire()
         try:
-            gathered, self._gathered = self._gathered, []
-            if gathered:
-                self.stream.write("".join(gathered))
+            buffered, self._buffered = self._buffered, []
+            if buffered:
+                self.stream.write("".join(buffered))
             super().flush()
         finally:
             self.release()
 
-    def _write_on(self) -> None:
+    def _write_buffered(self) -> None:
         while True:
             self._something.wait()
-            time.sleep(GATHERING_SECONDS)
+            time.sleep(BUFFER_SECONDS)
             self._something.clear()
             # On a full disk or a closed pipe these lines are lost, but this thread must continue.
             with suppress(OSError, ValueError):
                 self.flush()
 
 
-def gather() -> None:
+def buffer() -> None:
     """Make this process write its log lines in batches."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, BufferingHandler):
-            handler.gather()
+            handler.buffer()
 
 
 def flush() -> None:

@@ -65,19 +65,19 @@ def mask(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
     if stack is not None:
         event_dict["stack"] = stack
     if exc_info:
-        event_dict["exception"] = [_told(one) for one in _chain(exc_info)]
+        event_dict["exception"] = [_exception_text(one) for one in _chain(exc_info)]
     return event_dict
 
 
 def as_text(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
     """Format the exceptions of ``mask`` as readable text (a structlog processor)."""
-    told = event_dict.pop("exception", None)
-    if told is not None:
+    exceptions = event_dict.pop("exception", None)
+    if exceptions is not None:
         event_dict["exception"] = "\n".join(
             f'  File "{frame["filename"]}", line {frame["lineno"]}, in {frame["name"]}'
             if frame
             else f"{one['exc_type']}: {one['exc_value']}"
-            for one in told
+            for one in exceptions
             for frame in (*one["frames"], None)
         )
     return event_dict
@@ -91,11 +91,13 @@ def _chain(exc_info: Any) -> list[dict[str, Any]]:
     return [] if exc_info[1] is None else _exceptions(exc_info)
 
 
-def _told(one: dict[str, Any]) -> dict[str, Any]:
+def _exception_text(one: dict[str, Any]) -> dict[str, Any]:
     return {
         **one,
         "exc_value": masked_error(one["exc_value"]),
         "exc_notes": [masked_error(note) for note in one.get("exc_notes", [])],
         "syntax_error": None,
-        "exceptions": [[_told(inner) for inner in group] for group in one.get("exceptions", [])],
+        "exceptions": [
+            [_exception_text(inner) for inner in group] for group in one.get("exceptions", [])
+        ],
     }

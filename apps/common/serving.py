@@ -19,7 +19,7 @@ FILES = 8192
 END_SECONDS = 25
 
 
-def files_to_ask_for(soft: int, hard: int) -> int | None:
+def file_limit(soft: int, hard: int) -> int | None:
     """Return the limit of open files to set, or None if the current limit is high enough.
 
     Each connection is an open file, and the default of many systems is 1,024 or less. The limit is
@@ -46,7 +46,7 @@ def serve(server: str, *, host: str = "127.0.0.1", port: int, processes: int) ->
         OSError: The address is in use or is not an address of this machine.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files := files_to_ask_for(soft, hard):
+    if files := file_limit(soft, hard):
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     options: dict[str, Any] = {
         "http": "apps.common.server:Connection",

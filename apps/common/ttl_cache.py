@@ -11,7 +11,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 # An entry that expires within this part of the TTL is refreshed together with another read.
-SOON_SHARE = 0.2
+REFRESH_PART = 0.2
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class TtlCache(Generic[Key, Value]):
             limit: The maximum number of keys.
         """
         now = self._clock()
-        soon = now + self._seconds * SOON_SHARE
+        soon = now + self._seconds * REFRESH_PART
         found: list[Key] = []
         with self._lock:
             for key, entry in list(islice(self._entries.items(), 2 * limit)):

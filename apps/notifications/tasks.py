@@ -49,7 +49,7 @@ def _delivered(channel: Channel, ids: Sequence[UUID], attempt: int) -> ToPublish
 def publish(task: Task[Any, Any], left: ToPublish) -> None:
     """Publish dead letters and retries. If publishing fails, the sweep finds the rows."""
     run_if_answered(
-        "dead letters wait for the sweep", lambda: publisher.publish_failed(left.failed)
+        "dead letters are left to the sweep", lambda: publisher.publish_failed(left.failed)
     )
     retry(task, left.retries)
 

@@ -56,7 +56,7 @@ class MjmlError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disguised:
+class Masked:
     """A source whose Liquid is replaced by placeholders.
 
     Attributes:
@@ -89,7 +89,7 @@ def compile_mjml(source: str) -> str:
     Raises:
         MjmlError: The source is not valid MJML, has an include, or takes too long to compile.
     """
-    disguised = disguise(source)
+    disguised = mask(source)
     command = [sys.executable, "-c", COMPILER]
     try:
         done = subprocess.run(  # noqa: S603 - both arguments are our own.
@@ -107,10 +107,10 @@ def compile_mjml(source: str) -> str:
         raise _refusal(answer, disguised)
     if done.returncode:
         raise MjmlError("MJML: it does not compile; it may be nested too deep")
-    return reveal(answer, disguised)
+    return unmask(answer, disguised)
 
 
-def _refusal(answer: str, disguised: Disguised) -> MjmlError:
+def _refusal(answer: str, disguised: Masked) -> MjmlError:
     place = PLACE.search(answer)
     message = PLACE.sub("", answer).replace("in root template", "").strip()
     index = disguised.source_index(int(place[1])) if place else None
@@ -119,7 +119,7 @@ def _refusal(answer: str, disguised: Disguised) -> MjmlError:
     return MjmlError(f"MJML: {message}", index=index)
 
 
-def disguise(source: str) -> Disguised:
+def mask(source: str) -> Masked:
     """Replace each piece of Liquid by a placeholder."""
     # Random, so that a source cannot contain it.
     mark = f"lq{secrets.token_hex(6)}x"
@@ -139,7 +139,7 @@ def disguise(source: str) -> Disguised:
         position = found.end()
         shifts.append((length, position))
     pieces.append(source[position:])
-    return Disguised(text="".join(pieces), mark=mark, words=words, shifts=shifts)
+    return Masked(text="".join(pieces), mark=mark, words=words, shifts=shifts)
 
 
 class _Tree:
@@ -168,7 +168,7 @@ class _Tree:
                 self._in_tag = True
 
 
-def reveal(compiled: str, disguised: Disguised) -> str:
+def unmask(compiled: str, disguised: Masked) -> str:
     """Replace the placeholders by the original Liquid."""
     word = re.compile(disguised.mark + r"(\d{6})")
     return word.sub(lambda found: disguised.words[int(found[1])], compiled)

@@ -92,7 +92,7 @@ def create(*, new: NewAccount, editor: Editor) -> User:
             raise address_taken()
     passwords.set_hash(user, new.password, trusted=editor.trusted)
     with conflicts_answered():
-        unconfirmed.give_way(new.email, proven=editor.trusted, to=user)
+        unconfirmed.release_address(new.email, proven=editor.trusted, to=user)
         user.save(force_insert=True)
         if new.external_id is not None:
             _set_external_id(user, editor, new.external_id)
@@ -169,7 +169,7 @@ def _change_email(row: User, email: str, editor: Editor) -> None:
     confirmed = editor.trusted or settings.EMBEDDED
     same_mailbox = address_key(email) == row.email_key
     if confirmed or (same_mailbox and row.email_confirmed):
-        unconfirmed.give_way(email, proven=editor.trusted, to=row)
+        unconfirmed.release_address(email, proven=editor.trusted, to=row)
         row.email, row.pending_email = email, ""
         # Keep the first time: the user may read notifications that were sent since then.
         row.email_confirmed_at = row.email_confirmed_at or timezone.now()

@@ -26,13 +26,13 @@ SECRET_LENGTH = 43  # From 62 characters: 256 bits, which cannot be guessed.
 KEY = re.compile(r"(nk_(?:live|test)_[a-z0-9]{8})_[A-Za-z0-9]{43}", re.ASCII)
 
 # TTL of the cache of keys: a key that another process has revoked is refused after this time.
-REMEMBERED_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 LAST_USED_INTERVAL = timedelta(minutes=1)
 # After a rotation the old key is valid for this long, so that all client processes can switch.
 ROTATION_OVERLAP = timedelta(days=1)
 STAFF_CLIENT_PREFIX = "staff:"
 
-_recent: TtlCache[str, tuple[ApiKey, Caller]] = TtlCache(seconds=REMEMBERED_SECONDS, size=10_000)
+_recent: TtlCache[str, tuple[ApiKey, Caller]] = TtlCache(seconds=CACHE_SECONDS, size=10_000)
 
 
 def _hash(key: str) -> str:

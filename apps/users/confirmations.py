@@ -74,10 +74,10 @@ def confirm(token: str) -> User:
         user = User.objects.select_for_update().filter(pk=user_id, erased_at=None).first()
         if user is None or address not in {user.email, user.pending_email}:
             raise _refusal()
-        if unconfirmed.has_run_out(user):
+        if unconfirmed.has_expired(user):
             raise _refusal()
         if address == user.pending_email:
-            unconfirmed.give_way(address, proven=True, to=user)
+            unconfirmed.release_address(address, proven=True, to=user)
             user.email, user.pending_email = address, ""
         user.email_confirmed_at = user.email_confirmed_at or timezone.now()
         user.save()

@@ -52,7 +52,7 @@ def erase(user_id: UUID) -> None:
     for address in (user.email, user.pending_email):
         if address:
             Suppression.objects.filter(address_hash=address_hash(address)).update(address="")
-    forget_possessions(user)
+    delete_belongings(user)
     user.groups.clear()
     user.user_permissions.clear()
     blank(user)
@@ -62,7 +62,7 @@ def erase(user_id: UUID) -> None:
     user.save()
 
 
-def forget_possessions(user: User) -> None:
+def delete_belongings(user: User) -> None:
     """Delete the related data of a user: devices, preferences, external ids, tokens, codes."""
     user_id = user.pk
     user.devices.all().delete()

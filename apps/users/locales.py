@@ -10,12 +10,12 @@ from apps.users.models import User
 
 # TTL of the cache: a change by another process is visible after this time. Missing users are not
 # cached, because they can be created at any moment.
-REMEMBERED_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 # Maximum number of expiring entries that are refreshed by the query for a missing one.
 ALONG_MAX = 100
 ONE = f'SELECT locale FROM "{User._meta.db_table}" WHERE id = %s AND erased_at IS NULL'  # noqa: S608 - our own name.
 
-_recent: TtlCache[UUID, str] = TtlCache(seconds=REMEMBERED_SECONDS, size=50_000)
+_recent: TtlCache[UUID, str] = TtlCache(seconds=CACHE_SECONDS, size=50_000)
 
 
 def known_locale(user_id: UUID) -> str | None:

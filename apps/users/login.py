@@ -33,7 +33,7 @@ def log_in(*, email: str, password: str, code: str | None = None) -> tuple[User,
     correct = passwords.matches(user, password)
     if user is None or not correct or not user.is_active:
         raise refused("The address or the password is wrong.", code="invalid_credentials")
-    demanded = second_factor.demanded_of(user)
+    demanded = second_factor.is_required_for(user)
     if demanded:
         _check_second_factor(user, code)
     issued = tokens.issue(user, second_factor_passed=demanded)

@@ -77,5 +77,5 @@ def mailer() -> AccountMailer:
         RuntimeError: There is no mailer: the pipeline is not an installed application.
     """
     if not _filled:
-        raise RuntimeError("nobody sends the mails about accounts")
+        raise RuntimeError("no application sends the mails about accounts")
     return _filled[0]

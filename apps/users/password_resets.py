@@ -17,7 +17,7 @@ from apps.users.mail import AccountMail, AccountText, mailer
 from apps.users.models import User
 
 # The recipient of the pretended mail for an unknown address. Nothing is ever sent to it.
-NOBODY = "nobody@example.invalid"
+PLACEHOLDER_ADDRESS = "nobody@example.invalid"
 
 
 def make_token(user: User) -> str:
@@ -36,7 +36,7 @@ def request(email: str) -> None:
         email_key=address_key(email), is_active=True, email_confirmed_at__isnull=False
     ).first()
     if user is None:
-        mailer().pretend(_mail_to(User(name="Nobody", email=NOBODY)))
+        mailer().pretend(_mail_to(User(name="Nobody", email=PLACEHOLDER_ADDRESS)))
     else:
         mailer().send(_mail_to(user))
 

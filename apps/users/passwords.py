@@ -14,13 +14,13 @@ from apps.users.models import User
 MAX_LENGTH = 256  # A longer password only takes more time to hash.
 # Argon2 uses one core and 100 MB for a tenth of a second. More concurrent hashes would occupy the
 # threads of all other requests.
-AT_ONCE = 2
-STRANGERS_WAITING = 4
-STRANGER_WAIT_SECONDS = 5.0
+CONCURRENT_HASHES = 2
+ANONYMOUS_WAITING = 4
+ANONYMOUS_WAIT_SECONDS = 5.0
 TRUSTED_WAIT_SECONDS = 15.0
 
-_slots = threading.BoundedSemaphore(AT_ONCE)
-_strangers = threading.BoundedSemaphore(AT_ONCE + STRANGERS_WAITING)
+_slots = threading.BoundedSemaphore(CONCURRENT_HASHES)
+_anonymous_slots = threading.BoundedSemaphore(CONCURRENT_HASHES + ANONYMOUS_WAITING)
 
 
 def _busy() -> Problem:
@@ -29,10 +29,10 @@ def _busy() -> Problem:
 
 @contextmanager
 def _slot(*, trusted: bool) -> Iterator[None]:
-    if not trusted and not _strangers.acquire(blocking=False):
+    if not trusted and not _anonymous_slots.acquire(blocking=False):
         raise _busy()
     try:
-        if not _slots.acquire(timeout=TRUSTED_WAIT_SECONDS if trusted else STRANGER_WAIT_SECONDS):
+        if not _slots.acquire(timeout=TRUSTED_WAIT_SECONDS if trusted else ANONYMOUS_WAIT_SECONDS):
             raise _busy()
         try:
             yield
@@ -40,7 +40,7 @@ def _slot(*, trusted: bool) -> Iterator[None]:
             _slots.release()
     finally:
         if not trusted:
-            _strangers.release()
+            _anonymous_slots.release()
 
 
 def refuse_weak(password: str, *, user: User, pointer: str = "/password") -> None:

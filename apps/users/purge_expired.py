@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from apps.common.failure_isolation import set_apart
+from apps.common.failure_isolation import isolate_failures
 from apps.users import unconfirmed
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ def _delete_some(old: QuerySet[Any]) -> int:
         log.error("an expired row could not be deleted", kind=old.model.__name__, exc_info=error)
         return 0
 
-    return sum(set_apart(ids, delete, failed=keep))
+    return sum(isolate_failures(ids, delete, failed=keep))
 
 
 def _delete_unconfirmed() -> int:
@@ -71,7 +71,7 @@ def _delete_unconfirmed() -> int:
     Each account has its own transaction: one transaction for a thousand accounts would block other
     writers for seconds.
     """
-    run_out = unconfirmed.accounts().filter(created_at__lt=unconfirmed.run_out_before())
+    run_out = unconfirmed.accounts().filter(created_at__lt=unconfirmed.expired_before())
     ids = list(run_out.order_by("created_at").values_list("pk", flat=True)[:STEP_ROWS])
 
     def delete(some: Sequence[Any]) -> int:
@@ -81,4 +81,4 @@ def _delete_unconfirmed() -> int:
         log.error("an unconfirmed account could not be deleted", user_id=str(pk), exc_info=error)
         return 0
 
-    return sum(sum(set_apart([pk], delete, failed=keep)) for pk in ids)
+    return sum(sum(isolate_failures([pk], delete, failed=keep)) for pk in ids)

@@ -13,7 +13,7 @@ from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.settings import api_settings
 
 # Cache size; more than the number of keys that an installation has at a time.
-KEYS_REMEMBERED = 16
+KEYS_CACHED = 16
 
 
 class RotatingBackend(TokenBackend):
@@ -39,7 +39,7 @@ class RotatingBackend(TokenBackend):
         raise refusal
 
 
-@lru_cache(maxsize=KEYS_REMEMBERED)
+@lru_cache(maxsize=KEYS_CACHED)
 def _with_key(key: str) -> Any:
     return TokenBackend(api_settings.ALGORITHM, key)
 

@@ -122,7 +122,7 @@ def _user(token: AccessToken | RefreshToken) -> User:
     if user is None or token.get(VERSION_CLAIM) != user.session_version:
         raise TokenRefused
     # If staff have enrolled after the login, a token without the second factor is not sufficient.
-    if not token.get(SECOND_FACTOR_CLAIM) and second_factor.demanded_of(user):
+    if not token.get(SECOND_FACTOR_CLAIM) and second_factor.is_required_for(user):
         raise TokenRefused
     return user
 

@@ -31,14 +31,14 @@ def accounts() -> QuerySet[User]:
     )
 
 
-def run_out_before() -> datetime:
+def expired_before() -> datetime:
     """Return the cut-off time: links of accounts that were created before it have expired."""
     return timezone.now() - LIFETIME
 
 
-def has_run_out(user: User) -> bool:
+def has_expired(user: User) -> bool:
     """Return whether the time to confirm the address has expired."""
-    return not user.email_confirmed and user.created_at < run_out_before()
+    return not user.email_confirmed and user.created_at < expired_before()
 
 
 def link_ends_at(user: User) -> datetime:
@@ -57,10 +57,10 @@ def is_taken(email: str, *, proven: bool) -> bool:
     holder = User.objects.filter(email_key=address_key(email)).first()
     if holder is None:
         return False
-    return not (accounts().filter(pk=holder.pk).exists() and (proven or has_run_out(holder)))
+    return not (accounts().filter(pk=holder.pk).exists() and (proven or has_expired(holder)))
 
 
-def give_way(email: str, *, proven: bool, to: User) -> None:
+def release_address(email: str, *, proven: bool, to: User) -> None:
     """Delete another unconfirmed account that has an address, inside the caller's transaction.
 
     An account that may not be deleted is not changed; the database then refuses the second account
@@ -73,7 +73,7 @@ def give_way(email: str, *, proven: bool, to: User) -> None:
     """
     holders = accounts().filter(email_key=address_key(email)).exclude(pk=to.pk)
     if not proven:
-        holders = holders.filter(created_at__lt=run_out_before())
+        holders = holders.filter(created_at__lt=expired_before())
     holder = holders.values_list("pk", flat=True).first()
     if holder is not None:
         delete(holder)
@@ -92,7 +92,7 @@ def delete(user_id: UUID) -> bool:
         if user is None:
             transaction.set_rollback(True)
             return False
-        erasure.forget_possessions(user)
+        erasure.delete_belongings(user)
         user.delete()
     return True
 
@@ -103,7 +103,7 @@ def void(user: User) -> None:
     Name, password, language, preferences, devices and external ids come from the user who entered
     the address. All sessions end. The caller must lock the row before and save it afterwards.
     """
-    erasure.forget_possessions(user)
+    erasure.delete_belongings(user)
     erasure.blank(user)
 
 

@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 
-from apps.common.failure_isolation import LAST_WAIT, name_of, set_apart, wait_after
+from apps.common.failure_isolation import LAST_WAIT, isolate_failures, name_of, wait_after
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ def test_all_rows_except_the_bad_ones_are_processed_in_order(bad: list[str]) -> 
         failed.append(row)
         return 0
 
-    assert sum(set_apart(rows, step, failed=put_off)) == 1000 - len(bad)
+    assert sum(isolate_failures(rows, step, failed=put_off)) == 1000 - len(bad)
     assert failed == bad
     assert Session.objects.count() == 1000
     assert len(tried) <= 1 + 20 * len(bad)
@@ -56,7 +56,7 @@ def test_writes_of_a_failed_step_are_rolled_back() -> None:
             raise ValueError
         return len(some)
 
-    set_apart(["a", "b", "bad", "c"], step, failed=leave)
+    isolate_failures(["a", "b", "bad", "c"], step, failed=leave)
     assert set(Session.objects.values_list("session_key", flat=True)) == {"a", "b", "c"}
 
 
@@ -68,11 +68,11 @@ def test_an_unreachable_database_does_not_count_as_a_bad_row() -> None:
         raise AssertionError
 
     with pytest.raises(OperationalError):
-        set_apart(["a", "b"], step, failed=never)
+        isolate_failures(["a", "b"], step, failed=never)
 
 
 def test_no_rows_give_no_results() -> None:
-    assert set_apart([], store, failed=leave) == []
+    assert isolate_failures([], store, failed=leave) == []
 
 
 def test_the_waits_double_up_to_an_hour() -> None:

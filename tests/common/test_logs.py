@@ -253,8 +253,8 @@ def test_buffered_lines_are_written_together(
 ) -> None:
     logger, written = buffered
     handler: Any = logger.handlers[0]
-    handler.gather()
-    handler.gather()
+    handler.buffer()
+    handler.buffer()
     for number in range(100):
         logger.info("%s", number)
     until(lambda: written.getvalue().count("\n") == 100, within=5, what="the lines")
@@ -267,7 +267,7 @@ def test_a_warning_is_written_at_once_and_after_earlier_lines(
 ) -> None:
     logger, written = buffered
     handler: Any = logger.handlers[0]
-    handler.gather()
+    handler.buffer()
     logger.info("before")
     logger.warning("now")
     assert written.getvalue() == "before\nnow\n"
@@ -278,7 +278,7 @@ def test_a_line_that_cannot_be_formatted_does_not_stop_the_log(
 ) -> None:
     logger, written = buffered
     handler: Any = logger.handlers[0]
-    handler.gather()
+    handler.buffer()
     logger.warning("%d", "no number")
     logger.warning("after")
     assert written.getvalue() == "after\n"
@@ -304,10 +304,10 @@ def test_a_lost_reader_stops_neither_the_program_nor_later_writes(
     handler: Any = logger.handlers[0]
     reader = Gone()
     handler.setStream(reader)
-    handler.gather()
+    handler.buffer()
     logger.warning("to nobody")
     logger.info("to nobody either")
-    until(lambda: not handler._gathered, within=5, what="a try to write")
+    until(lambda: not handler._buffered, within=5, what="a try to write")
     reader.gone = False
     logger.info("back again")
     until(lambda: reader.getvalue() == "back again\n", within=5, what="the line")
@@ -316,7 +316,7 @@ def test_a_lost_reader_stops_neither_the_program_nor_later_writes(
 def test_lines_of_concurrent_threads_are_all_written(buffered: tuple[logging.Logger, Slow]) -> None:
     logger, written = buffered
     handler: Any = logger.handlers[0]
-    handler.gather()
+    handler.buffer()
 
     def say(thread: int) -> None:
         for number in range(200):
@@ -335,7 +335,7 @@ def test_the_web_process_buffers_the_lines_of_its_own_handler() -> None:
     handler = BufferingHandler()
     root.addHandler(handler)
     try:
-        logs.gather()
-        assert handler._gathering
+        logs.buffer()
+        assert handler._is_buffering
     finally:
         root.removeHandler(handler)

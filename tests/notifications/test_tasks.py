@@ -12,7 +12,7 @@ from apps.notifications import tasks
 from apps.notifications.broker import topology
 from apps.notifications.broker.topology import DELAYS_SECONDS, DELIVER_TASKS, LANES, Channel
 from apps.notifications.delivery.requeue import Requeue
-from apps.notifications.delivery.send import AWAY_SECONDS
+from apps.notifications.delivery.send import UNAVAILABLE_SECONDS
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Notification
 from apps.users.models import User
@@ -53,7 +53,7 @@ def test_a_message_with_unknown_ids_is_acknowledged(db: None) -> None:
     ("beginning", "waits"),
     [
         # The claim fails: the message is requeued into its lane.
-        ('UPDATE "notifications_notification"', [AWAY_SECONDS]),
+        ('UPDATE "notifications_notification"', [UNAVAILABLE_SECONDS]),
         # The record fails; it is not retried inside the transaction of a test.
         ('INSERT INTO "notifications_attempt"', []),
     ],

@@ -131,7 +131,7 @@ def test_untrusted_logins_beyond_the_hashing_slots_are_a_503(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with passwords._slot(trusted=False), passwords._slot(trusted=False):
-        monkeypatch.setattr(passwords, "STRANGER_WAIT_SECONDS", 0.01)
+        monkeypatch.setattr(passwords, "ANONYMOUS_WAIT_SECONDS", 0.01)
         answer = post(LOGIN, email="alice@example.com", password="wrong")
     assert answer.status_code == 503
     assert answer["Retry-After"] == "1"

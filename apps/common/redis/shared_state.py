@@ -13,12 +13,12 @@ from django_redis import get_redis_connection
 from redis import Redis
 from redis.exceptions import WatchError
 
-from apps.common.throttling.counters import REDIS_AWAY, Outage
+from apps.common.throttling.counters import REDIS_ERRORS, Outage
 
 TRIES = 50
 # Jitter: after a conflict each process waits a random time up to this long times the number of the
 # try, so that the same processes do not conflict again.
-STEP_APART_SECONDS = 0.001
+BACKOFF_SECONDS = 0.001
 
 Value = TypeVar("Value")
 
@@ -114,7 +114,7 @@ class RedisValues(Generic[Value]):
                         pipe.set(key, json.dumps(asdict(after)), ex=self._kind.expiry(after))
                         pipe.execute()
                 except WatchError:
-                    time.sleep(random.uniform(0, STEP_APART_SECONDS * (tries + 1)))  # noqa: S311 - no secret.
+                    time.sleep(random.uniform(0, BACKOFF_SECONDS * (tries + 1)))  # noqa: S311 - no secret.
                     continue
                 return after  # type: ignore[no-any-return] # A Value; Any because asdict needs a dataclass.
         raise WatchError(name)
@@ -151,6 +151,6 @@ class SharedState(Generic[Value]):
             return question(self._local)
         try:
             return question(RedisValues(get_redis_connection("default"), self._kind))
-        except REDIS_AWAY as error:
+        except REDIS_ERRORS as error:
             self._outage.begin(error)
             return question(self._local)

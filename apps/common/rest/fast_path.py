@@ -46,7 +46,7 @@ class FastPost(ABC):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Handle the request, on the fast path if possible."""
         framework = cast("Any", super())
-        if not _is_brief(request):
+        if not _is_fast(request):
             usual: HttpResponse = framework.dispatch(request, *args, **kwargs)
             return usual
         try:
@@ -88,7 +88,7 @@ class FastPost(ABC):
         return answer
 
 
-def _is_brief(request: HttpRequest) -> bool:
+def _is_fast(request: HttpRequest) -> bool:
     """Return whether the request is a JSON POST with an API key that accepts JSON."""
     meta = request.META
     return (

@@ -46,7 +46,7 @@ class BodyLimits:
         return self.seconds + received / self.bytes_per_second
 
 
-class Holding:
+class BodyMemory:
     """The memory that the bodies of a process use. Only the event loop uses this class."""
 
     def __init__(self, limit: int) -> None:
@@ -86,7 +86,7 @@ def too_large(limit: int) -> Problem:
     return Problem(413, f"The body is larger than {limit} bytes.", headers=CLOSE)
 
 
-class Coming(io.RawIOBase):
+class StreamedBody(io.RawIOBase):
     """A body that a thread reads while it is received. A read waits for the client up to a limit.
 
     Only the waiting time counts against the limit. The time that the application needs to process

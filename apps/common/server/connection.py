@@ -288,7 +288,7 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon_threadsafe(self._answer, answer)
         except RuntimeError:
             # The event loop has ended: the process shuts down without this response.
-            log.warning("an answer came after the end")
+            log.warning("an answer arrived after the connection was closed")
 
     def _answer(self, answer: Answer) -> None:
         request, self._current = self._current, None

@@ -9,8 +9,8 @@ from apps.common.server import heads
 from apps.common.server.bodies import (
     BUFFER_BYTES,
     BodyLimits,
-    Coming,
-    Holding,
+    BodyMemory,
+    StreamedBody,
     broken_off,
     too_large,
 )
@@ -48,13 +48,13 @@ class Request:
         "target",
     )
 
-    def __init__(self, limits: BodyLimits, holding: Holding) -> None:
+    def __init__(self, limits: BodyLimits, holding: BodyMemory) -> None:
         self._limits = limits
         self._holding = holding
         self._pieces: list[bytes] = []
         self._received = self._held = 0
         self._chunked = False
-        self._coming: Coming | None = None
+        self._coming: StreamedBody | None = None
         self.environ: dict[str, Any] = heads.CONSTANT.copy()
         self.target = b""
         self.length: int | None = None
@@ -141,7 +141,7 @@ class Request:
 
     def read_while_it_comes(self, wanted: Callable[[], object]) -> None:
         """Let a thread read the body while it is received."""
-        self._coming = Coming(self._pieces, self._limits, wanted)
+        self._coming = StreamedBody(self._pieces, self._limits, wanted)
         self._pieces = []
         self.give_back()
 

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from apps.common.server.answers import Answer, Start, answer_of, plain
-from apps.common.server.bodies import BodyLimits, Holding
+from apps.common.server.bodies import BodyLimits, BodyMemory
 from apps.common.server.connection import Connection, Phase
 from apps.common.server.pool import Pool
 from apps.common.server.requests import Request
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 KIB = 1024
 # The interval of the timeout check.
-LOOK_SECONDS = 0.25
+CHECK_SECONDS = 0.25
 # Open files besides client connections: files, and connections to the database, Redis and broker.
 OTHER_FILES = 200
 
@@ -77,7 +77,7 @@ class Server:
         self._application = application
         self.large_body_paths = large_body_paths
         self.limits = limits or Limits()
-        self.holding = Holding(self.limits.bodies.held_bytes)
+        self.holding = BodyMemory(self.limits.bodies.held_bytes)
         self._pool = Pool(threads, "request")
         self._large_body_pool = Pool(large_body_threads, "large-body")
         self._at_end = at_end
@@ -131,7 +131,7 @@ class Server:
     async def _watch(self) -> None:
         now = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
             began = now()
             for connection in [one for one in self._connections if one.deadline <= began]:
                 connection.expire()

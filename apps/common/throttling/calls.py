@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
 from apps.common.throttling.addresses import client_address
-from apps.common.throttling.counters import REDIS_AWAY, LocalCounter, Outage
+from apps.common.throttling.counters import REDIS_ERRORS, LocalCounter, Outage
 from apps.common.throttling.rates import Rate, RateState
 
 
@@ -57,7 +57,7 @@ class CallLimiter:
                 rate=(rate.calls, rate.seconds),
                 increment=True,
             )
-        except REDIS_AWAY as error:
+        except REDIS_ERRORS as error:
             self._outage.begin(error)
             return None
         # django-ratelimit returns "limited, for -1 seconds" when its cache returned no number.

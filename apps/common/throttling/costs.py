@@ -16,7 +16,7 @@ from django.core.cache import caches
 
 from apps.common.callers import Caller, Kind
 from apps.common.throttling.counters import (
-    REDIS_AWAY,
+    REDIS_ERRORS,
     Counter,
     LocalCounter,
     Outage,
@@ -123,7 +123,7 @@ class CostLimiter:
                 limit=rate.calls,
                 seconds=rate.seconds + 5,
             )
-        except REDIS_AWAY as error:
+        except REDIS_ERRORS as error:
             self._outage.begin(error)
             return True
         with self._lock:

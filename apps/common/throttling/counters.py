@@ -15,9 +15,9 @@ from redis.exceptions import RedisError
 log = structlog.get_logger(__name__)
 
 # The errors that the libraries raise when Redis is unavailable.
-REDIS_AWAY = (RedisError, ConnectionInterrupted, OSError)
+REDIS_ERRORS = (RedisError, ConnectionInterrupted, OSError)
 # After a failure Redis is not called for this long, so that not every call waits for the timeout.
-REDIS_REST_SECONDS = 5.0
+REDIS_RETRY_SECONDS = 5.0
 # An outage is logged at most once in this time.
 LOG_INTERVAL_SECONDS = 60.0
 # Limits the memory of the in-process counters: callers can invent any number of keys.
@@ -40,7 +40,7 @@ class Outage:
     def begin(self, error: Exception | None) -> None:
         """Record a failure; log it at most once in ``LOG_INTERVAL_SECONDS``."""
         now = self._clock()
-        self._until = now + REDIS_REST_SECONDS
+        self._until = now + REDIS_RETRY_SECONDS
         if now - self._logged_at >= LOG_INTERVAL_SECONDS:
             self._logged_at = now
             log.warning(self._consequence, error=str(error) if error else "no answer")

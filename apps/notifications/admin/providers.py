@@ -20,7 +20,7 @@ MAY_FORCE = "notifications.change_notification"
 DONE = {
     Forced.OPEN: "forced open",
     Forced.CLOSED: "forced closed",
-    Forced.AUTO: "given back to itself",
+    Forced.AUTO: "returned to automatic control",
 }
 LIFT = "lift"
 

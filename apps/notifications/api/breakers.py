@@ -56,7 +56,7 @@ class ProviderBreakerView(AccessTable, APIView):
     @extend_schema(
         operation_id="force_breaker",
         tags=["Operations"],
-        summary="Force the breakers of a provider open or closed, or give them back to themselves",
+        summary="Force the breakers of a provider, or return them to automatic control",
         request=ForceSerializer,
         responses=ForcedSerializer,
         examples=[

@@ -17,12 +17,12 @@ OVERDUE_SECONDS = 60.0
 
 
 def ask_workers() -> str:
-    """Check that every lane is served by a running process."""
-    served = {queue for process in heartbeat.living() for queue in process.queues}
+    """Check that every queue has a worker by a running process."""
+    served = {queue for process in heartbeat.alive() for queue in process.queues}
     unserved = sorted(set(LANES) - served)
     if unserved:
         raise ProbeFailed(f"no worker serves {', '.join(unserved)}")
-    return "every lane is served"
+    return "every queue has a worker"
 
 
 def ask_backlog() -> str:

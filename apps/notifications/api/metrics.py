@@ -37,7 +37,7 @@ class Installation(Collector):
         alive = GaugeMetricFamily(
             "notifications_processes", "Living processes of a role.", labels=["role"]
         )
-        for role, count in Counter(process.role for process in heartbeat.living()).items():
+        for role, count in Counter(process.role for process in heartbeat.alive()).items():
             alive.add_metric([role], count)
         yield alive
         oldest = (

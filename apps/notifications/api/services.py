@@ -149,7 +149,7 @@ class ServicesView(AccessTable, APIView):
     def get(self, request: Request) -> Response:
         """Return processes, providers and queues."""
         answer = {
-            "processes": heartbeat.living(),
+            "processes": heartbeat.alive(),
             "providers": control.configured(),
             "queues": [
                 {"name": name, "messages": messages} for name, messages in queue_depths().items()

@@ -12,12 +12,12 @@ from uuid import UUID
 import msgspec
 
 from apps.notifications.lifecycle.states import UNFINISHED, Status
-from apps.notifications.lifecycle.transitions import advance_telling
+from apps.notifications.lifecycle.transitions import advance_with_event
 from apps.notifications.models import Batch, BatchSource, Notification
 
 STEP_ROWS = 1000
 # The first interval for checking claimed rows again, doubled each time.
-FIRST_LOOK = timedelta(seconds=1)
+FIRST_CHECK = timedelta(seconds=1)
 LAST_LOOK = timedelta(minutes=1)
 
 
@@ -54,7 +54,7 @@ def cancel_some(batch: Batch, *, now: datetime) -> None:
         batch.next_at = now
     elif progress.held:
         doublings = min(progress.looks, 10)
-        batch.next_at = now + min(FIRST_LOOK * (1 << doublings), LAST_LOOK)
+        batch.next_at = now + min(FIRST_CHECK * (1 << doublings), LAST_LOOK)
     else:
         batch.next_at, batch.ended_at = None, now
     kept: Any = msgspec.to_builtins(progress)
@@ -108,7 +108,7 @@ def _judge(ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
     """Cancel the rows that are not sent yet, and return those that a worker has claimed."""
     held: list[UUID] = []
     for some in _cut(ids):
-        advance_telling(
+        advance_with_event(
             some,
             to=Status.CANCELLED,
             now=now,

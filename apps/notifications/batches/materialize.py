@@ -12,7 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.common.callers import Caller, Kind
-from apps.common.failure_isolation import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
+from apps.common.failure_isolation import (
+    FAILURES_MAX,
+    affects_all,
+    isolate_failures,
+    name_of,
+    wait_after,
+)
 from apps.common.ids import derived_id
 from apps.common.middleware.correlation import correlated
 from apps.common.rest.problems import Problem
@@ -38,8 +44,8 @@ log = structlog.get_logger(__name__)
 # While at least this many messages (of 100 notifications each) wait in a lane of the batch, no more
 # rows are created. The workers have enough work, and rows that do not exist yet can still be
 # paused.
-AHEAD_MESSAGES = 50
-LOOK_AGAIN = timedelta(seconds=0.5)
+QUEUED_MESSAGES_MAX = 50
+CHECK_INTERVAL = timedelta(seconds=0.5)
 
 # The backoff of a failed step, doubled each time: ten minutes in total, because the rest of the
 # batch waits for it.
@@ -89,11 +95,11 @@ def _go_on(batch: Batch, *, deep: frozenset[str], now: datetime) -> bool:
             elif deep.isdisjoint(batch.lanes):
                 _make(batch, now=now)
             else:
-                batch.next_at = now + LOOK_AGAIN
+                batch.next_at = now + CHECK_INTERVAL
                 batch.save(update_fields=["next_at"])
                 return False
     except Exception as error:
-        if meets_all(error):
+        if affects_all(error):
             raise
         _put_off(batch, error, failures=failures + 1, now=now)
     return True
@@ -122,7 +128,7 @@ def _deep_lanes(kept: KeptConnection | None) -> frozenset[str]:
             depths = topology.depths(broker)
     except PUBLISH_ERRORS:
         return frozenset(topology.LANES)
-    return frozenset(lane for lane in topology.LANES if depths[lane] >= AHEAD_MESSAGES)
+    return frozenset(lane for lane in topology.LANES if depths[lane] >= QUEUED_MESSAGES_MAX)
 
 
 def _make(batch: Batch, *, now: datetime) -> None:
@@ -168,7 +174,7 @@ def _make(batch: Batch, *, now: datetime) -> None:
         # The content of a broadcast may be personal data, and it is not needed any more.
         batch.terms = {}
         log.info(
-            "batch made",
+            "batch materialized",
             batch_id=str(batch.pk),
             accepted=batch.accepted,
             duplicates=batch.duplicates,
@@ -195,5 +201,5 @@ def _accepted_apart(batch: Batch, asked: Sequence[Asked]) -> list[IntakeResult]:
     def reject(one: Asked, error: Exception) -> list[IntakeResult]:
         return [given_up(batch, one.index, error)]
 
-    parts = set_apart(asked, lambda some: _accepted(batch, some), failed=reject)
+    parts = isolate_failures(asked, lambda some: _accepted(batch, some), failed=reject)
     return [answer for part in parts for answer in part]

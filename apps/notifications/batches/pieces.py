@@ -9,7 +9,7 @@ import structlog
 from django.db import transaction
 from rest_framework.exceptions import ParseError
 
-from apps.common.failure_isolation import FAILURES_MAX, meets_all, name_of
+from apps.common.failure_isolation import FAILURES_MAX, affects_all, name_of
 from apps.common.rest.parsers import CONTROL_CHARACTER, decode, places
 from apps.common.rest.problems import Problem, invalid, pointer_to
 from apps.notifications.batches import file_rows, slices
@@ -105,7 +105,7 @@ def next_piece(batch: Batch, *, last_try: bool) -> tuple[Piece, bool]:
                 return _from_audience(batch), False
             return _from_slices(batch, last_try=last_try), False
     except Exception as error:
-        if not last_try or meets_all(error):
+        if not last_try or affects_all(error):
             raise
         return _unreadable(batch, error), True
 

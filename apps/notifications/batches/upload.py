@@ -12,7 +12,7 @@ import structlog
 from django.utils import timezone
 
 from apps.common.callers import Caller
-from apps.common.failure_isolation import LAST_WAIT, set_apart
+from apps.common.failure_isolation import LAST_WAIT, isolate_failures
 from apps.common.ids import new_id
 from apps.common.middleware.correlation import current_id
 from apps.common.rest.problems import Problem
@@ -99,7 +99,7 @@ def receive(
         idempotency.settle(earlier, repeated=bytes(earlier.body_digest) == watched.digest.digest())
         return earlier, True
     try:
-        _keep_all(batch, chain([first], rows))
+        _store_all(batch, chain([first], rows))
     except BaseException:
         batch.delete()
         raise
@@ -109,7 +109,7 @@ def receive(
     return batch, False
 
 
-def drop_broken_off() -> bool:
+def drop_incomplete_uploads() -> bool:
     """Delete uploads that receive no more data, because the process that received them died.
 
     Returns:
@@ -127,11 +127,11 @@ def drop_broken_off() -> bool:
         log.error("a broken upload could not be dropped", batch_id=str(pk), exc_info=error)
         broken.filter(pk=pk).update(next_at=now + LAST_WAIT)
 
-    set_apart(ids, drop, failed=keep_for_now)
+    isolate_failures(ids, drop, failed=keep_for_now)
     return bool(ids)
 
 
-def _keep_all(batch: Batch, rows: Iterator[bytes]) -> None:
+def _store_all(batch: Batch, rows: Iterator[bytes]) -> None:
     """Store all rows. Each slice renews the lease of the upload."""
     for first, piece in slices.cut(rows):
         slices.keep(batch, first, piece)

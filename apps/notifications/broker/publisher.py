@@ -44,7 +44,7 @@ FLUSH_MAX_SECONDS = 20.0
 # chunk. The first message after a pause is sent immediately. In a steady stream each message
 # contains all wake-ups of the interval, because a message with one notification costs a worker as
 # much as a message with ten.
-APART_SECONDS = 0.03
+PUBLISH_INTERVAL_SECONDS = 0.03
 PUBLISH_ERRORS = (OperationalError, AMQPError, OSError)
 
 
@@ -100,7 +100,7 @@ def _known(wakeups: Iterable[Wakeup]) -> list[Wakeup]:
             known.append(wakeup)
         else:
             log.error(
-                "there is no such lane",
+                "there is no such queue",
                 lane=wakeup.lane,
                 notification_id=str(wakeup.notification_id),
             )
@@ -130,7 +130,7 @@ def publish(wakeups: Sequence[Wakeup], *, connection: Connection | None = None) 
     )
 
 
-def publish_apart(
+def publish_individually(
     wakeups: Sequence[Wakeup], *, connection: Connection | None = None
 ) -> list[tuple[Wakeup, str]]:
     """Publish one message. If it cannot be encoded, split it in halves, down to single wake-ups.
@@ -158,7 +158,7 @@ def publish_apart(
             return [(wakeups[0], type(error).__name__)]
         middle = len(wakeups) // 2
         halves = (wakeups[:middle], wakeups[middle:])
-        return [one for half in halves for one in publish_apart(half, connection=connection)]
+        return [one for half in halves for one in publish_individually(half, connection=connection)]
     return []
 
 
@@ -173,10 +173,10 @@ class Publisher:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._pid = 0
-        # ``_news`` is set while wake-ups wait, ``_hurry`` while they should be sent without delay.
+        # ``_added`` is set while wake-ups wait, ``_urgent`` while they should not wait.
         # A thread switch for each wake-up would take the interpreter from the requests each time.
-        self._news = threading.Event()
-        self._hurry = threading.Event()
+        self._added = threading.Event()
+        self._urgent = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
         # The number of published messages, so that ``flush`` sees whether the broker accepts any.
@@ -190,9 +190,9 @@ class Publisher:
             self._idle.clear()
             self._waiting.extend(wakeups)
             if urgent or len(self._waiting) >= topology.CHUNK_SIZE:
-                self._hurry.set()
-            if not self._news.is_set():
-                self._news.set()
+                self._urgent.set()
+            if not self._added.is_set():
+                self._added.set()
             # A forked process inherits the object but not its thread.
             if self._thread is None or self._pid != os.getpid():
                 self._pid = os.getpid()
@@ -221,8 +221,8 @@ class Publisher:
     def _run(self) -> None:
         published_at = 0.0
         while True:
-            self._news.wait()
-            self._hurry.wait(max(0.0, published_at + APART_SECONDS - time.monotonic()))
+            self._added.wait()
+            self._urgent.wait(max(0.0, published_at + PUBLISH_INTERVAL_SECONDS - time.monotonic()))
             published_at = time.monotonic()
             try:
                 self._publish_all(self._gather())
@@ -238,20 +238,20 @@ class Publisher:
             count = min(len(self._waiting), BACKLOG_MAX)
             gathered = [self._waiting.popleft() for _ in range(count)]
             if not self._waiting:
-                self._news.clear()
-                self._hurry.clear()
+                self._added.clear()
+                self._urgent.clear()
         return gathered
 
     def _publish_all(self, wakeups: list[Wakeup]) -> None:
         backlog = messages_of(wakeups)
         while backlog:
             try:
-                publish_apart(backlog[0])
+                publish_individually(backlog[0])
                 backlog.pop(0)
                 self._taken += 1
             except PUBLISH_ERRORS as error:
                 log.warning(
-                    "broker did not take a message; its rows are safe",
+                    "broker did not accept a message; the sweep will send its rows",
                     error=type(error).__name__,
                     waiting=sum(len(message) for message in backlog),
                 )
@@ -321,4 +321,6 @@ def publish_failed(ids: Collection[UUID]) -> None:
                     confirm_timeout=CONFIRM_TIMEOUT_SECONDS,
                 )
     except PUBLISH_ERRORS as error:
-        log.warning("dead letters wait for the sweep", error=type(error).__name__, count=len(ids))
+        log.warning(
+            "dead letters are left to the sweep", error=type(error).__name__, count=len(ids)
+        )

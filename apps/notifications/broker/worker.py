@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 # The interpreter's thread switch interval: after this time the task's own thread yields to a thread
 # that has received a reply. With the default of 5 ms, 5 % fewer push messages were sent, because
 # each call in the 50 threads needs several switches.
-TURN_SECONDS = 0.001
+POLL_SECONDS = 0.001
 
 _heartbeats: list[HeartbeatThread] = []
 
@@ -53,8 +53,8 @@ def _begin_process(**_: Any) -> None:
     being stored. Log buffering needs a thread, and threads of the parent do not survive the fork,
     so it starts in each child process.
     """
-    sys.setswitchinterval(TURN_SECONDS)
-    logs.gather()
+    sys.setswitchinterval(POLL_SECONDS)
+    logs.buffer()
 
 
 @signals.worker_process_shutdown.connect

@@ -15,7 +15,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from apps.common.failure_isolation import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
+from apps.common.failure_isolation import (
+    FAILURES_MAX,
+    affects_all,
+    isolate_failures,
+    name_of,
+    wait_after,
+)
 from apps.common.ids import new_id
 from apps.common.middleware.correlation import correlated, current_id
 from apps.common.rest.problems import Problem
@@ -144,7 +150,7 @@ def replay_slice() -> bool:
             with correlated(replay.correlation_id):
                 _advance(replay, now=now, last_try=replay.failures >= FAILURES_MAX - 1)
     except Exception as error:
-        if replay is None or meets_all(error):
+        if replay is None or affects_all(error):
             raise
         _put_off(replay.pk, error, now=now)
     return True
@@ -201,7 +207,7 @@ def _advance(replay: DeadLetterReplay, *, now: datetime, last_try: bool) -> None
         for letter, answer in zip(letters, answers, strict=True)
         if isinstance(answer, Problem)
     }
-    store.write_down(
+    store.record_actions(
         DeadLetterAction(
             action=ActionName.REFUSED,
             by=replay.by,
@@ -248,7 +254,7 @@ def _replayed_apart(
         )
         return [Problem(500, detail)]
 
-    parts = set_apart(letters, read_and_replay, failed=refuse)
+    parts = isolate_failures(letters, read_and_replay, failed=refuse)
     return [answer for part in parts for answer in part]
 
 
@@ -278,4 +284,4 @@ def _write_down(
     note: str = "",
 ) -> None:
     line = DeadLetterAction(action=action, by=by, note=note, replay=replay, detail=detail)
-    store.write_down([line])
+    store.record_actions([line])

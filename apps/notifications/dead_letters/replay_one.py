@@ -77,9 +77,9 @@ def discard(letter_id: UUID, *, by: str, reason: str) -> DeadLetter:
                 note=reason,
                 letter_id=letter.pk,
             )
-            store.write_down([line])
+            store.record_actions([line])
             if letter.notification_id:
-                store.forget_secrets([letter.notification_id])
+                store.blank_secrets([letter.notification_id])
     return letter
 
 
@@ -111,7 +111,7 @@ def replay_locked(
         now=now,
         may_have_arrived=may_have_arrived,
     )
-    answers |= _rewoken([letter for letter in letters if letter.is_poison], now=now)
+    answers |= _made_due([letter for letter in letters if letter.is_poison], now=now)
     done = [answer for answer in answers.values() if isinstance(answer, Replayed)]
     store.mark_replayed(done, by=by, now=now, note=note, replay=replay)
     return [answers[letter.pk] for letter in letters]
@@ -139,7 +139,7 @@ def _resent(
     }
 
 
-def _rewoken(letters: Sequence[DeadLetter], *, now: datetime) -> dict[UUID, ReplayResult]:
+def _made_due(letters: Sequence[DeadLetter], *, now: datetime) -> dict[UUID, ReplayResult]:
     """Make the claimable notifications that poison messages name due, so that the sweep wakes them.
 
     Scheduled and claimed notifications have a wake time of their own, which is kept.
@@ -147,7 +147,7 @@ def _rewoken(letters: Sequence[DeadLetter], *, now: datetime) -> dict[UUID, Repl
     named = {letter.pk: store.ids_named_by(letter) for letter in letters}
     wanted = {pk for ids in named.values() for pk in ids}
     if not wanted:
-        return {letter.pk: _names_nothing() for letter in letters}
+        return {letter.pk: _has_no_rows() for letter in letters}
     rows = Notification.objects.filter(pk__in=wanted).order_by("pk")
     statuses = dict(rows.select_for_update().values_list("pk", "status"))
     waiting = {pk for pk, status in statuses.items() if status in CLAIMABLE}
@@ -158,10 +158,10 @@ def _rewoken(letters: Sequence[DeadLetter], *, now: datetime) -> dict[UUID, Repl
         answers[letter.pk] = (
             Replayed(letter=letter, woken=tuple(pk for pk in known if pk in waiting))
             if known
-            else _names_nothing()
+            else _has_no_rows()
         )
     return answers
 
 
-def _names_nothing() -> Problem:
+def _has_no_rows() -> Problem:
     return Problem(409, "This message names no notification, so it can only be discarded.")

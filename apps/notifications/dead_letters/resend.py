@@ -129,7 +129,9 @@ def store(
     known = contacts.known_locales({original.user_id for original in originals})
     doubtful = set() if may_have_arrived else _may_have_arrived(originals)
     answers = [
-        _asks_first() if original.pk in doubtful else _judged(original, known=known.keys(), now=now)
+        _needs_consent()
+        if original.pk in doubtful
+        else _judged(original, known=known.keys(), now=now)
         for original in originals
     ]
     rows = [answer for answer in answers if isinstance(answer, Notification)]
@@ -140,7 +142,7 @@ def store(
             row.canonical_digest = row.digest_form = None
     insert(rows)
     # From now on only the new row stores the secret variables of a sensitive template.
-    dead_letters.forget_secrets([row.replay_of for row in rows if row.sensitive and row.replay_of])
+    dead_letters.blank_secrets([row.replay_of for row in rows if row.sensitive and row.replay_of])
     publisher.hand_over(rows)
     for row in rows:
         log.info(
@@ -185,7 +187,7 @@ def _may_have_arrived(originals: Sequence[Notification]) -> set[UUID]:
     }
 
 
-def _asks_first() -> Problem:
+def _needs_consent() -> Problem:
     detail = (
         "Nobody knows whether this mail has arrived, so the person may get it twice. "
         "Repeat the call with may_have_arrived set to true to send it all the same."
@@ -202,7 +204,7 @@ def _judged(
         return impossible("", "unknown_user", "The user no longer exists.")
     if original.redacted:
         detail = (
-            "What this mail said has been redacted. Whoever needs it asks for a new one."
+            "The content of this mail has been redacted. The recipient has to request a new one."
             if original.recipient is not None
             else "The variables of this notification have been redacted: its template is sensitive."
         )

@@ -113,7 +113,7 @@ def resolve(ids: Collection[UUID], *, now: datetime, why: str) -> None:
         if not closing:
             return
         DeadLetter.objects.filter(pk__in=closing).update(state=LetterState.RESOLVED, settled_at=now)
-        write_down(
+        record_actions(
             DeadLetterAction(
                 action=ActionName.RESOLVED, by=SYSTEM, at=now, note=why, letter_id=letter_id
             )
@@ -194,7 +194,7 @@ def mark_replayed(
         one.letter.settled_at = now
     letters = [one.letter for one in done]
     DeadLetter.objects.bulk_update(letters, ["state", "replayed_as", "settled_at"])
-    write_down(
+    record_actions(
         DeadLetterAction(
             action=ActionName.REPLAYED,
             by=by,
@@ -212,13 +212,13 @@ def mark_replayed(
     )
 
 
-def forget_secrets(ids: Collection[UUID]) -> None:
+def blank_secrets(ids: Collection[UUID]) -> None:
     """Delete the secret variables of notifications that will not be sent again themselves."""
     if ids:
         Notification.objects.filter(pk__in=ids).update(secret_variables=None)
 
 
-def write_down(actions: Iterable[DeadLetterAction]) -> None:
+def record_actions(actions: Iterable[DeadLetterAction]) -> None:
     """Add entries to the audit trail and log them."""
     lines = list(actions)
     DeadLetterAction.objects.bulk_create(lines)

@@ -112,18 +112,18 @@ def _replies(
         parts = sender.send_parts(messages, until=until, seconds=RECORD_SECONDS, urgent=urgent)
         begun.append((name, places, parts))
 
-    def told() -> Iterator[dict[int, Reply | None]]:
+    def reported() -> Iterator[dict[int, Reply | None]]:
         for name, places, parts in begun:
             for part in parts:
                 own = {places[place]: reply for place, reply in sorted(part.items())}
                 if own and name != route.SANDBOX:
-                    own = _told(channel, name, own, plan, request=request, began=began)
+                    own = _reported(channel, name, own, plan, request=request, began=began)
                 yield own
 
-    return told()
+    return reported()
 
 
-def _told(
+def _reported(
     channel: Channel,
     name: str,
     replies: dict[int, Reply | None],

@@ -141,7 +141,7 @@ def outcomes(
     waits += [
         _wait(done, verdict)
         for done, verdict in judged
-        if verdict.next_attempt_at and not verdict.gathered
+        if verdict.next_attempt_at and not verdict.by_sweep
     ]
     return ToPublish(retries=requeue.group(waits, now=now), failed=failed)
 
@@ -153,7 +153,7 @@ def _stored(entry: _Entry) -> list[UUID]:
             entry.store, what="record outcomes", patience_seconds=PATIENCE_SECONDS
         )
     except (*ABOUT_THE_VALUES, ValueError):
-        log.exception("outcomes cannot be stored together; each is tried alone")
+        log.exception("outcomes cannot be stored together; rows are recorded one by one")
     failed: list[UUID] = []
     for one in entry.single():
         for attempt in (one, one.without_words()):
@@ -242,7 +242,9 @@ def _retire_addresses(rounds: Sequence[AttemptRound]) -> None:
             else:
                 emails[message.recipient] = reason
     if emails:
-        run_if_answered("dead addresses are not put down", lambda: contacts.suppress_all(emails))
+        run_if_answered(
+            "dead addresses are not suppressed yet", lambda: contacts.suppress_all(emails)
+        )
     if devices:
         run_if_answered("dead devices are not retired", lambda: contacts.retire_devices(devices))
 

@@ -91,7 +91,7 @@ class Verdict:
     reason: str = ""
     spent: bool = True
     next_attempt_at: datetime | None = None
-    gathered: bool = False
+    by_sweep: bool = False
     detail: str = ""
 
 
@@ -196,7 +196,7 @@ def _waiting(held: Held, *, expires_at: datetime | None, jitter: Callable[[], fl
         spent=False,
         # If it expires while it waits, it is due at its expiry and not at the end of the wait.
         next_attempt_at=due if expires_at is None else min(due, expires_at),
-        gathered=True,
+        by_sweep=True,
         detail=held.why,
     )
 

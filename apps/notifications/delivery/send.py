@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 # Bulk chunks have a shorter time limit, so that a slow provider does not occupy a worker.
 BULK_CHUNK_SECONDS = 2.0
 # If the database is unavailable, the message waits this long in a delay queue of ``topology``.
-AWAY_SECONDS = 8
+UNAVAILABLE_SECONDS = 8
 
 
 @dataclass(kw_only=True)
@@ -127,7 +127,7 @@ def deliver(*, channel: Channel, ids: Sequence[UUID], attempt: int) -> ToPublish
                 log.warning("a message waits for the database", error=type(error).__name__)
                 rest = list(ids[start:])
                 left.retries.append(
-                    Requeue(lane=None, attempt=attempt, delay_seconds=AWAY_SECONDS, ids=rest)
+                    Requeue(lane=None, attempt=attempt, delay_seconds=UNAVAILABLE_SECONDS, ids=rest)
                 )
                 break
             finally:

@@ -18,7 +18,7 @@ from apps.notifications.dead_letters import store
 from apps.notifications.delivery.attempt_rounds import AttemptRound, Judged
 from apps.notifications.delivery.decide import USER_ERASED, Decision
 from apps.notifications.lifecycle.states import UNKNOWN_OUTCOME, Status
-from apps.notifications.lifecycle.transitions import advance, advance_telling
+from apps.notifications.lifecycle.transitions import advance, advance_with_event
 from apps.notifications.models import Notification, Receipt
 from apps.notifications.privacy.redaction import ERASED
 
@@ -44,7 +44,7 @@ def record_verdicts(claim_id: UUID, judged: Sequence[Judged], *, now: datetime) 
         elif verdict.to in {Status.SENT, Status.DELIVERED}:
             accepted[verdict.to].append(done)
         else:
-            moved = advance_telling(
+            moved = advance_with_event(
                 [done.notification.pk],
                 to=verdict.to,
                 now=now,
@@ -74,7 +74,7 @@ def _record_accepted(
         held.update(attempts=F("attempts") + 1, claim_id=None)
         _record_late(ids, to=to, now=now)
     if to is Status.SENT:
-        _heed_receipts(rounds, now=now)
+        _apply_receipts(rounds, now=now)
     if to is Status.DELIVERED:
         Receipt.objects.bulk_create(
             [
@@ -90,14 +90,14 @@ def _record_accepted(
         )
 
 
-def _heed_receipts(rounds: Sequence[AttemptRound], *, now: datetime) -> None:
+def _apply_receipts(rounds: Sequence[AttemptRound], *, now: datetime) -> None:
     """Apply receipts that arrived while other devices of a push had not been sent to yet."""
     several = [
         done.notification.pk for done in rounds if len(done.calls) > 1 or done.accepted_before
     ]
     if several:
-        told = Receipt.objects.filter(notification_id__in=several, event=Status.DELIVERED)
-        delivered = set(told.values_list("notification_id", flat=True))
+        receipts = Receipt.objects.filter(notification_id__in=several, event=Status.DELIVERED)
+        delivered = set(receipts.values_list("notification_id", flat=True))
         advance(Notification.objects.filter(pk__in=delivered), to=Status.DELIVERED, now=now)
 
 
@@ -107,7 +107,7 @@ def _record_late(ids: Sequence[UUID], *, to: Status, now: datetime) -> None:
     The claim's lease ended while its worker was suspended or had no database. A row that another
     claim holds is left to that claim. The recorded attempt settles the row when it is requeued.
     """
-    late = advance_telling(
+    late = advance_with_event(
         ids,
         to=Status.SENT,
         now=now,
@@ -132,13 +132,13 @@ def _record_retrying(claim_id: UUID, judged: Sequence[Judged], *, now: datetime)
     """Write each row's due time, with one statement per combination of counting and detail."""
     groups = defaultdict[tuple[bool, bool, str], list[Judged]](list)
     for done, verdict in judged:
-        groups[verdict.spent, verdict.gathered, verdict.detail].append((done, verdict))
-    for (spent, gathered, detail), members in groups.items():
+        groups[verdict.spent, verdict.by_sweep, verdict.detail].append((done, verdict))
+    for (spent, by_sweep, detail), members in groups.items():
         # The sweep wakes gathered rows when they are due. The others have a message of their own,
         # so the sweep wakes them only if that message is lost.
-        grace = timedelta(0) if gathered else RETRY_GRACE
+        grace = timedelta(0) if by_sweep else RETRY_GRACE
         due = {done.notification.pk: verdict.next_attempt_at for done, verdict in members}
-        advance_telling(
+        advance_with_event(
             list(due),
             to=Status.RETRYING,
             now=now,
@@ -177,7 +177,7 @@ def record_decisions(
         elif found.reason == USER_ERASED:
             # The request was accepted by a process that did not see the erasure yet.
             changes = ERASED
-        moved = advance_telling(
+        moved = advance_with_event(
             ids,
             to=found.to,
             now=now,

@@ -72,7 +72,7 @@ class ProviderEvent:
     device_id: UUID | None = None
 
 
-def take(notification: Notification, told: ProviderEvent) -> bool:
+def take(notification: Notification, event: ProviderEvent) -> bool:
     """Process a receipt for a notification.
 
     If its status transition is not allowed, the receipt is stored and the status is kept.
@@ -92,35 +92,35 @@ def take(notification: Notification, told: ProviderEvent) -> bool:
         if not _was_called_for(row):
             detail = f"No provider has been called for this notification: it is {row.status}."
             raise Problem(409, detail, code="never_sent")
-        known = row.receipts.filter(provider=told.provider, event=told.event)
-        if told.event_id is not None:
-            known = known.filter(event_id=told.event_id)
+        known = row.receipts.filter(provider=event.provider, event=event.event)
+        if event.event_id is not None:
+            known = known.filter(event_id=event.event_id)
         repeated = known.exists()
         if not repeated:
             Receipt.objects.create(
                 notification=row,
-                provider=told.provider,
-                event=told.event,
-                detail=told.detail[:500],
-                event_id=told.event_id,
-                occurred_at=told.occurred_at,
+                provider=event.provider,
+                event=event.event,
+                detail=event.detail[:500],
+                event_id=event.event_id,
+                occurred_at=event.occurred_at,
                 received_at=now,
             )
-        to = _move(row, told, now=now)
+        to = _move(row, event, now=now)
         if repeated and to is None:
             return False
-        if told.event is ReceiptEvent.BOUNCED and row.channel == Channel.EMAIL:
+        if event.event is ReceiptEvent.BOUNCED and row.channel == Channel.EMAIL:
             _suppress(row)
     if to is Status.FAILED:
         publisher.publish_failed([row.pk])
     elif to is not None and before is Status.FAILED:
-        store.resolve([row.pk], now=now, why=f"{told.provider}: {told.event}")
+        store.resolve([row.pk], now=now, why=f"{event.provider}: {event.event}")
     log.info(
-        "receipt taken",
+        "receipt recorded",
         notification_id=str(row.pk),
         correlation_id=row.correlation_id,
-        provider=told.provider,
-        receipt=told.event,
+        provider=event.provider,
+        receipt=event.event,
         moved=to is not None,
     )
     return True
@@ -136,24 +136,24 @@ def _was_called_for(row: Notification) -> bool:
     )
 
 
-def _move(row: Notification, told: ProviderEvent, *, now: datetime) -> Status | None:
+def _move(row: Notification, event: ProviderEvent, *, now: datetime) -> Status | None:
     """Update the status of a notification, and return the new status; None if unchanged.
 
     An unfinished notification is not sent again after this, because the receipt reports a call that
     is not recorded yet. For a push with several devices, only the receipt's device is settled.
     """
-    to, reason = MOVES.get(told.event, (None, ""))
+    to, reason = MOVES.get(event.event, (None, ""))
     if Status(row.status) in UNFINISHED:
-        if told.event is ReceiptEvent.OPENED:
+        if event.event is ReceiptEvent.OPENED:
             to = Status.DELIVERED
-        if row.channel == Channel.PUSH and not _was_the_last_device(row, told):
+        if row.channel == Channel.PUSH and not _was_the_last_device(row, event):
             return None
     rows = Notification.objects.filter(pk=row.pk)
     moved = to is not None and advance(rows, to=to, now=now, reason=reason)
     return to if moved else None
 
 
-def _was_the_last_device(row: Notification, told: ProviderEvent) -> bool:
+def _was_the_last_device(row: Notification, event: ProviderEvent) -> bool:
     """Settle the device of a receipt, and return whether no other device is left to send to.
 
     If the receipt does not name the device, it is known only if exactly one is left.
@@ -163,18 +163,18 @@ def _was_the_last_device(row: Notification, told: ProviderEvent) -> bool:
     settled = set(calls.filter(outcome__in=SETTLED).values_list("device_id", flat=True))
     active = {device.id for device in contact.devices} if contact is not None else set()
     waiting = active - settled
-    device_id = told.device_id or (next(iter(waiting)) if len(waiting) == 1 else None)
+    device_id = event.device_id or (next(iter(waiting)) if len(waiting) == 1 else None)
     left = waiting - {device_id}
     if left and device_id is not None and device_id not in settled:
         Attempt.objects.create(
             notification=row,
             number=row.attempts + 1,
-            provider=told.provider,
+            provider=event.provider,
             device_id=device_id,
-            outcome=OUTCOMES[told.event],
-            detail="told by a receipt",
+            outcome=OUTCOMES[event.event],
+            detail="reported by a receipt",
             correlation_id=row.correlation_id,
-            started_at=told.occurred_at,
+            started_at=event.occurred_at,
             duration_ms=0,
         )
     return not left
@@ -196,7 +196,7 @@ def _suppress(row: Notification) -> None:
     if not sent and address:
         contacts.suppress(email=address, reason="hard_bounce")
     elif sent:
-        log.warning("nobody knows which address bounced", notification_id=str(row.pk))
+        log.warning("the bounced address is unknown", notification_id=str(row.pk))
 
 
 def _address_of(user_id: UUID) -> str | None:

@@ -94,7 +94,7 @@ def accept_all(
         except Problem as problem:
             drafts.append(problem)
     if member is not None:
-        _enroll(drafts, member)
+        _add_members(drafts, member)
     answers = _store(requests, drafts, caller=caller)
     fresh = [
         answer.notification
@@ -127,7 +127,7 @@ def log_accepted(row: Notification) -> None:
     )
 
 
-def _enroll(drafts: Sequence[Notification | Problem], member: Membership) -> None:
+def _add_members(drafts: Sequence[Notification | Problem], member: Membership) -> None:
     """Assign rows to their batch."""
     for place, draft in enumerate(drafts):
         if isinstance(draft, Notification):

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from apps.common.rest.problems import Problem
 from apps.notifications.lifecycle.states import Status
-from apps.notifications.lifecycle.transitions import advance_telling
+from apps.notifications.lifecycle.transitions import advance_with_event
 from apps.notifications.models import Notification
 
 log = structlog.get_logger(__name__)
@@ -17,7 +17,7 @@ def cancel(notification: Notification) -> Notification:
     Raises:
         Problem: 409 if it is being sent or has ended with another status.
     """
-    moved = advance_telling(
+    moved = advance_with_event(
         [notification.pk],
         to=Status.CANCELLED,
         now=timezone.now(),

@@ -14,9 +14,9 @@ from apps.notifications.models import Notification
 
 # The maximum group size: far more than the threads of one process. A larger group would delay its
 # first row.
-TOGETHER_MAX = 100
+GROUP_MAX = 100
 # The database was unavailable before or during the insert: all rows of the group fail.
-AWAY = (OperationalError, InterfaceError)
+UNAVAILABLE = (OperationalError, InterfaceError)
 
 
 def _locked() -> threading.Lock:
@@ -26,7 +26,7 @@ def _locked() -> threading.Lock:
 
 
 @dataclass(kw_only=True, eq=False)
-class _Ticket:
+class _PendingRow:
     """A row that waits for its insert.
 
     Attributes:
@@ -39,7 +39,7 @@ class _Ticket:
     """
 
     row: Notification
-    called: threading.Lock = field(default_factory=_locked)
+    answered: threading.Lock = field(default_factory=_locked)
     storing: bool = False
     alone: bool = False
     error: Exception | None = None
@@ -57,7 +57,7 @@ class GroupCommit:
     def __init__(self, store: Callable[[Sequence[Notification]], None]) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._waiting: list[_Ticket] = []
+        self._waiting: list[_PendingRow] = []
         self._busy = False
 
     def put(self, row: Notification) -> None:
@@ -66,27 +66,27 @@ class GroupCommit:
         Raises:
             DatabaseError: The row was refused, or the database is unavailable.
         """
-        ticket = _Ticket(row=row)
+        ticket = _PendingRow(row=row)
         with self._lock:
             self._waiting.append(ticket)
             ticket.storing = not self._busy
             self._busy = True
         if not ticket.storing:
-            ticket.called.acquire()
+            ticket.answered.acquire()
         if ticket.storing:
-            self._store_those_who_wait(ticket)
+            self._store_waiting(ticket)
         if ticket.error is None:
             return
-        if ticket.alone or isinstance(ticket.error, AWAY):
+        if ticket.alone or isinstance(ticket.error, UNAVAILABLE):
             raise ticket.error
         # It is unknown which row of the group was refused, so each thread inserts its own row.
         self._store([row])
 
-    def _store_those_who_wait(self, first: _Ticket) -> None:
+    def _store_waiting(self, first: _PendingRow) -> None:
         with self._lock:
             together, self._waiting = (
-                self._waiting[:TOGETHER_MAX],
-                self._waiting[TOGETHER_MAX:],
+                self._waiting[:GROUP_MAX],
+                self._waiting[GROUP_MAX:],
             )
         error: Exception | None = RuntimeError("The thread that stored this row was ended.")
         try:
@@ -100,15 +100,17 @@ class GroupCommit:
         finally:
             self._call(together, first, error)
 
-    def _call(self, stored: Sequence[_Ticket], first: _Ticket, error: Exception | None) -> None:
+    def _call(
+        self, stored: Sequence[_PendingRow], first: _PendingRow, error: Exception | None
+    ) -> None:
         """Pass the result to the threads of the stored rows, and start the next group's insert."""
         with self._lock:
             following = self._waiting[0] if self._waiting else None
             self._busy = following is not None
         if following is not None:
             following.storing = True
-            following.called.release()
+            following.answered.release()
         for ticket in stored:
             ticket.error, ticket.alone = error, len(stored) == 1
             if ticket is not first:
-                ticket.called.release()
+                ticket.answered.release()

@@ -90,7 +90,7 @@ def _columns(
     return {**moved, **resting_fields(to, now), **changes}
 
 
-def advance_telling(
+def advance_with_event(
     ids: Collection[UUID],
     *,
     to: Status,

@@ -72,7 +72,7 @@ class DeadLetterCommands:
             "--no-wait", action="store_true", help="Leave the work to the scheduler."
         )
 
-        discarded = _word(words, "discard", self.discard, "Put one away.")
+        discarded = _word(words, "discard", self.discard, "Discard one.")
         discarded.add_argument("letter", type=UUID)
         discarded.add_argument("--reason", required=True)
 
@@ -115,7 +115,7 @@ class DeadLetterCommands:
         )
         self._command.stdout.write(f"replay {replay.pk} at {replay.rate_per_second} a second")
         if not arguments.no_wait:
-            self._see_through(replay)
+            self._follow(replay)
 
     def discard(self, arguments: Namespace) -> None:
         """Discard one letter with a reason."""
@@ -141,7 +141,7 @@ class DeadLetterCommands:
         for pk in done.woken:
             self._command.stdout.write(f"woken {pk}")
 
-    def _see_through(self, replay: DeadLetterReplay) -> None:
+    def _follow(self, replay: DeadLetterReplay) -> None:
         """Print the progress, and run slices here too, because the scheduler may not be running."""
         printed_at = 0.0
         while True:
@@ -178,7 +178,7 @@ def _word(
 
 
 def _add_filter(parser: CommandParser) -> None:
-    parser.add_argument("--reason", help="Why it died, such as attempts_exhausted.")
+    parser.add_argument("--reason", help="Why it failed, such as attempts_exhausted.")
     parser.add_argument("--channel", choices=[channel.value for channel in Channel])
     parser.add_argument("--provider")
     parser.add_argument("--template")

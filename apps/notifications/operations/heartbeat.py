@@ -79,6 +79,6 @@ class HeartbeatThread(threading.Thread):
             connection.close()
 
 
-def living() -> list[Heartbeat]:
+def alive() -> list[Heartbeat]:
     """Return the running processes, ordered by name."""
     return list(Heartbeat.objects.filter(seen_at__gte=timezone.now() - ALIVE_FOR))

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.notifications.lifecycle.states import CANCELLABLE, Status
-from apps.notifications.lifecycle.transitions import advance_telling
+from apps.notifications.lifecycle.transitions import advance_with_event
 from apps.notifications.models import (
     Attempt,
     DeadLetter,
@@ -28,7 +28,7 @@ def erase_notifications(user_id: UUID) -> None:
         # The events of final statuses also contain texts of providers.
         Event.objects.filter(notification_id__in=ids).update(detail="")
         waiting = list(rows.filter(status__in=CANCELLABLE).values_list("pk", flat=True))
-        advance_telling(
+        advance_with_event(
             waiting,
             to=Status.SKIPPED,
             now=timezone.now(),

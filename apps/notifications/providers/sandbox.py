@@ -43,7 +43,7 @@ NO_SUCH_TOKEN = Reply(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Scene:
+class _Scenario:
     """A message as the sandbox stores it, and the simulated behaviour of its recipient."""
 
     part: str
@@ -71,7 +71,7 @@ class _Sandbox(Provider[Message]):
         self._sleep = sleep
 
     @abstractmethod
-    def scene(self, message: Message) -> _Scene:
+    def scene(self, message: Message) -> _Scenario:
         """Build the stored record of a message."""
 
     def send(self, message: Message) -> Reply:
@@ -110,7 +110,7 @@ class _Sandbox(Provider[Message]):
         SandboxMessage.objects.bulk_create([scene.record for scene in scenes])
         return replies
 
-    def _reply(self, scene: _Scene, tried_before: set[tuple[UUID, str]], pause: float) -> Reply:
+    def _reply(self, scene: _Scenario, tried_before: set[tuple[UUID, str]], pause: float) -> Reply:
         record = scene.record
         if scene.part == "bounce":
             return self.bounce
@@ -131,7 +131,7 @@ class SandboxMail(_Sandbox[Mail]):
     channel: ClassVar[str] = "email"
     bounce: ClassVar[Reply] = NO_SUCH_ADDRESS
 
-    def scene(self, message: Mail) -> _Scene:
+    def scene(self, message: Mail) -> _Scenario:
         """Build the record of a mail, with the headers that would have been sent."""
         if message.sensitive:
             html = message.html and REDACTED
@@ -145,7 +145,7 @@ class SandboxMail(_Sandbox[Mail]):
             "X-Correlation-ID": message.correlation_id,
             **message.headers,
         }
-        return _Scene(
+        return _Scenario(
             part=_part(MAIL_PARTS, address),
             record=SandboxMessage(
                 notification_id=message.notification_id,
@@ -166,7 +166,7 @@ class SandboxPush(_Sandbox[Push]):
     channel: ClassVar[str] = "push"
     bounce: ClassVar[Reply] = NO_SUCH_TOKEN
 
-    def scene(self, message: Push) -> _Scene:
+    def scene(self, message: Push) -> _Scenario:
         """Build the record of a push, with the data that the app would have received."""
         if message.sensitive:
             data = redacted(message.data)
@@ -179,7 +179,7 @@ class SandboxPush(_Sandbox[Push]):
             "correlation_id": message.correlation_id,
         }
         shown = {"image": message.image, "link": message.link, "platform": message.platform}
-        return _Scene(
+        return _Scenario(
             part=_part(TOKEN_PARTS, message.token),
             record=SandboxMessage(
                 notification_id=message.notification_id,
@@ -204,7 +204,7 @@ def _part(parts: re.Pattern[str], recipient: str) -> str:
     return found[1].lower() if found else ""
 
 
-def _tried_before(scenes: Sequence[_Scene]) -> set[tuple[UUID, str]]:
+def _tried_before(scenes: Sequence[_Scenario]) -> set[tuple[UUID, str]]:
     """Return the flaky recipients that already have a record; no query without flaky ones."""
     ids = [scene.record.notification_id for scene in scenes if scene.part == "flaky"]
     if not ids:

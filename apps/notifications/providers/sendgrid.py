@@ -210,7 +210,7 @@ def classify(
         personal: Values that must not appear in the detail, such as the recipient.
         now: The current time in Unix seconds, for ``X-RateLimit-Reset``.
     """
-    outcome, reason = MEANINGS.get(status) or BY_CLASS.get(status // 100) or _STRANGE
+    outcome, reason = MEANINGS.get(status) or BY_CLASS.get(status // 100) or _UNEXPECTED
     wait = None
     if outcome is Outcome.RATE_LIMITED:
         wait = _until_reset(headers, now=now)
@@ -229,7 +229,7 @@ def classify(
 
 
 # A redirect or another 2xx does not come from SendGrid's API.
-_STRANGE = (Outcome.CONFIGURATION, "unexpected_answer")
+_UNEXPECTED = (Outcome.CONFIGURATION, "unexpected_answer")
 
 
 def _until_reset(headers: Mapping[str, str], *, now: float) -> float:

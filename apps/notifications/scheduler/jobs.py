@@ -9,11 +9,11 @@ import structlog
 from django.db import DatabaseError, close_old_connections, connection
 
 from apps.notifications.batches.materialize import make_slice
-from apps.notifications.batches.upload import drop_broken_off
+from apps.notifications.batches.upload import drop_incomplete_uploads
 from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.dead_letters.replay_many import replay_slice
 from apps.notifications.flow_control.early_release import release_early
-from apps.notifications.privacy.retention.purge import Walk
+from apps.notifications.privacy.retention.purge import Position
 from apps.notifications.privacy.retention.recipients import Recipients
 from apps.users.purge_expired import PurgeExpired
 
@@ -29,7 +29,7 @@ LAST_WAIT_SECONDS = 60.0
 Job = Callable[[], bool]
 
 
-class Patient:
+class JobState:
     """Runs a job, with a longer backoff for each failure in a row.
 
     Args:
@@ -38,7 +38,7 @@ class Patient:
     """
 
     def __init__(self, job: Job, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._chore = job
+        self._job = job
         self._clock = clock
         self._failures = 0
         self._next_try = 0.0
@@ -48,7 +48,7 @@ class Patient:
         if self._failures and self._clock() < self._next_try:
             return False
         try:
-            more = self._chore()
+            more = self._job()
         except DatabaseError as error:
             # A database failure affects all jobs alike, so no backoff is needed: the job can run as
             # soon as the database is available.
@@ -74,8 +74,8 @@ def all_jobs(kept: KeptConnection) -> list[Job]:
         partial(release_early, kept=kept),
         replay_slice,
         partial(make_slice, kept=kept),
-        drop_broken_off,
-        Walk(),
+        drop_incomplete_uploads,
+        Position(),
         Recipients(),
         PurgeExpired(),
     ]
@@ -89,7 +89,7 @@ def do_until(stop: threading.Event, *, jobs: Sequence[Job] | None = None) -> Non
         jobs: The jobs to run; by default all jobs of a scheduler.
     """
     kept = KeptConnection()
-    patient = [Patient(job) for job in (all_jobs(kept) if jobs is None else jobs)]
+    patient = [JobState(job) for job in (all_jobs(kept) if jobs is None else jobs)]
     try:
         while not stop.is_set():
             close_old_connections()

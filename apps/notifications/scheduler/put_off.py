@@ -8,12 +8,18 @@ import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.common.failure_isolation import FAILURES_MAX, meets_all, name_of, set_apart, wait_after
+from apps.common.failure_isolation import (
+    FAILURES_MAX,
+    affects_all,
+    isolate_failures,
+    name_of,
+    wait_after,
+)
 from apps.common.postgresql.json_insert import insert
 from apps.notifications.broker import publisher
 from apps.notifications.broker.publisher import Wakeup
 from apps.notifications.lifecycle.states import UNFINISHED, Status
-from apps.notifications.lifecycle.transitions import advance, advance_telling
+from apps.notifications.lifecycle.transitions import advance, advance_with_event
 from apps.notifications.models import Event, Notification
 
 log = structlog.get_logger(__name__)
@@ -72,7 +78,7 @@ def put_off(pk: UUID, error: str, *, now: datetime) -> list[UUID]:
         return []
     if status == Status.SCHEDULED:
         advance(rows, to=Status.PENDING, now=now)
-    if status in UNFINISHED and advance_telling(
+    if status in UNFINISHED and advance_with_event(
         [pk], to=Status.FAILED, now=now, reason=UNDELIVERABLE, detail=told, claim_id=None
     ):
         return [pk]
@@ -96,11 +102,11 @@ def publish_failed(ids: Sequence[UUID]) -> None:
     try:
         publisher.publish_failed(ids)
     except Exception as error:
-        if meets_all(error):
+        if affects_all(error):
             raise
         now = time_of([])
 
         def later(pk: UUID, error: Exception) -> None:
             put_off(pk, name_of(error), now=now)
 
-        set_apart(ids, publisher.publish_failed, failed=later)
+        isolate_failures(ids, publisher.publish_failed, failed=later)

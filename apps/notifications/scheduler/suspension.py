@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 # lease (60 s): it renews after 20 s, with a statement of 15 s at most, so 25 s are left. A
 # suspension that is too short to be detected therefore ends no lease of a worker that was suspended
 # together with the sweep.
-SLEPT_AFTER = timedelta(seconds=20)
+SUSPENDED_AFTER = timedelta(seconds=20)
 # After a suspension, no expired lease is taken back for this long. A worker that resumed at the
 # same moment records within milliseconds, but may have to reopen its database connection first.
-BEAT = timedelta(seconds=5)
+CHECK_INTERVAL = timedelta(seconds=5)
 
 
-class Wakefulness:
+class SuspensionDetector:
     """Stores when the last round of one sweeping process was committed.
 
     The first round counts as a round after a suspension: what happened before is unknown, and when
@@ -26,7 +26,7 @@ class Wakefulness:
         self._last: datetime | None = None
         self._spared_until: datetime | None = None
 
-    def spared_until(self, now: datetime) -> datetime | None:
+    def lenient_until(self, now: datetime) -> datetime | None:
         """Return until when expired leases are not taken back.
 
         Args:
@@ -37,8 +37,8 @@ class Wakefulness:
             The end of the grace period; None if expired leases may be taken back now.
         """
         # A clock that was set back counts as a suspension, because the real interval is unknown.
-        if self._last is None or abs(now - self._last) > SLEPT_AFTER:
-            self._spared_until = now + BEAT
+        if self._last is None or abs(now - self._last) > SUSPENDED_AFTER:
+            self._spared_until = now + CHECK_INTERVAL
         until = self._spared_until
         return until if until is not None and now < until else None
 

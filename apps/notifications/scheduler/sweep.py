@@ -17,15 +17,15 @@ from django.db.models import Case, F, Value, When
 from django.db.models.functions import Least, Now
 from django.utils import timezone
 
-from apps.common.failure_isolation import meets_all, name_of, set_apart
+from apps.common.failure_isolation import affects_all, isolate_failures, name_of
 from apps.notifications.broker import kept_connection, publisher, topology
 from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.broker.publisher import FIRST_WAKE, PUBLISH_ERRORS, Wakeup
 from apps.notifications.lifecycle.states import FINISHED, UNFINISHED, Status
-from apps.notifications.lifecycle.transitions import advance, advance_telling
+from apps.notifications.lifecycle.transitions import advance, advance_with_event
 from apps.notifications.models import Notification
 from apps.notifications.scheduler.put_off import publish_failed, put_off, put_off_all, time_of
-from apps.notifications.scheduler.suspension import Wakefulness
+from apps.notifications.scheduler.suspension import SuspensionDetector
 
 log = structlog.get_logger(__name__)
 
@@ -61,20 +61,20 @@ class Found:
     taken: int = 0
     wakeups: list[Wakeup] = field(default_factory=list)
     # Rows whose worker died get a message of their own, so that another crash affects no other row.
-    lone_wakeups: list[Wakeup] = field(default_factory=list)
+    single_wakeups: list[Wakeup] = field(default_factory=list)
     failed: list[UUID] = field(default_factory=list)
 
     def add(self, other: "Found") -> None:
         """Add the results of other rows of the batch."""
         self.wakeups += other.wakeups
-        self.lone_wakeups += other.lone_wakeups
+        self.single_wakeups += other.single_wakeups
         self.failed += other.failed
 
 
 def sweep(
     *,
     limit: int = BATCH,
-    awake: Wakefulness | None = None,
+    awake: SuspensionDetector | None = None,
     kept: KeptConnection | None = None,
 ) -> int:
     """Take due rows up to the limit, update them and publish messages for them.
@@ -95,9 +95,9 @@ def sweep(
             found = _take(limit=limit, depths=depths, awake=awake)
             refused = []
             for message in publisher.messages_of(found.wakeups):
-                refused += publisher.publish_apart(message, connection=broker)
-            for wakeup in found.lone_wakeups:
-                refused += publisher.publish_apart([wakeup], connection=broker)
+                refused += publisher.publish_individually(message, connection=broker)
+            for wakeup in found.single_wakeups:
+                refused += publisher.publish_individually([wakeup], connection=broker)
     except PUBLISH_ERRORS as error:
         log.warning("sweep waits for the broker", error=type(error).__name__)
         return 0
@@ -108,7 +108,7 @@ def sweep(
             "sweep",
             taken=found.taken,
             woken=len(found.wakeups),
-            crashed=len(found.lone_wakeups),
+            crashed=len(found.single_wakeups),
             failed=len(found.failed),
         )
     return found.taken
@@ -120,7 +120,7 @@ def sweep_until(stop: threading.Event) -> None:
     It uses the database connection of the calling thread, which has to close it.
     """
     declared = False
-    awake, kept = Wakefulness(), KeptConnection()
+    awake, kept = SuspensionDetector(), KeptConnection()
     try:
         while not stop.is_set():
             taken = 0
@@ -166,32 +166,32 @@ def release_earlier_boots() -> int:
     return pending + retrying.update(wake_at=F("next_attempt_at"))
 
 
-def _take(*, limit: int, depths: Mapping[str, int], awake: Wakefulness | None) -> Found:
+def _take(*, limit: int, depths: Mapping[str, int], awake: SuspensionDetector | None) -> Found:
     """Take a batch. If a row cannot be handled, take the batch again and isolate that row."""
     try:
         return _take_batch(limit=limit, depths=depths, awake=awake, apart=False)
     except Exception as error:
-        if meets_all(error):
+        if affects_all(error):
             raise
     return _take_batch(limit=limit, depths=depths, awake=awake, apart=True)
 
 
 def _take_batch(
-    *, limit: int, depths: Mapping[str, int], awake: Wakefulness | None, apart: bool
+    *, limit: int, depths: Mapping[str, int], awake: SuspensionDetector | None, apart: bool
 ) -> Found:
     with transaction.atomic():
         due = _due(limit)
         now = time_of(due)
-        spared_until = awake.spared_until(now) if awake is not None else None
+        lenient_until = awake.lenient_until(now) if awake is not None else None
 
         def handle(rows: Sequence[Notification]) -> Found:
-            return _handle(rows, now=now, depths=depths, spared_until=spared_until)
+            return _handle(rows, now=now, depths=depths, lenient_until=lenient_until)
 
         def give_up(row: Notification, error: Exception) -> Found:
             return Found(failed=put_off(row.pk, name_of(error), now=now))
 
         found = Found(taken=len(due))
-        for part in set_apart(due, handle, failed=give_up) if apart else [handle(due)]:
+        for part in isolate_failures(due, handle, failed=give_up) if apart else [handle(due)]:
             found.add(part)
     if awake is not None:
         awake.round_succeeded(now)
@@ -218,7 +218,7 @@ def _handle(
     *,
     now: datetime,
     depths: Mapping[str, int],
-    spared_until: datetime | None,
+    lenient_until: datetime | None,
 ) -> Found:
     found = Found()
     standings = {row.pk: (Status(row.status), depths[row.lane]) for row in due}
@@ -226,7 +226,7 @@ def _handle(
     _look_at(held_back, now + DEEP_LANE_WAIT)
     ready = [row for row in due if standings[row.pk][1] <= DEEP_LANE_MESSAGES]
     expired = [row for row in ready if _is_over(row, now)]
-    advance_telling(
+    advance_with_event(
         [row.pk for row in expired],
         to=Status.EXPIRED,
         now=now,
@@ -235,15 +235,15 @@ def _handle(
     )
     ready = [row for row in ready if not _is_over(row, now)]
     held = [row for row in ready if row.status == Status.SENDING]
-    if spared_until is not None:
-        _look_at(held, spared_until)
-    crashed = held if spared_until is None else []
-    found.lone_wakeups, found.failed = _after_crash(crashed, now)
+    if lenient_until is not None:
+        _look_at(held, lenient_until)
+    crashed = held if lenient_until is None else []
+    found.single_wakeups, found.failed = _after_crash(crashed, now)
     waiting = [row for row in ready if row.status in UNFINISHED - {Status.SENDING}]
     _wake(waiting, now)
     found.wakeups = [Wakeup.of(row) for row in waiting]
     unrecorded = [row for row in ready if row.status == Status.FAILED]
-    _look_again_later(unrecorded, now)
+    _postpone(unrecorded, now)
     found.failed += [row.pk for row in unrecorded]
     _look_at([row for row in ready if row.status in FINISHED - {Status.FAILED}], None)
     return found
@@ -263,17 +263,17 @@ def _wake(rows: Sequence[Notification], now: datetime) -> None:
     """Set due schedules to ``pending``, and set when the sweep checks the woken rows next."""
     due = [row.pk for row in rows if row.status == Status.SCHEDULED]
     if due:
-        advance_telling(
+        advance_with_event(
             due,
             to=Status.PENDING,
             now=now,
             detail="the scheduled time has come",
             next_attempt_at=None,
         )
-    _look_again_later(rows, now)
+    _postpone(rows, now)
 
 
-def _look_again_later(rows: Sequence[Notification], now: datetime) -> None:
+def _postpone(rows: Sequence[Notification], now: datetime) -> None:
     if not rows:
         return
     spread = [
@@ -289,21 +289,21 @@ def _look_again_later(rows: Sequence[Notification], now: datetime) -> None:
 def _after_crash(rows: Sequence[Notification], now: datetime) -> tuple[list[Wakeup], list[UUID]]:
     """Reset rows whose lease has expired to ``pending``, or fail them after ``CRASHES_MAX``."""
     hopeless = [row for row in rows if row.crashes + 1 >= CRASHES_MAX]
-    advance_telling(
+    advance_with_event(
         [row.pk for row in hopeless],
         to=Status.FAILED,
         now=now,
         reason="crashed",
-        detail=f"the process that held it died {CRASHES_MAX} times",
+        detail=f"the worker that held it died {CRASHES_MAX} times",
         crashes=F("crashes") + 1,
         claim_id=None,
     )
     others = [row for row in rows if row.crashes + 1 < CRASHES_MAX]
-    advance_telling(
+    advance_with_event(
         [row.pk for row in others],
         to=Status.PENDING,
         now=now,
-        detail="the process that held it died",
+        detail="the worker that held it died",
         crashes=F("crashes") + 1,
         claim_id=None,
         claimed_until=None,

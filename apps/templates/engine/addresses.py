@@ -41,7 +41,7 @@ def is_good(address: str) -> bool:
     return scheme is None or scheme[1].lower() in schemes()
 
 
-def decides(kind: ValueKind, said: str) -> bool | None:
+def is_decided_by(kind: ValueKind, said: str) -> bool | None:
     """Return whether a value is good or bad if its beginning is enough to decide this.
 
     Args:
@@ -77,7 +77,7 @@ def is_harmless(kind: ValueKind, written: str) -> bool:
     variable is never harmless.
     """
     said = html.unescape(written) if "&" in written else written
-    return _JUDGES[kind](said)
+    return _CHECKS[kind](said)
 
 
 def _good_refresh(said: str) -> bool:
@@ -104,7 +104,7 @@ def _good_css(said: str) -> bool:
     return all(is_good(found["address"]) for found in CSS_ADDRESS.finditer(said))
 
 
-_JUDGES: Mapping[ValueKind, Callable[[str], bool]] = {
+_CHECKS: Mapping[ValueKind, Callable[[str], bool]] = {
     ValueKind.PLAIN: lambda _: True,
     ValueKind.CSS: _good_css,
     ValueKind.REFRESH: _good_refresh,

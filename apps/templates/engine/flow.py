@@ -17,16 +17,16 @@ from liquid.builtin.tags.for_tag import BreakNode, ContinueNode, ForNode
 from liquid.builtin.tags.if_tag import IfNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 
-from apps.templates.engine.addresses import decides
+from apps.templates.engine.addresses import is_decided_by
 from apps.templates.engine.html_tokenizer import after_output, follow
 from apps.templates.engine.places import LOST, PLACES_LIMIT, VALUES, Events, Place
 
 Places = frozenset[Place]
-NOWHERE: Places = frozenset()
+NO_PLACE: Places = frozenset()
 
 
 @dataclass(slots=True)
-class Leaving:
+class LoopExits:
     """The possible contexts at the ``break`` and ``continue`` tags of a loop."""
 
     broken: set[Place] = field(default_factory=set)
@@ -37,11 +37,11 @@ class Flow:
     """Computes the possible contexts after a node. It does not change nodes."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, Places], tuple[Places, Leaving]] = {}
+        self._known: dict[tuple[int, Places], tuple[Places, LoopExits]] = {}
         self._followed: dict[tuple[str, Place], tuple[Places, Events]] = {}
         # Cache keys contain the ids of these nodes; the references keep the ids valid.
         self._kept: list[Node] = []
-        self._kinds: tuple[tuple[Any, Callable[[Any, Places, Leaving], Places]], ...] = (
+        self._kinds: tuple[tuple[Any, Callable[[Any, Places, LoopExits], Places]], ...] = (
             (ContentNode, self._text),
             (OutputNode | CycleNode, self._output),
             (BlockNode, self._block),
@@ -66,7 +66,7 @@ class Flow:
             found.append(self._followed[key])
         return found
 
-    def after(self, found: Node, places: Places, leaving: Leaving) -> Places:
+    def after(self, found: Node, places: Places, leaving: LoopExits) -> Places:
         """Return the possible contexts after a node."""
         node = as_text(found)
         if not places:
@@ -76,33 +76,33 @@ class Flow:
                 return follow_node(node, places, leaving)
         return self._condition(node, places, leaving)
 
-    def _text(self, node: ContentNode, places: Places, _: Leaving) -> Places:
+    def _text(self, node: ContentNode, places: Places, _: LoopExits) -> Places:
         return merged(place for ends, _ in self.through(node, places) for place in ends)
 
-    def _output(self, _: Node, places: Places, __: Leaving) -> Places:
+    def _output(self, _: Node, places: Places, __: LoopExits) -> Places:
         return merged(after for place in places for after in after_output(_remembering(place)))
 
-    def _nothing(self, _: Node, places: Places, __: Leaving) -> Places:
+    def _nothing(self, _: Node, places: Places, __: LoopExits) -> Places:
         return places
 
-    def _break(self, _: Node, places: Places, leaving: Leaving) -> Places:
+    def _break(self, _: Node, places: Places, leaving: LoopExits) -> Places:
         leaving.broken |= places
-        return NOWHERE
+        return NO_PLACE
 
-    def _continue(self, _: Node, places: Places, leaving: Leaving) -> Places:
+    def _continue(self, _: Node, places: Places, leaving: LoopExits) -> Places:
         leaving.continued |= places
-        return NOWHERE
+        return NO_PLACE
 
-    def _case(self, node: CaseNode, places: Places, leaving: Leaving) -> Places:
+    def _case(self, node: CaseNode, places: Places, leaving: LoopExits) -> Places:
         # Several branches may be rendered, and a branch may be rendered several times.
         for branch in node.blocks:
             places = self.repeated(block_of(branch), places, leaving)
         return places
 
-    def repeated(self, block: BlockNode, places: Places, leaving: Leaving) -> Places:
+    def repeated(self, block: BlockNode, places: Places, leaving: LoopExits) -> Places:
         """Return the contexts before and after any number of rounds (a fixed point)."""
         while True:
-            round_ = Leaving()
+            round_ = LoopExits()
             after = self._block(block, places, round_)
             reached = merged(places | after | round_.continued)
             if reached == places:
@@ -111,25 +111,25 @@ class Flow:
                 return places
             places = reached
 
-    def _loop(self, node: ForNode, places: Places, leaving: Leaving) -> Places:
-        inner = Leaving()
+    def _loop(self, node: ForNode, places: Places, leaving: LoopExits) -> Places:
+        inner = LoopExits()
         after = self.repeated(node.block, places, inner)
         # A loop over an empty list renders its ``else`` block.
         empty = self._block(node.default, places, leaving) if node.default else places
         return merged(after | inner.broken | empty)
 
-    def _condition(self, node: Node, places: Places, leaving: Leaving) -> Places:
+    def _condition(self, node: Node, places: Places, leaving: LoopExits) -> Places:
         found: set[Place] = set()
         for branch in branches(node):
             found |= self._block(block_of(branch), places, leaving)
         complete = isinstance(node, IfNode | UnlessNode) and node.default is not None
         return merged(found if complete else found | places)
 
-    def _block(self, block: BlockNode, places: Places, leaving: Leaving) -> Places:
+    def _block(self, block: BlockNode, places: Places, leaving: LoopExits) -> Places:
         key = (id(block), places)
         if key not in self._known:
             self._kept.append(block)
-            inner, inside = Leaving(), places
+            inner, inside = LoopExits(), places
             for node in block.nodes:
                 if not (block.blank and isinstance(node, ContentNode)):
                     inside = self.after(node, inside, inner)
@@ -190,11 +190,11 @@ def _remembering(place: Place) -> Place:
     """Store, before an output, whether the literal text so far makes the value good."""
     if place.said is None or place.safe or not place.in_value:
         return place
-    return place._replace(safe=decides(place.kind, place.said) is True)
+    return place._replace(safe=is_decided_by(place.kind, place.said) is True)
 
 
 def decided(place: Place) -> bool | None:
     """Return True or False if the text so far makes the value good or bad; None if undecided."""
     if place.safe:
         return True
-    return None if place.said is None else decides(place.kind, place.said)
+    return None if place.said is None else is_decided_by(place.kind, place.said)

@@ -20,7 +20,7 @@ NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z_-]+")
 # A space as character reference: unlike white space, it does not end an unquoted value.
 A_SPACE = "&#32;"
 # Replaces a URL that is not allowed: a link without a target.
-NOWHERE = "#"
+NO_PLACE = "#"
 # Checking a value that is not a plain https URL takes about 8 microseconds.
 COST_OF_A_VALUE = 8
 LINKS = frozenset({ValueKind.ADDRESS, ValueKind.ADDRESSES, ValueKind.REFRESH})
@@ -28,7 +28,7 @@ LINKS = frozenset({ValueKind.ADDRESS, ValueKind.ADDRESSES, ValueKind.REFRESH})
 
 def _instead(kind: ValueKind) -> str:
     """Return the replacement for the outputs of a bad value."""
-    return NOWHERE if kind in LINKS else ""
+    return NO_PLACE if kind in LINKS else ""
 
 
 class LiteralNode(ContentNode):
@@ -106,7 +106,7 @@ class AddressNode(Node):
         return value.getvalue()
 
 
-def disarmed(document: str) -> str:
+def made_harmless(document: str) -> str:
     """Replace, in a rendered document, whole values that link to schemes that are not allowed.
 
     This is for versions that were saved before texts that leave a tag open were refused. Their

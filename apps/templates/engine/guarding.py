@@ -23,7 +23,7 @@ from liquid.expression import Expression
 
 from apps.templates.engine.flow import (
     Flow,
-    Leaving,
+    LoopExits,
     Places,
     as_text,
     block_of,
@@ -144,7 +144,7 @@ class _Guards:
                 done.append(node)
                 continue
             # Compute this before nodes inside are changed.
-            after = self._flow.after(node, places, Leaving())
+            after = self._flow.after(node, places, LoopExits())
             if isinstance(node, ContentNode):
                 self._text(nodes, done, node, places)
             elif isinstance(node, OutputNode | CycleNode):
@@ -260,7 +260,7 @@ class _Guards:
             case CaseNode():
                 # Several branches may be rendered, and a branch may be rendered several times.
                 for branch in node.blocks:
-                    places = self._flow.repeated(block_of(branch), places, Leaving())
+                    places = self._flow.repeated(block_of(branch), places, LoopExits())
                     self._branches([block_of(branch)], places)
             case _:
                 self._branches([block_of(child) for child in branches(node)], places)
@@ -282,7 +282,7 @@ class _Guards:
 
     def _loop(self, node: ForNode, places: Places) -> None:
         self._depth += 1
-        self._branches([node.block], self._flow.repeated(node.block, places, Leaving()))
+        self._branches([node.block], self._flow.repeated(node.block, places, LoopExits()))
         self._depth -= 1
         if node.default:
             self._branches([node.default], places)
@@ -291,7 +291,7 @@ class _Guards:
         # Captured text is printed elsewhere and checked there as part of a value.
         value, depth, contents = self._value, self._depth, self._in_this_tag
         self._value, self._depth, self._in_this_tag = None, 0, frozenset()
-        ends = self._flow.after(node.block, frozenset({START}), Leaving())
+        ends = self._flow.after(node.block, frozenset({START}), LoopExits())
         self.walk(node.block.nodes, frozenset({START}))
         self.close(None)
         if any(place.mode in OPEN for place in ends):

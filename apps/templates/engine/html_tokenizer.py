@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from apps.templates.engine.places import (
     NAME_LIMIT,
     RAW_ELEMENTS,
-    SAID_LIMIT,
     SPACE,
     START,
     UNKNOWN_NAME,
+    VALUE_LIMIT,
     VALUES,
     HtmlEvent,
     Mode,
@@ -49,7 +49,7 @@ _END_OF_COMMENT = re.compile(r"--!?>")
 _MAY_END_COMMENT = re.compile(r"-{1,2}!?\Z")
 
 
-Noted = list[tuple[int, HtmlEvent]]
+HtmlEvents = list[tuple[int, HtmlEvent]]
 
 
 _CONDITION = Place(Mode.CONDITION)
@@ -79,7 +79,7 @@ def follow(place: Place, text: str) -> tuple[frozenset[Place], frozenset[tuple[i
             found = _END_OF_COMMENT.search(text, start)
             in_comment = found.end() if found else len(text) + 1
         place, index = way, start
-        events: Noted = []
+        events: HtmlEvents = []
         while index < len(text):
             place, index = _STEPS[place.mode](place, text, index, events)
             if place == _CONDITION:
@@ -106,16 +106,16 @@ def _longer(name: str, more: str) -> str:
     return name + more if len(name) < NAME_LIMIT else UNKNOWN_NAME
 
 
-def _text(place: Place, text: str, index: int, events: Noted) -> tuple[Place, int]:
+def _text(place: Place, text: str, index: int, events: HtmlEvents) -> tuple[Place, int]:
     return _text_step(place, text, _end_of(_WHOLE_TAGS, text, index), events)
 
 
-def _text_step(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _text_step(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     opening = text.find("<", index)
     return (START, len(text)) if opening < 0 else (Place(Mode.TAG_OPEN), opening + 1)
 
 
-def _tag_open(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _tag_open(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     letter = text[index]
     if letter.isascii() and letter.isalpha():
         return Place(Mode.TAG_NAME), index
@@ -123,20 +123,20 @@ def _tag_open(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int
     return (START, index) if following is None else (Place(following), index + 1)
 
 
-def _end_tag_open(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _end_tag_open(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     letter = text[index]
     if letter.isascii() and letter.isalpha():
         return Place(Mode.TAG_NAME, tag="/"), index
     return (START, index + 1) if letter == ">" else (Place(Mode.BOGUS), index)
 
 
-def _tag_name(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _tag_name(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     end = _end_of(_TAG_NAME, text, index)
     place = place._replace(tag=_longer(place.tag, text[index:end].lower()))
     return (place, end) if end == len(text) else (place._replace(mode=Mode.IN_TAG), end)
 
 
-def _in_tag(place: Place, text: str, index: int, events: Noted) -> tuple[Place, int]:
+def _in_tag(place: Place, text: str, index: int, events: HtmlEvents) -> tuple[Place, int]:
     index = _end_of(_BETWEEN, text, index)
     if index == len(text):
         return place, index
@@ -147,7 +147,7 @@ def _in_tag(place: Place, text: str, index: int, events: Noted) -> tuple[Place, 
     return named._replace(safe=False), index + 1
 
 
-def _tag_end(place: Place, index: int, events: Noted) -> tuple[Place, int]:
+def _tag_end(place: Place, index: int, events: HtmlEvents) -> tuple[Place, int]:
     if place.tag == "meta" or UNKNOWN_NAME in place.tag:
         events.append((index, HtmlEvent.REFRESH_END if place.refresh else HtmlEvent.TAG_END))
     if place.tag in RAW_ELEMENTS:
@@ -157,13 +157,13 @@ def _tag_end(place: Place, index: int, events: Noted) -> tuple[Place, int]:
     return START, index + 1
 
 
-def _attribute_name(place: Place, text: str, index: int, events: Noted) -> tuple[Place, int]:
+def _attribute_name(place: Place, text: str, index: int, events: HtmlEvents) -> tuple[Place, int]:
     end = _end_of(_ATTRIBUTE_NAME, text, index)
     place = place._replace(attribute=_longer(place.attribute, text[index:end].lower()))
     return (place, end) if end == len(text) else (place._replace(mode=Mode.AFTER_NAME), end)
 
 
-def _after_name(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _after_name(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     index = _end_of(_SPACES, text, index)
     if index == len(text):
         return place, index
@@ -172,7 +172,7 @@ def _after_name(place: Place, text: str, index: int, _: Noted) -> tuple[Place, i
     return place._replace(mode=Mode.IN_TAG), index
 
 
-def _before_value(place: Place, text: str, index: int, events: Noted) -> tuple[Place, int]:
+def _before_value(place: Place, text: str, index: int, events: HtmlEvents) -> tuple[Place, int]:
     index = _end_of(_SPACES, text, index)
     if index == len(text):
         return place, index
@@ -184,14 +184,14 @@ def _before_value(place: Place, text: str, index: int, events: Noted) -> tuple[P
     return place._replace(mode=quoted or Mode.UNQUOTED, said="", safe=False), index
 
 
-def _value(place: Place, text: str, index: int, events: Noted) -> tuple[Place, int]:
+def _value(place: Place, text: str, index: int, events: HtmlEvents) -> tuple[Place, int]:
     if place.mode is Mode.UNQUOTED:
         end = _end_of(_UNQUOTED, text, index)
     else:
         end = text.find('"' if place.mode is Mode.DOUBLE else "'", index)
         end = len(text) if end < 0 else end
-    if place.said is not None and len(place.said) < SAID_LIMIT:
-        place = place._replace(said=place.said + text[index:end][:SAID_LIMIT])
+    if place.said is not None and len(place.said) < VALUE_LIMIT:
+        place = place._replace(said=place.said + text[index:end][:VALUE_LIMIT])
     if end == len(text):
         return place, end
     _ended(events, end)
@@ -203,7 +203,7 @@ def _value(place: Place, text: str, index: int, events: Noted) -> tuple[Place, i
     return closed, end + (place.mode is not Mode.UNQUOTED)
 
 
-def _ended(events: Noted, index: int) -> None:
+def _ended(events: HtmlEvents, index: int) -> None:
     """Record the end of a value; remove the start event of an empty value."""
     if events and events[-1] == (index, HtmlEvent.START):
         events.pop()
@@ -211,7 +211,7 @@ def _ended(events: Noted, index: int) -> None:
         events.append((index, HtmlEvent.END))
 
 
-def _declaration(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _declaration(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     said = (place.said or "") + text[index]
     if said == "--":
         return Place(Mode.COMMENT_START), index + 1
@@ -220,7 +220,7 @@ def _declaration(place: Place, text: str, index: int, _: Noted) -> tuple[Place, 
     return Place(Mode.BOGUS), index
 
 
-def _comment_start(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _comment_start(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     said = (place.said or "") + text[index].lower()
     if said in {">", "->"}:
         return START, index + 1
@@ -231,7 +231,7 @@ def _comment_start(place: Place, text: str, index: int, _: Noted) -> tuple[Place
     return Place(Mode.COMMENT, said=place.said), index
 
 
-def _comment(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _comment(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     before = place.said or ""
     rest = before + text[index:]
     end = _END_OF_COMMENT.search(rest)
@@ -241,7 +241,7 @@ def _comment(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]
     return Place(Mode.COMMENT, said=pending[0] if pending else ""), len(text)
 
 
-def _condition(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _condition(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     before = place.said or ""
     end = (before + text[index:]).find("]>")
     if end >= 0:
@@ -249,12 +249,12 @@ def _condition(place: Place, text: str, index: int, _: Noted) -> tuple[Place, in
     return place._replace(said="]" if text.endswith("]") else "["), len(text)
 
 
-def _bogus(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _bogus(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     end = text.find(">", index)
     return (place, len(text)) if end < 0 else (START, end + 1)
 
 
-def _raw(place: Place, text: str, index: int, events: Noted) -> tuple[Place, int]:
+def _raw(place: Place, text: str, index: int, events: HtmlEvents) -> tuple[Place, int]:
     before = place.said or ""
     rest = before + text[index:]
     closing = re.search(rf"</{place.tag}(?=[\t\n\f\r />])", rest, re.IGNORECASE)
@@ -266,7 +266,7 @@ def _raw(place: Place, text: str, index: int, events: Noted) -> tuple[Place, int
     return Place(Mode.IN_TAG, tag=f"/{place.tag}"), index + closing.end() - len(before)
 
 
-def _lost(place: Place, text: str, index: int, _: Noted) -> tuple[Place, int]:
+def _lost(place: Place, text: str, index: int, _: HtmlEvents) -> tuple[Place, int]:
     return place, len(text)
 
 
@@ -333,7 +333,7 @@ def _values(document: str, condition: Place) -> Iterator[tuple[int, int, ValueKi
     place, index = START, 0
     begun: tuple[int, ValueKind] | None = None
     while index < len(document):
-        events: Noted = []
+        events: HtmlEvents = []
         step = _text_step if place.mode is Mode.TEXT else _STEPS[place.mode]
         place, index = step(place, document, index, events)
         if place == _CONDITION:

@@ -44,7 +44,7 @@ UNKNOWN_NAME = "?"
 # With more possible contexts at one point of a template, the context becomes unknown (``LOST``).
 PLACES_LIMIT = 64
 # Characters of the literal beginning of a value that are kept; enough to decide on its scheme.
-SAID_LIMIT = 2_000
+VALUE_LIMIT = 2_000
 NAME_LIMIT = 100
 
 

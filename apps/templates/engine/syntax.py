@@ -11,7 +11,7 @@ from liquid.parser import get_parser
 from liquid.stream import TokenStream
 
 from apps.templates.engine.cost import cost_of_all
-from apps.templates.engine.guarded import disarmed
+from apps.templates.engine.guarded import made_harmless
 from apps.templates.engine.guarding import Finding, guard
 from apps.templates.engine.limits import TAG_LENGTH_LIMIT, TAGS_LIMIT, WORK_LIMIT, Meter
 from apps.templates.engine.reading import Reader
@@ -85,7 +85,7 @@ class Parsed:
             return self.constant
         meter.charge(self.cost)
         written = self.template.render_metered(variables, meter)
-        return disarmed(written) if self.leaves_tags_open else written
+        return made_harmless(written) if self.leaves_tags_open else written
 
 
 def problem_at(source: str, index: int, message: str) -> SyntaxProblem:

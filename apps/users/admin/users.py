@@ -160,6 +160,6 @@ class AccountAdmin(AccountModelAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
         """Store the account and remove its locale from the cache of the request path."""
         if "email" in form.changed_data:
-            unconfirmed.give_way(obj.email or "", proven=True, to=obj)
+            unconfirmed.release_address(obj.email or "", proven=True, to=obj)
         super().save_model(request, obj, form, change)
         forget_locale(obj.pk)

@@ -53,7 +53,7 @@ USER_ANSWER: dict[str, Any] = {
     "updated_at": "2026-01-05T09:30:00Z",
 }
 # Fields that an unauthenticated caller may not set: external ids of clients, and devices of others.
-NOT_FOR_STRANGERS = ("push_token", "external_id")
+STAFF_ONLY_FIELDS = ("push_token", "external_id")
 
 
 def refuse_fields(body: Mapping[str, Any], names: tuple[str, ...]) -> None:
@@ -147,7 +147,7 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
         body.is_valid(raise_exception=True)
         new = accounts.NewAccount(**body.validated_data)
         if stranger:
-            refuse_fields(body.validated_data, NOT_FOR_STRANGERS)
+            refuse_fields(body.validated_data, STAFF_ONLY_FIELDS)
             account = address_key(new.email)
             self.limited(count_call(request, group="registration", account=account))
             user = accounts.create(new=new, editor=accounts.Editor(client=None, trusted=False))

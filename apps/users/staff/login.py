@@ -30,7 +30,7 @@ def limited(login: View) -> View:
         response = login(request, *args, **kwargs)
         user: Any = request.user
         # If a second factor is needed, the login is complete only after the page for it.
-        if response.status_code == REDIRECT and not second_factor.demanded_of(user):
+        if response.status_code == REDIRECT and not second_factor.is_required_for(user):
             known_browsers.remember(request, response, user)
         return response
 

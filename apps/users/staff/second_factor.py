@@ -1,7 +1,7 @@
 """The second factor of staff: a code of an authenticator app (TOTP, RFC 6238), or a recovery code.
 
 With a password alone, staff can use the admin, the sandbox pages and the API only if they do not
-need a second factor: see ``demanded_of``. The devices are those of django-otp, which refuses reused
+need a second factor (``is_required_for``). The devices are those of django-otp, which refuses used
 codes and waits longer after each wrong code.
 """
 
@@ -36,7 +36,7 @@ def has_enrolled(user: User) -> bool:
     return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
 
 
-def demanded_of(user: User) -> bool:
+def is_required_for(user: User) -> bool:
     """Return whether the user needs a second factor: staff who have enrolled, or all staff."""
     return user.is_staff and (settings.ADMIN_SECOND_FACTOR == REQUIRED or has_enrolled(user))
 
@@ -46,7 +46,7 @@ def passed(request: HttpRequest) -> bool:
     user: Any = request.user
     if not user.is_authenticated:
         return False
-    return bool(user.is_verified()) or not demanded_of(user)
+    return bool(user.is_verified()) or not is_required_for(user)
 
 
 def verify(user: User, code: str) -> Any:

@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field
 DATABASE_URL = os.environ["CONTENDER_DATABASE_URL"].replace("postgres://", "postgresql://")
 BROKER_URL = os.environ["CONTENDER_BROKER_URL"]
 QUEUE = "gateway"
-REMEMBERED_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 # The number of connections of two processes with eight threads each.
 CONNECTIONS = 8
 
@@ -75,7 +75,7 @@ class Gateway:
         if found is not None and found[0] > time.monotonic():
             return found[1]
         row = await self.pool.fetchrow(query, value)
-        self._known[query, value] = (time.monotonic() + REMEMBERED_SECONDS, row)
+        self._known[query, value] = (time.monotonic() + CACHE_SECONDS, row)
         return row
 
 

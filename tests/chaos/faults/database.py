@@ -21,7 +21,7 @@ from tests.chaos.faults.registry import NotPossibleError, fault
 from tests.chaos.scene import Scene
 from tests.journeys.http import until
 
-AWAY_SECONDS = 2.0
+UNAVAILABLE_SECONDS = 2.0
 # Mails and push messages in addition to the load, in flight when the first sessions are ended.
 BULK = 3000
 UNDER_WAY = 150
@@ -39,10 +39,10 @@ def postgresql_restarted(scene: Scene, seconds: float) -> None:
     for away in (scene.postgresql.stop, scene.postgresql.kill):
         away()
         try:
-            time.sleep(AWAY_SECONDS)
+            time.sleep(UNAVAILABLE_SECONDS)
         finally:
             scene.postgresql.start()
-        time.sleep(max(0.0, seconds / 2 - AWAY_SECONDS))
+        time.sleep(max(0.0, seconds / 2 - UNAVAILABLE_SECONDS))
 
 
 @fault(says="PostgreSQL frozen (SIGSTOP, every process)", seconds=12)

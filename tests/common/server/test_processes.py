@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.common.serving import FILES, files_to_ask_for
+from apps.common.serving import FILES, file_limit
 from tests.chaos.family import family
 from tests.common.server.conftest import TIMEOUT_SECONDS, Caller, listens, serve
 from tests.journeys.http import until
@@ -128,7 +128,7 @@ def test_processes_that_die_are_replaced(two: Two) -> None:
 def test_the_limit_of_open_files_is_raised_only_as_far_as_needed(
     soft: int, hard: int, asked: int | None
 ) -> None:
-    assert files_to_ask_for(soft, hard) == asked
+    assert file_limit(soft, hard) == asked
 
 
 def test_a_server_may_open_a_file_for_each_connection(caller: Caller) -> None:

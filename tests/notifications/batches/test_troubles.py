@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from apps.common.failure_isolation import FAILURES_MAX
 from apps.notifications.batches import slices
 from apps.notifications.batches.materialize import make_slice
-from apps.notifications.batches.upload import drop_broken_off
+from apps.notifications.batches.upload import drop_incomplete_uploads
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, BatchSlice, BatchState, Event, Notification
 from apps.templates import rendering
@@ -231,6 +231,6 @@ def test_a_step_of_cancelling_reads_only_rows_that_no_step_has_handled(
 def test_an_interrupted_upload_is_deleted_with_its_slices(shop: APIClient, alice: User) -> None:
     batch_id = taken(upload(shop, ndjson(body(alice))))
     Batch.objects.update(state=BatchState.RECEIVING, next_at=timezone.now() - timedelta(seconds=1))
-    assert drop_broken_off()
-    assert not drop_broken_off()
+    assert drop_incomplete_uploads()
+    assert not drop_incomplete_uploads()
     assert not BatchSlice.objects.filter(batch_id=batch_id).exists()

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from apps.common.callers import Scope
 from apps.notifications.batches import file_rows
-from apps.notifications.batches.upload import drop_broken_off
+from apps.notifications.batches.upload import drop_incomplete_uploads
 from apps.notifications.models import Batch, BatchSlice, BatchState, Notification
 from apps.users.models import User
 from tests.notifications.batches.story import (
@@ -232,8 +232,8 @@ def test_an_upload_whose_request_died_is_deleted(shop: APIClient, alice: User) -
     kept = taken(upload(shop, ndjson(body(alice))))
     taken(upload(shop, ndjson(body(alice))))
     Batch.objects.exclude(pk=kept).update(state=BatchState.RECEIVING, next_at=timezone.now())
-    assert drop_broken_off()
-    assert not drop_broken_off()
+    assert drop_incomplete_uploads()
+    assert not drop_incomplete_uploads()
     assert [str(batch.pk) for batch in Batch.objects.all()] == [kept]
     assert BatchSlice.objects.count() == 1
 

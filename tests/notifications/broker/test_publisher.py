@@ -133,7 +133,7 @@ def test_a_hand_over_does_not_wait_for_the_broker(
     for wakeup in group:
         publisher.hand_over([wakeup])
     # All wake-ups have been accepted although none could be published.
-    until(lambda: "broker did not take a message" in caplog.text)
+    until(lambda: "broker did not accept a message" in caplog.text)
     assert lanes.take() == []
     broker_away()
     taken_until(lanes, 1000)
@@ -145,7 +145,7 @@ def test_the_publisher_survives_an_unreachable_broker_and_loses_nothing(
     publisher = Publisher()
     group = wakeups(3)
     publisher.hand_over(group[:2])
-    until(lambda: "broker did not take a message" in caplog.text)
+    until(lambda: "broker did not accept a message" in caplog.text)
     publisher.hand_over(group[2:])
     assert lanes.take() == []
     broker_away()
@@ -275,7 +275,7 @@ def test_a_wake_up_of_an_unknown_lane_does_not_stop_others(
     publisher.hand_over([*bad, *group])
     found = [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids]
     assert sorted(found) == sorted(ids_of(group))
-    assert "there is no such lane" in caplog.text
+    assert "there is no such queue" in caplog.text
     assert messages_of([*bad, *group]) == [group]
     after = wakeups(3)
     publisher.hand_over(after)

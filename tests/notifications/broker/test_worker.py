@@ -46,4 +46,4 @@ def test_threads_of_a_worker_use_a_short_switch_interval(
 ) -> None:
     signals.worker_process_init.send(sender=None)
 
-    assert sys.getswitchinterval() == pytest.approx(worker.TURN_SECONDS)
+    assert sys.getswitchinterval() == pytest.approx(worker.POLL_SECONDS)

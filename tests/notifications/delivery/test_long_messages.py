@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 
 from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery.requeue import Requeue
-from apps.notifications.delivery.send import AWAY_SECONDS, BULK_CHUNK_SECONDS
+from apps.notifications.delivery.send import BULK_CHUNK_SECONDS, UNAVAILABLE_SECONDS
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification
 from tests.fakes.fcm_server import FcmServer
@@ -139,7 +139,7 @@ def test_a_chunk_in_flight_is_recorded_when_the_next_one_cannot_be_claimed(
     assert statuses(rows[FIRST]) == {Status.SENT: 50}
     assert statuses(rows[50:]) == {Status.PENDING: 300}
     # Back into the lane of the message, after a delay.
-    assert (again.lane, again.attempt, again.delay_seconds) == (None, 0, AWAY_SECONDS)
+    assert (again.lane, again.attempt, again.delay_seconds) == (None, 0, UNAVAILABLE_SECONDS)
     assert again.ids == [row.pk for row in rows[50:]]
 
 

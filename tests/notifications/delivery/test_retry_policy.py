@@ -299,7 +299,7 @@ def test_a_mail_that_may_have_arrived_is_repeated_after_five_and_thirty_minutes(
     verdict = unanswered(before)
 
     # Not gathered: rows that wait for a rate limit are released early, and this one must not be.
-    assert (verdict.to, verdict.spent, verdict.gathered) == (Status.RETRYING, True, False)
+    assert (verdict.to, verdict.spent, verdict.by_sweep) == (Status.RETRYING, True, False)
     assert verdict.next_attempt_at == NOW + timedelta(minutes=minutes)
     assert "may have arrived" in verdict.detail
 
@@ -388,7 +388,7 @@ def test_a_call_that_was_held_back_waits_without_spending_an_attempt(replies: li
         to=Status.RETRYING,
         spent=False,
         next_attempt_at=LATER + timedelta(seconds=0.5),
-        gathered=True,
+        by_sweep=True,
         detail="waits for its turn with smtp",
     )
 
@@ -396,7 +396,7 @@ def test_a_call_that_was_held_back_waits_without_spending_an_attempt(replies: li
 def test_a_failed_device_costs_an_attempt_even_if_another_was_held_back() -> None:
     verdict = held(Reply(outcome=Outcome.TRANSIENT))
 
-    assert (verdict.to, verdict.spent, verdict.gathered) == (Status.RETRYING, True, False)
+    assert (verdict.to, verdict.spent, verdict.by_sweep) == (Status.RETRYING, True, False)
 
 
 def test_a_notification_that_expires_while_it_waits_is_due_at_its_expiry() -> None:

@@ -11,7 +11,7 @@ from apps.notifications.batches.materialize import make_slice
 from apps.notifications.broker import kept_connection
 from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.models import Batch, BatchState, Notification
-from apps.notifications.scheduler.jobs import LAST_WAIT_SECONDS, Patient, all_jobs
+from apps.notifications.scheduler.jobs import LAST_WAIT_SECONDS, JobState, all_jobs
 from apps.notifications.scheduler.loop import schedule_until
 from apps.notifications.scheduler.sweep import sweep
 from tests.fakes.proxy import Proxy
@@ -71,7 +71,7 @@ def test_a_job_that_fails_is_retried_with_a_growing_delay() -> None:
             raise RuntimeError
         return False
 
-    patient = Patient(job, clock=lambda: now[0])
+    patient = JobState(job, clock=lambda: now[0])
     while now[0] < 300:
         patient()
         now[0] += 0.5

@@ -15,7 +15,11 @@ from apps.notifications.broker.publisher import FIRST_WAKE
 from apps.notifications.lifecycle.states import FINISHED, Status
 from apps.notifications.models import DeadLetter, Event, Notification
 from apps.notifications.scheduler import sweep as sweeping
-from apps.notifications.scheduler.suspension import BEAT, SLEPT_AFTER, Wakefulness
+from apps.notifications.scheduler.suspension import (
+    CHECK_INTERVAL,
+    SUSPENDED_AFTER,
+    SuspensionDetector,
+)
 from apps.notifications.scheduler.sweep import (
     CRASHES_MAX,
     DEEP_LANE_MESSAGES,
@@ -120,7 +124,7 @@ def test_a_row_whose_worker_died_is_published_alone_and_counts_a_crash(
         assert (row.status, row.crashes, row.attempts) == (Status.PENDING, 1, 0)
         assert (row.claim_id, row.claimed_until) == (None, None)
     details = set(Event.objects.values_list("detail", flat=True))
-    assert details == {"the process that held it died"}
+    assert details == {"the worker that held it died"}
 
 
 def test_a_row_with_a_valid_lease_is_not_changed(alice: User, lanes: Lanes) -> None:
@@ -144,7 +148,7 @@ def test_a_row_that_kills_its_process_five_times_fails_as_crashed(
     assert (row.status, row.reason, row.claim_id) == (Status.FAILED, "crashed", None)
     assert lanes.ids() == [str(row.pk)] * (CRASHES_MAX - 1)
     assert Event.objects.filter(status="failed").get().detail == (
-        "the process that held it died 5 times"
+        "the worker that held it died 5 times"
     )
 
 
@@ -344,13 +348,13 @@ def test_after_a_suspension_the_sweep_spares_expired_leases_and_does_the_rest(
     held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
     schedule = accepted(alice, scheduled_for=timezone.now() + timedelta(hours=1))
     overdue(held, schedule)
-    awake = Wakefulness()
+    awake = SuspensionDetector()
     awake.round_succeeded(timezone.now() - timedelta(seconds=70))
     assert sweep(awake=awake) == 2
     assert lanes.ids() == [str(schedule.pk)]
     held.refresh_from_db()
     assert (held.status, held.crashes) == (Status.SENDING, 0)
-    assert about(held.wake_at, timezone.now() + BEAT)
+    assert about(held.wake_at, timezone.now() + CHECK_INTERVAL)
     # Other leases that end within this time are spared as well.
     overdue(held)
     sweep(awake=awake)
@@ -358,7 +362,7 @@ def test_after_a_suspension_the_sweep_spares_expired_leases_and_does_the_rest(
     assert held.status == Status.SENDING
     # The grace time is over.
     overdue(held)
-    later = Wakefulness()
+    later = SuspensionDetector()
     later.round_succeeded(timezone.now())
     sweep(awake=later)
     held.refresh_from_db()
@@ -368,7 +372,7 @@ def test_after_a_suspension_the_sweep_spares_expired_leases_and_does_the_rest(
 def test_a_round_after_a_slow_one_takes_back_expired_leases(alice: User, lanes: Lanes) -> None:
     held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
     overdue(held)
-    awake = Wakefulness()
+    awake = SuspensionDetector()
     awake.round_succeeded(timezone.now() - timedelta(seconds=19))
     sweep(awake=awake)
     held.refresh_from_db()
@@ -376,29 +380,29 @@ def test_a_round_after_a_slow_one_takes_back_expired_leases(alice: User, lanes: 
 
 
 def test_a_round_without_work_counts_as_a_successful_round(alice: User, lanes: Lanes) -> None:
-    awake = Wakefulness()
+    awake = SuspensionDetector()
     assert sweep(awake=awake) == 0
-    assert awake.spared_until(timezone.now() + timedelta(seconds=10)) is None
+    assert awake.lenient_until(timezone.now() + timedelta(seconds=10)) is None
 
 
 def test_the_first_round_after_a_start_counts_as_one_after_a_suspension() -> None:
     now = timezone.now()
-    awake = Wakefulness()
-    assert awake.spared_until(now) == now + BEAT
+    awake = SuspensionDetector()
+    assert awake.lenient_until(now) == now + CHECK_INTERVAL
     awake.round_succeeded(now)
-    assert awake.spared_until(now + timedelta(seconds=2)) == now + BEAT
+    assert awake.lenient_until(now + timedelta(seconds=2)) == now + CHECK_INTERVAL
     awake.round_succeeded(now + timedelta(seconds=2))
-    assert awake.spared_until(now + BEAT) is None
+    assert awake.lenient_until(now + CHECK_INTERVAL) is None
 
 
-@pytest.mark.parametrize("jump", [SLEPT_AFTER, -SLEPT_AFTER])
+@pytest.mark.parametrize("jump", [SUSPENDED_AFTER, -SUSPENDED_AFTER])
 def test_a_clock_jump_in_either_direction_counts_as_a_suspension(jump: timedelta) -> None:
     now = timezone.now()
-    awake = Wakefulness()
+    awake = SuspensionDetector()
     awake.round_succeeded(now)
-    assert awake.spared_until(now + jump) is None
+    assert awake.lenient_until(now + jump) is None
     beyond = now + jump * 1.01
-    assert awake.spared_until(beyond) == beyond + BEAT
+    assert awake.lenient_until(beyond) == beyond + CHECK_INTERVAL
 
 
 def test_a_row_of_an_unknown_channel_does_not_stop_others(alice: User, lanes: Lanes) -> None:
@@ -501,7 +505,7 @@ def test_a_round_costs_ten_statements_for_any_number_of_rows(
 ) -> None:
     overdue(*[accepted(alice) for _ in range(count)])
     with CaptureQueriesContext(connection) as captured:
-        sweep(awake=Wakefulness())
+        sweep(awake=SuspensionDetector())
     # 1 savepoint, 2 read and lock, 3 to 8 three times nothing to move in a savepoint each, 9
     # set the next wake-up times, 10 release.
     assert len(captured) == 10, [query["sql"] for query in captured]

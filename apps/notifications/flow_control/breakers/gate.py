@@ -21,13 +21,13 @@ from apps.notifications.flow_control.breakers.tally import Tally
 log = structlog.get_logger(__name__)
 
 # A closed state is cached in the process with this TTL, so that most calls need no Redis access.
-LOOK_SECONDS = 0.5
+READ_SECONDS = 0.5
 # Successes alone do not change the state, so they are reported together at this interval.
-TELL_SECONDS = 1.0
+REPORT_SECONDS = 1.0
 
 _store = shared_breakers()
-_looked: dict[str, float] = {}
-_untold: dict[str, tuple[int, float]] = {}
+_cached: dict[str, float] = {}
+_unreported: dict[str, tuple[int, float]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +55,10 @@ def admit(name: str, *, wanted: int) -> Admission:
     now = time.time()
     # The lower bound: after the clock was set back, the cache must not stay valid until it has
     # caught up.
-    if 0 <= now - _looked.get(name, 0.0) < LOOK_SECONDS:
+    if 0 <= now - _cached.get(name, 0.0) < READ_SECONDS:
         return Admission(count=wanted, ask_again_at=_moment(now))
     if _store.read(name).effective is State.CLOSED:
-        _looked[name] = now
+        _cached[name] = now
         return Admission(count=wanted, ask_again_at=_moment(now))
     answer: list[tuple[int, float]] = []
 
@@ -80,13 +80,13 @@ def give_back(name: str, *, count: int) -> None:
 def report(name: str, counted: Tally) -> None:
     """Report the results of calls to a breaker, and log a change of its state."""
     now = time.time()
-    untold, told_at = _untold.get(name, (0, 0.0))
+    untold, told_at = _unreported.get(name, (0, 0.0))
     successes = untold + counted.successes
-    quiet = not counted.failures and not counted.fatal and name in _looked
-    if quiet and 0 <= now - told_at < TELL_SECONDS:
-        _untold[name] = (successes, told_at)
+    quiet = not counted.failures and not counted.fatal and name in _cached
+    if quiet and 0 <= now - told_at < REPORT_SECONDS:
+        _unreported[name] = (successes, told_at)
         return
-    _untold[name] = (0, now)
+    _unreported[name] = (0, now)
     before: list[State] = []
 
     def change(circuit: Circuit) -> Circuit:
@@ -101,7 +101,7 @@ def report(name: str, counted: Tally) -> None:
 
     after = _store.update(name, change)
     if after.state is not State.CLOSED:
-        _looked.pop(name, None)
+        _cached.pop(name, None)
     if after.state is not before[-1]:
         log.warning("breaker changed", breaker=name, state=after.state, reason=after.reason)
 
@@ -116,7 +116,7 @@ def force(names: Iterable[str], forced: Forced) -> None:
         )
 
     for name in names:
-        _looked.pop(name, None)
+        _cached.pop(name, None)
         _store.update(name, change)
         log.warning("breaker forced", breaker=name, forced=forced)
 
@@ -129,8 +129,8 @@ def shown(name: str) -> Circuit:
 def forget() -> None:
     """Reset the store and the caches of this process, for tests."""
     _store.forget()
-    _looked.clear()
-    _untold.clear()
+    _cached.clear()
+    _unreported.clear()
 
 
 def _moment(unix: float) -> datetime:

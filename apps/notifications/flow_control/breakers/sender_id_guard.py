@@ -28,7 +28,7 @@ BELIEVED_MAX = 5
 DOUBTED_PART = 0.2
 WINDOW_SECONDS = 60.0
 # Calls without a mismatch are reported together at this interval.
-TELL_SECONDS = 1.0
+REPORT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ STATE_TYPE: StateType[Mismatches] = StateType(
 
 
 _store = SharedState(STATE_TYPE, consequence="each process doubts mismatches by itself: no Redis")
-_untold: dict[str, tuple[int, int, float]] = {}
+_unreported: dict[str, tuple[int, int, float]] = {}
 
 
 def doubted(
@@ -116,12 +116,12 @@ def doubted(
     answered = [reply for reply in replies if reply is not None]
     mismatches = sum(reply.reason == MISMATCH for reply in answered)
     accepted = sum(reply.outcome is Outcome.ACCEPTED for reply in answered)
-    earlier_accepted, earlier_calls, told_at = _untold.get(provider, (0, 0, 0.0))
+    earlier_accepted, earlier_calls, told_at = _unreported.get(provider, (0, 0, 0.0))
     accepted, calls = accepted + earlier_accepted, len(answered) + earlier_calls
-    if not mismatches and now - told_at < TELL_SECONDS:
-        _untold[provider] = (accepted, calls, told_at)
+    if not mismatches and now - told_at < REPORT_SECONDS:
+        _unreported[provider] = (accepted, calls, told_at)
         return list(replies)
-    _untold[provider] = (0, 0, now)
+    _unreported[provider] = (0, 0, now)
     after = _store.update(
         provider,
         lambda before: weighed(
@@ -146,4 +146,4 @@ def _vouched(breakers: Sequence[str]) -> bool:
 def forget() -> None:
     """Reset the store and the caches of this process, for tests."""
     _store.forget()
-    _untold.clear()
+    _unreported.clear()

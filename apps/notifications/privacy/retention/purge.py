@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from django.utils import timezone
 
-from apps.common.failure_isolation import set_apart
+from apps.common.failure_isolation import isolate_failures
 from apps.common.ids import first_id_at
 from apps.notifications.lifecycle.states import FINISHED
 from apps.notifications.models import Notification
@@ -28,7 +28,7 @@ WALK_EVERY = timedelta(hours=1)
 BEGINNING = UUID(int=0)
 
 
-class Walk:
+class Position:
     """A scheduler job: one step at a time, with a pass from the oldest row every hour.
 
     The position is kept in this process only. After a restart the pass begins at the oldest row.
@@ -49,7 +49,7 @@ class Walk:
         if last is not None:
             self._after = last
             return False
-        swept = purge_others.leave(known)
+        swept = purge_others.purge_all(known)
         if self._gone or swept:
             log.info("retention", notifications=self._gone, **swept)
         self._after, self._gone = BEGINNING, 0
@@ -75,17 +75,17 @@ def step(after: UUID, known: Rules, *, rows: int = STEP_ROWS) -> tuple[UUID | No
         for pk, client, updated_at, status in seen
         if status in FINISHED and updated_at < known.limit(client)
     ]
-    gone = sum(set_apart(old, lambda some: _let_go(some, known), failed=_keep))
+    gone = sum(isolate_failures(old, lambda some: _delete(some, known), failed=_keep))
     return (seen[-1][0] if len(seen) == rows else None), gone
 
 
 def _keep(pk: UUID, error: Exception) -> int:
     """Log a row that cannot be purged. The next pass, in an hour, tries again."""
-    log.error("an old notification could not leave", notification_id=str(pk), exc_info=error)
+    log.error("an old notification could not be purged", notification_id=str(pk), exc_info=error)
     return 0
 
 
-def _let_go(ids: Sequence[UUID], known: Rules) -> int:
+def _delete(ids: Sequence[UUID], known: Rules) -> int:
     """Count and delete rows with their dependent rows, in the transaction of the caller."""
     # Check again under the lock, because a late receipt may have updated a row.
     rows = Notification.objects.filter(pk__in=ids, status__in=FINISHED)

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
-from apps.common.failure_isolation import set_apart
+from apps.common.failure_isolation import isolate_failures
 from apps.notifications.models import (
     Batch,
     BatchState,
@@ -30,7 +30,7 @@ MODELS: dict[str, type[Model]] = {
 }
 
 
-def leave(known: Rules) -> dict[str, int]:
+def purge_all(known: Rules) -> dict[str, int]:
     """Purge old rows.
 
     Returns:
@@ -84,7 +84,7 @@ def _delete(model: type[Model], ids: list[Any]) -> int:
         return len(some)
 
     def keep(pk: Any, error: Exception) -> int:
-        log.error("an old row could not leave", kind=model.__name__, pk=str(pk), exc_info=error)
+        log.error("an old row could not be purged", kind=model.__name__, pk=str(pk), exc_info=error)
         return 0
 
-    return sum(set_apart(ids, delete, failed=keep))
+    return sum(isolate_failures(ids, delete, failed=keep))

@@ -47,7 +47,7 @@ BY_HTTP_STATUS: dict[int, Meaning] = {
     503: MEANINGS["UNAVAILABLE"],
     504: (Outcome.UNKNOWN, "timeout", UNAVAILABLE_WAIT_SECONDS),
 }
-STRANGE: Meaning = (Outcome.UNKNOWN, "unexpected_answer", None)
+UNEXPECTED: Meaning = (Outcome.UNKNOWN, "unexpected_answer", None)
 
 
 def classify(
@@ -69,7 +69,7 @@ def classify(
     if code == "INVALID_ARGUMENT":
         outcome, reason, least = _invalid_argument(message, details)
     else:
-        outcome, reason, least = MEANINGS.get(code) or BY_HTTP_STATUS.get(status) or STRANGE
+        outcome, reason, least = MEANINGS.get(code) or BY_HTTP_STATUS.get(status) or UNEXPECTED
     asked = retry_after_seconds(headers.get("Retry-After"), now=now)
     may_wait = outcome in {Outcome.RATE_LIMITED, Outcome.TRANSIENT, Outcome.UNKNOWN}
     waits = [wait for wait in (asked, least) if wait is not None] if may_wait else []

@@ -27,7 +27,7 @@ from apps.notifications.models import (
 )
 from apps.notifications.privacy.retention import purge_others, rules
 from apps.notifications.privacy.retention.counts import day_of
-from apps.notifications.privacy.retention.purge import BEGINNING, Walk, step
+from apps.notifications.privacy.retention.purge import BEGINNING, Position, step
 from apps.users.models import User
 from tests.notifications.cast import SHOP, accepted
 from tests.notifications.dead_letters.letters import dead, poison
@@ -70,7 +70,7 @@ def purge(*, rows: int = 500) -> int:
         last, deleted = step(after, known, rows=rows)
         gone += deleted
         if last is None:
-            purge_others.leave(known)
+            purge_others.purge_all(known)
             return gone
         after = last
 
@@ -148,7 +148,7 @@ def test_dependent_rows_are_deleted_with_their_notification(alice: User) -> None
     known = rules.load(now + timedelta(days=91))
     Notification.objects.update(updated_at=long_ago)
     assert step(BEGINNING, known) == (None, 1)
-    purge_others.leave(known)
+    purge_others.purge_all(known)
     for model in (Notification, Attempt, Event, Receipt, DeadLetter, SandboxMessage):
         assert model.objects.count() == 0, model
 
@@ -185,7 +185,7 @@ def test_a_long_purge_is_done_in_steps(alice: User) -> None:
 
 
 def test_each_run_of_the_job_purges_everything_that_is_old(alice: User) -> None:
-    job = Walk()
+    job = Position()
     old(alice)
     assert job() is False
     assert remaining() == set()
@@ -250,8 +250,12 @@ def test_old_poison_unmatched_receipts_and_sandbox_messages_are_deleted() -> Non
             notification_id=first_id_at(age), channel="email", outcome="accepted", created_at=age
         )
     known = rules.load(timezone.now())
-    assert purge_others.leave(known) == {"dead_letters": 1, "receipts": 1, "sandbox_messages": 1}
-    assert purge_others.leave(known) == {}
+    assert purge_others.purge_all(known) == {
+        "dead_letters": 1,
+        "receipts": 1,
+        "sandbox_messages": 1,
+    }
+    assert purge_others.purge_all(known) == {}
     assert DeadLetter.objects.count() == Receipt.objects.count() == 1
     assert SandboxMessage.objects.count() == 1
 

@@ -349,7 +349,7 @@ def test_consecutive_calls_of_several_threads_share_a_session(
 
 def test_concurrent_calls_have_a_session_each(smtp: SmtpProvider, smtp_server: SmtpServer) -> None:
     # The first call has not ended when the second one begins.
-    smtp_server.latency = 0.5
+    smtp_server.latency = 0.2
     both = threading.Barrier(2)
 
     def send() -> None:
