@@ -92,7 +92,7 @@ class SmtpStand(Stand):
 
     def message(self, wire: Wire | None = None) -> Any:
         if wire is Wire.AWAY:
-            self.server.go_away()
+            self.server.stop_serving()
         elif wire is not None:
             stage, reply = self.script[wire]
             self.server.answer(stage, reply)
@@ -133,7 +133,7 @@ class SendGridStand(Stand):
     def message(self, wire: Wire | None = None) -> Any:
         mail = a_mail()
         if wire is Wire.AWAY:
-            self.server.go_away()
+            self.server.stop_serving()
         elif wire is not None:
             self.server.answer(mail.recipient, self.script[wire])
         return mail
@@ -182,7 +182,7 @@ class FcmStand(Stand):
     def message(self, wire: Wire | None = None) -> Any:
         push = a_push()
         if wire is Wire.AWAY:
-            self.server.go_away()
+            self.server.stop_serving()
         elif wire is not None:
             self.server.answer(push.token, self.script[wire])
         return push

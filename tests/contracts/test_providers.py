@@ -186,9 +186,9 @@ def test_a_closed_provider_can_be_used_again(stand: Stand) -> None:
 def test_a_server_is_used_again_after_an_outage(wired: Stand) -> None:
     wired.provider.send(wired.message())
     server: Any = wired.server  # type: ignore[attr-defined]  # Only the sandbox has none.
-    server.go_away()
+    server.stop_serving()
     refused = wired.provider.send(wired.message())
-    server.come_back()
+    server.serve_again()
 
     reply = wired.provider.send(wired.message())
 

@@ -55,11 +55,11 @@ class ServerThread:
     def call(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=10)
 
-    def go_away(self) -> None:
+    def stop_serving(self) -> None:
         """Stop listening and close every connection, like a server that died."""
         self.call(self.stop())
 
-    def come_back(self) -> None:
+    def serve_again(self) -> None:
         """Listen again on the same port."""
         self.call(self.start())
 

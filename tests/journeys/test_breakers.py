@@ -51,7 +51,7 @@ def test_the_next_provider_is_used_until_the_first_one_is_reachable_again(
     installation: Installation, api: Api, sendgrid: SendGridServer
 ) -> None:
     template, alice = api.mail_template(), api.user("alice")
-    installation.smtp.go_away()
+    installation.smtp.stop_serving()
     try:
         ids = [api.send("email", alice, template) for _ in range(40)]
         assert set(api.all_ended(ids, within=60)) == {"sent"}
@@ -59,7 +59,7 @@ def test_the_next_provider_is_used_until_the_first_one_is_reachable_again(
         by_sendgrid = sendgrid.stats()["mails"]
         assert by_sendgrid == 40
     finally:
-        installation.smtp.come_back()
+        installation.smtp.serve_again()
 
     def sent_by_smtp() -> bool:
         status = api.ended(api.send("email", alice, template))

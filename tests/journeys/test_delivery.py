@@ -146,7 +146,7 @@ def test_a_provider_outage_causes_retries_and_no_failures(
     installation: Installation, api: Api
 ) -> None:
     template, alice = api.mail_template(), api.user("alice")
-    installation.smtp.go_away()
+    installation.smtp.stop_serving()
     try:
         ids = [api.send("email", alice, template) for _ in range(20)]
         waiting = until(
@@ -157,7 +157,7 @@ def test_a_provider_outage_causes_retries_and_no_failures(
         assert waiting[0]["next_attempt_at"] is not None
         time.sleep(6)
     finally:
-        installation.smtp.come_back()
+        installation.smtp.serve_again()
 
     assert set(api.all_ended(ids, within=60)) == {"sent"}
     # The first mails were tried and failed; the others waited for the breaker without an attempt.
@@ -184,11 +184,13 @@ def test_a_scheduled_mail_is_sent_on_time(installation: Installation, api: Api) 
 
 
 def test_test_keys_send_only_to_the_sandbox(installation: Installation) -> None:
-    rehearsal = installation.api(kind="test")
+    testing_client = installation.api(kind="test")
     mails_before = len(installation.smtp.mails)
 
-    sent = rehearsal.send("email", rehearsal.user("alice"), rehearsal.mail_template())
-    status = rehearsal.ended(sent)
+    sent = testing_client.send(
+        "email", testing_client.user("alice"), testing_client.mail_template()
+    )
+    status = testing_client.ended(sent)
 
     assert status["status"] == "delivered"
     assert status["timeline"][1]["provider"] == "sandbox"

@@ -73,11 +73,11 @@ def test_without_a_broker_requests_are_accepted_as_quickly_and_delivered_later(
     usual = [timed_send() for _ in range(50)]
     proxy.freeze()
     frozen = [timed_send() for _ in range(50)]
-    proxy.go_away()
+    proxy.stop_serving()
     away = [timed_send() for _ in range(50)]
     statuses_while_away = {api.status(pk)["status"] for pk, _ in away}
     proxy.thaw()
-    proxy.come_back()
+    proxy.serve_again()
 
     def p95(timings: list[tuple[str, float]]) -> float:
         return sorted(seconds for _, seconds in timings)[int(len(timings) * 0.95)]

@@ -20,7 +20,7 @@ from apps.users import api_keys
 from apps.users.models import Device, User
 
 SHOP = Caller(client="shop", scopes=frozenset(Scope))
-REHEARSAL = Caller(client="shop", kind=Kind.TEST, scopes=frozenset(Scope))
+TEST_CALLER = Caller(client="shop", kind=Kind.TEST, scopes=frozenset(Scope))
 VARIABLES = {"name": "Ada", "link": "https://example.com/a"}
 
 EMAIL = {"subject": "Welcome, {{ name }}", "body": "Hello {{ name }}, see {{ link }}"}

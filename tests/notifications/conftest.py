@@ -21,7 +21,7 @@ from tests.notifications.cast import Lanes, client_with, person, template
 
 
 @pytest.fixture(autouse=True)
-def sandbox_alone(settings: Any) -> Iterator[None]:
+def sandbox_only(settings: Any) -> Iterator[None]:
     """Deliver to the sandbox by default, and reset providers, breakers and limits."""
     settings.EMAIL_PROVIDERS, settings.PUSH_PROVIDERS = ["sandbox"], ["sandbox"]
     settings.DEFAULT_FROM_EMAIL = "Notifications <notifications@example.com>"
@@ -104,19 +104,19 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
 
 
 @pytest.fixture
-def broker_away() -> Iterator[Callable[[], None]]:
+def broker_unreachable() -> Iterator[Callable[[], None]]:
     """Point the application at a port where nothing listens; calling it restores the broker."""
     application: Any = current_app
     before = application.conf.broker_write_url
     application.conf.broker_write_url = "amqp://guest:guest@127.0.0.1:1//"
     pool, application.amqp._producer_pool = application.amqp._producer_pool, None
 
-    def come_back() -> None:
+    def serve_again() -> None:
         application.conf.broker_write_url = before
         application.amqp._producer_pool = pool
 
-    yield come_back
-    come_back()
+    yield serve_again
+    serve_again()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from tests.notifications.conftest import (
     charlie,
     lanes,
     nothing_stored,
-    sandbox_alone,
+    sandbox_only,
     shop,
     welcome,
 )
@@ -17,7 +17,7 @@ __all__ = [
     "charlie",
     "lanes",
     "nothing_stored",
-    "sandbox_alone",
+    "sandbox_only",
     "shop",
     "welcome",
 ]

@@ -142,7 +142,7 @@ def test_no_password_is_hashed_beyond_the_limits(
 
 
 @pytest.fixture
-def cache_away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def cache_unreachable(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Count in the process because Redis does not answer, with new counters."""
     settings.CACHES = {
         "default": {
@@ -156,7 +156,7 @@ def cache_away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 def test_without_redis_the_limits_are_the_same(
-    charlie: User, cache_away: None, hashed: list[str]
+    charlie: User, cache_unreachable: None, hashed: list[str]
 ) -> None:
     browser = known()
     flood()

@@ -13,7 +13,14 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users import tokens
 from apps.users.models import User
-from tests.notifications.cast import REHEARSAL, accepted, assert_problem, body, client_with, person
+from tests.notifications.cast import (
+    TEST_CALLER,
+    accepted,
+    assert_problem,
+    body,
+    client_with,
+    person,
+)
 
 pytestmark = pytest.mark.django_db
 V1 = "/api/v1"
@@ -122,7 +129,7 @@ def ids(answer: Any) -> list[str]:
 
 def test_lists_show_a_client_only_its_own_notifications_of_its_kind(alice: User) -> None:
     live = accepted(alice)
-    rehearsed = accepted(alice, caller=REHEARSAL)
+    rehearsed = accepted(alice, caller=TEST_CALLER)
     forum = accepted(alice, caller=Caller(client="forum"))
     path = f"{V1}/notifications/"
     assert ids(client_with(READ, client="shop").get(path)) == [str(live.pk)]

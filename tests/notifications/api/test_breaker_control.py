@@ -31,9 +31,9 @@ def test_a_push_provider_has_a_breaker_for_each_platform(shop: APIClient) -> Non
 
 
 def test_a_test_key_cannot_force_a_live_breaker(shop: APIClient) -> None:
-    rehearsal = client_with(Scope.OPERATIONS, kind=Kind.TEST)
+    testing_client = client_with(Scope.OPERATIONS, kind=Kind.TEST)
 
-    assert_problem(force(rehearsal, "smtp", "open"), 403)
+    assert_problem(force(testing_client, "smtp", "open"), 403)
 
     assert breakers.shown("smtp").effective is State.CLOSED
 

@@ -51,9 +51,9 @@ def test_a_bulk_call_costs_one_unit_for_each_recipient(alice: User, settings: An
 
 def test_test_notifications_do_not_use_the_quota_of_live_ones(alice: User, settings: Any) -> None:
     settings.RATE_LIMIT_NOTIFICATIONS = Rate(calls=1, seconds=3600)
-    live, rehearsal = client_with(client="both"), client_with(client="both", kind=Kind.TEST)
-    assert rehearsal.post(PATH, body(alice), format="json").status_code == 202
-    assert_problem(rehearsal.post(PATH, body(alice), format="json"), 429)
+    live, testing_client = client_with(client="both"), client_with(client="both", kind=Kind.TEST)
+    assert testing_client.post(PATH, body(alice), format="json").status_code == 202
+    assert_problem(testing_client.post(PATH, body(alice), format="json"), 429)
     assert live.post(PATH, body(alice), format="json").status_code == 202
 
 

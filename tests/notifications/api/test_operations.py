@@ -65,7 +65,9 @@ def test_running_processes_providers_and_queues_are_listed(shop: APIClient, lane
     }
 
 
-def test_services_answer_without_a_broker(shop: APIClient, broker_away: Callable[[], None]) -> None:
+def test_services_answer_without_a_broker(
+    shop: APIClient, broker_unreachable: Callable[[], None]
+) -> None:
     answer = shop.get(SERVICES)
     assert answer.status_code == 200
     assert {one["messages"] for one in answer.json()["queues"]} == {None}
@@ -86,7 +88,7 @@ def test_each_heartbeat_deletes_rows_older_than_an_hour(db: None) -> None:
 
 
 def test_liveness_touches_nothing_outside_the_process(
-    client: Client, django_assert_num_queries: Any, broker_away: Callable[[], None]
+    client: Client, django_assert_num_queries: Any, broker_unreachable: Callable[[], None]
 ) -> None:
     with django_assert_num_queries(0):
         answer = client.get("/health/live")
@@ -118,7 +120,7 @@ def test_readiness_has_a_row_for_each_dependency(client: Client, lanes: Lanes) -
 
 @pytest.mark.django_db(transaction=True)
 def test_an_unreachable_broker_is_a_degraded_row_and_not_a_503(
-    client: Client, broker_away: Callable[[], None]
+    client: Client, broker_unreachable: Callable[[], None]
 ) -> None:
     answer = client.get("/health/ready/")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
@@ -312,7 +314,9 @@ def test_the_token_gives_access_to_metrics_behind_any_proxy(
     assert client.get("/metrics", REMOTE_ADDR="127.0.0.1", **headers).status_code == 200
 
 
-def test_metrics_answer_without_a_broker(client: Client, broker_away: Callable[[], None]) -> None:
+def test_metrics_answer_without_a_broker(
+    client: Client, broker_unreachable: Callable[[], None]
+) -> None:
     answer = client.get("/metrics")
     assert answer.status_code == 200
     assert b"notifications_queue_messages{" not in answer.content

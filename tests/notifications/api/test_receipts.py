@@ -15,7 +15,7 @@ from apps.users.addresses import address_hash
 from apps.users.models import Device, Suppression, User
 from tests.fakes.smtp_server import SmtpServer
 from tests.notifications.cast import (
-    REHEARSAL,
+    TEST_CALLER,
     accepted,
     assert_problem,
     client_with,
@@ -254,10 +254,10 @@ def test_a_bounce_of_a_mail_of_an_older_release_suppresses_no_unknown_address(
 
 
 def test_a_bounce_of_a_test_notification_suppresses_no_address(alice: User, welcome: None) -> None:
-    rehearsal = client_with(Scope.OPERATIONS, kind=Kind.TEST)
-    row = standing(alice, Status.SENT, caller=REHEARSAL)
+    testing_client = client_with(Scope.OPERATIONS, kind=Kind.TEST)
+    row = standing(alice, Status.SENT, caller=TEST_CALLER)
 
-    assert post_receipt(rehearsal, row, "bounced").json()["status"] == "bounced"
+    assert post_receipt(testing_client, row, "bounced").json()["status"] == "bounced"
     assert not suppressed(alice)
 
 

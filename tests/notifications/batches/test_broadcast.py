@@ -172,9 +172,9 @@ def test_more_than_ten_thousand_named_users_in_one_call_are_refused(
 
 
 def test_a_schedule_and_the_kind_of_key_are_kept(alice: User) -> None:
-    rehearsal = client_with(client="shop", kind=Kind.TEST)
+    testing_client = client_with(client="shop", kind=Kind.TEST)
     at = (timezone.now() + timedelta(hours=1)).isoformat()
-    taken(broadcast(rehearsal, {"all": True}, scheduled_for=at))
+    taken(broadcast(testing_client, {"all": True}, scheduled_for=at))
     make_all()
     row = Notification.objects.get()
     assert (row.kind, row.status) == ("test", Status.SCHEDULED)

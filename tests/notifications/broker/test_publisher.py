@@ -126,7 +126,7 @@ def test_wake_ups_handed_over_during_a_publish_are_sent_together(lanes: Lanes) -
 
 
 def test_a_hand_over_does_not_wait_for_the_broker(
-    lanes: Lanes, broker_away: Callable[[], None], caplog: pytest.LogCaptureFixture
+    lanes: Lanes, broker_unreachable: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = Publisher()
     group = wakeups(1000)
@@ -135,12 +135,12 @@ def test_a_hand_over_does_not_wait_for_the_broker(
     # All wake-ups have been accepted although none could be published.
     until(lambda: "broker did not accept a message" in caplog.text)
     assert lanes.take() == []
-    broker_away()
+    broker_unreachable()
     taken_until(lanes, 1000)
 
 
 def test_the_publisher_survives_an_unreachable_broker_and_loses_nothing(
-    lanes: Lanes, broker_away: Callable[[], None], caplog: pytest.LogCaptureFixture
+    lanes: Lanes, broker_unreachable: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = Publisher()
     group = wakeups(3)
@@ -148,12 +148,12 @@ def test_the_publisher_survives_an_unreachable_broker_and_loses_nothing(
     until(lambda: "broker did not accept a message" in caplog.text)
     publisher.hand_over(group[2:])
     assert lanes.take() == []
-    broker_away()
+    broker_unreachable()
     found = [pk for _, _, ids, _ in taken_until(lanes, 3) for pk in ids]
     assert sorted(found) == sorted(ids_of(group))
 
 
-def test_publishing_to_an_unreachable_broker_raises(broker_away: Callable[[], None]) -> None:
+def test_publishing_to_an_unreachable_broker_raises(broker_unreachable: Callable[[], None]) -> None:
     with pytest.raises(OperationalError):
         publish(wakeups(1))
 
@@ -201,7 +201,7 @@ def test_failures_go_through_the_dead_letter_exchange(alice: User, lanes: Lanes)
 @pytest.mark.services
 @pytest.mark.django_db
 def test_failures_are_left_to_the_sweep_while_the_broker_is_unreachable(
-    alice: User, broker_away: Callable[[], None]
+    alice: User, broker_unreachable: Callable[[], None]
 ) -> None:
     row = standing(alice, Status.FAILED, reason="rejected")
     publish_failed([row.pk])
@@ -210,7 +210,7 @@ def test_failures_are_left_to_the_sweep_while_the_broker_is_unreachable(
     assert row.wake_at is not None
 
 
-def test_publishing_no_failures_opens_no_connection(broker_away: Callable[[], None]) -> None:
+def test_publishing_no_failures_opens_no_connection(broker_unreachable: Callable[[], None]) -> None:
     publish_failed([])
 
 
@@ -309,12 +309,12 @@ def test_the_publishing_thread_survives_any_exception(
 
 
 def test_a_flush_waits_for_the_broker_up_to_its_timeout(
-    lanes: Lanes, broker_away: Callable[[], None]
+    lanes: Lanes, broker_unreachable: Callable[[], None]
 ) -> None:
     publisher = Publisher()
     assert publisher.flush(timeout_seconds=0) is True
     publisher.hand_over(wakeups(300))
     assert publisher.flush(timeout_seconds=0.2) is False
-    broker_away()
+    broker_unreachable()
     assert publisher.flush(timeout_seconds=10) is True
     assert len(lanes.ids()) == 300

@@ -14,7 +14,7 @@ from apps.notifications.dead_letters import resend
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Notification
 from apps.users.models import User
-from tests.notifications.cast import REHEARSAL, SHOP, assert_problem, client_with, pointers
+from tests.notifications.cast import SHOP, TEST_CALLER, assert_problem, client_with, pointers
 from tests.notifications.dead_letters.letters import PATH, dead, poison, recorded_before
 
 pytestmark = pytest.mark.django_db
@@ -184,17 +184,17 @@ def test_an_unknown_letter_is_a_404(shop: APIClient) -> None:
 
 
 @pytest.fixture
-def rehearsal(welcome: None) -> APIClient:
+def testing_client(welcome: None) -> APIClient:
     return client_with(client="shop", kind=Kind.TEST)
 
 
 def test_dead_letters_of_test_and_live_keys_are_listed_separately(
-    shop: APIClient, rehearsal: APIClient, alice: User
+    shop: APIClient, testing_client: APIClient, alice: User
 ) -> None:
-    live, tried, thrown_out = dead(alice), dead(alice, caller=REHEARSAL), poison("x")
+    live, tried, thrown_out = dead(alice), dead(alice, caller=TEST_CALLER), poison("x")
     assert found(shop) == [str(thrown_out.pk), str(live.pk)]
-    assert found(rehearsal) == [str(tried.pk)]
-    for caller, hidden in ((shop, tried), (rehearsal, live), (rehearsal, thrown_out)):
+    assert found(testing_client) == [str(tried.pk)]
+    for caller, hidden in ((shop, tried), (testing_client, live), (testing_client, thrown_out)):
         answers: list[Any] = [
             caller.get(f"{PATH}{hidden.pk}"),
             caller.post(f"{PATH}{hidden.pk}/replay"),

@@ -19,7 +19,7 @@ from apps.notifications.scheduler.loop import schedule_until
 from apps.users import contacts
 from apps.users.models import User
 from tests.notifications.cast import (
-    REHEARSAL,
+    TEST_CALLER,
     Lanes,
     accepted,
     assert_problem,
@@ -257,10 +257,10 @@ def test_an_error_in_a_slice_rolls_all_of_it_back(
     assert [len(replays_of(letter)) for letter in letters] == [1, 1]
 
 
-def test_a_rehearsal_replays_rehearsals_only(shop: APIClient, alice: User) -> None:
-    live, tried = dead(alice), dead(alice, caller=REHEARSAL)
-    rehearsal = client_with(client="shop", kind=Kind.TEST)
-    replay = started(rehearsal)
+def test_a_test_key_replays_test_notifications_only(shop: APIClient, alice: User) -> None:
+    live, tried = dead(alice), dead(alice, caller=TEST_CALLER)
+    testing_client = client_with(client="shop", kind=Kind.TEST)
+    replay = started(testing_client)
     assert replay["matched"] == 1
     assert_problem(shop.get(replay["links"]["self"]), 404)
     assert_problem(shop.post(replay["links"]["cancel"]), 404)

@@ -11,7 +11,7 @@ from apps.notifications.broker import topology
 from apps.notifications.dead_letters import replay_one
 from apps.notifications.models import Attempt, DeadLetter
 from apps.users.models import User
-from tests.notifications.cast import REHEARSAL, Lanes, accepted
+from tests.notifications.cast import TEST_CALLER, Lanes, accepted
 from tests.notifications.dead_letters.letters import dead
 from tests.notifications.dead_letters.test_store import recorded
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_letter_stores_the_columns_that_filters_use(alice: User) -> None:
-    letter = dead(alice, reason="rejected", provider="smtp", caller=REHEARSAL)
+    letter = dead(alice, reason="rejected", provider="smtp", caller=TEST_CALLER)
     assert (letter.kind, letter.channel, letter.template_code) == ("test", "email", "welcome")
     assert (letter.reason, letter.provider, letter.state) == ("rejected", "smtp", "open")
 
@@ -29,7 +29,7 @@ def test_a_letter_of_a_notification_that_was_never_sent_has_no_provider(alice: U
 
 
 def test_the_migration_copies_the_same_columns_into_older_letters(alice: User) -> None:
-    live, tried = dead(alice), dead(alice, caller=REHEARSAL, provider="")
+    live, tried = dead(alice), dead(alice, caller=TEST_CALLER, provider="")
     earlier = Attempt.objects.get()
     earlier.pk, earlier.number, earlier.provider = None, 2, "sendgrid"
     earlier.save(force_insert=True)

@@ -17,8 +17,8 @@ from apps.notifications.models import DeadLetter, DeadLetterAction, Notification
 from apps.users import contacts
 from apps.users.models import User
 from tests.notifications.cast import (
-    REHEARSAL,
     SHOP,
+    TEST_CALLER,
     Lanes,
     accepted,
     assert_problem,
@@ -65,8 +65,8 @@ def test_a_letter_is_replayed_once(shop: APIClient, alice: User) -> None:
     assert len(trail()) == 1
 
 
-def test_a_rehearsal_stays_a_rehearsal(alice: User) -> None:
-    letter = dead(alice, caller=REHEARSAL)
+def test_a_replay_of_a_test_notification_stays_one(alice: User) -> None:
+    letter = dead(alice, caller=TEST_CALLER)
     replay_one.replay(letter.pk, by="operator")
     (new,) = replays_of(letter)
     assert (new.kind, new.client) == ("test", "shop")

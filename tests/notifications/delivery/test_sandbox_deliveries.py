@@ -18,7 +18,7 @@ from apps.notifications.models.sandbox import SandboxMessage
 from apps.templates.models import TemplateVersion
 from apps.users import contacts, preferences
 from apps.users.models import Device, User
-from tests.notifications.cast import REHEARSAL, accepted, person, template
+from tests.notifications.cast import TEST_CALLER, accepted, person, template
 from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
@@ -107,8 +107,8 @@ def test_a_dead_token_retires_its_device_and_no_other(welcome: None) -> None:
 def test_a_bounce_of_a_test_does_not_affect_live_notifications(welcome: None) -> None:
     """The sandbox simulates the answers; the address and the token belong to a real user."""
     eve = person("eve", email="bounce@example.com", tokens=("bounce-1",))
-    mail = accepted(eve, caller=REHEARSAL)
-    push = accepted(eve, caller=REHEARSAL, notification_type="push")
+    mail = accepted(eve, caller=TEST_CALLER)
+    push = accepted(eve, caller=TEST_CALLER, notification_type="push")
     driven(mail)
     driven(push)
     assert (mail.status, push.status) == (Status.BOUNCED, Status.FAILED)
@@ -209,7 +209,7 @@ def test_a_slow_address_takes_two_seconds_and_is_delivered(welcome: None) -> Non
 def test_a_test_notification_is_sent_only_to_the_sandbox(alice: User, settings: Any) -> None:
     settings.EMAIL_PROVIDERS = ["smtp"]
     settings.SMTP_HOST = "mail.example.com"
-    row = accepted(alice, caller=REHEARSAL)
+    row = accepted(alice, caller=TEST_CALLER)
     driven(row)
     assert row.status == Status.DELIVERED
     assert Attempt.objects.get().provider == "sandbox"

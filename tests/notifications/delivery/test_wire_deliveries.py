@@ -29,7 +29,7 @@ from apps.users.models import Device, Suppression, User
 from tests.fakes.fcm_server import FcmServer, refusal
 from tests.fakes.fixtures import point_at_smtp
 from tests.fakes.smtp_server import DROP, Conversation, SmtpServer
-from tests.notifications.cast import REHEARSAL, accepted, person, template
+from tests.notifications.cast import TEST_CALLER, accepted, person, template
 from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
@@ -146,12 +146,12 @@ def test_an_unreachable_server_costs_attempts_until_the_deadline(
     alice: User, smtp: SmtpServer, settings: Any
 ) -> None:
     settings.EMBEDDED = True
-    smtp.go_away()
+    smtp.stop_serving()
     row = accepted(alice, expires_at=timezone.now() + timedelta(seconds=2))
     driven(row)
     assert (row.status, row.reason, row.attempts) == (Status.FAILED, "attempts_exhausted", 1)
     assert DeadLetter.objects.get().reason == "attempts_exhausted"
-    smtp.come_back()
+    smtp.serve_again()
 
 
 class Alarm(SmtpServer):
@@ -354,7 +354,7 @@ def test_a_test_notification_is_never_sent_to_a_server(
     alice: User, smtp: SmtpServer, fcm: FcmServer
 ) -> None:
     for kind in ("email", "push"):
-        row = accepted(alice, caller=REHEARSAL, notification_type=kind)
+        row = accepted(alice, caller=TEST_CALLER, notification_type=kind)
         driven(row)
         assert row.status == Status.DELIVERED
     assert (smtp.mails, fcm.messages) == ([], [])

@@ -18,8 +18,8 @@ from apps.templates.content import check
 from apps.users.models import User
 from tests.notifications.cast import (
     EMAIL,
-    REHEARSAL,
     SHOP,
+    TEST_CALLER,
     a_request,
     accepted,
     assert_problem,
@@ -152,7 +152,7 @@ def test_the_requested_language_wins_over_the_users_locale(shop: APIClient, alic
 
 
 def test_a_test_notification_is_stored_with_its_kind(alice: User) -> None:
-    assert accepted(alice, caller=REHEARSAL).kind == "test"
+    assert accepted(alice, caller=TEST_CALLER).kind == "test"
 
 
 @pytest.mark.parametrize("status", sorted({Status.SCHEDULED, Status.PENDING, Status.RETRYING}))

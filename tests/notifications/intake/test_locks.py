@@ -18,8 +18,8 @@ from apps.notifications.models import Batch, BatchState, DailyCount, Notificatio
 from apps.notifications.privacy.retention import rules
 from apps.notifications.privacy.retention.purge import BEGINNING, step
 from tests.notifications.batches.story import ndjson, taken, upload
-from tests.notifications.beside import Beside, wait_until_blocked
 from tests.notifications.cast import Lanes, body, client_with, person, standing, template
+from tests.notifications.concurrent_work import ConcurrentWork, wait_until_blocked
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
@@ -32,7 +32,7 @@ def test_two_concurrent_copies_of_a_receipt_are_stored_once() -> None:
     )
     with transaction.atomic():
         Notification.objects.select_for_update().get(pk=row.pk)
-        both = [Beside(lambda: receipts.take(row, event)) for _ in range(2)]
+        both = [ConcurrentWork(lambda: receipts.take(row, event)) for _ in range(2)]
         wait_until_blocked(2)
     assert sorted(one.result() for one in both) == [False, True]
     assert Receipt.objects.count() == 1
@@ -48,7 +48,7 @@ class BeforeTheLock:
     def __call__(self, execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
         if "FOR UPDATE" in sql and not self.done:
             self.done = True
-            Beside(self._work).result()
+            ConcurrentWork(self._work).result()
         return execute(sql, params, many, context)
 
 
@@ -91,7 +91,7 @@ def batch_id(lanes: Lanes) -> str:
 def test_a_batch_that_another_scheduler_has_locked_is_skipped(batch_id: str) -> None:
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch_id)
-        assert Beside(make_slice).result() is False
+        assert ConcurrentWork(make_slice).result() is False
     assert Notification.objects.count() == 0
     assert make_slice()
     assert Notification.objects.count() == 1
@@ -106,7 +106,7 @@ def test_an_operator_does_not_undo_a_concurrent_change_of_the_scheduler(
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch_id)
         Batch.objects.update(state=BatchState.FINISHED, next_at=None)
-        operator = Beside(lambda: act(batch_id))
+        operator = ConcurrentWork(lambda: act(batch_id))
         wait_until_blocked(1)
     with pytest.raises(Problem):
         operator.result()
@@ -117,7 +117,7 @@ def test_a_cancel_does_not_undo_a_concurrent_finish_by_the_scheduler(batch_id: s
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch_id)
         Batch.objects.update(state=BatchState.FINISHED, next_at=None)
-        operator = Beside(lambda: control.cancel(batch_id))  # type: ignore[arg-type] # A string works as well.
+        operator = ConcurrentWork(lambda: control.cancel(batch_id))  # type: ignore[arg-type] # A string works as well.
         wait_until_blocked(1)
     with pytest.raises(Problem):
         operator.result()

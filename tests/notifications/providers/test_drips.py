@@ -264,10 +264,10 @@ def test_a_thread_that_waits_for_the_token_exchange_of_another_ends_at_its_deadl
     with deadline(SECONDS), pytest.raises(TransportError, match="Another thread"):
         line.authorize()
     assert not ended.is_set()
-    fcm_server.go_away()
+    fcm_server.stop_serving()
     first.join()
     line.close()
-    fcm_server.come_back()
+    fcm_server.serve_again()
 
 
 @pytest.mark.parametrize("name", ["sendgrid", "fcm"])

@@ -108,11 +108,11 @@ def test_rounds_share_one_broker_connection_and_replace_it_when_it_fails(
     # The publisher of this process, which the intake uses, may have one more connection.
     publisher = broker_proxy.connections - 1
     assert publisher in {0, 1}
-    broker_proxy.go_away()
+    broker_proxy.stop_serving()
     row = accepted(user)
     overdue(row)
     assert sweep(kept=kept) == 0
-    broker_proxy.come_back()
+    broker_proxy.serve_again()
     before = broker_proxy.connections
     assert sweep(kept=kept) == 1
     assert sweep(kept=kept) == 0

@@ -253,7 +253,9 @@ def test_a_batch_is_bounded_and_takes_the_oldest_first(alice: User, lanes: Lanes
     assert sweep(limit=3) == 2
 
 
-def test_without_a_broker_no_row_is_changed(alice: User, broker_away: Callable[[], None]) -> None:
+def test_without_a_broker_no_row_is_changed(
+    alice: User, broker_unreachable: Callable[[], None]
+) -> None:
     row = accepted(alice)
     schedule = accepted(alice, scheduled_for=timezone.now() + timedelta(hours=1))
     overdue(row, schedule)

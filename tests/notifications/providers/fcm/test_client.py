@@ -189,8 +189,8 @@ def test_a_kept_connection_that_the_server_closed_is_replaced(
     fcm: FcmProvider, fcm_server: FcmServer
 ) -> None:
     fcm.send(a_push())
-    fcm_server.go_away()
-    fcm_server.come_back()
+    fcm_server.stop_serving()
+    fcm_server.serve_again()
     # Wait until the loopback has delivered the end of the connection.
     time.sleep(0.05)
 

@@ -112,8 +112,8 @@ def test_an_idle_session_that_was_lost_is_replaced(
     smtp: SmtpProvider, smtp_server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smtp.send(a_mail())
-    smtp_server.go_away()
-    smtp_server.come_back()
+    smtp_server.stop_serving()
+    smtp_server.serve_again()
     monkeypatch.setattr(session, "IDLE_CHECK_SECONDS", 0.0)
 
     assert smtp.send(a_mail()).outcome is Outcome.ACCEPTED

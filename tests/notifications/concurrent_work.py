@@ -1,4 +1,4 @@
-"""Run work concurrently over a second PostgreSQL connection, beside that of the test."""
+"""Run work concurrently over a second PostgreSQL connection."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from django.db import connection
 PATIENCE_SECONDS = 30
 
 
-class Beside:
+class ConcurrentWork:
     """Runs a callable in a thread with a database connection of its own."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
