@@ -413,7 +413,8 @@ def test_processes_of_both_releases_work_together_until_the_old_ones_stop(story:
     assert story.older[URGENT_MAILS_AND_PUSHES].stop() == 0
     send("the last calls")
     assert story.older["web"].stop() == 0
-    assert set(story.new.all_ended(asked)) == {"sent"}
+    # The sweep finds a notification whose message was not published 60 s later (``FIRST_WAKE``).
+    assert set(story.new.all_ended(asked, within=150)) == {"sent"}
     assert len(asked) == 60
 
 
