@@ -394,6 +394,7 @@ def test_a_failure_of_the_earlier_release_can_be_replayed_as_a_dead_letter(story
     assert story.new.ended(again["id"])["status"] == "sent"
 
 
+@pytest.mark.timeout(240)
 def test_processes_of_both_releases_work_together_until_the_old_ones_stop(story: Story) -> None:
     installation = story.installation
     asked: list[str] = []
