@@ -35,18 +35,6 @@ from tests.notifications.delivering import deliver
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def smtp(smtp_server: SmtpServer, settings: Any) -> SmtpServer:
-    settings.EMAIL_PROVIDERS = ["smtp"]
-    return smtp_server
-
-
-@pytest.fixture
-def fcm(fcm_server: FcmServer, settings: Any) -> FcmServer:
-    settings.PUSH_PROVIDERS = ["fcm"]
-    return fcm_server
-
-
 def driven(row: Notification) -> None:
     deliver(channel=Channel(row.channel), ids=[row.pk], attempt=row.attempts)
     row.refresh_from_db()
