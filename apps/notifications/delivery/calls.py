@@ -117,7 +117,7 @@ def _replies(
             for part in parts:
                 own = {places[place]: reply for place, reply in sorted(part.items())}
                 if own and name != route.SANDBOX:
-                    own = _reported(channel, name, own, plan, request=request, began=began)
+                    own = _reported(channel, name, own, plan, began=began)
                 yield own
 
     return reported()
@@ -129,7 +129,6 @@ def _reported(
     replies: dict[int, Reply | None],
     plan: route.Plan,
     *,
-    request: limits.RequestClass,
     began: float,
 ) -> dict[int, Reply | None]:
     """Report replies to breakers and limits, and return the replies after the sender id check."""
@@ -138,7 +137,6 @@ def _reported(
         believed = breakers.doubted(name, list(replies.values()), breakers=own)
         replies = dict(zip(replies, believed, strict=True))
     answered = {place: reply for place, reply in replies.items() if reply is not None}
-    limits.give_back(name, count=len(replies) - len(answered), request=request)
     limits.report(name, list(answered.values()), began=began)
     by_breaker: dict[str, list[Reply]] = {}
     for place, reply in answered.items():

@@ -12,7 +12,6 @@ from apps.notifications.broker.topology import Channel
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.flow_control.early_release import release_early
-from apps.notifications.flow_control.limits.gate import BUCKETS
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
@@ -120,11 +119,11 @@ def test_a_provider_whose_limit_cannot_be_read_does_not_stop_the_others(
     settings.EMAIL_PROVIDERS = ["sendgrid", "smtp"]
     limits.lift("smtp")
     server = redis.Redis.from_url(settings.REDIS_URL)
-    server.set(f"{BUCKETS.prefix}sendgrid", '{"queues": {"bulk": "nonsense"}}')
+    server.set("notifications:bucket:sendgrid", '{"queues": {"bulk": "nonsense"}}')
     try:
         with pytest.raises(TypeError):
             release_early()
     finally:
-        server.delete(f"{BUCKETS.prefix}sendgrid")
+        server.delete("notifications:bucket:sendgrid")
 
     assert due() == 40

@@ -8,7 +8,6 @@ from apps.notifications.flow_control.limits.bucket import Grant, RequestClass
 from apps.notifications.flow_control.limits.gate import (
     Shown,
     end_queues,
-    give_back,
     lift,
     releasable,
     report,
@@ -21,7 +20,6 @@ __all__ = [
     "RequestClass",
     "Shown",
     "end_queues",
-    "give_back",
     "lift",
     "releasable",
     "report",

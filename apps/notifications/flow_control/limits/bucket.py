@@ -6,7 +6,7 @@ that a backlog returns spread over the time that it needs.
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apps.notifications.broker.topology import Urgency
@@ -57,19 +57,16 @@ class Bucket:
     """The bucket of one provider. Times are Unix seconds.
 
     Attributes:
-        tokens: Its tokens at ``filled_at``; None while it has never been used and is full.
+        full_at: When it is full again.
         queues: The last time that was given out in each wait queue.
     """
 
-    tokens: float | None = None
-    filled_at: float = 0.0
+    full_at: float = 0.0
     queues: Mapping[str, float] = field(default_factory=dict)
 
-    def filled(self, rate: float, now: float) -> float:
-        """Return the tokens that are in it now."""
-        if self.tokens is None:
-            return capacity(rate)
-        return min(capacity(rate), self.tokens + max(0.0, now - self.filled_at) * rate)
+    def tokens(self, rate: float, now: float) -> float:
+        """Return the tokens that are in it now; below 0 after the rate was cut."""
+        return capacity(rate) - max(0.0, self.full_at - now) * rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,43 +93,37 @@ def taken(
     bucket: Bucket,
     request: RequestClass,
     *,
-    need: int,
-    spare: int = 0,
+    wanted: int,
     rate: float,
     pause_seconds: float = 0.0,
     now: float,
-    jitter: Callable[[], float] = random.random,
 ) -> tuple[Bucket, Grant]:
     """Take tokens, and times in the wait queue for messages without one.
 
     Args:
         bucket: As it was before.
         request: Its class.
-        need: Calls that are to be made now.
-        spare: Tokens to take in addition, if there are enough, for calls that follow soon.
+        wanted: Calls that are to be made now.
         rate: Calls a second.
         pause_seconds: For so long the provider wants no call.
         now: Unix seconds.
-        jitter: Returns numbers from 0 to 1.
 
     Returns:
-        The bucket afterwards, and what it gave: at most ``need + spare``.
+        The bucket afterwards, and what it gave.
     """
-    tokens, last = bucket.filled(rate, now), bucket.queues.get(request.queue, 0.0)
-    count = 0
-    if pause_seconds <= 0:
-        usable = int(tokens - request.reserve(capacity(rate), is_queued=last > now) + ROUNDING)
-        count = max(0, min(need + spare, usable))
+    last = bucket.queues.get(request.queue, 0.0)
+    reserve = request.reserve(capacity(rate), is_queued=last > now)
+    usable = 0 if pause_seconds > 0 else int(bucket.tokens(rate, now) - reserve + ROUNDING)
+    count = max(0, min(wanted, usable))
     begins = max(last - now, pause_seconds)
-    waits = [begins + (place + 1) / rate for place in range(need - count)]
-    ends = {request.queue: now + min(waits[-1], HORIZON_SECONDS)} if waits else {}
-    after = Bucket(
-        tokens=tokens - count,
-        filled_at=max(now, bucket.filled_at),
-        queues={**bucket.queues, **ends},
-    )
-    longest, beyond = max(HORIZON_SECONDS, begins), HORIZON_SECONDS * BEYOND_SPREAD
-    spread = [wait if wait <= longest else longest + beyond * jitter() for wait in waits]
+    waits = [begins + (place + 1) / rate for place in range(wanted - count)]
+    queues = dict(bucket.queues)
+    if waits:
+        queues[request.queue] = now + min(waits[-1], HORIZON_SECONDS)
+    after = Bucket(full_at=max(now, bucket.full_at) + count / rate, queues=queues)
+    longest = max(HORIZON_SECONDS, begins)
+    beyond = longest + HORIZON_SECONDS * BEYOND_SPREAD
+    spread = [w if w <= longest else random.uniform(longest, beyond) for w in waits]  # noqa: S311
     return after, Grant(count=count, wait_seconds=spread, paused=pause_seconds > 0)
 
 
@@ -142,7 +133,7 @@ def releasable(bucket: Bucket, *, rate: float | None, now: float) -> int:
         return 0
     if rate is None:
         return RELEASE_MAX
-    tokens = bucket.filled(rate, now)
+    tokens = bucket.tokens(rate, now)
     if tokens < RELEASE_PART * capacity(rate):
         return 0
     kept = RequestClass(urgency=Urgency.BULK).reserve(capacity(rate), is_queued=False)

@@ -66,6 +66,14 @@ def test_a_provider_that_asks_for_fewer_calls_is_slowed_down_and_it_is_logged(
     assert name in caplog.text
 
 
+def test_the_first_cut_counts_the_replies_since_the_last_report(name: str) -> None:
+    report(name, TAKEN)
+    report(name, *[TAKEN] * 50)
+    report(name, *[SLOWER] * 10)
+
+    assert limits.shown(name).per_second == 30
+
+
 def test_an_answer_that_ends_the_session_asks_for_fewer_calls(name: str) -> None:
     report(name, Reply(outcome=Outcome.TRANSIENT, code="421", reason="service_closing"))
 
@@ -106,18 +114,6 @@ def test_staff_can_lift_what_a_provider_asked_for(name: str) -> None:
     assert not limits.shown(name).slowed
 
 
-def test_tokens_of_calls_that_were_not_made_are_used_by_the_next_request(
-    limited: Callable[[float], str],
-) -> None:
-    name = limited(10)
-    urgent = RequestClass(urgency=Urgency.URGENT)
-    assert limits.take(name, wanted=10, request=urgent).count == 10
-
-    limits.give_back(name, count=4, request=urgent)
-
-    assert limits.take(name, wanted=10, request=urgent).count == 4
-
-
 def cost_per_notification(name: str) -> float:
     """Admit and report chunks of a hundred as the pipeline does; return seconds a notification."""
     replies = [TAKEN] * 100
@@ -155,21 +151,6 @@ def no_redis() -> Iterator[None]:
 
 
 @pytest.mark.services
-def test_single_messages_do_not_call_redis_each_time(
-    limited: Callable[[float], str], caplog: pytest.LogCaptureFixture
-) -> None:
-    name = limited(1000)
-    limits.take(name, wanted=1, request=NORMAL)
-
-    with no_redis():
-        counts = [limits.take(name, wanted=1, request=NORMAL).count for _ in range(50)]
-
-    # The tokens of a twentieth of a second were leased, so that the outage was not noticed.
-    assert counts == [1] * 50
-    assert "no Redis" not in caplog.text
-
-
-@pytest.mark.services
 def test_workers_share_the_tokens(limited: Callable[[float], str]) -> None:
     name = limited(40)
     urgent = RequestClass(urgency=Urgency.URGENT)
@@ -177,14 +158,14 @@ def test_workers_share_the_tokens(limited: Callable[[float], str]) -> None:
     with ThreadPoolExecutor(8) as pool:
         grants = list(pool.map(lambda _: limits.take(name, wanted=20, request=urgent), range(8)))
 
-    assert 40 <= sum(grant.count for grant in grants) <= 44
+    assert 40 <= sum(grant.count for grant in grants) <= 42
     # Each message that waits has a time of its own, whichever worker asked.
     waits = sorted(wait for grant in grants for wait in grant.wait_seconds)
     assert waits[-1] - waits[0] > 2.5
 
 
 @pytest.mark.services
-def test_another_process_slows_down_within_half_a_second(name: str) -> None:
+def test_another_process_slows_down_soon(name: str) -> None:
     report(name, *[SLOWER] * 100)
     slowed = limits.shown(name)
 
