@@ -14,13 +14,7 @@ from apps.notifications.dead_letters import replay_one, store
 from apps.notifications.feedback import receipts
 from apps.notifications.intake.cancel import cancel
 from apps.notifications.lifecycle.states import Status
-from apps.notifications.models import (
-    Batch,
-    DeadLetter,
-    LetterState,
-    Notification,
-    SandboxMessage,
-)
+from apps.notifications.models import Batch, DeadLetter, LetterState, Notification, SandboxMessage
 from apps.notifications.privacy.redaction import REDACTED
 from apps.notifications.scheduler.sweep import sweep
 from apps.users.models import User
@@ -35,7 +29,7 @@ from tests.notifications.cast import (
     person,
     template,
 )
-from tests.notifications.delivering import deliver
+from tests.notifications.delivering import deliver, deliver_and_refresh
 from tests.security.everything import places_of
 
 pytestmark = pytest.mark.django_db
@@ -59,11 +53,6 @@ def one_time_codes(db: None) -> None:
 
 def a_code(user: User, **changes: Any) -> Notification:
     return accepted(user, **{"template_code": "one-time-code", "variables": SECRETS, **changes})
-
-
-def driven(row: Notification) -> None:
-    deliver(channel=Channel(row.channel), ids=[row.pk], attempt=row.attempts)
-    row.refresh_from_db()
 
 
 def failed(user: User) -> DeadLetter:
@@ -108,7 +97,7 @@ def test_a_mail_contains_the_values_and_they_are_deleted_afterwards(
 ) -> None:
     settings.EMAIL_PROVIDERS = ["smtp"]
     row = a_code(alice)
-    driven(row)
+    deliver_and_refresh(row)
     (mail,) = smtp_server.mails
     assert mail.parsed["Subject"] == f"{CODE} is your code"
     assert (row.status, row.variables, row.secret_variables) == (Status.SENT, SHOWN, None)
@@ -120,7 +109,7 @@ def test_a_push_contains_the_values_and_they_are_deleted_afterwards(
 ) -> None:
     settings.PUSH_PROVIDERS = ["fcm"]
     row = a_code(alice, template_code="push-code", notification_type="push")
-    driven(row)
+    deliver_and_refresh(row)
     assert CODE in str(fcm_server.messages[0])
     assert row.status == Status.SENT
     assert places_of(CODE) == []
@@ -131,7 +120,7 @@ def test_the_sandbox_stores_the_recipient_and_not_the_values(
     alice: User, code: str, kind: str
 ) -> None:
     row = a_code(alice, template_code=code, notification_type=kind)
-    driven(row)
+    deliver_and_refresh(row)
     kept = SandboxMessage.objects.get(notification_id=row.pk)
     assert (row.status, kept.subject, kept.text) == (Status.DELIVERED, REDACTED, REDACTED)
     assert places_of(CODE) == []
@@ -139,7 +128,7 @@ def test_the_sandbox_stores_the_recipient_and_not_the_values(
 
 def skipped(row: Notification) -> None:
     User.objects.filter(pk=row.user_id).update(email_enabled=False)
-    driven(row)
+    deliver_and_refresh(row)
 
 
 def expired(row: Notification) -> None:
@@ -153,7 +142,7 @@ def cancelled(row: Notification) -> None:
 
 def bounced(row: Notification) -> None:
     User.objects.filter(pk=row.user_id).update(email="bounce@example.com")
-    driven(row)
+    deliver_and_refresh(row)
 
 
 def delivered(row: Notification) -> None:
@@ -191,7 +180,7 @@ def test_every_final_status_deletes_the_values_and_prevents_a_replay(
 def test_a_retry_keeps_the_values(alice: User) -> None:
     User.objects.filter(pk=alice.pk).update(email="flaky@example.com")
     row = a_code(alice)
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.secret_variables) == (Status.RETRYING, SECRETS)
 
 
@@ -207,7 +196,7 @@ def test_a_failure_keeps_the_values_until_a_replay_takes_them(
     original.refresh_from_db()
     assert (original.secret_variables, again.secret_variables) == (None, SECRETS)
     assert (again.sensitive, again.variables) == (True, SHOWN)
-    driven(again)
+    deliver_and_refresh(again)
     assert again.status == Status.DELIVERED
     assert places_of(CODE) == []
 
@@ -232,7 +221,7 @@ def test_a_discard_deletes_the_values(alice: User) -> None:
 def test_a_repeated_request_still_gets_its_first_answer(shop: APIClient, alice: User) -> None:
     asked = body(alice, template_code="one-time-code", variables=SECRETS, request_id="login-1")
     first = shop.post("/api/v1/notifications/", asked, format="json")
-    driven(Notification.objects.get())
+    deliver_and_refresh(Notification.objects.get())
     second = shop.post("/api/v1/notifications/", asked, format="json")
     other = {**asked, "variables": {**SECRETS, "code": "another"}}
     refused = shop.post("/api/v1/notifications/", other, format="json")
@@ -271,7 +260,7 @@ def test_a_chunk_of_codes_costs_the_same_number_of_statements_as_any_other(
 
 def test_the_variables_of_other_templates_are_kept(shop: APIClient, alice: User) -> None:
     row = accepted(alice)
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.sensitive) == (Status.DELIVERED, False)
     assert shop.get(f"/api/v1/notifications/{row.pk}").json()["variables"]["name"] == "Ada"
 
@@ -280,5 +269,5 @@ def test_a_test_notification_is_redacted_like_a_live_one(alice: User) -> None:
     caller = client_with(client="shop", kind=Kind.TEST)
     asked = body(alice, template_code="one-time-code", variables=SECRETS)
     assert caller.post("/api/v1/notifications/", asked, format="json").status_code == 202
-    driven(Notification.objects.get())
+    deliver_and_refresh(Notification.objects.get())
     assert places_of(CODE) == []

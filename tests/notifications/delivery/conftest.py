@@ -7,13 +7,13 @@ import pytest
 
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.fixtures import point_at_smtp
-from tests.notifications.delivery.observed import Observed
+from tests.notifications.delivery.fault_injection import CallbackSmtpServer
 
 
 @pytest.fixture
-def smtp(settings: Any) -> Iterator[Observed]:
+def smtp(settings: Any) -> Iterator[CallbackSmtpServer]:
     settings.EMAIL_PROVIDERS = ["smtp"]
-    with Observed() as server:
+    with CallbackSmtpServer() as server:
         point_at_smtp(settings, server)
         yield server
 

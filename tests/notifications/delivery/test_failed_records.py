@@ -14,25 +14,20 @@ from psycopg.conninfo import make_conninfo
 
 from apps.notifications.broker.topology import Channel
 from apps.notifications.lifecycle.states import Status
-from apps.notifications.models import (
-    Attempt,
-    DeadLetter,
-    Notification,
-)
+from apps.notifications.models import Attempt, DeadLetter, Notification
 from apps.users.models import Suppression, User
 from tests import services
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.http_server import json_answer
 from tests.notifications.cast import accepted, person, template
-from tests.notifications.delivering import deliver
-from tests.notifications.delivery.observed import (
+from tests.notifications.delivering import deliver, deliver_and_refresh
+from tests.notifications.delivery.fault_injection import (
     MOVE_ROWS,
-    Observed,
-    and_close,
-    breaking,
-    driven,
+    CallbackSmtpServer,
+    close_connection_after,
     lose_the_connection,
     once_each,
+    run_before_statements,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,11 +51,11 @@ INSERT_ATTEMPTS = 'INSERT INTO "notifications_attempt"'
 
 @pytest.mark.parametrize("harm", [lose_the_connection, lose_it_after_the_commit])
 def test_a_record_that_fails_is_retried_and_changes_nothing_twice(
-    alice: User, bob: User, smtp: Observed, harm: Callable[[], None]
+    alice: User, bob: User, smtp: CallbackSmtpServer, harm: Callable[[], None]
 ) -> None:
     rows = [accepted(alice), accepted(bob)]
-    with connection.execute_wrapper(breaking(INSERT_ATTEMPTS, times=1, by=harm)):
-        driven(*rows)
+    with connection.execute_wrapper(run_before_statements(INSERT_ATTEMPTS, times=1, action=harm)):
+        deliver_and_refresh(*rows)
 
     assert [(row.status, row.attempts, row.claim_id) for row in rows] == [
         (Status.SENT, 1, None)
@@ -71,25 +66,27 @@ def test_a_record_that_fails_is_retried_and_changes_nothing_twice(
 
 @pytest.mark.services
 def test_a_record_whose_database_session_is_terminated_is_retried_on_a_new_one(
-    alice: User, smtp: Observed
+    alice: User, smtp: CallbackSmtpServer
 ) -> None:
     row = accepted(alice)
-    with connection.execute_wrapper(breaking(INSERT_ATTEMPTS, times=1, by=end_this_session)):
-        driven(row)
+    with connection.execute_wrapper(
+        run_before_statements(INSERT_ATTEMPTS, times=1, action=end_this_session)
+    ):
+        deliver_and_refresh(row)
 
     assert (row.status, row.attempts) == (Status.SENT, 1)
     assert once_each(smtp, [row])
 
 
 def test_a_failure_that_was_committed_before_the_connection_broke_has_one_letter(
-    alice: User, smtp: Observed, settings: Any
+    alice: User, smtp: CallbackSmtpServer, settings: Any
 ) -> None:
     settings.EMBEDDED = True
     smtp.answer("rcpt", "550 5.7.1 Not today")
     row = accepted(alice)
-    harm = breaking(INSERT_ATTEMPTS, times=1, by=lose_it_after_the_commit)
+    harm = run_before_statements(INSERT_ATTEMPTS, times=1, action=lose_it_after_the_commit)
     with connection.execute_wrapper(harm):
-        driven(row)
+        deliver_and_refresh(row)
 
     assert (row.status, row.reason) == (Status.FAILED, "policy")
     assert Attempt.objects.count() == DeadLetter.objects.count() == 1
@@ -98,23 +95,23 @@ def test_a_failure_that_was_committed_before_the_connection_broke_has_one_letter
 
 @pytest.mark.parametrize("harm", [lose_the_connection, lose_it_after_the_commit])
 def test_a_claim_that_fails_is_retried_and_finds_the_rows_it_took(
-    alice: User, smtp: Observed, harm: Callable[[], None]
+    alice: User, smtp: CallbackSmtpServer, harm: Callable[[], None]
 ) -> None:
     row = accepted(alice)
-    with connection.execute_wrapper(breaking(MOVE_ROWS, times=1, by=harm)):
-        driven(row)
+    with connection.execute_wrapper(run_before_statements(MOVE_ROWS, times=1, action=harm)):
+        deliver_and_refresh(row)
 
     assert (row.status, row.attempts, row.crashes) == (Status.SENT, 1, 0)
     assert once_each(smtp, [row])
 
 
 def test_claimed_rows_are_prepared_once_the_database_answers_again(
-    alice: User, smtp: Observed
+    alice: User, smtp: CallbackSmtpServer
 ) -> None:
     row = accepted(alice)
-    harm = breaking('SELECT "users_user"', times=3, by=lose_the_connection)
+    harm = run_before_statements('SELECT "users_user"', times=3, action=lose_the_connection)
     with connection.execute_wrapper(harm):
-        driven(row)
+        deliver_and_refresh(row)
 
     assert (row.status, row.attempts, row.crashes) == (Status.SENT, 1, 0)
 
@@ -128,7 +125,7 @@ def test_an_answer_that_the_database_cannot_store_fails_neither_its_row_nor_othe
     strange = json_answer(200, {"name": "messages/\0\ud800"})
     fcm.answer("token-bob", replace(strange, taken=True))
 
-    driven(*rows, channel=Channel.PUSH)
+    deliver_and_refresh(*rows)
 
     assert {row.status for row in rows} == {Status.SENT}
     assert Attempt.objects.count() == 3
@@ -137,7 +134,7 @@ def test_an_answer_that_the_database_cannot_store_fails_neither_its_row_nor_othe
 
 @pytest.mark.services
 def test_chunks_with_the_same_dead_addresses_in_opposite_order_are_both_recorded(
-    smtp: Observed,
+    smtp: CallbackSmtpServer,
 ) -> None:
     template("welcome")
     gone = [person(f"gone{number}") for number in range(45)]
@@ -170,7 +167,7 @@ def test_chunks_with_the_same_dead_addresses_in_opposite_order_are_both_recorded
 
 
 def test_a_dead_address_is_suppressed_after_the_record_and_retried_if_that_fails(
-    alice: User, smtp: Observed
+    alice: User, smtp: CallbackSmtpServer
 ) -> None:
     smtp.answer("rcpt", "550 5.1.1 No such user")
     row = accepted(alice)
@@ -179,14 +176,15 @@ def test_a_dead_address_is_suppressed_after_the_record_and_retried_if_that_fails
     def look() -> None:
         # Over another connection, which sees only what is committed.
         looking = threading.Thread(
-            target=and_close, args=(lambda: seen.append(Notification.objects.get().status),)
+            target=close_connection_after,
+            args=(lambda: seen.append(Notification.objects.get().status),),
         )
         looking.start()
         looking.join()
         lose_the_connection()
 
     with connection.execute_wrapper(_suppressions_fail_twice(look)):
-        driven(row)
+        deliver_and_refresh(row)
 
     assert row.status == Status.BOUNCED
     assert seen == [Status.BOUNCED] * 2

@@ -8,7 +8,6 @@ import pytest
 from django.utils import timezone
 
 from apps.common.ids import new_id
-from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import store
 from apps.notifications.delivery.send import BULK_CHUNK_SECONDS
 from apps.notifications.lifecycle.states import Status
@@ -22,7 +21,8 @@ from apps.notifications.models import (
 from apps.users.models import Device, User
 from tests.fakes.fcm_server import FcmServer
 from tests.notifications.cast import accepted, person
-from tests.notifications.delivery.observed import Observed, driven, once_each, taken_back
+from tests.notifications.delivering import deliver_and_refresh
+from tests.notifications.delivery.fault_injection import CallbackSmtpServer, once_each, taken_back
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,12 +43,12 @@ LATER = timedelta(minutes=10)
     ],
 )
 def test_a_row_without_a_holder_becomes_sent_by_a_late_acceptance(
-    alice: User, smtp: Observed, status: Status, columns: dict[str, Any]
+    alice: User, smtp: CallbackSmtpServer, status: Status, columns: dict[str, Any]
 ) -> None:
     row = accepted(alice)
     soon = timezone.now() + LATER
-    smtp.once_taken = taken_back(row, status, wake_at=soon, next_attempt_at=soon, **columns)
-    driven(row)
+    smtp.on_next_mail = taken_back(row, status, wake_at=soon, next_attempt_at=soon, **columns)
+    deliver_and_refresh(row)
 
     assert (row.status, row.reason) == (Status.SENT, "")
     assert (row.wake_at, row.next_attempt_at, row.claim_id) == (None, None, None)
@@ -69,30 +69,30 @@ def test_a_row_without_a_holder_becomes_sent_by_a_late_acceptance(
     ],
 )
 def test_a_row_that_ended_otherwise_keeps_its_status_and_shows_the_attempt(
-    alice: User, smtp: Observed, status: Status, reason: str
+    alice: User, smtp: CallbackSmtpServer, status: Status, reason: str
 ) -> None:
     row = accepted(alice)
-    smtp.once_taken = taken_back(row, status, reason=reason)
-    driven(row)
+    smtp.on_next_mail = taken_back(row, status, reason=reason)
+    deliver_and_refresh(row)
 
     assert (row.status, row.reason) == (status, reason)
     assert [attempt.outcome for attempt in row.attempt_rows.all()] == ["accepted"]
 
 
 def test_a_failure_receipt_has_priority_over_a_record_that_is_written_later(
-    alice: User, smtp: Observed
+    alice: User, smtp: CallbackSmtpServer
 ) -> None:
     row = accepted(alice)
     refused = {"status": Status.FAILED, "reason": "rejected"}
-    smtp.once_taken = lambda: Notification.objects.filter(pk=row.pk).update(**refused)
-    driven(row)
+    smtp.on_next_mail = lambda: Notification.objects.filter(pk=row.pk).update(**refused)
+    deliver_and_refresh(row)
 
     assert (row.status, row.reason, row.attempts) == (Status.FAILED, "rejected", 1)
     assert row.claim_id is None
 
 
 def test_the_dead_letter_of_a_mail_that_was_sent_after_all_is_resolved(
-    alice: User, smtp: Observed
+    alice: User, smtp: CallbackSmtpServer
 ) -> None:
     row = accepted(alice)
 
@@ -100,8 +100,8 @@ def test_the_dead_letter_of_a_mail_that_was_sent_after_all_is_resolved(
         taken_back(row, Status.FAILED, reason="crashed")()
         store.record_failed([row.pk])
 
-    smtp.once_taken = give_up
-    driven(row)
+    smtp.on_next_mail = give_up
+    deliver_and_refresh(row)
 
     letter = DeadLetter.objects.get()
     assert (row.status, letter.state) == (Status.SENT, LetterState.RESOLVED)
@@ -111,31 +111,31 @@ def test_the_dead_letter_of_a_mail_that_was_sent_after_all_is_resolved(
 
 
 def test_a_row_that_another_worker_holds_is_settled_when_it_is_requeued(
-    alice: User, smtp: Observed
+    alice: User, smtp: CallbackSmtpServer
 ) -> None:
     row = accepted(alice)
     other = new_id()
-    smtp.once_taken = taken_back(row, Status.SENDING, claim_id=other)
-    driven(row)
+    smtp.on_next_mail = taken_back(row, Status.SENDING, claim_id=other)
+    deliver_and_refresh(row)
     assert (row.status, row.claim_id, row.attempts) == (Status.SENDING, other, 0)
 
     # The other worker dies as well and the row is requeued: by now the acceptance is recorded.
     taken_back(row, Status.PENDING)()
-    driven(row)
+    deliver_and_refresh(row)
     assert row.status == Status.SENT
     assert once_each(smtp, [row])
 
 
 @pytest.mark.parametrize("reply", ["550 5.7.1 Not today", "451 4.3.0 Later"])
 def test_a_refusal_does_not_change_a_row_that_another_worker_holds(
-    alice: User, smtp: Observed, reply: str
+    alice: User, smtp: CallbackSmtpServer, reply: str
 ) -> None:
     row = accepted(alice)
     other = new_id()
     smtp.takes_refused = True
     smtp.answer("end", reply)
-    smtp.once_taken = taken_back(row, Status.SENDING, claim_id=other)
-    driven(row)
+    smtp.on_next_mail = taken_back(row, Status.SENDING, claim_id=other)
+    deliver_and_refresh(row)
 
     assert (row.status, row.claim_id, row.attempts) == (Status.SENDING, other, 0)
     assert row.attempt_rows.count() == 1
@@ -143,7 +143,7 @@ def test_a_refusal_does_not_change_a_row_that_another_worker_holds(
 
 
 def test_an_unsent_row_that_another_worker_holds_by_now_is_not_released(
-    welcome: None, smtp: Observed, ahead: Callable[[float], None]
+    welcome: None, smtp: CallbackSmtpServer, ahead: Callable[[float], None]
 ) -> None:
     rows = [accepted(person(f"p{number}"), priority=0) for number in range(40)]
     other = new_id()
@@ -152,8 +152,8 @@ def test_an_unsent_row_that_another_worker_holds_by_now_is_not_released(
         Notification.objects.filter(pk=rows[-1].pk).update(claim_id=other)
         ahead(BULK_CHUNK_SECONDS)
 
-    smtp.once_taken = run_out_of_time
-    driven(*rows)
+    smtp.on_next_mail = run_out_of_time
+    deliver_and_refresh(*rows)
 
     assert [row.status for row in rows].count(Status.PENDING) > 0
     assert (rows[-1].status, rows[-1].claim_id) == (Status.SENDING, other)
@@ -176,26 +176,26 @@ def known(row: Notification, outcome: str, **columns: Any) -> None:
 
 
 def test_a_mail_with_an_accepted_attempt_becomes_sent_without_another_call(
-    alice: User, smtp: Observed
+    alice: User, smtp: CallbackSmtpServer
 ) -> None:
     row = accepted(alice)
     Notification.objects.filter(pk=row.pk).update(crashes=1)
     known(row, "accepted")
     # A later opt-out does not change that.
     User.objects.update(email_enabled=False)
-    driven(row)
+    deliver_and_refresh(row)
 
     assert (row.status, row.wake_at) == (Status.SENT, None)
     assert smtp.mails == []
 
 
 def test_an_unknown_recorded_outcome_stops_neither_its_row_nor_others(
-    alice: User, bob: User, smtp: Observed
+    alice: User, bob: User, smtp: CallbackSmtpServer
 ) -> None:
     rows = [accepted(alice), accepted(bob)]
     Notification.objects.update(crashes=1)
     known(rows[0], "permanent")
-    driven(*rows)
+    deliver_and_refresh(*rows)
 
     assert {row.status for row in rows} == {Status.SENT}
     assert once_each(smtp, rows)
@@ -209,7 +209,7 @@ def test_a_push_whose_worker_died_is_sent_only_to_devices_without_an_acceptance(
     row = accepted(alice, notification_type="push")
     Notification.objects.filter(pk=row.pk).update(crashes=1)
     known(row, "accepted", device_id=first.pk)
-    driven(row, channel=Channel.PUSH)
+    deliver_and_refresh(row)
 
     assert row.status == Status.SENT
     assert [message["token"] for message in fcm.messages] == ["second"]

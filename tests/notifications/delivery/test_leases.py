@@ -15,14 +15,13 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users.models import User
 from tests.notifications.cast import accepted
-from tests.notifications.delivering import deliver
-from tests.notifications.delivery.observed import (
+from tests.notifications.delivering import deliver, deliver_and_refresh
+from tests.notifications.delivery.fault_injection import (
     MOVE_ROWS,
-    Observed,
-    breaking,
-    driven,
+    CallbackSmtpServer,
     lose_the_connection,
     once_each,
+    run_before_statements,
     taken_back,
 )
 
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_lease_is_renewed_while_the_provider_is_slow(
-    alice: User, smtp: Observed, ahead: Callable[[float], None]
+    alice: User, smtp: CallbackSmtpServer, ahead: Callable[[float], None]
 ) -> None:
     row = accepted(alice)
     seen: list[bool] = []
@@ -45,8 +44,8 @@ def test_a_lease_is_renewed_while_the_provider_is_slow(
                 return
             time.sleep(0.05)
 
-    smtp.once_taken = wait_for_the_renewal
-    driven(row)
+    smtp.on_next_mail = wait_for_the_renewal
+    deliver_and_refresh(row)
 
     assert seen == [True]
     assert row.status == Status.SENT
@@ -54,7 +53,7 @@ def test_a_lease_is_renewed_while_the_provider_is_slow(
 
 
 def test_a_worker_that_was_suspended_before_the_call_does_not_send(
-    alice: User, bob: User, smtp: Observed, ahead: Callable[[float], None]
+    alice: User, bob: User, smtp: CallbackSmtpServer, ahead: Callable[[float], None]
 ) -> None:
     lost, kept = accepted(alice), accepted(bob)
     other = new_id()
@@ -63,9 +62,9 @@ def test_a_worker_that_was_suspended_before_the_call_does_not_send(
         ahead(LEASE.total_seconds())
         Notification.objects.filter(pk=lost.pk).update(claim_id=other)
 
-    harm = breaking('SELECT "users_user"', times=1, by=stand_still)
+    harm = run_before_statements('SELECT "users_user"', times=1, action=stand_still)
     with connection.execute_wrapper(harm):
-        driven(lost, kept)
+        deliver_and_refresh(lost, kept)
 
     assert (lost.status, lost.claim_id) == (Status.SENDING, other)
     assert (kept.status, kept.claim_id) == (Status.PENDING, None)
@@ -91,7 +90,7 @@ def test_a_renewal_that_fails_is_retried_the_next_time(alice: User) -> None:
     row.refresh_from_db()
     before = row.claimed_until
     held.renewed_at -= RENEW_SECONDS
-    harm = breaking(MOVE_ROWS, times=1, by=lose_the_connection)
+    harm = run_before_statements(MOVE_ROWS, times=1, action=lose_the_connection)
     with connection.execute_wrapper(harm):
         held.renew_when_due({row.pk})
         row.refresh_from_db()
@@ -106,7 +105,7 @@ def test_a_renewal_that_fails_is_retried_the_next_time(alice: User) -> None:
 
 @pytest.mark.services
 def test_a_worker_whose_clock_is_an_hour_off_holds_rows_for_a_minute(
-    alice: User, smtp: Observed, monkeypatch: pytest.MonkeyPatch
+    alice: User, smtp: CallbackSmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smtp.answer("rcpt", "450 4.2.0 Mailbox busy")
     row = accepted(alice)
@@ -119,7 +118,7 @@ def test_a_worker_whose_clock_is_an_hour_off_holds_rows_for_a_minute(
     assert held.clock.now() < right() + timedelta(minutes=1)
 
     taken_back(row, Status.PENDING)()
-    driven(row)
+    deliver_and_refresh(row)
     assert row.status == Status.RETRYING
     assert row.next_attempt_at is not None
     assert row.next_attempt_at < right() + timedelta(minutes=1)

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from apps.common.ids import new_id
 from apps.notifications.broker.topology import Channel
-from apps.notifications.delivery.requeue import Requeue
 from apps.notifications.delivery.settle import RETRY_GRACE
 from apps.notifications.lifecycle import timeline
 from apps.notifications.lifecycle.states import Status
@@ -19,16 +18,9 @@ from apps.templates.models import TemplateVersion
 from apps.users import contacts, preferences
 from apps.users.models import Device, User
 from tests.notifications.cast import TEST_CALLER, accepted, person, template
-from tests.notifications.delivering import deliver
+from tests.notifications.delivering import deliver, deliver_and_refresh
 
 pytestmark = pytest.mark.django_db
-
-
-def driven(row: Notification) -> list[Requeue]:
-    """Deliver one row as its message would, and refresh it from the database."""
-    again = deliver(channel=Channel(row.channel), ids=[row.pk], attempt=row.attempts)
-    row.refresh_from_db()
-    return again
 
 
 def events(row: Notification) -> list[tuple[str, str]]:
@@ -37,7 +29,7 @@ def events(row: Notification) -> list[tuple[str, str]]:
 
 def test_a_mail_is_delivered_with_its_whole_timeline(alice: User) -> None:
     row = accepted(alice)
-    assert driven(row) == []
+    assert deliver_and_refresh(row) == []
     assert (row.status, row.reason, row.attempts) == (Status.DELIVERED, "", 1)
     assert (row.wake_at, row.claim_id, row.claimed_until) == (None, None, None)
     sent = SandboxMessage.objects.get()
@@ -62,7 +54,7 @@ def test_a_push_reaches_every_device_and_each_call_is_an_attempt_of_round_one(
 ) -> None:
     dora = person("dora", tokens=("one", "two", "three"))
     row = accepted(dora, notification_type="push")
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.DELIVERED, 1)
     assert sorted(SandboxMessage.objects.values_list("recipient", flat=True)) == [
         "one",
@@ -79,11 +71,11 @@ def test_a_push_reaches_every_device_and_each_call_is_an_attempt_of_round_one(
 def test_a_dead_address_bounces_and_is_suppressed(welcome: None) -> None:
     eve = person("eve", email="bounce@example.com")
     row = accepted(eve)
-    assert driven(row) == []
+    assert deliver_and_refresh(row) == []
     assert (row.status, row.reason, row.attempts) == (Status.BOUNCED, "hard_bounce", 1)
     assert DeadLetter.objects.count() == 0
     second = accepted(eve)
-    driven(second)
+    deliver_and_refresh(second)
     assert (second.status, second.reason, second.attempts) == (Status.SKIPPED, "suppressed", 0)
     assert SandboxMessage.objects.count() == 1
 
@@ -91,14 +83,14 @@ def test_a_dead_address_bounces_and_is_suppressed(welcome: None) -> None:
 def test_a_dead_token_retires_its_device_and_no_other(welcome: None) -> None:
     dora = person("dora", tokens=("bounce-1", "good-1"))
     row = accepted(dora, notification_type="push")
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.SENT, 1)
     assert list(Device.objects.order_by("token").values_list("token", "retired_reason")) == [
         ("bounce-1", "unregistered"),
         ("good-1", ""),
     ]
     second = accepted(dora, notification_type="push")
-    driven(second)
+    deliver_and_refresh(second)
     assert list(Attempt.objects.filter(notification=second).values_list("outcome", flat=True)) == [
         "accepted"
     ]
@@ -109,8 +101,8 @@ def test_a_bounce_of_a_test_does_not_affect_live_notifications(welcome: None) ->
     eve = person("eve", email="bounce@example.com", tokens=("bounce-1",))
     mail = accepted(eve, caller=TEST_CALLER)
     push = accepted(eve, caller=TEST_CALLER, notification_type="push")
-    driven(mail)
-    driven(push)
+    deliver_and_refresh(mail)
+    deliver_and_refresh(push)
     assert (mail.status, push.status) == (Status.BOUNCED, Status.FAILED)
     contact = contacts.load_contacts([eve.pk])[eve.pk]
     assert not contact.suppressed
@@ -121,7 +113,7 @@ def test_a_notification_for_a_user_who_was_just_erased_is_blanked(alice: User) -
     row = accepted(alice, request_id="order-1", metadata={"order": 1})
     # Another process accepted it before it knew of the erasure.
     User.objects.filter(pk=alice.pk).update(erased_at=timezone.now())
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.reason) == (Status.SKIPPED, "user_erased")
     assert (row.variables, row.metadata, row.request_id) == ({}, {}, None)
     assert bytes(row.body_digest) == b""
@@ -130,10 +122,10 @@ def test_a_notification_for_a_user_who_was_just_erased_is_blanked(alice: User) -
 def test_a_user_whose_tokens_are_all_dead_is_failed_as_unregistered(welcome: None) -> None:
     dora = person("dora", tokens=("bounce-1", "bounce-2"))
     row = accepted(dora, notification_type="push")
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.reason) == (Status.FAILED, "unregistered")
     second = accepted(dora, notification_type="push")
-    driven(second)
+    deliver_and_refresh(second)
     assert (second.status, second.reason) == (Status.SKIPPED, "no_device")
 
 
@@ -142,7 +134,7 @@ def test_a_flaky_address_is_retried_and_then_delivered(welcome: None, settings: 
     fred = person("fred", email="flaky@example.com")
     row = accepted(fred)
     before = timezone.now()
-    again = driven(row)
+    again = deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.RETRYING, 1)
     assert row.next_attempt_at is not None
     assert 5 <= (row.next_attempt_at - before).total_seconds() <= 11
@@ -152,21 +144,21 @@ def test_a_flaky_address_is_retried_and_then_delivered(welcome: None, settings: 
     assert group.delay_seconds in {4, 8}
     assert events(row) == [("retrying", "transient: 451 4.3.0")]
     # Its message arrives early: the row is put into the next delay queue and spends no attempt.
-    (early,) = driven(row)
+    (early,) = deliver_and_refresh(row)
     assert (early.ids, early.attempt) == ([row.pk], 1)
     assert (row.status, row.attempts) == (Status.RETRYING, 1)
     Notification.objects.update(next_attempt_at=timezone.now())
-    assert driven(row) == []
+    assert deliver_and_refresh(row) == []
     assert (row.status, row.attempts) == (Status.DELIVERED, 2)
 
 
 def test_only_the_device_with_a_transient_error_is_tried_again(welcome: None) -> None:
     dora = person("dora", tokens=("flaky-1", "good-1"))
     row = accepted(dora, notification_type="push")
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.RETRYING, 1)
     Notification.objects.update(next_attempt_at=timezone.now())
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.DELIVERED, 2)
     flaky, good = Device.objects.order_by("token")
     calls = Attempt.objects.order_by("number").values_list("number", "device_id", "outcome")
@@ -178,10 +170,10 @@ def test_only_the_device_with_a_transient_error_is_tried_again(welcome: None) ->
 def test_a_device_that_is_removed_while_the_other_accepted_ends_in_sent(welcome: None) -> None:
     dora = person("dora", tokens=("flaky-1", "good-1"))
     row = accepted(dora, notification_type="push")
-    driven(row)
+    deliver_and_refresh(row)
     Device.objects.filter(token="flaky-1").delete()
     Notification.objects.update(next_attempt_at=timezone.now())
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.SENT, 1)
     assert events(row)[-1] == ("sent", "the remaining devices are gone")
 
@@ -190,7 +182,7 @@ def test_the_last_attempt_ends_in_failed_with_a_dead_letter(welcome: None, setti
     settings.RETRY_MAX_ATTEMPTS = 1
     settings.EMBEDDED = True
     row = accepted(person("fred", email="flaky@example.com"))
-    assert driven(row) == []
+    assert deliver_and_refresh(row) == []
     assert (row.status, row.reason, row.attempts) == (Status.FAILED, "attempts_exhausted", 1)
     letter = DeadLetter.objects.get()
     assert (letter.notification_id, letter.reason) == (row.pk, "attempts_exhausted")
@@ -200,7 +192,7 @@ def test_the_last_attempt_ends_in_failed_with_a_dead_letter(welcome: None, setti
 def test_a_slow_address_takes_two_seconds_and_is_delivered(welcome: None) -> None:
     row = accepted(person("sam", email="slow@example.com"))
     started = time.monotonic()
-    driven(row)
+    deliver_and_refresh(row)
     assert time.monotonic() - started >= 2
     assert row.status == Status.DELIVERED
     assert Attempt.objects.get().duration_ms == 2000
@@ -210,7 +202,7 @@ def test_a_test_notification_is_sent_only_to_the_sandbox(alice: User, settings: 
     settings.EMAIL_PROVIDERS = ["smtp"]
     settings.SMTP_HOST = "mail.example.com"
     row = accepted(alice, caller=TEST_CALLER)
-    driven(row)
+    deliver_and_refresh(row)
     assert row.status == Status.DELIVERED
     assert Attempt.objects.get().provider == "sandbox"
 
@@ -255,7 +247,7 @@ def test_reasons_against_sending_are_checked_when_sending(
             quiet_from=(now - timedelta(hours=1)).time().replace(second=0, microsecond=0),
             quiet_to=(now + timedelta(hours=1)).time().replace(second=0, microsecond=0),
         )
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.reason) == (status, reason)
     assert SandboxMessage.objects.count() == (status is Status.DELIVERED)
     assert row.attempts == (status is Status.DELIVERED)
@@ -267,8 +259,8 @@ def test_reasons_against_sending_are_checked_when_sending(
 def test_opting_out_of_push_leaves_mail(alice: User) -> None:
     contacts.set_channel(user_id=alice.pk, channel="push", category=None, enabled=False)
     mail, push = accepted(alice), accepted(alice, notification_type="push")
-    driven(mail)
-    driven(push)
+    deliver_and_refresh(mail)
+    deliver_and_refresh(push)
     assert mail.status == Status.DELIVERED
     assert (push.status, push.reason) == (Status.SKIPPED, "opted_out")
 
@@ -281,7 +273,7 @@ def test_quiet_hours_postpone_a_notification_to_their_end(alice: User) -> None:
     )
     User.objects.filter(pk=alice.pk).update(quiet_from=quiet.start, quiet_to=quiet.end)
     row = accepted(alice)
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.wake_at, row.next_attempt_at) == (Status.SCHEDULED, end, end)
     assert (row.claim_id, row.claimed_until, row.attempts) == (None, None, 0)
     assert events(row) == [("scheduled", "quiet hours")]

@@ -1,54 +1,35 @@
 """One chunk from claim to record, sent to fake SMTP and FCM servers."""
 
-import asyncio
-import threading
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
-from apps.common.ids import new_id
 from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery import record
 from apps.notifications.delivery.attempt_rounds import AttemptRound, Call
 from apps.notifications.delivery.claim import claim
 from apps.notifications.delivery.retry_policy import Policy
-from apps.notifications.delivery.send import BULK_CHUNK_SECONDS
 from apps.notifications.delivery.settle import RETRY_GRACE
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import Status
-from apps.notifications.lifecycle.transitions import advance
 from apps.notifications.models import Attempt, DeadLetter, Notification
 from apps.notifications.providers.base import Mail, Reply
-from apps.notifications.providers.smtp.provider import SmtpProvider
 from apps.users.models import Device, Suppression, User
 from tests.fakes.fcm_server import FcmServer, refusal
-from tests.fakes.fixtures import point_at_smtp
-from tests.fakes.smtp_server import DROP, Conversation, SmtpServer
-from tests.notifications.cast import TEST_CALLER, accepted, person, template
-from tests.notifications.delivering import deliver
+from tests.fakes.smtp_server import DROP, SmtpServer
+from tests.notifications.cast import TEST_CALLER, accepted, person
+from tests.notifications.delivering import deliver, deliver_and_refresh, outcomes_of
 
 pytestmark = pytest.mark.django_db
-
-
-def driven(row: Notification) -> None:
-    deliver(channel=Channel(row.channel), ids=[row.pk], attempt=row.attempts)
-    row.refresh_from_db()
-
-
-def outcomes_of(row: Notification) -> list[tuple[int, str, str]]:
-    return list(Attempt.objects.filter(notification=row).values_list("number", "outcome", "code"))
 
 
 def test_a_mail_that_the_server_accepted_is_sent_until_a_receipt_arrives(
     alice: User, smtp: SmtpServer
 ) -> None:
     row = accepted(alice)
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts, row.wake_at) == (Status.SENT, 1, None)
     (mail,) = smtp.mails
     assert mail.recipient == "alice@example.com"
@@ -62,10 +43,10 @@ def test_a_mail_that_the_server_accepted_is_sent_until_a_receipt_arrives(
 def test_a_busy_server_costs_an_attempt_and_is_tried_again(alice: User, smtp: SmtpServer) -> None:
     smtp.answer("rcpt", "450 4.2.0 Mailbox busy", times=1)
     row = accepted(alice)
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.RETRYING, 1)
     Notification.objects.update(next_attempt_at=timezone.now())
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.SENT, 2)
     assert [(number, outcome) for number, outcome, _ in outcomes_of(row)] == [
         (1, "transient"),
@@ -77,7 +58,7 @@ def test_greylisting_waits_at_least_a_minute(alice: User, smtp: SmtpServer) -> N
     smtp.answer("rcpt", "451 4.7.1 Greylisted, try again later")
     row = accepted(alice)
     before = timezone.now()
-    driven(row)
+    deliver_and_refresh(row)
     assert row.status == Status.RETRYING
     assert row.next_attempt_at is not None
     assert row.next_attempt_at - before >= timedelta(seconds=60)
@@ -103,13 +84,13 @@ def test_wrong_credentials_keep_the_message_and_spend_no_attempt(
     smtp.answer("mail", "530 5.7.0 Authentication required")
     row = accepted(alice)
     before = timezone.now()
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.RETRYING, 0)
     assert row.next_attempt_at is not None
     assert row.next_attempt_at - before >= timedelta(seconds=30)
     for _ in range(3):
         Notification.objects.update(next_attempt_at=timezone.now())
-        driven(row)
+        deliver_and_refresh(row)
         assert (row.status, row.attempts) == (Status.RETRYING, 0)
         assert row.next_attempt_at is not None
         assert row.next_attempt_at > timezone.now()
@@ -121,10 +102,10 @@ def test_an_unknown_outcome_is_recorded_and_repeated_with_the_same_message_id(
 ) -> None:
     smtp.answer("end", DROP, times=1)
     row = accepted(alice)
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.RETRYING, 1)
     Notification.objects.update(next_attempt_at=timezone.now())
-    driven(row)
+    deliver_and_refresh(row)
     assert row.status == Status.SENT
     assert [outcome for _, outcome, _ in outcomes_of(row)] == ["unknown", "accepted"]
     assert set(smtp.message_ids) == {f"<{row.pk}@example.com>".encode()}
@@ -136,159 +117,10 @@ def test_an_unreachable_server_costs_attempts_until_the_deadline(
     settings.EMBEDDED = True
     smtp.stop_serving()
     row = accepted(alice, expires_at=timezone.now() + timedelta(seconds=2))
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.reason, row.attempts) == (Status.FAILED, "attempts_exhausted", 1)
     assert DeadLetter.objects.get().reason == "attempts_exhausted"
     smtp.serve_again()
-
-
-class Alarm(SmtpServer):
-    """SMTP server that runs a callback when it has taken a number of mails."""
-
-    def __init__(self, mails: int, then: Callable[[], object]) -> None:
-        super().__init__()
-        self.left, self.then = mails, then
-
-    def _take(self, talk: Conversation, content: bytes) -> None:
-        super()._take(talk, content)
-        self.left -= 1
-        if self.left == 0:
-            self.then()
-
-
-def test_a_bulk_chunk_stops_at_its_time_limit_and_requeues_the_rest(
-    welcome: None, settings: Any, ahead: Callable[[float], None]
-) -> None:
-    settings.EMAIL_PROVIDERS = ["smtp"]
-    rows = [accepted(person(f"p{place}"), priority=0) for place in range(60)]
-    with Alarm(20, lambda: ahead(BULK_CHUNK_SECONDS)) as smtp:
-        point_at_smtp(settings, smtp)
-        (group,) = deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
-        given_back = set(
-            Notification.objects.filter(status=Status.PENDING).values_list("pk", flat=True)
-        )
-        sent = Notification.objects.filter(status=Status.SENT)
-        assert set(group.ids) == given_back
-        assert (group.lane, group.attempt, group.delay_seconds) == ("email.bulk", 0, None)
-        # Calls that had been started by then are sent as well, one in each thread.
-        assert 20 <= sent.count() <= 20 + SmtpProvider.threads
-        assert sent.count() == len(smtp.mails) == 60 - len(given_back)
-        assert not Attempt.objects.filter(notification_id__in=given_back).exists()
-        assert set(Notification.objects.values_list("attempts", "status")) == {
-            (0, "pending"),
-            (1, "sent"),
-        }
-        assert deliver(channel=Channel.EMAIL, ids=group.ids, attempt=0) == []
-        assert sent.count() == 60
-
-
-class Meddler(SmtpServer):
-    """SMTP server that runs a callback while the sender waits for the reply to the final dot."""
-
-    def __init__(self, meddle: Callable[[], object]) -> None:
-        super().__init__()
-        self.meddle = meddle
-        self.waited = -1.0
-
-    def _take(self, talk: Conversation, content: bytes) -> None:
-        meddler = threading.Thread(target=self._meddle)
-        meddler.start()
-        meddler.join(timeout=5)
-        super()._take(talk, content)
-
-    def _meddle(self) -> None:
-        started = time.monotonic()
-        try:
-            self.meddle()
-            self.waited = time.monotonic() - started
-        finally:
-            connection.close()
-
-
-class Slow(SmtpServer):
-    """SMTP server that keeps the sender of one mail waiting after DATA."""
-
-    def __init__(self, recipient: str) -> None:
-        super().__init__()
-        self.recipient = recipient
-        self.go_on = asyncio.Event()
-
-    async def _say(self, stage: str, talk: Conversation, usual: str) -> str:
-        if stage == "data" and talk.recipient == self.recipient:
-            await self.go_on.wait()
-        return await super()._say(stage, talk, usual)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_an_accepted_mail_is_recorded_while_another_call_of_the_chunk_hangs(
-    settings: Any,
-) -> None:
-    settings.EMAIL_PROVIDERS = ["smtp"]
-    template("welcome")
-    rows = [accepted(person(name)) for name in ("alice", "bob", "dora")]
-
-    def work() -> None:
-        try:
-            deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
-        finally:
-            connection.close()
-
-    def statuses() -> list[str]:
-        found = Notification.objects.values_list("pk", "status")
-        by_id = dict(found)
-        return [by_id[row.pk] for row in rows]
-
-    with Slow("bob@example.com") as server:
-        point_at_smtp(settings, server)
-        worker = threading.Thread(target=work)
-        worker.start()
-        deadline = time.monotonic() + 8
-        while statuses() != ["sent", "sending", "sent"]:
-            assert time.monotonic() < deadline, statuses()
-            time.sleep(0.02)
-        server.loop.call_soon_threadsafe(server.go_on.set)
-        worker.join(timeout=10)
-    assert statuses() == ["sent", "sent", "sent"]
-    assert len(server.mails) == Attempt.objects.count() == 3
-
-
-def driven_with(meddle: Callable[[], object], settings: Any) -> tuple[Notification, Meddler]:
-    """Deliver a mail and run ``meddle`` on its row while the mail is in flight."""
-    settings.EMAIL_PROVIDERS = ["smtp"]
-    template("welcome")
-    row = accepted(person("alice"))
-    with Meddler(meddle) as server:
-        point_at_smtp(settings, server)
-        driven(row)
-    return row, server
-
-
-@pytest.mark.django_db(transaction=True)
-def test_no_row_is_locked_while_a_mail_is_in_flight(settings: Any) -> None:
-    row, server = driven_with(
-        lambda: Notification.objects.update(metadata={"written": "meanwhile"}), settings
-    )
-    assert (row.status, row.metadata) == (Status.SENT, {"written": "meanwhile"})
-    assert 0 <= server.waited < 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_receipt_that_arrives_before_the_record_keeps_its_status(settings: Any) -> None:
-    row, _ = driven_with(
-        lambda: advance(Notification.objects.all(), to=Status.DELIVERED, now=timezone.now()),
-        settings,
-    )
-    assert (row.status, row.attempts, row.claim_id) == (Status.DELIVERED, 1, None)
-    assert outcomes_of(row) == [(1, "accepted", "250 2.0.0")]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_row_that_another_worker_holds_by_now_keeps_its_status(settings: Any) -> None:
-    """The lease ended and another worker claimed the row: the attempt counts, the status stays."""
-    other = new_id()
-    row, _ = driven_with(lambda: Notification.objects.update(claim_id=other), settings)
-    assert (row.status, row.claim_id, row.attempts) == (Status.SENDING, other, 0)
-    assert [outcome for _, outcome, _ in outcomes_of(row)] == ["accepted"]
 
 
 def test_a_dead_device_does_not_stop_the_push_to_another(welcome: None, fcm: FcmServer) -> None:
@@ -297,7 +129,7 @@ def test_a_dead_device_does_not_stop_the_push_to_another(welcome: None, fcm: Fcm
         refusal(404, "NOT_FOUND", "Requested entity was not found.", fcm="UNREGISTERED")
     ]
     row = accepted(dora, notification_type="push")
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.SENT, 1)
     assert dict(Device.objects.values_list("token", "retired_reason")) == {
         "dead": "unregistered",
@@ -316,13 +148,13 @@ def test_only_the_busy_device_is_tried_again(welcome: None, fcm: FcmServer) -> N
     ]
     row = accepted(dora, notification_type="push")
     before = timezone.now()
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.RETRYING, 1)
     assert row.next_attempt_at is not None
     assert row.next_attempt_at - before >= timedelta(seconds=40)
     fcm.scripted.clear()
     Notification.objects.update(next_attempt_at=timezone.now())
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.SENT, 2)
     assert sorted(fcm.notification_ids.values()) == [1, 1]
 
@@ -332,7 +164,7 @@ def test_an_exceeded_quota_waits_at_least_a_minute(welcome: None, fcm: FcmServer
     fcm.scripted["one"] = [refusal(429, "RESOURCE_EXHAUSTED", "Quota.", fcm="QUOTA_EXCEEDED")]
     row = accepted(dora, notification_type="push")
     before = timezone.now()
-    driven(row)
+    deliver_and_refresh(row)
     assert (row.status, row.attempts) == (Status.RETRYING, 1)
     assert row.next_attempt_at is not None
     assert row.next_attempt_at - before >= timedelta(seconds=60)
@@ -343,7 +175,7 @@ def test_a_test_notification_is_never_sent_to_a_server(
 ) -> None:
     for kind in ("email", "push"):
         row = accepted(alice, caller=TEST_CALLER, notification_type=kind)
-        driven(row)
+        deliver_and_refresh(row)
         assert row.status == Status.DELIVERED
     assert (smtp.mails, fcm.messages) == ([], [])
 

@@ -1,66 +1,55 @@
 """A mail server that acts on each accepted mail, and database failures at chosen statements."""
 
 import threading
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
 from django.db import OperationalError, connection
 
-from apps.notifications.broker.topology import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from tests.fakes.smtp_server import Conversation, SmtpServer
-from tests.notifications.delivering import deliver
 
 
-class Observed(SmtpServer):
+class CallbackSmtpServer(SmtpServer):
     """SMTP server that runs a callback after it has taken a mail and before it answers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.once_taken: Callable[[], object] | None = None
+        self.on_next_mail: Callable[[], object] | None = None
 
     def _take(self, talk: Conversation, content: bytes) -> None:
         super()._take(talk, content)
-        act, self.once_taken = self.once_taken, None
+        act, self.on_next_mail = self.on_next_mail, None
         if act is not None:
             # Not in the event loop's thread, where Django refuses database queries.
-            acting = threading.Thread(target=and_close, args=(act,))
-            acting.start()
-            acting.join()
+            thread = threading.Thread(target=close_connection_after, args=(act,))
+            thread.start()
+            thread.join()
 
 
-def and_close(act: Callable[[], object]) -> None:
+def close_connection_after(act: Callable[[], object]) -> None:
     with closing(connection):
         act()
 
 
-def driven(*rows: Notification, channel: Channel = Channel.EMAIL) -> None:
-    deliver(channel=channel, ids=[row.pk for row in rows], attempt=rows[0].attempts)
-    for row in rows:
-        row.refresh_from_db()
-
-
-def copies(server: SmtpServer) -> Counter[bytes]:
-    return server.message_ids
-
-
 def once_each(server: SmtpServer, rows: list[Notification]) -> bool:
     expected = {f"<{row.pk}@example.com>".encode(): 1 for row in rows}
-    return copies(server) == expected
+    return server.message_ids == expected
 
 
-def breaking(beginning: str, *, times: int, by: Callable[[], None]) -> Callable[..., Any]:
-    """Run ``by`` before the first ``times`` statements that begin with ``beginning``."""
+def run_before_statements(
+    beginning: str, *, times: int, action: Callable[[], None]
+) -> Callable[..., Any]:
+    """Run ``action`` before the first ``times`` statements that begin with ``beginning``."""
     left = times
 
     def execute(run: Callable[..., Any], sql: str, *given: Any) -> Any:
         nonlocal left
         if left and sql.startswith(beginning):
             left -= 1
-            by()
+            action()
         return run(sql, *given)
 
     return execute
