@@ -14,14 +14,8 @@ from apps.users import contacts
 from apps.users.addresses import address_hash
 from apps.users.models import Device, Suppression, User
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import (
-    TEST_CALLER,
-    accepted,
-    assert_problem,
-    client_with,
-    standing,
-)
-from tests.notifications.dead_letters.letters import dead, trail
+from tests.notifications.cast import TEST_CALLER, accepted, assert_problem, client_with, standing
+from tests.notifications.dead_letters.letters import audit_trail, dead_letter
 from tests.notifications.delivering import deliver
 
 
@@ -63,7 +57,7 @@ def test_the_second_of_two_equal_receipts_is_ignored(shop: APIClient, alice: Use
 
 
 def test_a_delivery_receipt_resolves_the_dead_letter(shop: APIClient, alice: User) -> None:
-    letter = dead(alice, reason="unknown_outcome")
+    letter = dead_letter(alice, reason="unknown_outcome")
     assert letter.notification is not None
 
     post_receipt(shop, letter.notification, "opened")
@@ -73,7 +67,7 @@ def test_a_delivery_receipt_resolves_the_dead_letter(shop: APIClient, alice: Use
     post_receipt(shop, letter.notification, "delivered")
     letter.refresh_from_db()
     assert letter.state == LetterState.RESOLVED
-    assert [line[:2] for line in trail(letter_id=letter.pk)] == [("resolved", "system")]
+    assert [line[:2] for line in audit_trail(letter_id=letter.pk)] == [("resolved", "system")]
 
 
 def test_a_bounce_suppresses_the_address(shop: APIClient, alice: User) -> None:

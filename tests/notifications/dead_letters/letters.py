@@ -1,4 +1,4 @@
-"""Helpers that create dead letters as the pipeline does."""
+"""Create dead letters as the pipeline does, and replay many of them over the API."""
 
 import json
 from datetime import timedelta
@@ -6,9 +6,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from apps.common.callers import Caller
 from apps.notifications.dead_letters import store
+from apps.notifications.dead_letters.replay_many import replay_slice
 from apps.notifications.dead_letters.store import Poison
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import (
@@ -22,9 +24,10 @@ from apps.users.models import User
 from tests.notifications.cast import SHOP, standing
 
 PATH = "/api/v1/dead-letters/"
+REPLAY = f"{PATH}replay"
 
 
-def dead(
+def dead_letter(
     user: User,
     *,
     reason: str = "attempts_exhausted",
@@ -70,7 +73,7 @@ def recorded_before(letter: DeadLetter, age: timedelta) -> DeadLetter:
     return letter
 
 
-def trail(**of: Any) -> list[tuple[str, str, str]]:
+def audit_trail(**of: Any) -> list[tuple[str, str, str]]:
     """Return the audit trail: action, actor and note of each line."""
     lines = DeadLetterAction.objects.filter(**of).order_by("pk")
     return list(lines.values_list("action", "by", "note"))
@@ -83,3 +86,26 @@ def overdue_replays() -> None:
 
 def replays_of(letter: DeadLetter) -> list[Notification]:
     return list(Notification.objects.filter(replay_of=letter.notification_id))
+
+
+def start_replay(caller: APIClient, **given: Any) -> dict[str, Any]:
+    """Start a replay over the API and return the answer."""
+    answer = caller.post(REPLAY, given, format="json")
+    assert answer.status_code == 202, answer.content
+    return dict(answer.json())
+
+
+def replay_progress(caller: APIClient, replay: dict[str, Any]) -> dict[str, Any]:
+    """Read a replay over the API."""
+    answer = caller.get(replay["links"]["self"])
+    assert answer.status_code == 200, answer.content
+    return dict(answer.json())
+
+
+def run_replays_to_the_end() -> None:
+    """Run the scheduler's job until no replay is left."""
+    for _ in range(100):
+        overdue_replays()
+        if not replay_slice():
+            return
+    raise AssertionError("the replay never ends")

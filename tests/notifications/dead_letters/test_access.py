@@ -13,7 +13,7 @@ from apps.notifications.models import DeadLetter, DeadLetterReplay, Notification
 from apps.users import tokens
 from apps.users.models import User
 from tests.notifications.cast import assert_problem, client_with, person
-from tests.notifications.dead_letters.letters import PATH, dead, trail
+from tests.notifications.dead_letters.letters import PATH, audit_trail, dead_letter
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +49,7 @@ def nothing_happened() -> bool:
     return (
         set(DeadLetter.objects.values_list("state", flat=True)) == {"open"}
         and Notification.objects.count() == 1
-        and trail() == []
+        and audit_trail() == []
     )
 
 
@@ -57,7 +57,7 @@ def nothing_happened() -> bool:
 def test_callers_without_the_operations_scope_are_refused(
     alice: User, method: str, path: str, given: dict[str, str] | None
 ) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     nobody = APIClient(raise_request_exception=False)
     assert_problem(call(nobody, method, path, given, letter), 401)
     others = client_with(*(set(Scope) - {Scope.OPERATIONS}))
@@ -74,7 +74,7 @@ def test_the_operations_scope_is_enough_with_and_without_a_slash(
     alice: User, method: str, path: str, given: dict[str, str] | None, slash: str
 ) -> None:
     spelled = path.rstrip("/") + (slash if path else "")
-    answer = call(client_with(Scope.OPERATIONS), method, spelled, given, dead(alice))
+    answer = call(client_with(Scope.OPERATIONS), method, spelled, given, dead_letter(alice))
     assert answer.status_code in {200, 202}, answer.content
 
 
@@ -90,7 +90,7 @@ def member_of(group: str) -> APIClient:
 def test_viewers_may_read_and_operators_may_act(
     alice: User, method: str, path: str, given: dict[str, str] | None
 ) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     seen = call(member_of("Viewer"), method, path, given, letter)
     assert seen.status_code == (200 if method == "GET" else 403), seen.content
     assert nothing_happened()
@@ -98,7 +98,7 @@ def test_viewers_may_read_and_operators_may_act(
 
 
 def test_the_trail_names_the_member_of_staff(alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     member_of("Operator").post(f"{PATH}{letter.pk}/replay", {"note": "fixed"}, format="json")
     member = User.objects.get(is_staff=True)
-    assert trail() == [("replayed", f"staff:{member.pk}", "fixed")]
+    assert audit_trail() == [("replayed", f"staff:{member.pk}", "fixed")]

@@ -12,7 +12,7 @@ from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetter, DeadLetterReplay
 from apps.users.models import User
 from tests.notifications.cast import person
-from tests.notifications.dead_letters.letters import dead, poison, replays_of, trail
+from tests.notifications.dead_letters.letters import audit_trail, dead_letter, poison, replays_of
 
 pytestmark = pytest.mark.django_db
 LETTERS = "/admin/notifications/deadletter/"
@@ -41,7 +41,7 @@ def act(client: Client, word: str, *letters: DeadLetter, note: str = "") -> str:
 
 
 def test_the_list_shows_open_letters_by_default(operator: Client, alice: User) -> None:
-    letters = [dead(alice) for _ in range(2)]
+    letters = [dead_letter(alice) for _ in range(2)]
     replay_one.discard(letters[0].pk, by="operator", reason="over")
     page = operator.get(LETTERS).content.decode()
     assert str(letters[1].pk) in page
@@ -63,7 +63,7 @@ def test_the_list_shows_open_letters_by_default(operator: Client, alice: User) -
     ],
 )
 def test_the_list_can_be_filtered(operator: Client, alice: User, query: dict[str, str]) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     other = poison("x")
     DeadLetter.objects.filter(pk=other.pk).update(channel="push", kind="test")
     DeadLetter.objects.filter(pk=other.pk).update(recorded_at="2025-01-01T00:00:00Z")
@@ -74,7 +74,7 @@ def test_the_list_can_be_filtered(operator: Client, alice: User, query: dict[str
 
 
 def test_the_page_of_a_letter_shows_its_history(operator: Client, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     done = replay_one.replay(letter.pk, by="desk", note="the server is back")
     page = operator.get(f"{LETTERS}{letter.pk}/change/").content.decode()
     for words in (str(letter.notification_id), str(done.replayed_as), "desk", "554"):
@@ -92,7 +92,7 @@ def test_poison_is_shown_escaped(operator: Client, db: None) -> None:
 def test_a_mail_that_may_have_arrived_is_replayed_only_by_its_own_action(
     operator: Client, alice: User
 ) -> None:
-    letter = dead(alice, reason="unknown_outcome")
+    letter = dead_letter(alice, reason="unknown_outcome")
     page = act(operator, "replay", letter)
     assert "may get it twice" in page
     assert replays_of(letter) == []
@@ -103,33 +103,33 @@ def test_a_mail_that_may_have_arrived_is_replayed_only_by_its_own_action(
 
 
 def test_each_selected_letter_is_replayed_by_itself(operator: Client, alice: User) -> None:
-    good, bad = dead(alice), poison("x")
+    good, bad = dead_letter(alice), poison("x")
     page = act(operator, "replay", good, bad, note="fixed")
     assert "1 replayed." in page
     assert "can only be discarded" in page
     assert len(replays_of(good)) == 1
     staff = User.objects.get(is_staff=True)
-    assert trail() == [("replayed", f"staff:{staff.pk}", "fixed")]
+    assert audit_trail() == [("replayed", f"staff:{staff.pk}", "fixed")]
 
 
 def test_a_selection_too_large_for_one_request_is_refused(operator: Client, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     DeadLetter.objects.bulk_create(
         DeadLetter(message_id=f"m-{n}", reason="rejected") for n in range(BY_HAND_MAX)
     )
     chosen = {"action": "discard", "_selected_action": [str(letter.pk)], "note": "over"}
     page = operator.post(LETTERS, {**chosen, "select_across": "1"}, follow=True)
     assert b"Choose 200 at most" in page.content
-    assert (replays_of(letter), trail()) == ([], [])
+    assert (replays_of(letter), audit_trail()) == ([], [])
 
 
 def test_discarding_needs_a_reason(operator: Client, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     for blank in ("", "  "):
         assert "A reason is needed" in act(operator, "discard", letter, note=blank)
     for refused in ("\0", "x" * 501):
         act(operator, "discard", letter, note=refused)
-    assert trail() == []
+    assert audit_trail() == []
     assert "1 discarded." in act(operator, "discard", letter, note="over")
     letter.refresh_from_db()
     assert letter.state == "discarded"
@@ -142,8 +142,8 @@ def form(**changes: str) -> dict[str, str]:
 
 
 def test_a_replay_of_many_shows_the_count_before_it_starts(operator: Client, alice: User) -> None:
-    dead(alice)
-    dead(alice, reason="rejected")
+    dead_letter(alice)
+    dead_letter(alice, reason="rejected")
     assert operator.get(f"{REPLAYS}add/").status_code == 200
     asked = form(reason="rejected", since_0="2026-01-01", since_1="00:00:00")
     page = operator.post(f"{REPLAYS}add/", asked).content.decode()
@@ -167,7 +167,7 @@ def test_an_invalid_form_starts_no_replay(operator: Client, wrong: dict[str, str
 
 def test_the_progress_is_shown_and_a_replay_can_be_stopped(operator: Client, alice: User) -> None:
     for _ in range(3):
-        dead(alice)
+        dead_letter(alice)
     replay = replay_many.start(Filter(channel="email"), kind="", by="desk", rate_per_second=1)
     replay_many.replay_slice()
     page = operator.get(f"{REPLAYS}{replay.pk}/change/").content.decode()
@@ -180,7 +180,7 @@ def test_the_progress_is_shown_and_a_replay_can_be_stopped(operator: Client, ali
 
 
 def test_the_audit_trail_cannot_be_changed(operator: Client, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     replay_one.discard(letter.pk, by="desk", reason="over")
     page = operator.get(TRAIL).content.decode()
     assert "discarded" in page
@@ -191,11 +191,11 @@ def test_the_audit_trail_cannot_be_changed(operator: Client, alice: User) -> Non
 
 def test_viewers_may_read_and_change_nothing(welcome: None, alice: User) -> None:
     viewer = member_of("Viewer")
-    letter = dead(alice)
+    letter = dead_letter(alice)
     for page in (LETTERS, f"{LETTERS}{letter.pk}/change/", REPLAYS, TRAIL):
         assert viewer.get(page).status_code == 200
     act(viewer, "discard", letter, note="x")
     act(viewer, "replay", letter)
     assert viewer.post(f"{REPLAYS}add/", form(confirmed="on")).status_code == 403
     letter.refresh_from_db()
-    assert (letter.state, trail()) == ("open", [])
+    assert (letter.state, audit_trail()) == ("open", [])

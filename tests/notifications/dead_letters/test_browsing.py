@@ -15,7 +15,7 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Notification
 from apps.users.models import User
 from tests.notifications.cast import SHOP, TEST_CALLER, assert_problem, client_with, pointers
-from tests.notifications.dead_letters.letters import PATH, dead, poison, recorded_before
+from tests.notifications.dead_letters.letters import PATH, dead_letter, poison, recorded_before
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,7 @@ def found(caller: APIClient, **query: str) -> list[str]:
 
 
 def test_a_letter_is_listed_with_ids_codes_and_reasons_only(shop: APIClient, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     (one,) = shop.get(PATH).json()["results"]
     assert set(one) == KEYS
     assert (one["state"], one["reason"], one["channel"]) == ("open", "attempts_exhausted", "email")
@@ -59,13 +59,13 @@ def test_a_letter_is_listed_with_ids_codes_and_reasons_only(shop: APIClient, ali
 
 
 def test_the_newest_letters_are_listed_first(shop: APIClient, alice: User) -> None:
-    letters = [str(dead(alice).pk) for _ in range(3)]
+    letters = [str(dead_letter(alice).pk) for _ in range(3)]
     assert found(shop) == letters[::-1]
 
 
 def test_the_list_is_filtered_by_common_properties(shop: APIClient, alice: User, bob: User) -> None:
-    mail = dead(alice, reason="rejected", provider="sendgrid")
-    push = dead(bob, reason="unregistered", provider="fcm")
+    mail = dead_letter(alice, reason="rejected", provider="sendgrid")
+    push = dead_letter(bob, reason="unregistered", provider="fcm")
     Notification.objects.filter(dead_letter=push).update(channel="push")
     DeadLetter.objects.filter(pk=push.pk).update(channel="push", template_code="parcel")
     first, second = [str(mail.pk)], [str(push.pk)]
@@ -78,8 +78,8 @@ def test_the_list_is_filtered_by_common_properties(shop: APIClient, alice: User,
 
 
 def test_the_list_is_filtered_by_time(shop: APIClient, alice: User) -> None:
-    old = recorded_before(dead(alice), timedelta(seconds=30))
-    new = dead(alice)
+    old = recorded_before(dead_letter(alice), timedelta(seconds=30))
+    new = dead_letter(alice)
     assert found(shop, since=new.recorded_at.isoformat()) == [str(new.pk)]
     assert found(shop, until=new.recorded_at.isoformat()) == [str(old.pk)]
     between = {"since": old.recorded_at.isoformat(), "until": new.recorded_at.isoformat()}
@@ -93,14 +93,14 @@ def test_the_list_is_filtered_by_time(shop: APIClient, alice: User) -> None:
 def test_the_first_and_last_moment_of_the_calendar_are_accepted(
     shop: APIClient, alice: User, moment: str
 ) -> None:
-    dead(alice)
+    dead_letter(alice)
     early = datetime.fromisoformat(moment).year == 1
     assert len(found(shop, since=moment)) == (1 if early else 0)
     assert len(found(shop, until=moment)) == (0 if early else 1)
 
 
 def test_by_default_only_open_letters_are_listed(shop: APIClient, alice: User) -> None:
-    letters = [dead(alice) for _ in range(3)]
+    letters = [dead_letter(alice) for _ in range(3)]
     shop.post(f"{PATH}{letters[0].pk}/replay")
     shop.post(f"{PATH}{letters[1].pk}/discard", {"reason": "enough"}, format="json")
     ids = [str(letter.pk) for letter in letters]
@@ -130,14 +130,14 @@ def test_an_invalid_query_parameter_is_named(shop: APIClient, query: str, pointe
 
 
 def test_each_letter_is_on_exactly_one_page(shop: APIClient, alice: User) -> None:
-    letters = [str(dead(alice).pk) for _ in range(5)][::-1]
+    letters = [str(dead_letter(alice).pk) for _ in range(5)][::-1]
     page = shop.get(f"{PATH}?page_size=3&reason=attempts_exhausted").json()
     rest = shop.get(page["next"]).json()
     assert [one["id"] for one in page["results"] + rest["results"]] == letters
 
 
 def test_the_detail_of_a_letter_shows_its_history(shop: APIClient, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     got = shop.get(f"{PATH}{letter.pk}").json()
     assert set(got) == KEYS | {"x_death", "message", "timeline", "lineage", "actions"}
     assert [entry["status"] for entry in got["timeline"]] == ["pending", "sending"]
@@ -157,7 +157,7 @@ def test_poison_is_shown_with_its_message_and_its_deaths(shop: APIClient, db: No
 
 
 def test_the_lineage_shows_originals_and_replays(shop: APIClient, alice: User) -> None:
-    first = dead(alice)
+    first = dead_letter(alice)
     assert first.notification is not None
     second = resend.replay(first.notification, caller=SHOP).notification
     Notification.objects.filter(pk=second.pk).update(status=Status.FAILED)
@@ -191,7 +191,11 @@ def testing_client(welcome: None) -> APIClient:
 def test_dead_letters_of_test_and_live_keys_are_listed_separately(
     shop: APIClient, testing_client: APIClient, alice: User
 ) -> None:
-    live, tried, thrown_out = dead(alice), dead(alice, caller=TEST_CALLER), poison("x")
+    live, tried, thrown_out = (
+        dead_letter(alice),
+        dead_letter(alice, caller=TEST_CALLER),
+        poison("x"),
+    )
     assert found(shop) == [str(thrown_out.pk), str(live.pk)]
     assert found(testing_client) == [str(tried.pk)]
     for caller, hidden in ((shop, tried), (testing_client, live), (testing_client, thrown_out)):
@@ -206,5 +210,5 @@ def test_dead_letters_of_test_and_live_keys_are_listed_separately(
 
 
 def test_the_operations_scope_sees_letters_of_all_clients(alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     assert found(client_with(client="desk")) == [str(letter.pk)]

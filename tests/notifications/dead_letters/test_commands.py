@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from apps.notifications.models import DeadLetterReplay
 from apps.users.models import User
 from tests.notifications.cast import accepted
-from tests.notifications.dead_letters.letters import dead, poison, replays_of, trail
+from tests.notifications.dead_letters.letters import audit_trail, dead_letter, poison, replays_of
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +22,7 @@ def run(*words: str) -> list[str]:
 
 
 def test_list_prints_a_line_for_each_letter_and_the_count(alice: User) -> None:
-    first, second = dead(alice), dead(alice, reason="rejected", provider="sendgrid")
+    first, second = dead_letter(alice), dead_letter(alice, reason="rejected", provider="sendgrid")
     lines = run("list")
     assert [line.split()[0] for line in lines[:-1]] == [str(second.pk), str(first.pk)]
     assert lines[-1] == "2 match"
@@ -38,7 +38,7 @@ def test_list_prints_a_line_for_each_letter_and_the_count(alice: User) -> None:
 
 
 def test_show_prints_what_the_api_shows(alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     shown = json.loads("\n".join(run("show", str(letter.pk))))
     assert (shown["id"], shown["state"]) == (str(letter.pk), "open")
     assert [entry["status"] for entry in shown["timeline"]] == ["pending", "sending"]
@@ -48,10 +48,10 @@ def test_show_prints_what_the_api_shows(alice: User) -> None:
 
 
 def test_replay_of_one_prints_the_new_id(alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     printed = run("replay", str(letter.pk), "--note=fixed")
     assert printed == [str(replays_of(letter)[0].pk)]
-    assert trail() == [("replayed", "operator", "fixed")]
+    assert audit_trail() == [("replayed", "operator", "fixed")]
 
 
 def test_replay_of_poison_prints_the_ids_that_it_woke(alice: User) -> None:
@@ -60,8 +60,8 @@ def test_replay_of_poison_prints_the_ids_that_it_woke(alice: User) -> None:
 
 
 def test_replay_of_many_prints_the_count_and_the_progress(alice: User) -> None:
-    letters = [dead(alice) for _ in range(3)]
-    other = dead(alice, reason="rejected")
+    letters = [dead_letter(alice) for _ in range(3)]
+    other = dead_letter(alice, reason="rejected")
     poison("x")
     lines = run("replay", "--reason=attempts_exhausted", "--rate=1000")
     assert lines[0] == "3 match"
@@ -79,23 +79,23 @@ def test_replay_of_many_prints_the_count_and_the_progress(alice: User) -> None:
 
 
 def test_a_dry_run_only_counts(alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     assert run("replay", "--all", "--dry-run") == ["1 match"]
     assert run("replay", str(letter.pk), "--dry-run") == ["1 match"]
     assert (replays_of(letter), DeadLetterReplay.objects.count()) == ([], 0)
 
 
 def test_a_replay_of_many_may_be_left_to_the_scheduler(alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     assert len(run("replay", "--all", "--no-wait")) == 2
     assert DeadLetterReplay.objects.get().state == "running"
     assert replays_of(letter) == []
 
 
 def test_discard_needs_a_reason(alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     assert run("discard", str(letter.pk), "--reason=over") == [f"{letter.pk} discarded"]
-    assert trail() == [("discarded", "operator", "over")]
+    assert audit_trail() == [("discarded", "operator", "over")]
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_discard_needs_a_reason(alice: User) -> None:
     ],
 )
 def test_invalid_arguments_are_refused_and_change_nothing(alice: User, words: list[str]) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     with pytest.raises(CommandError):
         run(*(word.format(letter=letter.pk) for word in words))
     letter.refresh_from_db()
-    assert (letter.state, trail()) == ("open", [])
+    assert (letter.state, audit_trail()) == ("open", [])
 
 
 def test_a_refusal_prints_its_reason(alice: User) -> None:

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from apps.notifications.dead_letters import replay_one
 from apps.users.models import User
 from tests.contracts.test_openapi import SchemaValidator, document, validator
-from tests.notifications.dead_letters.letters import PATH, dead, poison
+from tests.notifications.dead_letters.letters import PATH, dead_letter, poison
 
 pytestmark = pytest.mark.django_db
 __all__ = ["document", "validator"]
@@ -22,7 +22,11 @@ def test_answers_about_dead_letters_conform_to_the_document(
     shop: APIClient,
     alice: User,
 ) -> None:
-    letter, thrown_out, other = dead(alice), poison("x", reason="delivery_limit"), dead(alice)
+    letter, thrown_out, other = (
+        dead_letter(alice),
+        poison("x", reason="delivery_limit"),
+        dead_letter(alice),
+    )
     replay_one.replay(other.pk, by="operator")
     replay: Any = shop.post(f"{PATH}replay", {"channel": "email"}, format="json")
     reason = {"reason": "not ours"}

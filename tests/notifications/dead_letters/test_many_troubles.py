@@ -11,7 +11,12 @@ from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetter, DeadLetterReplay, LetterState, ReplayState
 from apps.users.models import User
 from tests.notifications.cast import Lanes
-from tests.notifications.dead_letters.letters import dead, overdue_replays, poison, trail
+from tests.notifications.dead_letters.letters import (
+    audit_trail,
+    dead_letter,
+    overdue_replays,
+    poison,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +37,7 @@ def go_on(*, steps: int) -> None:
 
 
 def test_a_bad_letter_is_refused_after_its_retries_and_the_others_are_replayed(alice: User) -> None:
-    letters = [dead(alice), dead(alice)]
+    letters = [dead_letter(alice), dead_letter(alice)]
     bad = poison()
     DeadLetter.objects.filter(pk=bad.pk).update(message=["no message"])
     replay = begun()
@@ -57,8 +62,8 @@ def test_a_bad_letter_is_refused_after_its_retries_and_the_others_are_replayed(a
 def test_a_replay_with_an_unreadable_filter_is_given_up_and_does_not_stop_others(
     alice: User,
 ) -> None:
-    dead(alice, reason="rejected")
-    dead(alice, reason="crashed")
+    dead_letter(alice, reason="rejected")
+    dead_letter(alice, reason="crashed")
     bad, good = begun(reason="rejected"), begun(reason="crashed")
     DeadLetterReplay.objects.filter(pk=bad.pk).update(criteria={"since": "yesterday"})
     # The failed replay is postponed, so the other one is handled next.
@@ -71,7 +76,7 @@ def test_a_replay_with_an_unreadable_filter_is_given_up_and_does_not_stop_others
     bad.refresh_from_db()
     assert (bad.state, bad.replayed, bad.failures) == (ReplayState.CANCELLED, 0, FAILURES_MAX)
     assert bad.ended_at is not None
-    assert trail(replay=bad)[-1] == (
+    assert audit_trail(replay=bad)[-1] == (
         "replay_cancelled",
         "system",
         f"given up after 8 failures: {bad.last_error}",

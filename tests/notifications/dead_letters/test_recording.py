@@ -12,24 +12,24 @@ from apps.notifications.dead_letters import replay_one
 from apps.notifications.models import Attempt, DeadLetter
 from apps.users.models import User
 from tests.notifications.cast import TEST_CALLER, Lanes, accepted
-from tests.notifications.dead_letters.letters import dead
+from tests.notifications.dead_letters.letters import dead_letter
 from tests.notifications.dead_letters.test_store import recorded
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_letter_stores_the_columns_that_filters_use(alice: User) -> None:
-    letter = dead(alice, reason="rejected", provider="smtp", caller=TEST_CALLER)
+    letter = dead_letter(alice, reason="rejected", provider="smtp", caller=TEST_CALLER)
     assert (letter.kind, letter.channel, letter.template_code) == ("test", "email", "welcome")
     assert (letter.reason, letter.provider, letter.state) == ("rejected", "smtp", "open")
 
 
 def test_a_letter_of_a_notification_that_was_never_sent_has_no_provider(alice: User) -> None:
-    assert dead(alice, reason="template_error", provider="").provider == ""
+    assert dead_letter(alice, reason="template_error", provider="").provider == ""
 
 
 def test_the_migration_copies_the_same_columns_into_older_letters(alice: User) -> None:
-    live, tried = dead(alice), dead(alice, caller=TEST_CALLER, provider="")
+    live, tried = dead_letter(alice), dead_letter(alice, caller=TEST_CALLER, provider="")
     earlier = Attempt.objects.get()
     earlier.pk, earlier.number, earlier.provider = None, 2, "sendgrid"
     earlier.save(force_insert=True)

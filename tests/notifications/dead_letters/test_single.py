@@ -27,7 +27,13 @@ from tests.notifications.cast import (
     standing,
     template,
 )
-from tests.notifications.dead_letters.letters import PATH, dead, poison, replays_of, trail
+from tests.notifications.dead_letters.letters import (
+    PATH,
+    audit_trail,
+    dead_letter,
+    poison,
+    replays_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +41,7 @@ pytestmark = pytest.mark.django_db
 def test_a_replay_sends_the_notification_as_a_new_one(
     shop: APIClient, alice: User, lanes: Lanes
 ) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     answer = shop.post(
         f"{PATH}{letter.pk}/replay",
         {"note": "the server is back"},
@@ -51,22 +57,22 @@ def test_a_replay_sends_the_notification_as_a_new_one(
     letter.refresh_from_db()
     assert (letter.state, letter.replayed_as) == ("replayed", new.pk)
     assert letter.settled_at is not None
-    assert trail() == [("replayed", "shop", "the server is back")]
+    assert audit_trail() == [("replayed", "shop", "the server is back")]
     (line,) = shop.get(f"{PATH}{letter.pk}").json()["actions"]
     assert (line["action"], line["by"]) == ("replayed", "shop")
     assert line["detail"] == {"replayed_as": str(new.pk)}
 
 
 def test_a_letter_is_replayed_once(shop: APIClient, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     assert shop.post(f"{PATH}{letter.pk}/replay").status_code == 202
     assert_problem(shop.post(f"{PATH}{letter.pk}/replay"), 409)
     assert len(replays_of(letter)) == 1
-    assert len(trail()) == 1
+    assert len(audit_trail()) == 1
 
 
 def test_a_replay_of_a_test_notification_stays_one(alice: User) -> None:
-    letter = dead(alice, caller=TEST_CALLER)
+    letter = dead_letter(alice, caller=TEST_CALLER)
     replay_one.replay(letter.pk, by="operator")
     (new,) = replays_of(letter)
     assert (new.kind, new.client) == ("test", "shop")
@@ -76,44 +82,44 @@ def test_a_replay_of_a_test_notification_stays_one(alice: User) -> None:
 def test_a_letter_whose_notification_is_no_longer_replayable_is_a_409(
     shop: APIClient, alice: User, status: Status
 ) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     Notification.objects.update(status=status)
     assert_problem(shop.post(f"{PATH}{letter.pk}/replay"), 409)
     letter.refresh_from_db()
-    assert (letter.state, replays_of(letter), trail()) == ("open", [], [])
+    assert (letter.state, replays_of(letter), audit_trail()) == ("open", [], [])
 
 
 def test_an_erased_user_is_a_422(shop: APIClient, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     contacts.erase(alice.pk)
     contacts.forget_locale(alice.pk)
     assert_problem(shop.post(f"{PATH}{letter.pk}/replay"), 422)
     letter.refresh_from_db()
-    assert (letter.state, replays_of(letter), trail()) == ("open", [], [])
+    assert (letter.state, replays_of(letter), audit_trail()) == ("open", [], [])
 
 
 def test_a_discard_needs_a_reason(shop: APIClient, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     for given in ({}, {"reason": ""}, {"reason": " "}, {"reason": 5}, {"reason": "x" * 501}):
         answer = shop.post(f"{PATH}{letter.pk}/discard", given, format="json")
         assert_problem(answer, 400)
         assert pointers(answer) == ["/reason"]
     letter.refresh_from_db()
-    assert (letter.state, trail()) == ("open", [])
+    assert (letter.state, audit_trail()) == ("open", [])
 
 
 def test_a_discarded_letter_stays_discarded(shop: APIClient, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     for reason in ("over", "again"):
         answer = shop.post(f"{PATH}{letter.pk}/discard", {"reason": reason}, format="json")
         assert (answer.status_code, answer.json()["state"]) == (200, "discarded")
-    assert trail() == [("discarded", "shop", "over")]
+    assert audit_trail() == [("discarded", "shop", "over")]
     assert_problem(shop.post(f"{PATH}{letter.pk}/replay"), 409)
     assert replays_of(letter) == []
 
 
 def test_a_replayed_letter_cannot_be_discarded(shop: APIClient, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     shop.post(f"{PATH}{letter.pk}/replay")
     answer = shop.post(f"{PATH}{letter.pk}/discard", {"reason": "x"}, format="json")
     assert_problem(answer, 409)
@@ -128,7 +134,7 @@ def test_a_replayed_letter_cannot_be_discarded(shop: APIClient, alice: User) -> 
 def test_an_invalid_body_replays_nothing(
     shop: APIClient, alice: User, given: dict[str, Any], pointer: str
 ) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     answer = shop.post(f"{PATH}{letter.pk}/replay", given, format="json")
     assert_problem(answer, 400)
     assert pointers(answer) == [pointer]
@@ -139,20 +145,20 @@ def test_an_invalid_body_replays_nothing(
 def test_a_replay_body_that_is_not_an_object_is_a_400(
     shop: APIClient, alice: User, given: str
 ) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     for path in (f"{letter.pk}/replay", f"{letter.pk}/discard", "replay"):
         answer = shop.generic("POST", PATH + path, given, content_type="application/json")
         assert_problem(answer, 400)
     letter.refresh_from_db()
-    assert (letter.state, trail()) == ("open", [])
+    assert (letter.state, audit_trail()) == ("open", [])
 
 
 def test_replaying_the_notification_settles_its_dead_letter(shop: APIClient, alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     sent = shop.post(f"/api/v1/notifications/{letter.notification_id}/replay").json()
     letter.refresh_from_db()
     assert (letter.state, str(letter.replayed_as)) == ("replayed", sent["id"])
-    assert trail() == [("replayed", "shop", "")]
+    assert audit_trail() == [("replayed", "shop", "")]
 
 
 def test_a_letter_that_is_recorded_after_the_replay_is_not_open(alice: User) -> None:
@@ -222,7 +228,7 @@ def test_poison_without_known_ids_can_only_be_discarded(shop: APIClient, body: s
     letter = poison(body=body)
     assert_problem(shop.post(f"{PATH}{letter.pk}/replay"), 409)
     letter.refresh_from_db()
-    assert (letter.state, trail()) == ("open", [])
+    assert (letter.state, audit_trail()) == ("open", [])
     answer = shop.post(f"{PATH}{letter.pk}/discard", {"reason": "not ours"}, format="json")
     assert (answer.status_code, answer.json()["state"]) == (200, "discarded")
 
@@ -236,7 +242,7 @@ def test_poison_of_the_failed_queue_names_one_notification(alice: User) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_replays_of_a_letter_send_once() -> None:
     template("welcome")
-    letter = dead(person("alice"))
+    letter = dead_letter(person("alice"))
     start = threading.Barrier(4)
     answers: list[str] = []
 

@@ -19,7 +19,7 @@ from apps.notifications.models import DeadLetter, LetterState, Notification
 from apps.users.models import User
 from tests.fakes.smtp_server import DROP, SmtpServer
 from tests.notifications.cast import accepted, assert_problem, standing
-from tests.notifications.dead_letters.letters import dead, overdue_replays, replays_of
+from tests.notifications.dead_letters.letters import dead_letter, overdue_replays, replays_of
 from tests.notifications.delivering import deliver
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +104,7 @@ def test_a_mail_that_is_confirmed_by_a_later_answer_is_sent(alice: User, smtp: S
 def test_a_dead_letter_that_may_have_arrived_is_replayed_only_when_confirmed(
     shop: APIClient, alice: User
 ) -> None:
-    letter = dead(alice, reason="unknown_outcome")
+    letter = dead_letter(alice, reason="unknown_outcome")
     path = f"/api/v1/dead-letters/{letter.pk}/replay"
 
     problem = assert_problem(shop.post(path), 409)
@@ -170,7 +170,7 @@ def attempt(row: Notification, outcome: str) -> None:
 def test_a_replay_by_filter_skips_unknown_outcomes_unless_the_filter_names_them(
     alice: User,
 ) -> None:
-    doubtful, usual = dead(alice, reason="unknown_outcome"), dead(alice)
+    doubtful, usual = dead_letter(alice, reason="unknown_outcome"), dead_letter(alice)
     assert replay_many.count(Filter(), kind="") == 1
     replay_many.start(Filter(channel="email"), kind="", by="operator", rate_per_second=1000)
     overdue_replays()
@@ -188,7 +188,7 @@ def test_a_replay_by_filter_skips_unknown_outcomes_unless_the_filter_names_them(
 
 
 def test_staff_and_operators_must_confirm_as_well(alice: User) -> None:
-    letter = dead(alice, reason="unknown_outcome")
+    letter = dead_letter(alice, reason="unknown_outcome")
     with pytest.raises(Problem):
         replay_one.replay(letter.pk, by="operator")
     assert replay_one.replay(letter.pk, by="operator", may_have_arrived=True).replayed_as

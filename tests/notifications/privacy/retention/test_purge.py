@@ -30,7 +30,7 @@ from apps.notifications.privacy.retention.counts import day_of
 from apps.notifications.privacy.retention.purge import BEGINNING, Position, step
 from apps.users.models import User
 from tests.notifications.cast import SHOP, accepted
-from tests.notifications.dead_letters.letters import dead, poison
+from tests.notifications.dead_letters.letters import dead_letter, poison
 
 pytestmark = pytest.mark.django_db
 FORUM = Caller(client="forum", scopes=frozenset(Scope))
@@ -129,7 +129,7 @@ def test_no_rule_is_shorter_than_thirty_days_or_longer_than_a_century(days: int)
 
 
 def test_dependent_rows_are_deleted_with_their_notification(alice: User) -> None:
-    letter = dead(alice)
+    letter = dead_letter(alice)
     assert letter.notification is not None
     SandboxMessage.objects.create(
         notification_id=letter.notification.pk,
