@@ -1,7 +1,5 @@
 """Registering with someone else's address gives no access and does not lock the owner out."""
 
-import time
-from datetime import timedelta
 from threading import Thread
 from typing import Any
 from uuid import UUID
@@ -9,93 +7,33 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.broker.topology import Channel
 from apps.notifications.lifecycle.states import Status
-from apps.notifications.models import Notification, SandboxMessage
-from apps.notifications.scheduler.jobs import all_jobs
+from apps.notifications.models import Notification
 from apps.users import confirmations, purge_expired, unconfirmed
 from apps.users.models import CategoryPreference, Device, ExternalId, User
 from tests.notifications.cast import accepted, assert_problem, body, client_with, person, pointers
 from tests.notifications.delivering import deliver
-from tests.users.conftest import FAST_HASHERS, PASSWORD, Rate
+from tests.security.squatter import (
+    NEW_PASSWORD,
+    NOTIFICATIONS,
+    PHONE,
+    USERS,
+    VICTIM,
+    Squatter,
+    confirm,
+    log_in,
+    make_older,
+    notification_ids,
+    with_token,
+)
+from tests.users.conftest import PASSWORD
 from tests.users.test_admin import USER_FORM
 
-pytestmark = pytest.mark.django_db
-
-USERS = "/api/v1/users/"
-NOTIFICATIONS = "/api/v1/notifications/"
-VICTIM = "victim@example.com"
-PHONE = "phone-of-the-squatter"
-NEW_PASSWORD = "another long passphrase"
-
-
-@pytest.fixture(autouse=True)
-def open_registration(settings: Any) -> None:
-    settings.EMBEDDED = False
-    settings.OPEN_REGISTRATION = True
-    settings.PASSWORD_HASHERS = FAST_HASHERS
-    settings.RATE_LIMIT_LOGIN = Rate(calls=1000, seconds=60)
-
-
-def register(email: str = VICTIM) -> Any:
-    new = {"name": "Squatter", "email": email, "password": PASSWORD, "locale": "de"}
-    return APIClient().post(USERS, new, format="json")
-
-
-def log_in(email: str = VICTIM, password: str = PASSWORD) -> Any:
-    return APIClient().post(f"{USERS}login", {"email": email, "password": password}, format="json")
-
-
-def with_token(access: str) -> APIClient:
-    caller = APIClient(raise_request_exception=False)
-    caller.credentials(HTTP_AUTHORIZATION=f"Bearer {access}")
-    return caller
-
-
-class Squatter:
-    """An attacker with an unconfirmed account for someone else's address."""
-
-    def __init__(self) -> None:
-        self.user = User.objects.get(pk=register().json()["id"])
-        self.tokens = log_in().json()
-        self.caller = with_token(self.tokens["access"])
-        self.path = f"{USERS}{self.user.pk}"
-
-    def is_out(self) -> bool:
-        """Return whether all credentials of the attacker are void."""
-        refresh = {"refresh": self.tokens["refresh"]}
-        statuses = [
-            self.caller.get(self.path).status_code,
-            APIClient().post(f"{USERS}token/refresh", refresh, format="json").status_code,
-            log_in().status_code,
-        ]
-        return statuses == [401, 401, 401]
-
-    def link(self) -> str:
-        """Return the token of the link that was mailed for the attacker's registration."""
-        return confirmations.make_token(user=self.user, address=VICTIM)
-
-
-@pytest.fixture
-def squatter(welcome: None) -> Squatter:
-    return Squatter()
-
-
-def confirm(token: str) -> int:
-    answer = APIClient().post(f"{USERS}email/confirm", {"token": token}, format="json")
-    return int(answer.status_code)
-
-
-def ids(caller: APIClient, query: str = "") -> list[str]:
-    answer = caller.get(f"{NOTIFICATIONS}{query}")
-    assert answer.status_code == 200
-    return [one["id"] for one in answer.json()["results"]]
-
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("open_registration")]
 
 # --- A client creates an account with the address ------------------------------------------------
 
@@ -122,9 +60,9 @@ def test_a_user_created_by_a_client_replaces_an_unconfirmed_account(
     assert shop.get(squatter.path).status_code == 404
     assert [str(user.pk) for user in User.objects.all()] == [made["id"]]
     assert [str(device.user_id) for device in Device.objects.all()] == [made["id"]]
-    assert squatter.is_out()
+    assert squatter.is_locked_out()
     assert OutstandingToken.objects.count() == 0
-    assert confirm(squatter.link()) == 400
+    assert confirm(squatter.link_token()) == 400
 
 
 def test_notifications_to_the_replaced_account_are_erased(
@@ -157,7 +95,7 @@ def test_a_refused_creation_by_a_client_does_not_change_the_account(
 
 
 def test_a_confirmed_account_is_never_replaced(shop: APIClient, squatter: Squatter) -> None:
-    assert confirm(squatter.link()) == 204
+    assert confirm(squatter.link_token()) == 204
     for password in (None, NEW_PASSWORD):
         new = {"name": "Victim", "email": VICTIM, "password": password}
         assert_problem(shop.post(USERS, new, format="json"), 409)
@@ -170,7 +108,7 @@ def test_an_account_with_rights_is_never_replaced(
 ) -> None:
     User.objects.update(**rights)
     assert_problem(shop.post(USERS, {"name": "V", "email": VICTIM}, format="json"), 409)
-    age(squatter.user, unconfirmed.LIFETIME * 2)
+    make_older(squatter.user, unconfirmed.LIFETIME * 2)
     purge_expired.purge_expired()
     assert User.objects.filter(pk=squatter.user.pk).exists()
 
@@ -247,7 +185,7 @@ def test_a_client_that_confirms_an_account_removes_the_data_of_the_attacker(
     assert_clean(squatter.user.pk)
     assert ExternalId.objects.count() == 0
     assert not User.objects.get().has_usable_password()
-    assert squatter.is_out()
+    assert squatter.is_locked_out()
     # It stays the same account for clients that have sent notifications to it.
     row.refresh_from_db()
     assert row.variables != {}
@@ -269,7 +207,7 @@ def test_values_that_the_client_sends_with_the_address_are_kept(
     assert (shown["name"], shown["external_id"]) == ("Victim", "customer-3")
     assert shown["preferences"] == {"email": True, "push": False}
     assert [device.token for device in Device.objects.all()] == ["phone-of-the-victim"]
-    assert squatter.is_out()
+    assert squatter.is_locked_out()
     assert log_in(password=NEW_PASSWORD).status_code == 200
 
 
@@ -280,7 +218,7 @@ def test_a_put_of_the_profile_confirms_the_account_as_well(
     answer = shop.put(squatter.path, {"name": "Victim", "email": VICTIM}, format="json")
     assert answer.json()["name"] == "Victim"
     assert_clean(squatter.user.pk)
-    assert squatter.is_out()
+    assert squatter.is_locked_out()
 
 
 def test_a_change_without_the_address_neither_confirms_nor_removes_anything(
@@ -294,13 +232,13 @@ def test_a_change_without_the_address_neither_confirms_nor_removes_anything(
 def test_a_confirmed_account_keeps_everything_when_its_address_changes(
     shop: APIClient, squatter: Squatter
 ) -> None:
-    assert confirm(squatter.link()) == 204
+    assert confirm(squatter.link_token()) == 204
     spoilt(squatter)
     row = accepted(squatter.user)
     answer = shop.patch(squatter.path, {"email": "new@example.com"}, format="json")
     assert answer.json()["name"] == "Squatter"
     assert (Device.objects.count(), ExternalId.objects.count()) == (1, 2)
-    assert ids(squatter.caller) == [str(row.pk)]
+    assert notification_ids(squatter.caller) == [str(row.pk)]
 
 
 def test_a_client_can_give_the_address_to_another_account(
@@ -310,7 +248,7 @@ def test_a_client_can_give_the_address_to_another_account(
     answer = shop.patch(f"{USERS}{bob.pk}", {"email": VICTIM}, format="json")
     assert (answer.status_code, answer.json()["email"]) == (200, VICTIM)
     assert [user.pk for user in User.objects.all()] == [bob.pk]
-    assert squatter.is_out()
+    assert squatter.is_locked_out()
 
 
 def test_the_owner_of_the_mailbox_gets_the_address_by_its_link(squatter: Squatter) -> None:
@@ -322,7 +260,7 @@ def test_the_owner_of_the_mailbox_gets_the_address_by_its_link(squatter: Squatte
     assert squatter.caller.get(squatter.path).status_code == 200
     assert confirm(confirmations.make_token(user=bob, address=VICTIM)) == 204
     assert [(user.pk, user.email) for user in User.objects.all()] == [(bob.pk, VICTIM)]
-    assert squatter.is_out()
+    assert squatter.is_locked_out()
 
 
 # --- Staff set the address -----------------------------------------------------------------------
@@ -350,7 +288,7 @@ def test_staff_can_create_an_account_with_the_address(
     assert made.pk != squatter.user.pk
     assert made.email_confirmed
     assert not User.objects.filter(pk=squatter.user.pk).exists()
-    assert squatter.is_out()
+    assert squatter.is_locked_out()
 
 
 def test_an_invalid_form_of_staff_deletes_no_account(admin: Client, squatter: Squatter) -> None:
@@ -365,7 +303,7 @@ def test_staff_can_give_the_address_to_another_account(admin: Client, squatter: 
     form = {**USER_FORM, "email": VICTIM}
     assert admin.post(f"/admin/users/user/{bob.pk}/change/", form).status_code == 302
     assert User.objects.get(email=VICTIM).pk == bob.pk
-    assert squatter.is_out()
+    assert squatter.is_locked_out()
 
 
 def test_staff_who_confirm_an_account_remove_the_data_of_the_attacker(
@@ -389,166 +327,4 @@ def test_staff_who_confirm_an_account_remove_the_data_of_the_attacker(
     assert (user.name, user.locale, user.timezone) == ("", "fr", "UTC")
     assert not user.has_usable_password()
     assert Device.objects.count() == 0
-    assert squatter.is_out()
-
-
-# --- Restrictions of an unconfirmed account ------------------------------------------------------
-
-
-def test_an_unconfirmed_account_cannot_register_a_device(
-    shop: APIClient, squatter: Squatter
-) -> None:
-    alice = person("alice", tokens=(PHONE,))
-    for caller in (squatter.caller, shop):
-        for answer in (
-            caller.post(f"{squatter.path}/devices/", {"push_token": PHONE}, format="json"),
-            caller.patch(squatter.path, {"push_token": PHONE}, format="json"),
-        ):
-            assert_problem(answer, 409)
-            assert answer.json()["code"] == "unconfirmed"
-    assert [device.user_id for device in Device.objects.all()] == [alice.pk]
-    assert confirm(squatter.link()) == 204
-    answer = squatter.caller.post(f"{squatter.path}/devices/", {"push_token": "own"}, format="json")
-    assert answer.status_code == 201
-
-
-def test_an_earlier_device_gets_nothing_until_the_address_is_confirmed(
-    squatter: Squatter,
-) -> None:
-    Device.objects.create(user=squatter.user, token=PHONE)
-    early = accepted(squatter.user, notification_type="push")
-    deliver(channel=Channel.PUSH, ids=[early.pk], attempt=0)
-    early.refresh_from_db()
-    assert (early.status, early.reason) == (Status.SKIPPED, "no_device")
-    assert SandboxMessage.objects.count() == 0
-    assert confirm(squatter.link()) == 204
-    late = accepted(squatter.user, notification_type="push")
-    deliver(channel=Channel.PUSH, ids=[late.pk], attempt=0)
-    late.refresh_from_db()
-    assert late.status == Status.DELIVERED
-
-
-def test_notifications_sent_before_the_confirmation_cannot_be_read(squatter: Squatter) -> None:
-    early = accepted(squatter.user)
-    one = f"{NOTIFICATIONS}{early.pk}"
-
-    def reads_early() -> bool:
-        found = [squatter.caller.get(path).status_code for path in (one, f"{one}/status")]
-        listed = str(early.pk) in ids(squatter.caller)
-        assert found == ([200, 200] if listed else [404, 404])
-        return listed
-
-    assert not reads_early()
-    time.sleep(0.002)  # The ids are bounded by times in milliseconds.
-    assert confirm(squatter.link()) == 204
-    assert not reads_early()
-    assert confirm(squatter.link()) == 204
-    late = accepted(squatter.user)
-    assert ids(squatter.caller) == [str(late.pk)]
-    assert squatter.caller.get(f"{NOTIFICATIONS}{late.pk}/status").status_code == 200
-    assert ids(squatter.caller, f"?user_id={squatter.user.pk}") == [str(late.pk)]
-    assert not reads_early()
-
-
-def test_a_user_confirmed_by_a_client_can_read_later_notifications(
-    shop: APIClient, squatter: Squatter
-) -> None:
-    accepted(squatter.user)
-    time.sleep(0.002)
-    change = {"email": VICTIM, "password": NEW_PASSWORD}
-    assert shop.patch(squatter.path, change, format="json").status_code == 200
-    late = accepted(squatter.user)
-    owner = with_token(log_in(password=NEW_PASSWORD).json()["access"])
-    assert ids(owner) == [str(late.pk)]
-    # A client that sends the same address again changes nothing.
-    time.sleep(0.002)
-    profile = {"name": "Victim", "email": VICTIM}
-    assert shop.put(squatter.path, profile, format="json").status_code == 200
-    assert ids(owner) == [str(late.pk)]
-
-
-def test_a_user_created_by_a_client_can_read_all_their_notifications(shop: APIClient) -> None:
-    new = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
-    user = User.objects.get(pk=shop.post(USERS, new, format="json").json()["id"])
-    row = accepted(user)
-    # The clock of the machine that accepted the notification may be behind.
-    ahead = timezone.now() + timedelta(seconds=1)
-    User.objects.update(created_at=ahead, email_confirmed_at=ahead)
-    assert ids(with_token(log_in("ada@example.com").json()["access"])) == [str(row.pk)]
-
-
-# --- An unconfirmed account expires together with its link ---------------------------------------
-
-
-def age(user: User, by: timedelta) -> None:
-    User.objects.filter(pk=user.pk).update(created_at=timezone.now() - by)
-
-
-A_MINUTE = timedelta(minutes=1)
-
-
-def test_an_unconfirmed_account_expires_with_its_link(squatter: Squatter) -> None:
-    row = accepted(squatter.user)
-    bob, link = person("bob"), squatter.link()
-    for user in (squatter.user, bob):
-        age(user, unconfirmed.LIFETIME - A_MINUTE)
-    assert purge_expired.purge_expired() == 0
-    assert squatter.caller.get(squatter.path).status_code == 200
-    for user in (squatter.user, bob):
-        age(user, unconfirmed.LIFETIME + A_MINUTE)
-    assert purge_expired.purge_expired() == 1
-    assert [user.pk for user in User.objects.all()] == [bob.pk]
-    assert squatter.is_out()
-    assert confirm(link) == 400
-    row.refresh_from_db()
-    assert row.variables == {}
-
-
-def test_the_scheduler_deletes_expired_accounts(squatter: Squatter) -> None:
-    age(squatter.user, unconfirmed.LIFETIME + A_MINUTE)
-    kept = KeptConnection()
-    try:
-        for job in all_jobs(kept):
-            job()
-    finally:
-        kept.close()
-    assert User.objects.count() == 0
-
-
-def test_the_link_and_the_account_expire_at_the_same_time(squatter: Squatter) -> None:
-    age(squatter.user, unconfirmed.LIFETIME + A_MINUTE)
-    # A new link, as if it had been requested again.
-    assert confirm(squatter.link()) == 400
-    assert not User.objects.get().email_confirmed
-    assert unconfirmed.LIFETIME.total_seconds() == confirmations.LINK_LIFETIME_SECONDS
-
-
-def test_after_the_expiry_the_address_can_be_registered_again(squatter: Squatter) -> None:
-    age(squatter.user, unconfirmed.LIFETIME + A_MINUTE)
-    answer = register()
-    assert answer.status_code == 201
-    assert answer.json()["id"] != str(squatter.user.pk)
-    assert User.objects.count() == 1
-    # The tokens of the attacker belong to the deleted account.
-    assert squatter.caller.get(squatter.path).status_code == 401
-
-
-def test_the_mail_expires_with_the_account(
-    squatter: Squatter, django_capture_on_commit_callbacks: Any
-) -> None:
-    made = timezone.now() - timedelta(days=2)
-    User.objects.update(created_at=made)
-    change = {"email": VICTIM, "current_password": PASSWORD}
-    with django_capture_on_commit_callbacks(execute=True):
-        assert squatter.caller.patch(squatter.path, change, format="json").status_code == 200
-    row = Notification.objects.filter(template_code="system:confirm-email").latest("pk")
-    assert row.expires_at == made + unconfirmed.LIFETIME
-
-
-def test_an_account_that_was_just_confirmed_is_not_deleted(squatter: Squatter) -> None:
-    row = accepted(squatter.user)
-    assert confirm(squatter.link()) == 204
-    assert unconfirmed.delete(squatter.user.pk) is False
-    row.refresh_from_db()
-    assert row.variables != {}
-    assert squatter.caller.get(squatter.path).status_code == 200
+    assert squatter.is_locked_out()
