@@ -11,7 +11,7 @@ from apps.templates.engine.html_tokenizer import follow, values
 from apps.templates.engine.limits import Meter
 from apps.templates.engine.places import START, Mode, Place, ValueKind
 from apps.templates.engine.syntax import TemplateSyntaxError, parse
-from tests.templates.test_links import schemes_of
+from tests.templates.links import schemes_of
 
 PIECES = [
     "<a ",

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.embedded, pytest.mark.timeout(120)]
 SEND = "/api/v1/notifications/"
 
 
-def asked(user: str, name: str, **changes: Any) -> dict[str, Any]:
+def request_body(user: str, name: str, **changes: Any) -> dict[str, Any]:
     return {
         "notification_type": "email",
         "user_id": user,
@@ -34,8 +34,11 @@ def test_the_data_of_an_earlier_release_can_still_be_used(tmp_path: Path) -> Non
         before = Checkout(tmp_path, root=root)
         running = before.run()
         api, user = before.api, before.printed(r"Demo user +(\S+)")
-        bodies = [asked(user, "ended"), *(asked(user, f"late-{n}") for n in range(20))]
-        bodies.append(asked(user, "scheduled", scheduled_for=far))
+        bodies = [
+            request_body(user, "ended"),
+            *(request_body(user, f"late-{n}") for n in range(20)),
+        ]
+        bodies.append(request_body(user, "scheduled", scheduled_for=far))
         firsts = [api.made(SEND, body) for body in bodies]
         assert api.ended(firsts[0]["id"])["status"] == "delivered"
         # Notifications accepted a moment ago may not have been sent yet.
@@ -53,7 +56,7 @@ def test_the_data_of_an_earlier_release_can_still_be_used(tmp_path: Path) -> Non
             assert answer.headers["Idempotency-Replayed"] == "true"
         assert set(again.all_ended([first["id"] for first in firsts[:-1]])) == {"delivered"}
         assert again.status(firsts[-1]["id"])["status"] == "scheduled"
-        fresh = again.made(SEND, asked(user, "fresh"))
+        fresh = again.made(SEND, request_body(user, "fresh"))
         assert again.ended(fresh["id"])["status"] == "delivered"
     finally:
         running.kill()
