@@ -1,6 +1,6 @@
 """The contract that every registered provider fulfils, tested over its own protocol.
 
-For a new provider, add its stand to ``provider_stands``.
+For a new provider, add its setup to ``provider_setups``.
 """
 
 import time
@@ -21,41 +21,35 @@ from apps.notifications.providers.fcm.provider import FcmProvider
 from apps.notifications.providers.registry import PROVIDERS
 from apps.notifications.providers.sendgrid import SendGridProvider
 from apps.notifications.providers.smtp.provider import SmtpProvider
-from tests.contracts.provider_stands import (
-    STANDS,
-    FcmStand,
-    SandboxStand,
-    Stand,
-    Wire,
-)
+from tests.contracts.provider_setups import SETUPS, Fault, FcmSetup, ProviderSetup, SandboxSetup
 from tests.fakes.messages import a_mail, a_push
 
 pytestmark = pytest.mark.django_db
 
 OUTCOMES = {
-    Wire.BUSY: Outcome.TRANSIENT,
-    Wire.REFUSES: Outcome.REJECTED,
-    Wire.NO_SUCH_ADDRESS: Outcome.DEAD_ADDRESS,
-    Wire.BAD_CREDENTIALS: Outcome.CONFIGURATION,
-    Wire.RATE_LIMITED: Outcome.RATE_LIMITED,
-    Wire.HANGS: Outcome.UNKNOWN,
-    Wire.AWAY: Outcome.TRANSIENT,
-    Wire.DROPS_AFTER_HANDOVER: Outcome.UNKNOWN,
-    Wire.TALKS_NONSENSE: Outcome.UNKNOWN,
+    Fault.BUSY: Outcome.TRANSIENT,
+    Fault.REFUSES: Outcome.REJECTED,
+    Fault.NO_SUCH_ADDRESS: Outcome.DEAD_ADDRESS,
+    Fault.BAD_CREDENTIALS: Outcome.CONFIGURATION,
+    Fault.RATE_LIMITED: Outcome.RATE_LIMITED,
+    Fault.HANGS: Outcome.UNKNOWN,
+    Fault.AWAY: Outcome.TRANSIENT,
+    Fault.DROPS_AFTER_HANDOVER: Outcome.UNKNOWN,
+    Fault.TALKS_NONSENSE: Outcome.UNKNOWN,
 }
 
 
-ON_A_WIRE = tuple(stand for stand in STANDS if not issubclass(stand, SandboxStand))
-MISBEHAVIOURS = [
-    pytest.param(stand, wire, id=f"{'-'.join(stand.key)}-{wire}")
-    for stand in STANDS
-    for wire in Wire
-    if wire in stand.plays
+OVER_THE_NETWORK = tuple(setup for setup in SETUPS if not issubclass(setup, SandboxSetup))
+FAULTS = [
+    pytest.param(setup, fault, id=f"{'-'.join(setup.key)}-{fault}")
+    for setup in SETUPS
+    for fault in Fault
+    if fault in setup.faults
 ]
 
 
-def name_of(stand: type[Stand]) -> str:
-    return "-".join(stand.key)
+def name_of(setup: type[ProviderSetup]) -> str:
+    return "-".join(setup.key)
 
 
 @pytest.fixture
@@ -64,19 +58,19 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.fixture(params=STANDS, ids=name_of)
-def stand(
+@pytest.fixture(params=SETUPS, ids=name_of)
+def setup(
     request: pytest.FixtureRequest, stack: ExitStack, settings: Settings, tmp_path: Path
-) -> Stand:
-    made: Stand = request.param(stack, settings, tmp_path)
+) -> ProviderSetup:
+    made: ProviderSetup = request.param(stack, settings, tmp_path)
     return made
 
 
-@pytest.fixture(params=ON_A_WIRE, ids=name_of)
-def wired(
+@pytest.fixture(params=OVER_THE_NETWORK, ids=name_of)
+def networked(
     request: pytest.FixtureRequest, stack: ExitStack, settings: Settings, tmp_path: Path
-) -> Stand:
-    made: Stand = request.param(stack, settings, tmp_path)
+) -> ProviderSetup:
+    made: ProviderSetup = request.param(stack, settings, tmp_path)
     return made
 
 
@@ -86,111 +80,111 @@ def soon() -> float:
 
 def test_every_registered_provider_has_a_stand() -> None:
     registered = {(channel, name) for channel, names in PROVIDERS.items() for name in names}
-    assert {stand.key for stand in STANDS} == registered
+    assert {setup.key for setup in SETUPS} == registered
 
 
-def test_a_provider_has_its_name_and_channel(stand: Stand) -> None:
-    assert (stand.provider.channel, stand.provider.name) == stand.key
+def test_a_provider_has_its_name_and_channel(setup: ProviderSetup) -> None:
+    assert (setup.provider.channel, setup.provider.name) == setup.key
 
 
-def test_a_message_is_accepted_and_arrives_with_its_ids(stand: Stand) -> None:
-    message = stand.message()
+def test_a_message_is_accepted_and_arrives_with_its_ids(setup: ProviderSetup) -> None:
+    message = setup.message()
 
-    reply = stand.provider.send(message)
+    reply = setup.provider.send(message)
 
     assert reply.outcome is Outcome.ACCEPTED
     assert reply.provider_message_id
-    (arrived,) = stand.arrived()
+    (arrived,) = setup.received()
     assert arrived.notification_id == message.notification_id
     assert arrived.correlation_id == "corr-1"
 
 
-@pytest.mark.parametrize(("kind", "wire"), MISBEHAVIOURS)
+@pytest.mark.parametrize(("kind", "fault"), FAULTS)
 def test_each_fault_of_the_remote_side_has_its_outcome_and_raises_nothing(
-    kind: type[Stand], wire: Wire, stack: ExitStack, settings: Settings, tmp_path: Path
+    kind: type[ProviderSetup], fault: Fault, stack: ExitStack, settings: Settings, tmp_path: Path
 ) -> None:
-    stand = kind(stack, settings, tmp_path)
-    message = stand.message(wire)
+    setup = kind(stack, settings, tmp_path)
+    message = setup.message(fault)
 
-    reply = stand.provider.send(message)
+    reply = setup.provider.send(message)
 
-    assert reply.outcome is OUTCOMES[wire]
+    assert reply.outcome is OUTCOMES[fault]
     assert reply.code
     recipient = getattr(message, "token", None) or message.recipient
     assert recipient not in reply.detail
 
 
-def test_only_the_sandbox_confirms_the_delivery(stand: Stand) -> None:
-    reply = stand.provider.send(stand.message())
+def test_only_the_sandbox_confirms_the_delivery(setup: ProviderSetup) -> None:
+    reply = setup.provider.send(setup.message())
 
-    assert reply.delivered is isinstance(stand, SandboxStand)
+    assert reply.delivered is isinstance(setup, SandboxSetup)
 
 
-def test_the_replies_of_a_chunk_are_in_its_order(stand: Stand) -> None:
-    messages = [stand.message() for _ in range(30)]
+def test_the_replies_of_a_chunk_are_in_its_order(setup: ProviderSetup) -> None:
+    messages = [setup.message() for _ in range(30)]
 
-    replies = stand.provider.send_all(messages, until=soon())
+    replies = setup.provider.send_all(messages, until=soon())
 
     assert [reply and reply.outcome for reply in replies] == [Outcome.ACCEPTED] * 30
-    ids = {arrived.notification_id for arrived in stand.arrived()}
+    ids = {arrived.notification_id for arrived in setup.received()}
     assert ids == {message.notification_id for message in messages}
 
 
-def test_no_call_begins_after_the_deadline(stand: Stand) -> None:
-    messages = [stand.message() for _ in range(3)]
+def test_no_call_begins_after_the_deadline(setup: ProviderSetup) -> None:
+    messages = [setup.message() for _ in range(3)]
 
-    replies = stand.provider.send_all(messages, until=time.monotonic())
+    replies = setup.provider.send_all(messages, until=time.monotonic())
 
     assert replies == [None, None, None]
-    assert stand.arrived() == []
+    assert setup.received() == []
 
 
-def test_an_empty_chunk_has_no_replies(stand: Stand) -> None:
-    assert stand.provider.send_all([], until=soon()) == []
+def test_an_empty_chunk_has_no_replies(setup: ProviderSetup) -> None:
+    assert setup.provider.send_all([], until=soon()) == []
 
 
-def test_a_second_copy_has_the_same_mark(stand: Stand) -> None:
-    message = stand.message()
+def test_a_second_copy_has_the_same_mark(setup: ProviderSetup) -> None:
+    message = setup.message()
 
-    stand.provider.send(message)
-    stand.provider.send(message)
+    setup.provider.send(message)
+    setup.provider.send(message)
 
-    first, second = stand.arrived()
+    first, second = setup.received()
     assert first.mark == second.mark
     assert str(message.notification_id) in first.mark
 
 
-def test_connections_are_reused(wired: Stand) -> None:
+def test_connections_are_reused(networked: ProviderSetup) -> None:
     for _ in range(5):
-        wired.provider.send(wired.message())
+        networked.provider.send(networked.message())
 
-    assert wired.connections() == 1
+    assert networked.connections() == 1
 
 
-def test_a_chunk_opens_no_more_connections_than_threads(wired: Stand) -> None:
+def test_a_chunk_opens_no_more_connections_than_threads(networked: ProviderSetup) -> None:
     for _ in range(3):
-        wired.provider.send_all([wired.message() for _ in range(40)], until=soon())
+        networked.provider.send_all([networked.message() for _ in range(40)], until=soon())
 
-    assert wired.connections() <= wired.provider.threads
+    assert networked.connections() <= networked.provider.threads
 
 
-def test_a_closed_provider_can_be_used_again(stand: Stand) -> None:
-    stand.provider.send_all([stand.message() for _ in range(3)], until=soon())
-    stand.provider.close()
+def test_a_closed_provider_can_be_used_again(setup: ProviderSetup) -> None:
+    setup.provider.send_all([setup.message() for _ in range(3)], until=soon())
+    setup.provider.close()
 
-    replies = stand.provider.send_all([stand.message() for _ in range(3)], until=soon())
+    replies = setup.provider.send_all([setup.message() for _ in range(3)], until=soon())
 
     assert [reply and reply.outcome for reply in replies] == [Outcome.ACCEPTED] * 3
 
 
-def test_a_server_is_used_again_after_an_outage(wired: Stand) -> None:
-    wired.provider.send(wired.message())
-    server: Any = wired.server  # type: ignore[attr-defined]  # Only the sandbox has none.
+def test_a_server_is_used_again_after_an_outage(networked: ProviderSetup) -> None:
+    networked.provider.send(networked.message())
+    server: Any = networked.server  # type: ignore[attr-defined]  # Only the sandbox has none.
     server.stop_serving()
-    refused = wired.provider.send(wired.message())
+    refused = networked.provider.send(networked.message())
     server.serve_again()
 
-    reply = wired.provider.send(wired.message())
+    reply = networked.provider.send(networked.message())
 
     # A kept connection that breaks before the answer arrives leaves the outcome unknown.
     assert refused.outcome in {Outcome.TRANSIENT, Outcome.UNKNOWN}
@@ -213,10 +207,10 @@ def test_a_provider_without_settings_is_a_configuration_error(settings: Settings
 def test_the_library_internals_that_the_fcm_client_uses_still_exist(
     stack: ExitStack, settings: Settings, tmp_path: Path
 ) -> None:
-    stand = FcmStand(stack, settings, tmp_path)
-    stand.provider.send(stand.message())
-    assert isinstance(stand.provider, FcmProvider)
-    line = stand.provider._line
+    setup = FcmSetup(stack, settings, tmp_path)
+    setup.provider.send(setup.message())
+    assert isinstance(setup.provider, FcmProvider)
+    line = setup.provider._line
     assert line is not None
 
     # The URL and the headers are those of the library, where they are private.

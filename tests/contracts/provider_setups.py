@@ -1,4 +1,4 @@
-"""A test stand for each provider: its setup, simulated faults, and the received messages."""
+"""A test setup for each provider: its fake server, simulated faults, and the received messages."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from tests.fakes.messages import a_mail, a_push
 TIMEOUT_SECONDS = 0.5
 
 
-class Wire(StrEnum):
+class Fault(StrEnum):
     """A fault that the remote side simulates for the next message."""
 
     BUSY = "busy"
@@ -38,7 +38,7 @@ class Wire(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrived:
+class ReceivedMessage:
     """What the remote side received: our ids, and the mark that identifies a second copy."""
 
     notification_id: UUID
@@ -46,11 +46,11 @@ class Arrived:
     mark: str
 
 
-class Stand:
+class ProviderSetup:
     """A provider together with its remote side. Subclasses implement all methods."""
 
     key: ClassVar[tuple[str, str]]
-    plays: ClassVar[frozenset[Wire]]
+    faults: ClassVar[frozenset[Fault]]
     provider: Provider[Any]
 
     def __init__(self, stack: ExitStack, settings: Settings, tmp_path: Path) -> None:
@@ -61,28 +61,28 @@ class Stand:
     def open(self) -> None:
         raise NotImplementedError
 
-    def message(self, wire: Wire | None = None) -> Any:
-        """Make a message; if ``wire`` is given, the remote side simulates that fault for it."""
+    def message(self, fault: Fault | None = None) -> Any:
+        """Make a message; if ``fault`` is given, the remote side simulates that fault for it."""
         raise NotImplementedError
 
-    def arrived(self) -> list[Arrived]:
+    def received(self) -> list[ReceivedMessage]:
         raise NotImplementedError
 
     def connections(self) -> int:
         raise NotImplementedError
 
 
-class SmtpStand(Stand):
+class SmtpSetup(ProviderSetup):
     key = ("email", "smtp")
-    plays = frozenset(Wire) - {Wire.RATE_LIMITED}
-    script: ClassVar[dict[Wire, tuple[str, str]]] = {
-        Wire.BUSY: ("rcpt", "450 4.2.0 Mailbox busy"),
-        Wire.REFUSES: ("end", "554 5.6.0 Message refused"),
-        Wire.NO_SUCH_ADDRESS: ("rcpt", "550 5.1.1 No such user"),
-        Wire.BAD_CREDENTIALS: ("mail", "530 5.7.0 Authentication required"),
-        Wire.HANGS: ("end", smtp_server.HANG),
-        Wire.DROPS_AFTER_HANDOVER: ("end", smtp_server.DROP),
-        Wire.TALKS_NONSENSE: ("end", "\udcff\udcfe nonsense"),
+    faults = frozenset(Fault) - {Fault.RATE_LIMITED}
+    script: ClassVar[dict[Fault, tuple[str, str]]] = {
+        Fault.BUSY: ("rcpt", "450 4.2.0 Mailbox busy"),
+        Fault.REFUSES: ("end", "554 5.6.0 Message refused"),
+        Fault.NO_SUCH_ADDRESS: ("rcpt", "550 5.1.1 No such user"),
+        Fault.BAD_CREDENTIALS: ("mail", "530 5.7.0 Authentication required"),
+        Fault.HANGS: ("end", smtp_server.HANG),
+        Fault.DROPS_AFTER_HANDOVER: ("end", smtp_server.DROP),
+        Fault.TALKS_NONSENSE: ("end", "\udcff\udcfe nonsense"),
     }
 
     def open(self) -> None:
@@ -90,17 +90,17 @@ class SmtpStand(Stand):
         point_at_smtp(self.settings, self.server)
         self.provider = SmtpProvider(timeout=TIMEOUT_SECONDS, reply_timeout=TIMEOUT_SECONDS)
 
-    def message(self, wire: Wire | None = None) -> Any:
-        if wire is Wire.AWAY:
+    def message(self, fault: Fault | None = None) -> Any:
+        if fault is Fault.AWAY:
             self.server.stop_serving()
-        elif wire is not None:
-            stage, reply = self.script[wire]
+        elif fault is not None:
+            stage, reply = self.script[fault]
             self.server.answer(stage, reply)
         return a_mail()
 
-    def arrived(self) -> list[Arrived]:
+    def received(self) -> list[ReceivedMessage]:
         return [
-            Arrived(
+            ReceivedMessage(
                 notification_id=UUID(mail.parsed["Message-ID"][1:37]),
                 correlation_id=mail.parsed["X-Correlation-ID"],
                 mark=mail.parsed["Message-ID"],
@@ -112,16 +112,16 @@ class SmtpStand(Stand):
         return self.server.connections
 
 
-class SendGridStand(Stand):
+class SendGridSetup(ProviderSetup):
     key = ("email", "sendgrid")
-    plays = frozenset(Wire) - {Wire.NO_SUCH_ADDRESS, Wire.TALKS_NONSENSE}
-    script: ClassVar[dict[Wire, Answer]] = {
-        Wire.BUSY: sendgrid_server.refusal(503, "Unavailable"),
-        Wire.REFUSES: sendgrid_server.refusal(400, "Bad request"),
-        Wire.BAD_CREDENTIALS: sendgrid_server.refusal(401, "Unauthorized"),
-        Wire.RATE_LIMITED: sendgrid_server.refusal(429, "Too many requests"),
-        Wire.HANGS: Answer(hang=True),
-        Wire.DROPS_AFTER_HANDOVER: Answer(drop=True),
+    faults = frozenset(Fault) - {Fault.NO_SUCH_ADDRESS, Fault.TALKS_NONSENSE}
+    script: ClassVar[dict[Fault, Answer]] = {
+        Fault.BUSY: sendgrid_server.refusal(503, "Unavailable"),
+        Fault.REFUSES: sendgrid_server.refusal(400, "Bad request"),
+        Fault.BAD_CREDENTIALS: sendgrid_server.refusal(401, "Unauthorized"),
+        Fault.RATE_LIMITED: sendgrid_server.refusal(429, "Too many requests"),
+        Fault.HANGS: Answer(hang=True),
+        Fault.DROPS_AFTER_HANDOVER: Answer(drop=True),
     }
 
     def open(self) -> None:
@@ -130,17 +130,17 @@ class SendGridStand(Stand):
         self.settings.SENDGRID_API_KEY = sendgrid_server.API_KEY
         self.provider = SendGridProvider(timeout=TIMEOUT_SECONDS)
 
-    def message(self, wire: Wire | None = None) -> Any:
+    def message(self, fault: Fault | None = None) -> Any:
         mail = a_mail()
-        if wire is Wire.AWAY:
+        if fault is Fault.AWAY:
             self.server.stop_serving()
-        elif wire is not None:
-            self.server.answer(mail.recipient, self.script[wire])
+        elif fault is not None:
+            self.server.answer(mail.recipient, self.script[fault])
         return mail
 
-    def arrived(self) -> list[Arrived]:
+    def received(self) -> list[ReceivedMessage]:
         return [
-            Arrived(
+            ReceivedMessage(
                 notification_id=UUID(mail["custom_args"]["notification_id"]),
                 correlation_id=mail["custom_args"]["correlation_id"],
                 mark=mail["headers"]["Message-ID"],
@@ -152,24 +152,24 @@ class SendGridStand(Stand):
         return self.server.connections
 
 
-class FcmStand(Stand):
+class FcmSetup(ProviderSetup):
     key = ("push", "fcm")
-    plays = frozenset(Wire)
-    script: ClassVar[dict[Wire, Answer]] = {
-        Wire.BUSY: fcm_server.refusal(503, "UNAVAILABLE", "Busy", fcm="UNAVAILABLE"),
-        Wire.REFUSES: fcm_server.refusal(
+    faults = frozenset(Fault)
+    script: ClassVar[dict[Fault, Answer]] = {
+        Fault.BUSY: fcm_server.refusal(503, "UNAVAILABLE", "Busy", fcm="UNAVAILABLE"),
+        Fault.REFUSES: fcm_server.refusal(
             400, "INVALID_ARGUMENT", "Android message is too big", fcm="INVALID_ARGUMENT"
         ),
-        Wire.NO_SUCH_ADDRESS: fcm_server.refusal(
+        Fault.NO_SUCH_ADDRESS: fcm_server.refusal(
             404, "NOT_FOUND", "Requested entity was not found.", fcm="UNREGISTERED"
         ),
-        Wire.BAD_CREDENTIALS: fcm_server.refusal(401, "UNAUTHENTICATED", "Bad token"),
-        Wire.RATE_LIMITED: fcm_server.refusal(
+        Fault.BAD_CREDENTIALS: fcm_server.refusal(401, "UNAUTHENTICATED", "Bad token"),
+        Fault.RATE_LIMITED: fcm_server.refusal(
             429, "RESOURCE_EXHAUSTED", "Quota", fcm="QUOTA_EXCEEDED"
         ),
-        Wire.HANGS: Answer(hang=True),
-        Wire.DROPS_AFTER_HANDOVER: Answer(drop=True),
-        Wire.TALKS_NONSENSE: Answer(status=200, body=b"<html>hello</html>"),
+        Fault.HANGS: Answer(hang=True),
+        Fault.DROPS_AFTER_HANDOVER: Answer(drop=True),
+        Fault.TALKS_NONSENSE: Answer(status=200, body=b"<html>hello</html>"),
     }
 
     def open(self) -> None:
@@ -179,17 +179,17 @@ class FcmStand(Stand):
         self.settings.FCM_SERVICE_ACCOUNT_FILE = str(key_file)
         self.provider = FcmProvider(timeout=TIMEOUT_SECONDS)
 
-    def message(self, wire: Wire | None = None) -> Any:
+    def message(self, fault: Fault | None = None) -> Any:
         push = a_push()
-        if wire is Wire.AWAY:
+        if fault is Fault.AWAY:
             self.server.stop_serving()
-        elif wire is not None:
-            self.server.answer(push.token, self.script[wire])
+        elif fault is not None:
+            self.server.answer(push.token, self.script[fault])
         return push
 
-    def arrived(self) -> list[Arrived]:
+    def received(self) -> list[ReceivedMessage]:
         return [
-            Arrived(
+            ReceivedMessage(
                 notification_id=UUID(message["data"]["notification_id"]),
                 correlation_id=message["data"]["correlation_id"],
                 mark=message["android"]["notification"]["tag"],
@@ -201,14 +201,14 @@ class FcmStand(Stand):
         return len(self.server.send_connections)
 
 
-class SandboxStand(Stand):
-    plays = frozenset({Wire.BUSY, Wire.NO_SUCH_ADDRESS})
-    parts: ClassVar[dict[Wire, str]] = {Wire.BUSY: "flaky", Wire.NO_SUCH_ADDRESS: "bounce"}
+class SandboxSetup(ProviderSetup):
+    faults = frozenset({Fault.BUSY, Fault.NO_SUCH_ADDRESS})
+    parts: ClassVar[dict[Fault, str]] = {Fault.BUSY: "flaky", Fault.NO_SUCH_ADDRESS: "bounce"}
 
-    def arrived(self) -> list[Arrived]:
+    def received(self) -> list[ReceivedMessage]:
         taken = SandboxMessage.objects.filter(outcome="accepted").order_by("id")
         return [
-            Arrived(
+            ReceivedMessage(
                 notification_id=row.notification_id,
                 correlation_id=row.correlation_id,
                 mark=row.headers.get("Message-ID") or row.data["notification_id"],
@@ -220,30 +220,30 @@ class SandboxStand(Stand):
         return 1  # The database connection.
 
 
-class SandboxMailStand(SandboxStand):
+class SandboxMailSetup(SandboxSetup):
     key = ("email", "sandbox")
 
     def open(self) -> None:
         self.provider = SandboxMail(slow_seconds=0.1)
 
-    def message(self, wire: Wire | None = None) -> Any:
-        return a_mail(f"{self.parts[wire]}@example.com") if wire else a_mail()
+    def message(self, fault: Fault | None = None) -> Any:
+        return a_mail(f"{self.parts[fault]}@example.com") if fault else a_mail()
 
 
-class SandboxPushStand(SandboxStand):
+class SandboxPushSetup(SandboxSetup):
     key = ("push", "sandbox")
 
     def open(self) -> None:
         self.provider = SandboxPush(slow_seconds=0.1)
 
-    def message(self, wire: Wire | None = None) -> Any:
-        return a_push(f"{self.parts[wire]}-token") if wire else a_push()
+    def message(self, fault: Fault | None = None) -> Any:
+        return a_push(f"{self.parts[fault]}-token") if fault else a_push()
 
 
-STANDS: tuple[type[Stand], ...] = (
-    SandboxMailStand,
-    SmtpStand,
-    SendGridStand,
-    SandboxPushStand,
-    FcmStand,
+SETUPS: tuple[type[ProviderSetup], ...] = (
+    SandboxMailSetup,
+    SmtpSetup,
+    SendGridSetup,
+    SandboxPushSetup,
+    FcmSetup,
 )
