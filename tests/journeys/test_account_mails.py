@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.smtp_server import Received
 from tests.journeys.http import Api, until
 from tests.journeys.installation import Installation
-from tests.notifications.intake.account_mails.asking import said, token_in
+from tests.notifications.intake.account_mails.account_mail_helpers import text_of, token_in
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 
@@ -33,7 +33,7 @@ def test_a_reset_link_arrives_after_two_451_replies_and_works(
     (row,) = api.call("GET", query).body["results"]
     status = api.ended(row["id"])
     assert (status["status"], status["attempts"]) == ("sent", 3)
-    confirmed = {"token": token_in(said(mail.parsed)), "password": PASSWORD}
+    confirmed = {"token": token_in(text_of(mail.parsed)), "password": PASSWORD}
     path = "/api/v1/users/password/reset/confirm"
     assert api.call("POST", path, confirmed).status == 204
     login = {"email": address, "password": PASSWORD}

@@ -19,12 +19,12 @@ from apps.users import api_keys, tokens
 from apps.users.models import ApiKey, User
 from tests.fakes.smtp_server import SmtpServer
 from tests.notifications.cast import accepted, assert_problem, client_with, person, template
-from tests.notifications.intake.account_mails.asking import (
-    a_confirmation,
-    a_reset,
-    ask,
-    driven,
-    said,
+from tests.notifications.intake.account_mails.account_mail_helpers import (
+    deliver_due,
+    post_reset,
+    request_reset,
+    send_confirmation,
+    text_of,
     token_in,
 )
 
@@ -63,7 +63,7 @@ NO_OPERATOR = (Scope.NOTIFICATIONS_READ, Scope.NOTIFICATIONS_SEND)
 def test_an_account_mail_is_hidden_from_clients_test_keys_and_end_users(
     alice: User, caller: str
 ) -> None:
-    row = a_reset(alice)
+    row = request_reset(alice)
     callers = {
         "client": lambda: client_with(*NO_OPERATOR, client="shop"),
         "client named system": lambda: of_old_client(*NO_OPERATOR),
@@ -94,7 +94,7 @@ def of_old_client(*scopes: Scope) -> APIClient:
 def test_operators_see_an_account_mail_without_its_link_and_recipient(
     alice: User, charlie: User
 ) -> None:
-    row = a_reset(alice)
+    row = request_reset(alice)
     assert row.secret_variables is not None
     operator = client_with(client="operators")
     assert ids(operator) == [str(row.pk)]
@@ -121,7 +121,7 @@ def test_operators_see_an_account_mail_without_its_link_and_recipient(
 def test_the_sandbox_stores_the_recipient_of_an_account_mail_and_not_its_link(
     alice: User, charlie: User
 ) -> None:
-    row = driven(a_reset(alice))
+    row = deliver_due(request_reset(alice))
     assert row.status == Status.DELIVERED
     browser = Client()
     browser.force_login(charlie)
@@ -134,7 +134,7 @@ def test_the_sandbox_stores_the_recipient_of_an_account_mail_and_not_its_link(
 def test_a_stored_template_cannot_replace_the_builtin_text(
     alice: User, smtp: SmtpServer, way: str
 ) -> None:
-    row = a_reset(alice)
+    row = request_reset(alice)
     # No API allows this; it simulates a direct write to the database.
     template("evil", content=EVIL)
     Template.objects.filter(code="evil").update(code=row.template_code)
@@ -142,8 +142,8 @@ def test_a_stored_template_cannot_replace_the_builtin_text(
         evil = TemplateVersion.objects.filter(template__code=row.template_code)
         evil.update(id=row.template_version_id)
     rendering.forget()
-    driven(row)
-    again = driven(a_reset(alice))
+    deliver_due(row)
+    again = deliver_due(request_reset(alice))
     assert again.language == "en"
     assert len(smtp.mails) == 2
     for mail in smtp.mails:
@@ -154,7 +154,7 @@ def test_a_stored_template_cannot_replace_the_builtin_text(
 def test_builtin_texts_are_not_listed_and_cannot_be_created_read_or_changed(
     alice: User, shop: APIClient, charlie: User
 ) -> None:
-    row = a_reset(alice)
+    row = request_reset(alice)
     code = row.template_code
     body = {"code": code, "notification_type": "email", "name": "Evil", **EVIL}
     assert shop.post("/api/v1/templates/", body, format="json").status_code == 400
@@ -234,10 +234,10 @@ def test_an_older_client_named_system_keeps_its_keys_without_system_rights(
     }
     sent = old.post(PATH, body, format="json")
     assert sent.status_code == 202
-    ours = a_reset(alice)
+    ours = request_reset(alice)
     assert ids(old) == [sent.json()["id"]]
-    assert driven(ours).status == Status.SENT
-    theirs = driven(Notification.objects.get(pk=sent.json()["id"]))
+    assert deliver_due(ours).status == Status.SENT
+    theirs = deliver_due(Notification.objects.get(pk=sent.json()["id"]))
     assert (theirs.status, theirs.client, theirs.recipient) == (Status.SENT, "system", None)
     assert smtp.mails[-1].parsed["Subject"] == "Welcome, Ada"
     successor, plain = api_keys.rotate(key_id=ApiKey.objects.get(client="system").pk)
@@ -247,7 +247,7 @@ def test_an_older_client_named_system_keeps_its_keys_without_system_rights(
 
 def statements(email: str) -> list[str]:
     with CaptureQueriesContext(connection) as queries:
-        assert ask(email).status_code == 202
+        assert post_reset(email).status_code == 202
     # Without values, which differ from mail to mail, and without names of savepoints.
     shapes = [query["sql"].partition(" ") for query in queries]
     return [verb for verb, _, _ in shapes]
@@ -270,17 +270,17 @@ def test_a_reset_that_is_rolled_back_wakes_no_worker(
     alice: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks() as callbacks:
-        ask("nobody@example.com")
+        post_reset("nobody@example.com")
     assert callbacks == []
 
 
 def test_a_link_uses_only_the_configured_url(alice: User, smtp: SmtpServer, settings: Any) -> None:
     settings.PUBLIC_URL = "https://notify.example.com"
-    driven(a_reset(alice))
-    driven(a_confirmation(alice, "new@example.com"))
+    deliver_due(request_reset(alice))
+    deliver_due(send_confirmation(alice, "new@example.com"))
     for mail in smtp.mails:
         for kind in ("plain", "html"):
-            text = said(mail.parsed, kind)
+            text = text_of(mail.parsed, kind)
             links = text.count("https://")
             assert links == text.count("https://notify.example.com/account/") > 0
 
@@ -288,6 +288,6 @@ def test_a_link_uses_only_the_configured_url(alice: User, smtp: SmtpServer, sett
 def test_notifications_of_clients_stay_visible_to_them(shop: APIClient, alice: User) -> None:
     row = accepted(alice)
     assert row.visible_to_clients
-    assert not a_reset(alice).visible_to_clients
+    assert not request_reset(alice).visible_to_clients
     assert ids(client_with(*NO_OPERATOR)) == [str(row.pk)]
     assert ids(with_token(alice)) == [str(row.pk)]

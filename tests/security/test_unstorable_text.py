@@ -17,7 +17,14 @@ from apps.notifications.models import Batch
 from apps.users import password_resets
 from apps.users.models import User
 from apps.users.staff import second_factor
-from tests.notifications.batches.story import NDJSON, UPLOAD, errors, make_all, taken, upload
+from tests.notifications.batches.batch_api import (
+    NDJSON,
+    UPLOAD,
+    accepted_batch_id,
+    errors,
+    make_all_slices,
+    upload,
+)
 from tests.notifications.cast import assert_problem, body, pointers
 from tests.users.conftest import FAST_HASHERS
 
@@ -47,8 +54,10 @@ def test_unstorable_text_in_a_csv_cell_is_reported_by_its_place(
     terms = "?notification_type=email&template_code=welcome"
     rows = ["{user},a\x00,b,", "{user},a,b,r\x00", "\x00,a,b,", "{user},a,b,"]
     text = "user_id,variables.name,variables.link,request_id\n" + "\n".join(rows)
-    batch_id = taken(upload(shop, text.format(user=alice.pk), media_type="text/csv", query=terms))
-    make_all()
+    batch_id = accepted_batch_id(
+        upload(shop, text.format(user=alice.pk), media_type="text/csv", query=terms)
+    )
+    make_all_slices()
     assert [error["index"] for error in errors(shop, batch_id)] == [0, 1, 2]
 
 
@@ -62,8 +71,8 @@ def test_unstorable_text_in_an_ndjson_line_is_reported_by_its_place(
         json.dumps(body(alice, request_id="PLACE")).replace("PLACE", escape),
         good,
     ]
-    batch_id = taken(upload(shop, "\n".join(lines), media_type=NDJSON))
-    make_all()
+    batch_id = accepted_batch_id(upload(shop, "\n".join(lines), media_type=NDJSON))
+    make_all_slices()
     assert [error["index"] for error in errors(shop, batch_id)] == [0, 1]
     assert Batch.objects.get().failures == 0
 

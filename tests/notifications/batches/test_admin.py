@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from apps.notifications.batches.materialize import make_slice
 from apps.notifications.models import Batch
 from apps.users.models import User
-from tests.notifications.batches.story import ndjson, taken, upload
+from tests.notifications.batches.batch_api import accepted_batch_id, ndjson, upload
 from tests.notifications.cast import Lanes, body, person
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ BATCHES = "/admin/notifications/batch/"
 
 @pytest.fixture
 def batch_id(shop: APIClient, alice: User, lanes: Lanes) -> str:
-    found = taken(upload(shop, ndjson(*[body(alice)] * 501)))
+    found = accepted_batch_id(upload(shop, ndjson(*[body(alice)] * 501)))
     assert make_slice()
     return found
 

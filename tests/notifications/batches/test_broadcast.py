@@ -13,7 +13,13 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, BatchSlice, Notification
 from apps.users import contacts
 from apps.users.models import User
-from tests.notifications.batches.story import broadcast, errors, make_all, read, taken
+from tests.notifications.batches.batch_api import (
+    accepted_batch_id,
+    broadcast,
+    errors,
+    make_all_slices,
+    read,
+)
 from tests.notifications.cast import Lanes, assert_problem, client_with, person, pointers
 
 pytestmark = pytest.mark.django_db
@@ -31,9 +37,9 @@ def recipients(batch_id: str) -> set[Any]:
 def test_each_named_user_gets_one_notification(shop: APIClient, alice: User, bob: User) -> None:
     person("dora")
     names = [str(alice.pk), str(bob.pk), str(alice.pk)]
-    batch_id = taken(broadcast(shop, {"user_ids": names}))
+    batch_id = accepted_batch_id(broadcast(shop, {"user_ids": names}))
     assert Notification.objects.count() == 0
-    make_all()
+    make_all_slices()
     assert recipients(batch_id) == {alice.pk, bob.pk}
     rows = Notification.objects.all()
     assert {(row.client, row.kind, row.priority, row.lane) for row in rows} == {
@@ -45,10 +51,10 @@ def test_each_named_user_gets_one_notification(shop: APIClient, alice: User, bob
 def test_all_users_get_it_except_erased_and_later_ones(
     shop: APIClient, alice: User, bob: User, django_capture_on_commit_callbacks: Any
 ) -> None:
-    batch_id = taken(broadcast(shop, {"all": True}))
+    batch_id = accepted_batch_id(broadcast(shop, {"all": True}))
     person("late")
     contacts.erase(bob.pk)
-    make_all()
+    make_all_slices()
     assert recipients(batch_id) == {alice.pk}
     got = read(shop, batch_id)
     assert (got["state"], got["total"], got["accepted"]) == ("finished", 1, 1)
@@ -64,8 +70,8 @@ def test_a_category_reaches_its_subscribers_on_that_channel(
     contacts.set_channel(user_id=emil.pk, channel="push", category="news", enabled=False)
     answer = broadcast(shop, {"category": "news"})
     assert answer.json()["total"] == 2
-    make_all()
-    assert recipients(taken(answer)) == {alice.pk, emil.pk}
+    make_all_slices()
+    assert recipients(accepted_batch_id(answer)) == {alice.pk, emil.pk}
 
 
 def test_an_audience_larger_than_a_slice_is_reached_completely(
@@ -74,8 +80,8 @@ def test_an_audience_larger_than_a_slice_is_reached_completely(
     User.objects.bulk_create(
         User(email=f"reader{n}@example.com", name="Reader", password="!") for n in range(1001)
     )
-    batch_id = taken(broadcast(shop, {"all": True}))
-    assert make_all() == 3
+    batch_id = accepted_batch_id(broadcast(shop, {"all": True}))
+    assert make_all_slices() == 3
     assert len(recipients(batch_id)) == 1002
     got = read(shop, batch_id)
     assert (got["state"], got["accepted"], got["progress"]) == ("finished", 1002, 0.0)
@@ -83,8 +89,8 @@ def test_an_audience_larger_than_a_slice_is_reached_completely(
 
 
 def test_unknown_users_are_reported_and_the_others_get_it(shop: APIClient, alice: User) -> None:
-    batch_id = taken(broadcast(shop, {"user_ids": [str(uuid4()), str(alice.pk)]}))
-    make_all()
+    batch_id = accepted_batch_id(broadcast(shop, {"user_ids": [str(uuid4()), str(alice.pk)]}))
+    make_all_slices()
     got = read(shop, batch_id)
     assert (got["accepted"], got["rejected"]) == (1, 1)
     (error,) = errors(shop, batch_id)
@@ -95,12 +101,12 @@ def test_unknown_users_are_reported_and_the_others_get_it(shop: APIClient, alice
 def test_a_slice_that_is_made_again_changes_nothing(
     shop: APIClient, alice: User, bob: User
 ) -> None:
-    batch_id = taken(broadcast(shop, {"all": True}))
+    batch_id = accepted_batch_id(broadcast(shop, {"all": True}))
     before = Batch.objects.get(pk=batch_id)
-    make_all()
+    make_all_slices()
     first = set(Notification.objects.values_list("pk", flat=True))
     before.save()
-    make_all()
+    make_all_slices()
     assert set(Notification.objects.values_list("pk", flat=True)) == first
     assert len(first) == 2
 
@@ -134,12 +140,12 @@ def test_an_invalid_broadcast_is_refused_and_nothing_is_stored(
 
 def test_the_same_request_again_is_the_same_batch(shop: APIClient, alice: User) -> None:
     first = broadcast(shop, {"all": True}, request_id="news-7")
-    make_all()
+    make_all_slices()
     again = broadcast(shop, {"all": True}, HTTP_IDEMPOTENCY_KEY="news-7")
     assert again["Idempotency-Replayed"] == "true"
     assert "Idempotency-Replayed" not in first
-    assert again.json()["batch_id"] == taken(first)
-    make_all()
+    assert again.json()["batch_id"] == accepted_batch_id(first)
+    make_all_slices()
     assert Notification.objects.count() == 1
 
 
@@ -174,8 +180,8 @@ def test_more_than_ten_thousand_named_users_in_one_call_are_refused(
 def test_a_schedule_and_the_kind_of_key_are_kept(alice: User) -> None:
     testing_client = client_with(client="shop", kind=Kind.TEST)
     at = (timezone.now() + timedelta(hours=1)).isoformat()
-    taken(broadcast(testing_client, {"all": True}, scheduled_for=at))
-    make_all()
+    accepted_batch_id(broadcast(testing_client, {"all": True}, scheduled_for=at))
+    make_all_slices()
     row = Notification.objects.get()
     assert (row.kind, row.status) == ("test", Status.SCHEDULED)
 
@@ -187,11 +193,11 @@ def test_a_key_needs_the_scope_to_send(alice: User) -> None:
 
 
 def test_a_long_lane_delays_the_batch(shop: APIClient, alice: User, lanes: Lanes) -> None:
-    batch_id = taken(broadcast(shop, {"all": True}))
+    batch_id = accepted_batch_id(broadcast(shop, {"all": True}))
     Batch.objects.update(lanes=["email.bulk"])
     lanes.fill("email.bulk", 50)
-    assert make_all() == 0
+    assert make_all_slices() == 0
     assert read(shop, batch_id)["state"] == "running"
     lanes.purge()
-    make_all()
+    make_all_slices()
     assert read(shop, batch_id)["state"] == "finished"

@@ -13,14 +13,14 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, BatchSlice, Event, Notification
 from apps.users import tokens
 from apps.users.models import User
-from tests.notifications.batches.story import (
+from tests.notifications.batches.batch_api import (
     BATCHES,
+    accepted_batch_id,
     broadcast,
     errors,
-    make_all,
+    make_all_slices,
     ndjson,
     read,
-    taken,
     upload,
 )
 from tests.notifications.cast import Lanes, assert_problem, body, client_with
@@ -40,7 +40,7 @@ def do(caller: APIClient, batch_id: str, action: str) -> Any:
 @pytest.fixture
 def batch_id(shop: APIClient, alice: User) -> str:
     """A batch of three slices, of which one has been made."""
-    found = taken(upload(shop, ndjson(*[body(alice)] * 1001)))
+    found = accepted_batch_id(upload(shop, ndjson(*[body(alice)] * 1001)))
     assert make_slice()
     return found
 
@@ -58,11 +58,11 @@ def test_progress_counts_the_rows_by_status(shop: APIClient, batch_id: str) -> N
 def test_a_paused_batch_makes_no_more_until_it_is_resumed(shop: APIClient, batch_id: str) -> None:
     assert do(shop, batch_id, "pause").json()["state"] == "paused"
     assert do(shop, batch_id, "pause").json()["state"] == "paused"
-    assert make_all() == 0
+    assert make_all_slices() == 0
     assert Notification.objects.count() == 500
     assert do(shop, batch_id, "resume").json()["state"] == "running"
     assert do(shop, batch_id, "resume").json()["state"] == "running"
-    make_all()
+    make_all_slices()
     assert Notification.objects.count() == 1001
     assert read(shop, batch_id)["state"] == "finished"
 
@@ -75,7 +75,7 @@ def test_cancelling_stops_slices_not_yet_made_and_notifications_not_yet_sent(
     Notification.objects.filter(pk=gone.pk).update(status=Status.SENT)
     assert do(shop, batch_id, "cancel").json()["state"] == "cancelled"
     assert do(shop, batch_id, "cancel").json()["state"] == "cancelled"
-    make_all()
+    make_all_slices()
     got = read(shop, batch_id)
     assert got["counts"] == {"cancelled": 499, "sent": 1}
     assert (got["state"], got["progress"]) == ("cancelled", 1.0)
@@ -86,10 +86,10 @@ def test_cancelling_stops_slices_not_yet_made_and_notifications_not_yet_sent(
 
 
 def test_a_large_batch_is_cancelled_in_steps(shop: APIClient, alice: User) -> None:
-    batch_id = taken(upload(shop, ndjson(*[body(alice)] * (STEP_ROWS + 10))))
-    make_all()
+    batch_id = accepted_batch_id(upload(shop, ndjson(*[body(alice)] * (STEP_ROWS + 10))))
+    make_all_slices()
     assert do(shop, batch_id, "cancel").status_code == 200
-    assert make_all() == 2
+    assert make_all_slices() == 2
     assert read(shop, batch_id)["counts"] == {"cancelled": STEP_ROWS + 10}
 
 
@@ -102,7 +102,7 @@ def test_a_bulk_call_can_be_read_and_cancelled_as_a_batch(shop: APIClient, alice
     assert (got["total"], got["accepted"], got["rejected"]) == (3, 2, 1)
     assert [error["index"] for error in errors(shop, batch_id)] == [2]
     assert do(shop, batch_id, "cancel").status_code == 200
-    make_all()
+    make_all_slices()
     assert read(shop, batch_id)["counts"] == {"cancelled": 2}
 
 
@@ -117,7 +117,7 @@ def test_a_batch_that_is_not_running_is_neither_paused_nor_resumed(
 
 
 def test_notifications_that_were_sent_are_not_cancelled(shop: APIClient, batch_id: str) -> None:
-    make_all()
+    make_all_slices()
     Notification.objects.update(status=Status.SENT)
     assert_problem(do(shop, batch_id, "cancel"), 409)
     assert read(shop, batch_id)["state"] == "finished"
@@ -170,8 +170,8 @@ def test_an_unknown_batch_is_a_404(shop: APIClient) -> None:
 def test_the_notifications_of_a_batch_can_be_listed(
     shop: APIClient, alice: User, bob: User
 ) -> None:
-    batch_id = taken(broadcast(shop, {"user_ids": [str(bob.pk)]}))
-    make_all()
+    batch_id = accepted_batch_id(broadcast(shop, {"user_ids": [str(bob.pk)]}))
+    make_all_slices()
     link = read(shop, batch_id)["links"]["notifications"]
     shop.post("/api/v1/notifications/", body(alice), format="json")
     assert [row["user_id"] for row in shop.get(link).json()["results"]] == [str(bob.pk)]

@@ -20,14 +20,14 @@ from apps.notifications.models import Batch, BatchSlice, BatchState, Event, Noti
 from apps.templates import rendering
 from apps.templates.models import TemplateVersion
 from apps.users.models import User
-from tests.notifications.batches.story import (
+from tests.notifications.batches.batch_api import (
     BATCHES,
+    accepted_batch_id,
     broadcast,
     errors,
-    make_all,
+    make_all_slices,
     ndjson,
     read,
-    taken,
     upload,
 )
 from tests.notifications.cast import Lanes, body, template
@@ -56,8 +56,8 @@ def waits_of(batch_id: str, *, tries: int) -> list[int]:
 def test_an_unreadable_slice_does_not_stop_other_batches(
     shop: APIClient, alice: User, garbage: bytes
 ) -> None:
-    bad = taken(upload(shop, ndjson(*[body(alice)] * 501)))
-    good = taken(upload(shop, ndjson(body(alice))))
+    bad = accepted_batch_id(upload(shop, ndjson(*[body(alice)] * 501)))
+    good = accepted_batch_id(upload(shop, ndjson(body(alice))))
     BatchSlice.objects.filter(batch_id=bad, first_index=0).update(rows=garbage)
     assert make_slice()
     assert make_slice()
@@ -70,11 +70,11 @@ def test_an_unreadable_slice_does_not_stop_other_batches(
 def test_an_unreadable_slice_is_given_up_after_its_retries_and_the_rest_is_made(
     shop: APIClient, alice: User
 ) -> None:
-    batch_id = taken(upload(shop, ndjson(*[body(alice)] * 1001)))
+    batch_id = accepted_batch_id(upload(shop, ndjson(*[body(alice)] * 1001)))
     BatchSlice.objects.filter(batch_id=batch_id, first_index=500).update(rows=b"garbage")
     assert make_slice()
     assert waits_of(batch_id, tries=FAILURES_MAX - 1) == [5, 10, 20, 40, 80, 160, 320]
-    make_all()
+    make_all_slices()
     got = read(shop, batch_id)
     assert (got["state"], got["accepted"], got["rejected"]) == ("finished", 501, 500)
     assert (got["progress"], got["failures"], got["last_error"]) == (0.4995, 0, "zlib.error")
@@ -92,11 +92,11 @@ def test_an_unreadable_slice_is_given_up_after_its_retries_and_the_rest_is_made(
 def test_a_batch_whose_terms_cannot_be_read_ends_with_all_its_rows_rejected(
     shop: APIClient, alice: User
 ) -> None:
-    batch_id = taken(upload(shop, ndjson(*[body(alice)] * 1001)))
+    batch_id = accepted_batch_id(upload(shop, ndjson(*[body(alice)] * 1001)))
     Batch.objects.filter(pk=batch_id).update(terms={})
     waits_of(batch_id, tries=FAILURES_MAX)
     # The remaining slices fail with the same error and are given up without further retries.
-    assert make_all() == 2
+    assert make_all_slices() == 2
     got = read(shop, batch_id)
     assert (got["state"], got["rejected"], got["last_error"]) == ("finished", 1001, "KeyError")
 
@@ -105,10 +105,10 @@ def test_a_batch_whose_terms_cannot_be_read_ends_with_all_its_rows_rejected(
 def test_a_broadcast_whose_terms_cannot_be_read_ends_with_all_its_rows_rejected(
     shop: APIClient, alice: User, bob: User, terms: dict[str, Any]
 ) -> None:
-    batch_id = taken(broadcast(shop, {"all": True}))
+    batch_id = accepted_batch_id(broadcast(shop, {"all": True}))
     Batch.objects.filter(pk=batch_id).update(terms=terms, total=700)
     waits_of(batch_id, tries=FAILURES_MAX)
-    assert make_all() == 1
+    assert make_all_slices() == 1
     got = read(shop, batch_id)
     assert (got["state"], got["rejected"]) == ("finished", 700)
     assert Notification.objects.count() == 0
@@ -117,12 +117,12 @@ def test_a_broadcast_whose_terms_cannot_be_read_ends_with_all_its_rows_rejected(
 def test_one_row_that_cannot_be_read_does_not_fail_the_others(
     shop: APIClient, alice: User, bob: User
 ) -> None:
-    batch_id = taken(broadcast(shop, {"user_ids": [str(alice.pk), str(bob.pk)]}))
+    batch_id = accepted_batch_id(broadcast(shop, {"user_ids": [str(alice.pk), str(bob.pk)]}))
     piece = BatchSlice.objects.get(batch_id=batch_id)
     piece.rows = zlib.compress(b"\n".join([slices.rows_of(piece)[0], b"nobody"]))
     piece.save()
     waits_of(batch_id, tries=FAILURES_MAX - 1)
-    make_all()
+    make_all_slices()
     got = read(shop, batch_id)
     assert (got["state"], got["accepted"], got["rejected"]) == ("finished", 1, 1)
     assert [one["index"] for one in errors(shop, batch_id)] == [1]
@@ -132,12 +132,12 @@ def test_one_row_that_cannot_be_made_does_not_fail_the_others(shop: APIClient, a
     template("damaged")
     rows = [body(alice) for _ in range(5)]
     rows[3]["template_code"] = "damaged"
-    batch_id = taken(upload(shop, ndjson(*rows)))
+    batch_id = accepted_batch_id(upload(shop, ndjson(*rows)))
     TemplateVersion.objects.filter(template__code="damaged").update(required=[7])
     rendering.forget()
     waits_of(batch_id, tries=FAILURES_MAX - 1)
     assert Notification.objects.count() == 0
-    make_all()
+    make_all_slices()
     got = read(shop, batch_id)
     assert (got["state"], got["accepted"], got["rejected"]) == ("finished", 4, 1)
     assert [one["index"] for one in errors(shop, batch_id)] == [3]
@@ -146,7 +146,7 @@ def test_one_row_that_cannot_be_made_does_not_fail_the_others(shop: APIClient, a
 def test_the_admin_shows_the_last_error_of_a_batch(
     shop: APIClient, alice: User, admin_client: Any
 ) -> None:
-    batch_id = taken(upload(shop, ndjson(body(alice))))
+    batch_id = accepted_batch_id(upload(shop, ndjson(body(alice))))
     BatchSlice.objects.update(rows=b"garbage")
     make_slice()
     page = admin_client.get(f"/admin/notifications/batch/{batch_id}/change/")
@@ -158,8 +158,8 @@ def test_the_admin_shows_the_last_error_of_a_batch(
 def test_a_row_that_a_worker_held_is_cancelled_when_it_is_released(
     shop: APIClient, alice: User, later: Status
 ) -> None:
-    batch_id = taken(upload(shop, ndjson(*[body(alice)] * 4)))
-    make_all()
+    batch_id = accepted_batch_id(upload(shop, ndjson(*[body(alice)] * 4)))
+    make_all_slices()
     held, gone, *_ = Notification.objects.order_by("pk")
     Notification.objects.filter(pk__in=[held.pk, gone.pk]).update(status=Status.SENDING)
     assert shop.post(f"{BATCHES}{batch_id}/cancel").status_code == 200
@@ -168,7 +168,7 @@ def test_a_row_that_a_worker_held_is_cancelled_when_it_is_released(
     assert Batch.objects.get(pk=batch_id).next_at is not None
     Notification.objects.filter(pk=held.pk).update(status=later)
     Notification.objects.filter(pk=gone.pk).update(status=Status.SENT)
-    make_all()
+    make_all_slices()
     got = read(shop, batch_id)
     assert got["counts"] == {"cancelled": 3, "sent": 1}
     assert got["ended_at"] is not None
@@ -179,8 +179,8 @@ def test_a_row_that_a_worker_held_is_cancelled_when_it_is_released(
 def test_cancelling_checks_rows_that_a_worker_holds_less_and_less_often(
     shop: APIClient, alice: User
 ) -> None:
-    batch_id = taken(upload(shop, ndjson(body(alice))))
-    make_all()
+    batch_id = accepted_batch_id(upload(shop, ndjson(body(alice))))
+    make_all_slices()
     Notification.objects.update(status=Status.SENDING)
     shop.post(f"{BATCHES}{batch_id}/cancel")
     assert waits_of(batch_id, tries=9) == [1, 2, 4, 8, 16, 32, 60, 60, 60]
@@ -197,17 +197,17 @@ def test_a_bulk_call_of_which_a_worker_holds_all_can_be_cancelled(
     assert shop.post(f"{BATCHES}{batch_id}/cancel").status_code == 200
     assert make_slice()
     Notification.objects.update(status=Status.RETRYING)
-    make_all()
+    make_all_slices()
     assert read(shop, batch_id)["counts"] == {"cancelled": 3}
 
 
 def test_a_step_of_cancelling_reads_only_rows_that_no_step_has_handled(
     shop: APIClient, alice: User
 ) -> None:
-    batch_id = taken(upload(shop, ndjson(*[body(alice)] * 1500)))
-    make_all()
-    other = taken(upload(shop, ndjson(body(alice))))
-    make_all()
+    batch_id = accepted_batch_id(upload(shop, ndjson(*[body(alice)] * 1500)))
+    make_all_slices()
+    other = accepted_batch_id(upload(shop, ndjson(body(alice))))
+    make_all_slices()
     shop.post(f"{BATCHES}{batch_id}/cancel")
     assert make_slice()
     ids = list(Notification.objects.filter(status="cancelled").values_list("pk", flat=True))
@@ -229,7 +229,7 @@ def test_a_step_of_cancelling_reads_only_rows_that_no_step_has_handled(
 
 
 def test_an_interrupted_upload_is_deleted_with_its_slices(shop: APIClient, alice: User) -> None:
-    batch_id = taken(upload(shop, ndjson(body(alice))))
+    batch_id = accepted_batch_id(upload(shop, ndjson(body(alice))))
     Batch.objects.update(state=BatchState.RECEIVING, next_at=timezone.now() - timedelta(seconds=1))
     assert drop_incomplete_uploads()
     assert not drop_incomplete_uploads()

@@ -14,14 +14,14 @@ from apps.notifications.batches import file_rows
 from apps.notifications.batches.upload import drop_incomplete_uploads
 from apps.notifications.models import Batch, BatchSlice, BatchState, Notification
 from apps.users.models import User
-from tests.notifications.batches.story import (
+from tests.notifications.batches.batch_api import (
     NDJSON,
     UPLOAD,
+    accepted_batch_id,
     errors,
-    make_all,
+    make_all_slices,
     ndjson,
     read,
-    taken,
     upload,
 )
 from tests.notifications.cast import Lanes, assert_problem, body, client_with, pointers
@@ -46,9 +46,9 @@ def test_each_line_of_ndjson_becomes_a_notification(
     text = ndjson(body(alice), body(bob, priority=9)) + "\n"
     answer = upload(shop, text)
     assert answer.json()["total"] == 2
-    batch_id = taken(answer)
+    batch_id = accepted_batch_id(answer)
     assert Notification.objects.count() == 0
-    make_all()
+    make_all_slices()
     rows = Notification.objects.filter(batch_id=batch_id).order_by("priority")
     assert [(row.user_id, row.lane) for row in rows] == [
         (alice.pk, "email.bulk"),
@@ -60,8 +60,8 @@ def test_each_line_of_ndjson_becomes_a_notification(
 
 def test_each_row_of_a_csv_becomes_a_notification(shop: APIClient, alice: User) -> None:
     text = HEADER + csv_row(alice) + "\r\n" + csv_row(alice, '"Ada, ""the"" first\nof all"', "y")
-    taken(upload(shop, "\ufeff" + text, media_type=CSV))
-    make_all()
+    accepted_batch_id(upload(shop, "\ufeff" + text, media_type=CSV))
+    make_all_slices()
     said = [row.variables for row in Notification.objects.order_by("variables__link")]
     assert said == [
         {"name": "Ada", "link": "https://x.example"},
@@ -71,8 +71,8 @@ def test_each_row_of_a_csv_becomes_a_notification(shop: APIClient, alice: User) 
 
 def test_semicolons_are_accepted_as_separators(shop: APIClient, alice: User) -> None:
     text = (HEADER + csv_row(alice)).replace(",", ";")
-    taken(upload(shop, text, media_type=CSV))
-    make_all()
+    accepted_batch_id(upload(shop, text, media_type=CSV))
+    make_all_slices()
     assert Notification.objects.count() == 1
 
 
@@ -80,8 +80,10 @@ def test_cells_get_the_types_of_their_columns_and_empty_ones_are_left_out(
     shop: APIClient, alice: User
 ) -> None:
     header = HEADER.strip() + ",priority,request_id,metadata.shop.city,variables.amount\n"
-    taken(upload(shop, header + csv_row(alice, "A", "B") + ",8,r-1,Bonn,\n", media_type=CSV))
-    make_all()
+    accepted_batch_id(
+        upload(shop, header + csv_row(alice, "A", "B") + ",8,r-1,Bonn,\n", media_type=CSV)
+    )
+    make_all_slices()
     row = Notification.objects.get()
     assert (row.priority, row.request_id) == (8, "r-1")
     assert row.metadata == {"shop": {"city": "Bonn"}}
@@ -91,8 +93,8 @@ def test_cells_get_the_types_of_their_columns_and_empty_ones_are_left_out(
 def test_query_parameters_are_defaults_for_the_rows(shop: APIClient, alice: User) -> None:
     text = f"user_id,variables.name,variables.link,priority\n{alice.pk},A,B,\n{alice.pk},A,B,2\n"
     query = "?notification_type=email&template_code=welcome&priority=4"
-    taken(upload(shop, text, media_type=CSV, query=query))
-    make_all()
+    accepted_batch_id(upload(shop, text, media_type=CSV, query=query))
+    make_all_slices()
     assert sorted(Notification.objects.values_list("priority", flat=True)) == [2, 4]
 
 
@@ -100,8 +102,8 @@ def test_a_form_carries_a_file_and_its_fields(shop: APIClient, alice: User) -> N
     text = f"user_id,variables.name,variables.link\n{alice.pk},A,B\n"
     file = SimpleUploadedFile("people.csv", text.encode(), content_type="application/octet-stream")
     fields = {"file": file, "notification_type": "email", "template_code": "welcome"}
-    taken(shop.post(UPLOAD, fields, format="multipart"))
-    make_all()
+    accepted_batch_id(shop.post(UPLOAD, fields, format="multipart"))
+    make_all_slices()
     assert Notification.objects.count() == 1
 
 
@@ -133,8 +135,8 @@ def test_bad_rows_are_reported_by_their_place_and_affect_no_other(
         json.dumps(body(alice, variables={})),
         json.dumps(body(alice)),
     ]
-    batch_id = taken(upload(shop, "\n".join(lines)))
-    make_all()
+    batch_id = accepted_batch_id(upload(shop, "\n".join(lines)))
+    make_all_slices()
     found = errors(shop, batch_id)
     assert [(error["index"], error["errors"][0]["pointer"]) for error in found] == [
         (1, ""),
@@ -150,8 +152,8 @@ def test_bad_rows_are_reported_by_their_place_and_affect_no_other(
 
 def test_a_csv_row_with_too_many_cells_is_rejected(shop: APIClient, alice: User) -> None:
     text = HEADER + csv_row(alice) + ",more\n" + csv_row(alice) + "\n"
-    batch_id = taken(upload(shop, text, media_type=CSV))
-    make_all()
+    batch_id = accepted_batch_id(upload(shop, text, media_type=CSV))
+    make_all_slices()
     (error,) = errors(shop, batch_id)
     assert (error["index"], error["errors"][0]["code"]) == (0, "too_many_cells")
     assert Notification.objects.count() == 1
@@ -159,8 +161,8 @@ def test_a_csv_row_with_too_many_cells_is_rejected(shop: APIClient, alice: User)
 
 def test_a_repeated_request_id_is_a_duplicate(shop: APIClient, alice: User) -> None:
     rows = [body(alice, request_id="r", priority=1), body(alice, request_id="r", priority=1)]
-    batch_id = taken(upload(shop, ndjson(*rows)))
-    make_all()
+    batch_id = accepted_batch_id(upload(shop, ndjson(*rows)))
+    make_all_slices()
     got = read(shop, batch_id)
     assert (got["accepted"], got["duplicates"], got["rejected"]) == (1, 1, 0)
 
@@ -218,9 +220,9 @@ def test_a_form_without_a_file_is_a_400(shop: APIClient, alice: User) -> None:
 
 def test_the_same_file_again_is_the_same_batch(shop: APIClient, alice: User) -> None:
     text = ndjson(body(alice))
-    first = taken(upload(shop, text, HTTP_IDEMPOTENCY_KEY="file-1"))
+    first = accepted_batch_id(upload(shop, text, HTTP_IDEMPOTENCY_KEY="file-1"))
     again = upload(shop, text, HTTP_IDEMPOTENCY_KEY="file-1")
-    assert (taken(again), again["Idempotency-Replayed"]) == (first, "true")
+    assert (accepted_batch_id(again), again["Idempotency-Replayed"]) == (first, "true")
     other = upload(shop, text * 2, HTTP_IDEMPOTENCY_KEY="file-1")
     assert assert_problem(other, 422)["code"] == "idempotency_key_reused"
     Batch.objects.update(state=BatchState.RECEIVING)
@@ -229,8 +231,8 @@ def test_the_same_file_again_is_the_same_batch(shop: APIClient, alice: User) -> 
 
 
 def test_an_upload_whose_request_died_is_deleted(shop: APIClient, alice: User) -> None:
-    kept = taken(upload(shop, ndjson(body(alice))))
-    taken(upload(shop, ndjson(body(alice))))
+    kept = accepted_batch_id(upload(shop, ndjson(body(alice))))
+    accepted_batch_id(upload(shop, ndjson(body(alice))))
     Batch.objects.exclude(pk=kept).update(state=BatchState.RECEIVING, next_at=timezone.now())
     assert drop_incomplete_uploads()
     assert not drop_incomplete_uploads()
@@ -239,21 +241,21 @@ def test_an_upload_whose_request_died_is_deleted(shop: APIClient, alice: User) -
 
 
 def test_a_slice_that_is_made_again_changes_nothing(shop: APIClient, alice: User) -> None:
-    batch_id = taken(upload(shop, ndjson(*[body(alice)] * 3)))
+    batch_id = accepted_batch_id(upload(shop, ndjson(*[body(alice)] * 3)))
     batch, piece = Batch.objects.get(pk=batch_id), BatchSlice.objects.get()
-    make_all()
+    make_all_slices()
     first = set(Notification.objects.values_list("pk", flat=True))
     batch.save()
     piece.save(force_insert=True)
-    make_all()
+    make_all_slices()
     assert set(Notification.objects.values_list("pk", flat=True)) == first
     assert len(first) == 3
 
 
 def test_a_large_file_is_processed_slice_by_slice(shop: APIClient, alice: User) -> None:
-    batch_id = taken(upload(shop, ndjson(*[body(alice)] * 1201)))
+    batch_id = accepted_batch_id(upload(shop, ndjson(*[body(alice)] * 1201)))
     assert BatchSlice.objects.count() == 3
-    assert make_all() == 3
+    assert make_all_slices() == 3
     assert Notification.objects.filter(batch_id=batch_id).count() == 1201
     assert BatchSlice.objects.count() == 0
 

@@ -33,7 +33,7 @@ def people(welcome: None) -> list[User]:
     return [person(f"p{place}") for place in range(30)]
 
 
-def driven(rows: list[Notification]) -> None:
+def deliver_all(rows: list[Notification]) -> None:
     channel = Channel(rows[0].channel)
     assert deliver(channel=channel, ids=[row.pk for row in rows], attempt=0) == []
 
@@ -52,7 +52,7 @@ def test_mails_beyond_the_rate_limit_wait_without_spending_an_attempt(
     rows = [accepted(user) for user in people]
     before = timezone.now()
 
-    driven(rows)
+    deliver_all(rows)
 
     # A normal lane leaves a tenth of the ten tokens to the urgent lane.
     assert counts() == {("sent", 1): 9, ("retrying", 0): 21}
@@ -78,7 +78,7 @@ def test_rate_limited_mails_are_requeued_by_the_sweep_and_sent_at_the_rate(
     lanes.purge()
     started = time.monotonic()
 
-    driven(rows)
+    deliver_all(rows)
     while len(smtp.mails) < 30 and time.monotonic() - started < 10:
         sweep.sweep()
         for _, _, ids, attempt in lanes.take():
@@ -95,10 +95,10 @@ def test_urgent_mails_use_tokens_that_are_reserved_from_bulk_ones(
     people: list[User], smtp: SmtpServer, settings: Any
 ) -> None:
     settings.PROVIDER_MAX_PER_SECOND = {"smtp": 10.0}
-    driven([accepted(user, priority=0) for user in people[:25]])
+    deliver_all([accepted(user, priority=0) for user in people[:25]])
     bulk = len(smtp.mails)
 
-    driven([accepted(user, priority=9) for user in people[25:28]])
+    deliver_all([accepted(user, priority=9) for user in people[25:28]])
 
     assert (bulk, len(smtp.mails)) == (7, 10)
     assert set(Notification.objects.filter(priority=9).values_list("status", flat=True)) == {"sent"}
@@ -137,13 +137,13 @@ def test_devices_beyond_the_rate_limit_are_reached_later_and_each_once(
     tokens = tuple(f"token-{place}" for place in range(8))
     row = accepted(person("dora", tokens=tokens), notification_type="push")
 
-    driven([row])
+    deliver_all([row])
     first = counts()
     deadline = timezone.now() + timedelta(seconds=10)
     while counts() == {("retrying", 0): 1} and timezone.now() < deadline:
         time.sleep(0.3)
         Notification.objects.update(next_attempt_at=timezone.now())
-        driven([row])
+        deliver_all([row])
 
     assert first == {("retrying", 0): 1}
     assert counts() == {("sent", 1): 1}

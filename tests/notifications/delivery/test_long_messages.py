@@ -38,7 +38,7 @@ def rows(fcm: FcmServer) -> list[Notification]:
     return [accepted(bob, notification_type="push", priority=0) for _ in range(COUNT)]
 
 
-def driven(rows: list[Notification]) -> list[Requeue]:
+def deliver_all(rows: list[Notification]) -> list[Requeue]:
     return deliver(channel=Channel.PUSH, ids=[row.pk for row in rows], attempt=0)
 
 
@@ -65,7 +65,7 @@ def failing(beginning: str, *, turn: int) -> Callable[..., Any]:
 def test_all_rows_of_a_long_message_are_sent_and_recorded_once(
     rows: list[Notification], fcm: FcmServer
 ) -> None:
-    assert driven(rows) == []
+    assert deliver_all(rows) == []
 
     assert statuses(rows) == {Status.SENT: COUNT}
     assert fcm.stats()["messages"] == fcm.stats()["distinct"] == COUNT
@@ -75,7 +75,7 @@ def test_all_rows_of_a_long_message_are_sent_and_recorded_once(
 def test_a_chunk_is_sent_before_the_previous_one_is_recorded(
     rows: list[Notification],
 ) -> None:
-    driven(rows)
+    deliver_all(rows)
 
     for ahead, behind in ((FIRST, SECOND), (SECOND, THIRD), (THIRD, FOURTH)):
         begun = Attempt.objects.filter(notification__in=rows[behind])
@@ -111,7 +111,7 @@ def test_a_long_bulk_message_stops_at_its_time_limit_and_leaves_the_rest_unclaim
         key_file = fcm.write_key_file(tmp_path / "key.json")
         settings.FCM_API_URL, settings.FCM_SERVICE_ACCOUNT_FILE = fcm.url, str(key_file)
 
-        waits = driven(rows)
+        waits = deliver_all(rows)
 
     assert statuses(rows[FIRST]) == {Status.SENT: 50}
     assert statuses(rows[SECOND]) == {Status.SENT: 50, Status.PENDING: 50}
@@ -134,7 +134,7 @@ def test_a_chunk_in_flight_is_recorded_when_the_next_one_cannot_be_claimed(
     fault = failing('UPDATE "notifications_notification"', turn=2)
 
     with connection.execute_wrapper(fault):
-        (again,) = driven(rows)
+        (again,) = deliver_all(rows)
 
     assert statuses(rows[FIRST]) == {Status.SENT: 50}
     assert statuses(rows[50:]) == {Status.PENDING: 300}
@@ -149,7 +149,7 @@ def test_a_chunk_in_flight_is_recorded_when_the_previous_one_cannot_be(
     fault = failing('INSERT INTO "notifications_attempt"', turn=1)
 
     with connection.execute_wrapper(fault), pytest.raises(DatabaseError):
-        driven(rows)
+        deliver_all(rows)
 
     assert statuses(rows[FIRST]) == {Status.SENDING: 50}
     assert statuses(rows[SECOND]) == {Status.SENT: 100}

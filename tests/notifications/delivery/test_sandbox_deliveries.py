@@ -40,8 +40,8 @@ def test_a_mail_is_delivered_with_its_whole_timeline(alice: User) -> None:
     attempt = Attempt.objects.get()
     assert (attempt.number, attempt.provider, attempt.outcome) == (1, "sandbox", "accepted")
     assert attempt.correlation_id == row.correlation_id
-    story = [(entry.status, entry.attempt, entry.provider) for entry in timeline.read(row)]
-    assert story == [
+    entries = [(entry.status, entry.attempt, entry.provider) for entry in timeline.read(row)]
+    assert entries == [
         ("pending", None, None),
         ("sending", 1, "sandbox"),
         ("sent", 1, "sandbox"),

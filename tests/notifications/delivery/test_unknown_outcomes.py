@@ -34,7 +34,7 @@ def smtp(smtp_server: SmtpServer, settings: Any) -> SmtpServer:
     return smtp_server
 
 
-def driven(row: Notification) -> None:
+def deliver_now(row: Notification) -> None:
     """Deliver it as if it were due now."""
     Notification.objects.filter(pk=row.pk).update(next_attempt_at=None)
     row.refresh_from_db()
@@ -48,13 +48,13 @@ def test_a_mail_with_an_unknown_outcome_is_repeated_twice_and_then_fails(
     row = accepted(alice)
     for minutes in (5, 30):
         before = timezone.now()
-        driven(row)
+        deliver_now(row)
         assert row.status == Status.RETRYING
         assert row.next_attempt_at is not None
         assert row.next_attempt_at >= before + timedelta(minutes=minutes)
         # Rows with ``wake_at`` equal to ``next_attempt_at`` are released early when a limit ends.
         assert row.wake_at == row.next_attempt_at + RETRY_GRACE
-    driven(row)
+    deliver_now(row)
 
     assert (row.status, row.reason, row.attempts) == (Status.FAILED, "unknown_outcome", 3)
     assert "may have arrived" in row.events.order_by("pk")[2].detail
@@ -70,31 +70,31 @@ def test_the_number_of_repetitions_is_configurable(
     settings.UNKNOWN_OUTCOME_WAITS = (300.0,) * repetitions
     row = accepted(alice)
     for _ in range(repetitions):
-        driven(row)
+        deliver_now(row)
         assert row.status == Status.RETRYING
-    driven(row)
+    deliver_now(row)
     assert (row.status, row.reason) == (Status.FAILED, "unknown_outcome")
     assert sum(smtp.message_ids.values()) == repetitions + 1
 
 
 def test_waiting_for_an_open_breaker_spends_no_repetition(alice: User, smtp: SmtpServer) -> None:
     row = accepted(alice)
-    driven(row)
+    deliver_now(row)
     breakers.force(["smtp"], Forced.OPEN)
     for _ in range(5):
-        driven(row)
+        deliver_now(row)
         assert (row.status, row.attempts) == (Status.RETRYING, 1)
     breakers.force(["smtp"], Forced.CLOSED)
-    driven(row)
+    deliver_now(row)
     assert (row.status, row.attempts) == (Status.RETRYING, 2)
     assert sum(smtp.message_ids.values()) == 2
 
 
 def test_a_mail_that_is_confirmed_by_a_later_answer_is_sent(alice: User, smtp: SmtpServer) -> None:
     row = accepted(alice)
-    driven(row)
+    deliver_now(row)
     smtp.rules = []
-    driven(row)
+    deliver_now(row)
     assert row.status == Status.SENT
 
 

@@ -41,7 +41,7 @@ def pushes(users: list[User]) -> list[Notification]:
     return [accepted(user, notification_type="push") for user in users]
 
 
-def drive(rows: list[Notification]) -> None:
+def deliver_now(rows: list[Notification]) -> None:
     """Deliver the waiting rows now, with the breakers no longer forced."""
     breakers.force(["fcm:android"], Forced.AUTO)
     Notification.objects.update(next_attempt_at=timezone.now())
@@ -63,7 +63,7 @@ def test_no_device_of_a_thousand_is_retired_and_all_pushes_are_sent_afterwards(
     fcm.scripted = {token: [FOREIGN] for token in Device.objects.values_list("token", flat=True)}
 
     for _ in range(2):
-        drive(rows)
+        deliver_now(rows)
 
     assert retired() == 0
     assert statuses() == {("retrying", 0)}
@@ -75,7 +75,7 @@ def test_no_device_of_a_thousand_is_retired_and_all_pushes_are_sent_afterwards(
     assert not DeadLetter.objects.exists()
 
     fcm.scripted.clear()
-    drive(rows)
+    deliver_now(rows)
 
     assert statuses() == {("sent", 1)}
     assert len(fcm.notification_ids) == 1000
@@ -89,7 +89,7 @@ def test_a_wrong_key_retires_at_most_five_devices_when_pushes_are_sent_one_by_on
     fcm.scripted = {token: [FOREIGN] for token in Device.objects.values_list("token", flat=True)}
 
     for row in rows:
-        drive([row])
+        deliver_now([row])
 
     assert retired() == BELIEVED_MAX
     assert Notification.objects.filter(status="failed").count() == BELIEVED_MAX
@@ -100,7 +100,7 @@ def test_a_single_token_of_another_project_is_retired(welcome: None, fcm: FcmSer
     rows = pushes(crowd(20, devices=1))
     fcm.scripted = {"P3-0": [FOREIGN]}
 
-    drive(rows)
+    deliver_now(rows)
 
     assert list(
         Device.objects.exclude(retired_reason="").values_list("token", "retired_reason")

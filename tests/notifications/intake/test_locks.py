@@ -17,7 +17,7 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, BatchState, DailyCount, Notification, Receipt
 from apps.notifications.privacy.retention import rules
 from apps.notifications.privacy.retention.purge import BEGINNING, step
-from tests.notifications.batches.story import ndjson, taken, upload
+from tests.notifications.batches.batch_api import accepted_batch_id, ndjson, upload
 from tests.notifications.cast import Lanes, body, client_with, person, standing, template
 from tests.notifications.concurrent_work import ConcurrentWork, wait_until_blocked
 
@@ -85,7 +85,7 @@ def test_an_old_notification_that_changes_just_before_the_purge_stays(
 def batch_id(lanes: Lanes) -> str:
     template("welcome")
     shop: APIClient = client_with(client="shop")
-    return taken(upload(shop, ndjson(body(person("alice")))))
+    return accepted_batch_id(upload(shop, ndjson(body(person("alice")))))
 
 
 def test_a_batch_that_another_scheduler_has_locked_is_skipped(batch_id: str) -> None:

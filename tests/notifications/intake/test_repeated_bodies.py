@@ -13,7 +13,7 @@ from apps.notifications.intake.requests import broadcast_decoder, send_decoder
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, Notification
 from apps.users.models import User
-from tests.notifications.batches.story import broadcast, ndjson, taken, upload
+from tests.notifications.batches.batch_api import accepted_batch_id, broadcast, ndjson, upload
 from tests.notifications.cast import SHOP, assert_problem, body, standing
 
 pytestmark = pytest.mark.django_db
@@ -46,14 +46,14 @@ def test_a_broadcast_of_an_earlier_release_recognises_its_repeated_request(
     shop: APIClient, alice: User, form: Any
 ) -> None:
     sent = {"request_id": "news", "scheduled_for": "2027-01-01T13:00:00+01:00"}
-    first = taken(broadcast(shop, {"all": True}, **sent))
+    first = accepted_batch_id(broadcast(shop, {"all": True}, **sent))
     asked = broadcast_decoder.decode(
         b'{"notification_type":"email","template_code":"welcome","audience":{"all":true},'
         b'"variables":{"name":"Ada","link":"https://example.com/a"},'
         b'"scheduled_for":"2027-01-01T13:00:00+01:00"}'
     )
     Batch.objects.update(body_digest=form(asked), canonical_digest=None, digest_form=None)
-    assert taken(broadcast(shop, {"all": True}, **sent)) == first
+    assert accepted_batch_id(broadcast(shop, {"all": True}, **sent)) == first
     assert_problem(broadcast(shop, {"all": True}, request_id="news"), 422)
 
 
@@ -107,10 +107,10 @@ def test_one_and_one_point_zero_are_the_same_request(shop: APIClient, alice: Use
 
 def test_a_broadcast_may_be_repeated_in_another_spelling(shop: APIClient, alice: User) -> None:
     utc = {"request_id": "news", "scheduled_for": "2027-01-01T12:00:00Z", "metadata": {"n": 1}}
-    first = taken(broadcast(shop, {"all": True}, **utc))
+    first = accepted_batch_id(broadcast(shop, {"all": True}, **utc))
     berlin = {**utc, "scheduled_for": "2027-01-01T13:00:00+01:00", "metadata": {"n": 1.0}}
     again = broadcast(shop, {"all": True}, **berlin, priority=1, language=None)
-    assert taken(again) == first
+    assert accepted_batch_id(again) == first
     assert again["Idempotency-Replayed"] == "true"
     assert_problem(broadcast(shop, {"all": True}, **berlin, priority=5), 422)
     assert Batch.objects.count() == 1
@@ -180,10 +180,10 @@ def test_a_bulk_call_of_the_same_bytes_is_a_repeat_even_if_validation_changed(
 
 def test_one_key_for_two_kinds_of_batches_is_a_422(shop: APIClient, alice: User) -> None:
     row = body(alice)
-    taken(upload(shop, ndjson(row), HTTP_IDEMPOTENCY_KEY="call-1"))
+    accepted_batch_id(upload(shop, ndjson(row), HTTP_IDEMPOTENCY_KEY="call-1"))
     assert_problem(post_bulk(shop, msgspec.json.encode({"notifications": [row]}).decode()), 422)
     assert_problem(broadcast(shop, {"all": True}, request_id="call-1"), 422)
-    taken(broadcast(shop, {"all": True}, request_id="call-2"))
+    accepted_batch_id(broadcast(shop, {"all": True}, request_id="call-2"))
     again = upload(shop, ndjson(row), HTTP_IDEMPOTENCY_KEY="call-2")
     assert_problem(again, 422)
     assert Batch.objects.count() == 2

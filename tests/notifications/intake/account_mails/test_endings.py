@@ -22,15 +22,8 @@ from apps.notifications.scheduler.sweep import CRASHES_MAX, sweep
 from apps.users import contacts
 from apps.users.models import User
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import (
-    Lanes,
-    accepted,
-    assert_problem,
-    client_with,
-    overdue,
-    template,
-)
-from tests.notifications.intake.account_mails.asking import a_reset, driven
+from tests.notifications.cast import Lanes, accepted, assert_problem, client_with, overdue, template
+from tests.notifications.intake.account_mails.account_mail_helpers import deliver_due, request_reset
 from tests.security.everything import places_of
 
 pytestmark = pytest.mark.django_db
@@ -38,27 +31,27 @@ pytestmark = pytest.mark.django_db
 
 def delivered(row: Notification, smtp: SmtpServer, settings: Any) -> None:
     settings.EMAIL_PROVIDERS = ["sandbox"]
-    driven(row)
+    deliver_due(row)
 
 
 def sent(row: Notification, smtp: SmtpServer, settings: Any) -> None:
-    driven(row)
+    deliver_due(row)
 
 
 def bounced(row: Notification, smtp: SmtpServer, settings: Any) -> None:
     smtp.answer("rcpt", "550 5.1.1 No such user")
-    driven(row)
+    deliver_due(row)
 
 
 def refused(row: Notification, smtp: SmtpServer, settings: Any) -> None:
     smtp.answer("rcpt", "554 5.7.1 Not from you")
-    driven(row)
+    deliver_due(row)
 
 
 def worn_out(row: Notification, smtp: SmtpServer, settings: Any) -> None:
     settings.RETRY_MAX_ATTEMPTS = 2
     smtp.answer("rcpt", "451 4.3.0 Try again later")
-    driven(driven(row))
+    deliver_due(deliver_due(row))
 
 
 def crashed(row: Notification, smtp: SmtpServer, settings: Any) -> None:
@@ -74,7 +67,7 @@ def expired(row: Notification, smtp: SmtpServer, settings: Any) -> None:
 
 def suppressed(row: Notification, smtp: SmtpServer, settings: Any) -> None:
     contacts.suppress(email="alice@example.com", reason="hard_bounce")
-    driven(row)
+    deliver_due(row)
 
 
 def cancelled(row: Notification, smtp: SmtpServer, settings: Any) -> None:
@@ -98,7 +91,7 @@ ENDINGS: dict[Callable[..., None], tuple[Status, str]] = {
 def test_every_final_status_blanks_recipient_and_link_and_prevents_a_replay(
     alice: User, smtp: SmtpServer, lanes: Lanes, settings: Any, ended: Callable[..., None]
 ) -> None:
-    row = a_reset(alice)
+    row = request_reset(alice)
     assert row.secret_variables is not None
     link = row.secret_variables["link"]
     ended(row, smtp, settings)
@@ -118,7 +111,7 @@ def test_every_final_status_blanks_recipient_and_link_and_prevents_a_replay(
 
 def a_dead_letter(user: User, smtp: SmtpServer) -> DeadLetter:
     smtp.answer("rcpt", "554 5.7.1 Not from you")
-    row = driven(a_reset(user))
+    row = deliver_due(request_reset(user))
     store.record_failed([row.pk])
     return DeadLetter.objects.get(notification=row)
 
@@ -146,14 +139,14 @@ def test_a_dead_letter_of_an_account_mail_can_be_discarded_and_not_replayed(
 def test_an_account_mail_that_is_erased_in_flight_is_not_sent_afterwards(
     alice: User, smtp: SmtpServer
 ) -> None:
-    row = a_reset(alice)
+    row = request_reset(alice)
     claim([row.pk], attempt=0)
     erase_notifications(alice.pk)
     contacts.erase(alice.pk)
     row.refresh_from_db()
     assert (row.status, row.recipient, row.secret_variables) == (Status.SENDING, "", None)
     Notification.objects.update(status=Status.PENDING)
-    row = driven(row)
+    row = deliver_due(row)
     assert (row.status, row.reason, smtp.mails) == (Status.SKIPPED, "user_erased", [])
 
 
@@ -178,7 +171,7 @@ def test_a_notification_of_a_client_keeps_its_values_for_a_replay(
 def test_account_mails_that_an_older_release_ended_are_blanked_by_a_job(
     alice: User, status: Status
 ) -> None:
-    ended, waiting = a_reset(alice), a_reset(alice)
+    ended, waiting = request_reset(alice), request_reset(alice)
     Notification.objects.filter(pk=ended.pk).update(status=status)
     for job in all_jobs(KeptConnection()):
         job()
@@ -190,7 +183,7 @@ def test_account_mails_that_an_older_release_ended_are_blanked_by_a_job(
 
 
 def test_account_mails_that_an_older_release_failed_are_not_replayed(alice: User) -> None:
-    row = a_reset(alice)
+    row = request_reset(alice)
     Notification.objects.filter(pk=row.pk).update(status=Status.FAILED, reason="template_error")
     operator = client_with(client="operators")
     answer = operator.post(f"/api/v1/notifications/{row.pk}/replay", format="json")

@@ -13,7 +13,7 @@ from apps.notifications.models import Notification
 from apps.users.models import User
 from tests.fakes.smtp_server import SmtpServer
 from tests.notifications.cast import accepted
-from tests.notifications.intake.account_mails.asking import a_reset, driven
+from tests.notifications.intake.account_mails.account_mail_helpers import deliver_due, request_reset
 
 pytestmark = pytest.mark.django_db
 
@@ -33,13 +33,13 @@ def claim_as_before(*rows: Notification) -> UUID:
 def test_postgresql_refuses_a_claim_of_an_account_mail_by_an_older_worker(
     alice: User, smtp: SmtpServer
 ) -> None:
-    row, usual = a_reset(alice), accepted(alice)
+    row, usual = request_reset(alice), accepted(alice)
     with pytest.raises(IntegrityError, match="notification_recipient_heeded"):
         claim_as_before(row, usual)
     row.refresh_from_db()
     assert (row.status, row.claim_id, row.attempts) == (Status.PENDING, None, 0)
     claim_as_before(usual)
-    assert driven(row).status == Status.SENT
+    assert deliver_due(row).status == Status.SENT
     assert [mail.recipient for mail in smtp.mails] == ["alice@example.com"]
 
 
@@ -48,14 +48,14 @@ def test_an_account_mail_that_was_requeued_is_not_claimed_by_an_older_worker(
     alice: User, smtp: SmtpServer
 ) -> None:
     smtp.answer("rcpt", "451 4.3.0 Try again later", times=1)
-    row = driven(a_reset(alice))
+    row = deliver_due(request_reset(alice))
     assert row.status == Status.RETRYING
     with pytest.raises(IntegrityError, match="notification_recipient_heeded"):
         claim_as_before(row)
 
 
 def test_the_uuid_version_of_a_claim_shows_that_recipients_are_respected(alice: User) -> None:
-    row = a_reset(alice)
+    row = request_reset(alice)
     held = claim([row.pk], attempt=0)
     assert [one.pk for one in held.rows] == [row.pk]
     row.refresh_from_db()
@@ -67,9 +67,9 @@ def test_the_uuid_version_of_a_claim_shows_that_recipients_are_respected(alice: 
 
 def test_an_account_mail_has_a_broker_message_of_its_own(alice: User) -> None:
     rows = [
-        a_reset(alice),
+        request_reset(alice),
         accepted(alice, priority=9),
-        a_reset(alice),
+        request_reset(alice),
         accepted(alice, priority=8),
     ]
     made = messages_of(Wakeup.of(row) for row in rows)

@@ -46,14 +46,14 @@ def ndjson(*rows: Any) -> str:
     return "".join(f"{json.dumps(row)}\n" for row in rows)
 
 
-def taken(answer: Any) -> str:
+def accepted_batch_id(answer: Any) -> str:
     """Return the id of a batch that was accepted."""
     assert answer.status_code == 202, answer.content
     assert set(answer.json()) == {"batch_id", "total", "links"}
     return str(answer.json()["batch_id"])
 
 
-def make_all(*, at_most: int = 50) -> int:
+def make_all_slices(*, at_most: int = 50) -> int:
     """Run the scheduler's batch job until nothing is left, and return how many slices it made."""
     for made in range(at_most):
         Batch.objects.filter(next_at__isnull=False).update(next_at=timezone.now())

@@ -18,24 +18,24 @@ RESET = "/api/v1/users/password/reset"
 LINK = re.compile(r"https?://\S+/account/[a-z-]+\?token=(\S+)")
 
 
-def ask(email: str) -> Any:
+def post_reset(email: str) -> Any:
     """Request a password reset over the API."""
     return APIClient().post(RESET, {"email": email}, format="json")
 
 
-def a_reset(user: User) -> Notification:
+def request_reset(user: User) -> Notification:
     """Request a password reset and return the row of its mail."""
-    assert ask(str(user.email)).status_code == 202
+    assert post_reset(str(user.email)).status_code == 202
     return Notification.objects.latest("pk")
 
 
-def a_confirmation(user: User, address: str) -> Notification:
+def send_confirmation(user: User, address: str) -> Notification:
     """Send the link that confirms an address and return the row of its mail."""
     confirmations.send(user=user, address=address)
     return Notification.objects.latest("pk")
 
 
-def driven(row: Notification) -> Notification:
+def deliver_due(row: Notification) -> Notification:
     """Make a row due, deliver it as its message would, and read it again."""
     Notification.objects.filter(pk=row.pk, next_attempt_at__isnull=False).update(
         next_attempt_at=timezone.now()
@@ -46,7 +46,7 @@ def driven(row: Notification) -> Notification:
     return row
 
 
-def said(mail: EmailMessage, kind: str = "plain") -> str:
+def text_of(mail: EmailMessage, kind: str = "plain") -> str:
     """Return the plain text or the HTML part of a mail."""
     part = mail.get_body((kind,))
     assert part is not None
