@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import machine, table
+from tests.chaos.environment import Environment
 from tests.chaos.faults import FAULTS, NotPossibleError
 from tests.chaos.run import BASELINE_SECONDS, RATE_PER_SECOND, Pace, Result, run
-from tests.chaos.scene import Scene
 from tests.chaos.servers.base import MissingProgramError
 from tests.chaos.worktree import NoSuchCommitError
 
@@ -53,14 +53,14 @@ def _all(names: Sequence[str], pace: Pace, given: argparse.Namespace) -> int:
     without_figures: list[tuple[str, str]] = []
     broken: list[str] = []
     _say("Starting PostgreSQL, RabbitMQ, Redis and the stack on ports of their own …")
-    with Scene(keep=given.keep, commit=given.commit) as scene:
+    with Environment(keep=given.keep, commit=given.commit) as environment:
         if given.keep:
-            _say(f"Data and logs stay in {scene.folder}.")
-        measured_on = machine.described(scene, commit=scene.commit)
+            _say(f"Data and logs stay in {environment.folder}.")
+        measured_on = machine.described(environment, commit=environment.commit)
         for name in names:
             _say(f"{time.strftime('%H:%M:%S')} {name}: {FAULTS[name].says}")
             try:
-                result = run(scene, FAULTS[name], pace)
+                result = run(environment, FAULTS[name], pace)
             except (NotPossibleError, NoSuchCommitError) as error:
                 without_figures.append((name, f"NOT POSSIBLE HERE: {error}"))
                 _say(f"  NOT POSSIBLE HERE: {error}")

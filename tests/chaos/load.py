@@ -38,7 +38,7 @@ class Recipients:
 
 
 @dataclass(kw_only=True)
-class Asked:
+class LoadRequest:
     """One request, however many times it was sent.
 
     Attributes:
@@ -74,13 +74,13 @@ class Load:
         rate: float,
         recipients: Recipients,
     ) -> None:
-        self.asked: list[Asked] = []
+        self.requests: list[LoadRequest] = []
         self.refusals: list[str] = []
         self.kinds: Counter[str] = Counter()
         self._base = base
         self._key, self._rate, self._recipients = key, rate, recipients
         self._prefix = f"{name}-{uuid4().hex[:6]}"
-        self._due: queue.SimpleQueue[tuple[Asked, bytes] | None] = queue.SimpleQueue()
+        self._due: queue.SimpleQueue[tuple[LoadRequest, bytes] | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._given_up = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -108,20 +108,20 @@ class Load:
 
     def accepted(self) -> dict[str, str]:
         """Return the ids of the accepted notifications, by reference."""
-        return {one.ref: one.notification_id for one in list(self.asked) if one.notification_id}
+        return {one.ref: one.notification_id for one in list(self.requests) if one.notification_id}
 
     def latencies(self, *, since: float, until: float) -> list[float]:
         """Return the latencies in seconds of accepted requests that were due in this time."""
         return [
             one.seconds
-            for one in list(self.asked)
+            for one in list(self.requests)
             if since <= one.due < until and one.notification_id
         ]
 
     @property
     def errors(self) -> int:
         """Number of calls without an answer, or with an answer other than an acceptance."""
-        return sum(one.errors for one in list(self.asked))
+        return sum(one.errors for one in list(self.requests))
 
     def _schedule(self) -> None:
         began = time.time()
@@ -129,13 +129,13 @@ class Load:
             due = began + number / self._rate
             if self._ended.wait(max(0.0, due - time.time())):
                 break
-            one = Asked(ref=f"{self._prefix}-{number:06d}", due=due)
-            self.asked.append(one)
+            one = LoadRequest(ref=f"{self._prefix}-{number:06d}", due=due)
+            self.requests.append(one)
             self._due.put((one, self._body(one, number)))
         for _ in range(CALLERS):
             self._due.put(None)
 
-    def _body(self, one: Asked, number: int) -> bytes:
+    def _body(self, one: LoadRequest, number: int) -> bytes:
         channel = CHANNELS[number % len(CHANNELS)]
         users: Sequence[str] = self._recipients.users[channel]
         body = {
@@ -177,7 +177,7 @@ class Load:
             line.close()
         return line
 
-    def _ask(self, line: http.client.HTTPConnection, one: Asked, body: bytes) -> str:
+    def _ask(self, line: http.client.HTTPConnection, one: LoadRequest, body: bytes) -> str:
         """Send the request once; return the kind of failure, or an empty string if accepted."""
         headers = {"Content-Type": "application/json", "Authorization": f"Api-Key {self._key}"}
         try:

@@ -14,7 +14,7 @@ from tests.journeys.processes import ROOT
 
 
 class Servers(Protocol):
-    """Anything with the three servers: the scene of the faults, and that of the benchmarks."""
+    """Anything with the three servers, as the environments of faults and benchmarks."""
 
     @property
     def postgresql(self) -> Postgresql:
@@ -29,18 +29,18 @@ class Servers(Protocol):
         """The cache."""
 
 
-def described(scene: Servers, *, commit: str = "") -> str:
+def described(servers: Servers, *, commit: str = "") -> str:
     """Name the commit, the cores, the memory and the versions in one sentence.
 
     Args:
-        scene: The servers.
+        servers: The servers.
         commit: The commit that was run; empty for this checkout.
     """
     return (
         f"Commit {commit or _commit()}, {datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores "
         f"({_processor()}), {_memory_gb():.0f} GB, for stack, servers, providers and callers "
-        f"together; Python {platform.python_version()}, PostgreSQL {scene.postgresql.version()}, "
-        f"RabbitMQ {scene.rabbitmq.version()}, Redis {scene.redis.version()}."
+        f"together; Python {platform.python_version()}, PostgreSQL {servers.postgresql.version()}, "
+        f"RabbitMQ {servers.rabbitmq.version()}, Redis {servers.redis.version()}."
     )
 
 

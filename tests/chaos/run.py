@@ -3,10 +3,10 @@
 import time
 from dataclasses import dataclass, field
 
+from tests.chaos.environment import Environment
 from tests.chaos.faults import Fault
 from tests.chaos.ledger import Account, account, percentile, windows
 from tests.chaos.load import Load
-from tests.chaos.scene import Scene
 from tests.journeys.http import until
 
 BASELINE_SECONDS = 5.0
@@ -66,58 +66,58 @@ class Result:
     complaints: list[str] = field(default_factory=list)
 
 
-def run(scene: Scene, fault: Fault, pace: Pace) -> Result:
+def run(environment: Environment, fault: Fault, pace: Pace) -> Result:
     """Keep a load, inject the fault, wait, replay and account for everything.
 
     Raises:
         NotPossibleError: The fault cannot be injected on this machine.
     """
-    scene.begin()
+    environment.begin()
     try:
-        with fault.prepare(scene):
+        with fault.prepare(environment):
             try:
-                return _run(scene, fault, pace)
+                return _run(environment, fault, pace)
             finally:
-                scene.afterwards.close()
+                environment.afterwards.close()
     finally:
-        scene.begin()
+        environment.begin()
 
 
-def _run(scene: Scene, fault: Fault, pace: Pace) -> Result:
-    scene.settle()
+def _run(environment: Environment, fault: Fault, pace: Pace) -> Result:
+    environment.settle()
     since = time.time()
-    first_copy = len(scene.smtp.copies), len(scene.fcm.copies)
+    first_copy = len(environment.smtp.copies), len(environment.fcm.copies)
     load = Load(
-        base=lambda: scene.stack.base,
-        key=scene.api.key,
+        base=lambda: environment.stack.base,
+        key=environment.api.key,
         name=fault.name,
         rate=pace.rate,
-        recipients=scene.recipients,
+        recipients=environment.recipients,
     )
     complaints: list[str] = []
     with load:
         began = time.time()
         time.sleep(fault.baseline or pace.baseline)
         injected = time.time()
-        fault.inject(scene, fault.seconds if pace.seconds is None else pace.seconds)
+        fault.inject(environment, fault.seconds if pace.seconds is None else pace.seconds)
         healed = time.time()
-        drain = _drained(scene, healed, since=since, within=LOADED_SECONDS)
+        drain = _drained(environment, healed, since=since, within=LOADED_SECONDS)
         load.end(within=LAST_ANSWERS_SECONDS)
     ended = time.time()
-    drain = drain or _drained(scene, healed, since=since)
-    if drain is None or _drained(scene, ended, since=since) is None:
+    drain = drain or _drained(environment, healed, since=since)
+    if drain is None or _drained(environment, ended, since=since) is None:
         complaints.append(f"not drained within {DRAIN_SECONDS:.0f} s")
-    complaints += _replay(scene, since=since)
-    rows = scene.books.rows(since=since)
-    copies = scene.smtp.copies[first_copy[0] :] + scene.fcm.copies[first_copy[1] :]
+    complaints += _replay(environment, since=since)
+    rows = environment.database.rows(since=since)
+    copies = environment.smtp.copies[first_copy[0] :] + environment.fcm.copies[first_copy[1] :]
     accepted = load.accepted()
     made = account(
-        {**accepted, **scene.asked_beside},
+        {**accepted, **environment.extra_requests},
         rows=rows,
         copies=copies,
         endings=fault.endings,
         bound=fault.copies,
-        harms=scene.harms,
+        harms=environment.harms,
     )
     complaints += _errors(fault, load)
     before = percentile(load.latencies(since=began, until=injected), 0.99)
@@ -131,18 +131,18 @@ def _run(scene: Scene, fault: Fault, pace: Pace) -> Result:
         p99_during=during,
         drain=drain,
         errors=load.errors,
-        never_accepted=len(load.asked) - len(accepted),
+        never_accepted=len(load.requests) - len(accepted),
         window=windows(rows, copies),
         complaints=[*complaints, *made.complaints],
     )
 
 
 def _drained(
-    scene: Scene, moment: float, *, since: float, within: float = DRAIN_SECONDS
+    environment: Environment, moment: float, *, since: float, within: float = DRAIN_SECONDS
 ) -> float | None:
     """Wait until everything accepted before ``moment`` is final; return the seconds since then."""
     while time.time() < moment + within:
-        if not scene.books.unfinished(since=since, before=moment):
+        if not environment.database.unfinished(since=since, before=moment):
             return time.time() - moment
         time.sleep(POLL_SECONDS)
     return None
@@ -157,26 +157,26 @@ def _errors(fault: Fault, load: Load) -> list[str]:
     return [f"callers met {count} times: {kind} ({shown})" for kind, count in met.items()]
 
 
-def _replay(scene: Scene, *, since: float) -> list[str]:
+def _replay(environment: Environment, *, since: float) -> list[str]:
     """Replay every open dead letter through the API, wait, and return the problems."""
     for criteria in ({}, {"reason": UNKNOWN_OUTCOME}):
-        if not scene.books.open_letters():
+        if not environment.database.open_letters():
             return []
-        _replay_those(scene, criteria)
-        if _drained(scene, time.time(), since=since) is None:
+        _replay_those(environment, criteria)
+        if _drained(environment, time.time(), since=since) is None:
             return ["the replays did not end in time"]
-    left = scene.books.open_letters()
+    left = environment.database.open_letters()
     return [f"{left} dead letters are open after the replay"] if left else []
 
 
-def _replay_those(scene: Scene, criteria: dict[str, str]) -> None:
-    started = scene.api.made(
+def _replay_those(environment: Environment, criteria: dict[str, str]) -> None:
+    started = environment.api.made(
         "/api/v1/dead-letters/replay",
         {"rate_per_second": REPLAY_RATE, "note": "The fault is gone.", **criteria},
     )
 
     def finished() -> bool:
-        answer = scene.api.call("GET", f"/api/v1/dead-letters/replays/{started['id']}")
+        answer = environment.api.call("GET", f"/api/v1/dead-letters/replays/{started['id']}")
         return answer.status == 200 and answer.body["state"] == "finished"
 
     until(finished, within=REPLAY_SECONDS, what="the replay to finish")

@@ -20,7 +20,7 @@ from apps.users.models import CategoryPreference, Device, ExternalId, User
 from tests.fakes.smtp_server import SmtpServer
 from tests.notifications.cast import SHOP, accepted, person, standing, template
 from tests.notifications.delivering import deliver
-from tests.security.everything import places_of
+from tests.security.database_search import columns_with
 
 pytestmark = pytest.mark.django_db
 
@@ -71,12 +71,12 @@ def test_nothing_in_the_database_identifies_an_erased_user(
         notification_id=new_id(), channel="email", recipient=ADDRESS, text=f"Hello {NAME}"
     )
     contacts.suppress(email=ADDRESS, reason="hard_bounce")
-    before = " ".join(places_of(*TRACES))
+    before = " ".join(columns_with(*TRACES))
     assert [trace for trace in TRACES if trace not in before] == []
 
     assert shop.delete(f"/api/v1/users/{dorothea.pk}").status_code == 204
 
-    assert places_of(*TRACES) == []
+    assert columns_with(*TRACES) == []
     assert Notification.objects.filter(user_id=dorothea.pk).count() == 6
     assert not SandboxMessage.objects.exists()
     assert not Device.objects.filter(user=dorothea).exists()

@@ -30,7 +30,7 @@ from tests.notifications.cast import (
     template,
 )
 from tests.notifications.delivering import deliver, deliver_and_refresh
-from tests.security.everything import places_of
+from tests.security.database_search import columns_with
 
 pytestmark = pytest.mark.django_db
 
@@ -101,7 +101,7 @@ def test_a_mail_contains_the_values_and_they_are_deleted_afterwards(
     (mail,) = smtp_server.mails
     assert mail.parsed["Subject"] == f"{CODE} is your code"
     assert (row.status, row.variables, row.secret_variables) == (Status.SENT, SHOWN, None)
-    assert places_of(CODE) == []
+    assert columns_with(CODE) == []
 
 
 def test_a_push_contains_the_values_and_they_are_deleted_afterwards(
@@ -112,7 +112,7 @@ def test_a_push_contains_the_values_and_they_are_deleted_afterwards(
     deliver_and_refresh(row)
     assert CODE in str(fcm_server.messages[0])
     assert row.status == Status.SENT
-    assert places_of(CODE) == []
+    assert columns_with(CODE) == []
 
 
 @pytest.mark.parametrize(("code", "kind"), [("one-time-code", "email"), ("push-code", "push")])
@@ -123,7 +123,7 @@ def test_the_sandbox_stores_the_recipient_and_not_the_values(
     deliver_and_refresh(row)
     kept = SandboxMessage.objects.get(notification_id=row.pk)
     assert (row.status, kept.subject, kept.text) == (Status.DELIVERED, REDACTED, REDACTED)
-    assert places_of(CODE) == []
+    assert columns_with(CODE) == []
 
 
 def skipped(row: Notification) -> None:
@@ -171,7 +171,7 @@ def test_every_final_status_deletes_the_values_and_prevents_a_replay(
     end(row)
     row.refresh_from_db()
     assert (row.status, row.variables, row.secret_variables) == (status, SHOWN, None)
-    assert places_of(CODE) == []
+    assert columns_with(CODE) == []
     refused = shop.post(f"/api/v1/notifications/{row.pk}/replay", format="json")
     assert_problem(refused, 409)
     assert Notification.objects.count() == 1
@@ -198,7 +198,7 @@ def test_a_failure_keeps_the_values_until_a_replay_takes_them(
     assert (again.sensitive, again.variables) == (True, SHOWN)
     deliver_and_refresh(again)
     assert again.status == Status.DELIVERED
-    assert places_of(CODE) == []
+    assert columns_with(CODE) == []
 
 
 def test_the_values_can_be_replayed_once(shop: APIClient, alice: User) -> None:
@@ -215,7 +215,7 @@ def test_a_discard_deletes_the_values(alice: User) -> None:
     replay_one.discard(letter.pk, by="tests", reason="too late")
     letter.refresh_from_db()
     assert letter.state == LetterState.DISCARDED
-    assert places_of(CODE) == []
+    assert columns_with(CODE) == []
 
 
 def test_a_repeated_request_still_gets_its_first_answer(shop: APIClient, alice: User) -> None:
@@ -242,7 +242,7 @@ def test_a_bulk_call_stores_no_copy_of_the_values(shop: APIClient, alice: User) 
         "rejected",
     ]
     assert Batch.objects.count() == 1
-    assert places_of(CODE) == ["notifications.Notification.secret_variables: " + CODE]
+    assert columns_with(CODE) == ["notifications.Notification.secret_variables: " + CODE]
 
 
 def test_a_chunk_of_codes_costs_the_same_number_of_statements_as_any_other(
@@ -270,4 +270,4 @@ def test_a_test_notification_is_redacted_like_a_live_one(alice: User) -> None:
     asked = body(alice, template_code="one-time-code", variables=SECRETS)
     assert caller.post("/api/v1/notifications/", asked, format="json").status_code == 202
     deliver_and_refresh(Notification.objects.get())
-    assert places_of(CODE) == []
+    assert columns_with(CODE) == []

@@ -48,7 +48,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'pending')
 """
 
 
-class Asked(BaseModel):
+class NotificationRequest(BaseModel):
     """The body of one request."""
 
     notification_type: str
@@ -96,15 +96,17 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     await gateway.pool.close()
 
 
-async def accept(asked: Asked, authorization: Annotated[str, Header()]) -> dict[str, Any]:
+async def accept(
+    request: NotificationRequest, authorization: Annotated[str, Header()]
+) -> dict[str, Any]:
     """Check, look up, insert, publish and answer."""
     digest = hashlib.sha256(authorization.removeprefix("Api-Key ").encode()).hexdigest()
     key = await gateway.look_up("SELECT * FROM gateway_key WHERE secret_hash = $1", digest)
     if key is None:
         raise HTTPException(401)
-    user = await gateway.look_up("SELECT * FROM gateway_user WHERE id = $1", asked.user_id)
+    user = await gateway.look_up("SELECT * FROM gateway_user WHERE id = $1", request.user_id)
     template = await gateway.look_up(
-        "SELECT * FROM gateway_template WHERE code = $1", asked.template_code
+        "SELECT * FROM gateway_template WHERE code = $1", request.template_code
     )
     if user is None or template is None:
         raise HTTPException(422)
@@ -113,17 +115,17 @@ async def accept(asked: Asked, authorization: Annotated[str, Header()]) -> dict[
         INSERT,
         pk,
         key["client"],
-        asked.request_id,
+        request.request_id,
         correlation_id,
-        asked.notification_type,
-        asked.user_id,
-        asked.template_code,
+        request.notification_type,
+        request.user_id,
+        request.template_code,
         template["version"],
         template["id"],
         "en",
-        json.dumps(asked.variables),
-        json.dumps(asked.metadata),
-        asked.priority,
+        json.dumps(request.variables),
+        json.dumps(request.metadata),
+        request.priority,
     )
     message = aio_pika.Message(
         json.dumps({"id": str(pk)}).encode(), delivery_mode=aio_pika.DeliveryMode.PERSISTENT

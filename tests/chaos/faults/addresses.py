@@ -10,8 +10,8 @@ from uuid import uuid4
 from apps.notifications.broker.topology import Channel
 from tests.chaos import bulk
 from tests.chaos.copies import CALLS_IN_FLIGHT
+from tests.chaos.environment import PLATFORMS, Environment
 from tests.chaos.faults.registry import fault
-from tests.chaos.scene import PLATFORMS, Scene
 from tests.fakes.fcm_server import refusal
 
 DEAD = 45
@@ -29,32 +29,34 @@ UNREGISTERED = refusal(404, "NOT_FOUND", "Requested entity was not found.", fcm=
     says="two chunks with the same 45 dead addresses in opposite order, recorded together, 4 times",
     endings=frozenset({"bounced (hard_bounce)"}),
 )
-def addresses_deadlock(scene: Scene, seconds: float) -> None:
+def addresses_deadlock(environment: Environment, seconds: float) -> None:
     """Let the normal and the urgent worker retire the same addresses at the same time."""
     try:
         for number in range(ROUNDS):
             mark = uuid4().hex[:6]
             addresses = [f"dead-{mark}-{place}@example.com" for place in range(DEAD)]
-            people = [scene.user(address.partition("@")[0], email=address) for address in addresses]
-            scene.smtp.hold()
-            scene.smtp.gone |= frozenset(addresses)
-            _ask_in_both_orders(scene, Channel.EMAIL, people)
-            met = _both_meet(scene)
-            scene.smtp.let_go()
+            people = [
+                environment.user(address.partition("@")[0], email=address) for address in addresses
+            ]
+            environment.smtp.hold()
+            environment.smtp.gone |= frozenset(addresses)
+            _ask_in_both_orders(environment, Channel.EMAIL, people)
+            met = _both_meet(environment)
+            environment.smtp.let_go()
             # If an earlier round has hurt a worker, the fault has been found; end the rounds.
             if not met:
                 assert number, "the two workers did not meet the dead addresses together"
                 break
             time.sleep(seconds / ROUNDS / 2)
     finally:
-        scene.smtp.let_go()
-        scene.afterwards.callback(scene.smtp.behave)
+        environment.smtp.let_go()
+        environment.afterwards.callback(environment.smtp.behave)
 
 
-def _both_meet(scene: Scene) -> bool:
+def _both_meet(environment: Environment) -> bool:
     """Wait until all threads of both workers have reached a dead address."""
     end = time.monotonic() + HELD_SECONDS
-    while len(scene.smtp.held) < 2 * CALLS_IN_FLIGHT[Channel.EMAIL]:
+    while len(environment.smtp.held) < 2 * CALLS_IN_FLIGHT[Channel.EMAIL]:
         if time.monotonic() > end:
             return False
         time.sleep(POLL_SECONDS)
@@ -64,30 +66,32 @@ def _both_meet(scene: Scene) -> bool:
 @fault(
     says="two chunks with the same 45 dead devices in opposite order, recorded together, 4 times"
 )
-def devices_deadlock(scene: Scene, seconds: float) -> None:
+def devices_deadlock(environment: Environment, seconds: float) -> None:
     """Let the normal and the urgent worker retire the same devices at the same time.
 
     Each user has a second device, which accepts the message.
     """
-    scene.afterwards.callback(scene.fcm.behave)
+    environment.afterwards.callback(environment.fcm.behave)
     for _ in range(ROUNDS):
         mark = uuid4().hex[:6]
-        people = [_with_a_dead_device(scene, f"{mark}-{number}") for number in range(DEAD)]
-        scene.fcm.opens_at = time.time() + OPENS_AFTER_SECONDS
-        _ask_in_both_orders(scene, Channel.PUSH, people)
+        people = [_with_a_dead_device(environment, f"{mark}-{number}") for number in range(DEAD)]
+        environment.fcm.opens_at = time.time() + OPENS_AFTER_SECONDS
+        _ask_in_both_orders(environment, Channel.PUSH, people)
         time.sleep(max(OPENS_AFTER_SECONDS, seconds / ROUNDS / 2))
 
 
-def _ask_in_both_orders(scene: Scene, channel: Channel, dead: list[str]) -> None:
-    good = scene.recipients.users[channel][:GOOD]
-    bulk.ask(scene, channel, users=[*dead, *good], priority=NORMAL_PRIORITY)
-    bulk.ask(scene, channel, users=[*reversed(dead), *good], priority=URGENT_PRIORITY)
+def _ask_in_both_orders(environment: Environment, channel: Channel, dead: list[str]) -> None:
+    good = environment.recipients.users[channel][:GOOD]
+    bulk.request_each(environment, channel, users=[*dead, *good], priority=NORMAL_PRIORITY)
+    bulk.request_each(
+        environment, channel, users=[*reversed(dead), *good], priority=URGENT_PRIORITY
+    )
 
 
-def _with_a_dead_device(scene: Scene, name: str) -> str:
-    user = scene.user(f"person-{name}")
+def _with_a_dead_device(environment: Environment, name: str) -> str:
+    user = environment.user(f"person-{name}")
     for number, token in enumerate((f"dead-{name}", f"good-{name}")):
         device = {"push_token": token, "platform": PLATFORMS[number]}
-        scene.api.made(f"/api/v1/users/{user}/devices/", device)
-    scene.fcm.answer(f"dead-{name}", UNREGISTERED)
+        environment.api.made(f"/api/v1/users/{user}/devices/", device)
+    environment.fcm.answer(f"dead-{name}", UNREGISTERED)
     return user

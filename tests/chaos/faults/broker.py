@@ -11,60 +11,60 @@ from kombu import Connection
 from apps.notifications.broker import topology
 from apps.notifications.broker.topology import Channel
 from tests.chaos import bulk
+from tests.chaos.environment import Environment
 from tests.chaos.faults.registry import fault
-from tests.chaos.scene import Scene
 
 DELETE_TIMES = 3
 BULK = 1000
 
 
 @fault(says="RabbitMQ stopped, and started again afterwards")
-def rabbitmq_stopped(scene: Scene, seconds: float) -> None:
+def rabbitmq_stopped(environment: Environment, seconds: float) -> None:
     """Stop the node as an operator would."""
-    scene.rabbitmq.stop()
+    environment.rabbitmq.stop()
     try:
         time.sleep(seconds)
     finally:
-        scene.rabbitmq.start()
+        environment.rabbitmq.start()
 
 
 @fault(says="RabbitMQ killed with -9, and started again afterwards")
-def rabbitmq_killed(scene: Scene, seconds: float) -> None:
+def rabbitmq_killed(environment: Environment, seconds: float) -> None:
     """Kill the node as a power failure would."""
-    scene.rabbitmq.kill()
+    environment.rabbitmq.kill()
     try:
         time.sleep(seconds)
     finally:
-        scene.rabbitmq.start()
+        environment.rabbitmq.start()
 
 
 @fault(says="RabbitMQ frozen (SIGSTOP) with its connections open", seconds=20)
-def rabbitmq_frozen(scene: Scene, seconds: float) -> None:
+def rabbitmq_frozen(environment: Environment, seconds: float) -> None:
     """Suspend it, so that it neither answers nor closes connections."""
-    scene.rabbitmq.freeze()
+    environment.rabbitmq.freeze()
     try:
         time.sleep(seconds)
     finally:
-        scene.rabbitmq.thaw()
+        environment.rabbitmq.thaw()
 
 
 @fault(says="RabbitMQ in memory alarm: it takes no publishes")
-def rabbitmq_memory_alarm(scene: Scene, seconds: float) -> None:
+def rabbitmq_memory_alarm(environment: Environment, seconds: float) -> None:
     """Set the memory watermark below what it uses."""
-    scene.rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1MB")
+    environment.rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         time.sleep(seconds)
     finally:
-        scene.rabbitmq.control("set_vm_memory_high_watermark", "0.4")
+        environment.rabbitmq.control("set_vm_memory_high_watermark", "0.4")
 
 
 @fault(says="all queues and exchanges deleted, 3 times, under 2,000 bulk ones", seconds=18)
-def queues_deleted(scene: Scene, seconds: float) -> None:
+def queues_deleted(environment: Environment, seconds: float) -> None:
     """Delete them with their messages, like an operator in the wrong virtual host."""
     for channel in Channel:
-        bulk.many(scene, channel, BULK)
+        bulk.request_many(environment, channel, BULK)
     for _ in range(DELETE_TIMES):
-        _delete_all(scene.rabbitmq.url)
+        _delete_all(environment.rabbitmq.url)
         time.sleep(seconds / DELETE_TIMES)
 
 

@@ -3,8 +3,8 @@
 import time
 from contextlib import ExitStack
 
+from tests.chaos.environment import Environment
 from tests.chaos.faults.registry import fault
-from tests.chaos.scene import Scene
 from tests.journeys.half_sent import TOO_LATE, HalfSent
 
 # More than the threads of all web processes.
@@ -21,14 +21,14 @@ ANSWER_SECONDS = 30.0
     errors=frozenset(),
     slowdown=2,
 )
-def half_bodies(scene: Scene, seconds: float) -> None:
+def half_bodies(environment: Environment, seconds: float) -> None:
     """Keep this many connections open, and check that each is answered with 408.
 
     Raises:
         AssertionError: A connection got another answer, or none.
     """
     with ExitStack() as opened:
-        half_sent = HalfSent(scene.stack.port, opened)
+        half_sent = HalfSent(environment.stack.port, opened)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             while half_sent.waiting < CONNECTIONS:

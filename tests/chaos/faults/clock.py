@@ -2,8 +2,8 @@
 
 import time
 
+from tests.chaos.environment import Environment
 from tests.chaos.faults.registry import NotPossibleError, fault
-from tests.chaos.scene import Scene
 from tests.chaos.stack import SCHEDULER, celery, faketime
 
 # The wall clock is moved; the monotonic clock is not.
@@ -11,7 +11,7 @@ AHEAD = ("--exclude-monotonic", "-f", "+1h")
 
 
 @fault(says="the clock of the scheduler and of a worker for mail an hour ahead of all others")
-def clock_forward(scene: Scene, seconds: float) -> None:
+def clock_forward(environment: Environment, seconds: float) -> None:
     """Run the scheduler and the worker of the normal lanes of mail with another clock.
 
     The push worker is not changed: Google refuses an assertion from the future, and what the worker
@@ -25,8 +25,8 @@ def clock_forward(scene: Scene, seconds: float) -> None:
     if program is None:
         raise NotPossibleError("needs the program faketime (Debian's package of that name)")
     worker = celery("email", "email.bulk", name="email-ahead")
-    enter = scene.afterwards.enter_context
-    enter(scene.stack.without("scheduler", "email"))
+    enter = environment.afterwards.enter_context
+    enter(environment.stack.without("scheduler", "email"))
     for command in (SCHEDULER, worker):
-        enter(scene.stack.beside(program, *AHEAD, *command))
+        enter(environment.stack.beside(program, *AHEAD, *command))
     time.sleep(seconds)

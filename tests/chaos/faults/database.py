@@ -17,8 +17,8 @@ from psycopg import sql
 
 from apps.notifications.broker.topology import Channel
 from tests.chaos import bulk
+from tests.chaos.environment import Environment
 from tests.chaos.faults.registry import NotPossibleError, fault
-from tests.chaos.scene import Scene
 from tests.journeys.http import until
 
 UNAVAILABLE_SECONDS = 2.0
@@ -34,71 +34,74 @@ TABLES = ("notifications_notification", "notifications_attempt")
 
 
 @fault(says="PostgreSQL restarted, then killed with -9 and recovered")
-def postgresql_restarted(scene: Scene, seconds: float) -> None:
+def postgresql_restarted(environment: Environment, seconds: float) -> None:
     """Restart it as an operator would, and then as after a power failure."""
-    for away in (scene.postgresql.stop, scene.postgresql.kill):
+    for away in (environment.postgresql.stop, environment.postgresql.kill):
         away()
         try:
             time.sleep(UNAVAILABLE_SECONDS)
         finally:
-            scene.postgresql.start()
+            environment.postgresql.start()
         time.sleep(max(0.0, seconds / 2 - UNAVAILABLE_SECONDS))
 
 
 @fault(says="PostgreSQL frozen (SIGSTOP, every process)", seconds=12)
-def postgresql_frozen(scene: Scene, seconds: float) -> None:
+def postgresql_frozen(environment: Environment, seconds: float) -> None:
     """Suspend it, so that it neither answers nor closes connections."""
-    scene.postgresql.freeze()
+    environment.postgresql.freeze()
     try:
         time.sleep(seconds)
     finally:
-        scene.postgresql.thaw()
+        environment.postgresql.thaw()
 
 
 @fault(
     says="all sessions of PostgreSQL ended, 4 times in 3 s under 6,000 bulk ones, then every 2 s",
     seconds=25,
 )
-def sessions_ended(scene: Scene, seconds: float) -> None:
+def sessions_ended(environment: Environment, seconds: float) -> None:
     """End sessions while many chunks are in flight, and continue at the usual rate."""
     end = time.monotonic() + seconds
-    before = len(scene.smtp.copies), len(scene.fcm.copies)
+    before = len(environment.smtp.copies), len(environment.fcm.copies)
     for channel in Channel:
-        bulk.many(scene, channel, BULK)
+        bulk.request_many(environment, channel, BULK)
 
     def under_way() -> bool:
-        mails, pushes = len(scene.smtp.copies) - before[0], len(scene.fcm.copies) - before[1]
+        mails, pushes = (
+            len(environment.smtp.copies) - before[0],
+            len(environment.fcm.copies) - before[1],
+        )
         return min(mails, pushes) >= UNDER_WAY
 
     until(under_way, within=UNDER_WAY_SECONDS, what="both channels to be under way")
     for _ in range(BURST):
-        scene.postgresql.end_sessions()
+        environment.postgresql.end_sessions()
         time.sleep(BURST_SECONDS / BURST)
     while time.monotonic() < end:
-        scene.postgresql.end_sessions()
+        environment.postgresql.end_sessions()
         time.sleep(END_EVERY_SECONDS)
 
 
 @fault(says="the table of notifications locked (ACCESS EXCLUSIVE)", seconds=30)
-def table_locked(scene: Scene, seconds: float) -> None:
+def table_locked(environment: Environment, seconds: float) -> None:
     """Lock it as a migration or a careless operator would."""
-    with psycopg.connect(scene.postgresql.url) as connection:
+    with psycopg.connect(environment.postgresql.url) as connection:
         connection.execute("LOCK TABLE notifications_notification IN ACCESS EXCLUSIVE MODE")
         time.sleep(seconds)
         connection.rollback()
 
 
 @fault(says="the disk of the notifications and attempts full")
-def disk_full(scene: Scene, seconds: float) -> None:
+def disk_full(environment: Environment, seconds: float) -> None:
     """Move the tables to a small disk, and fill that disk.
 
     Raises:
         NotPossibleError: No disk can be mounted here.
     """
-    disk = scene.afterwards.enter_context(_small_disk(scene))
+    disk = environment.afterwards.enter_context(_small_disk(environment))
     # Many notifications, so that there is much to record while the disk is full.
     for channel in Channel:
-        bulk.many(scene, channel, BULK // 3)
+        bulk.request_many(environment, channel, BULK // 3)
     ballast = disk / "ballast"
     with suppress(OSError), ballast.open("wb") as file:
         while True:
@@ -110,14 +113,17 @@ def disk_full(scene: Scene, seconds: float) -> None:
 
 
 @contextmanager
-def _small_disk(scene: Scene) -> Iterator[Path]:
+def _small_disk(environment: Environment) -> Iterator[Path]:
     """Move the tables to a disk in memory until everything is final."""
     if os.geteuid() != 0:
         raise NotPossibleError("needs root, to mount a small disk")
     tables = [sql.Identifier(table) for table in TABLES]
-    with psycopg.connect(scene.postgresql.url, autocommit=True) as connection, ExitStack() as undo:
+    with (
+        psycopg.connect(environment.postgresql.url, autocommit=True) as connection,
+        ExitStack() as undo,
+    ):
         used = sum(_size(connection, table) for table in TABLES)
-        disk = scene.postgresql.folder / "disk"
+        disk = environment.postgresql.folder / "disk"
         disk.mkdir()
         undo.callback(disk.rmdir)
         _mount(disk, size=2 * used + SPARE_BYTES)
@@ -125,13 +131,15 @@ def _small_disk(scene: Scene) -> Iterator[Path]:
         undo.callback(_run, "umount", "--lazy", str(disk))
         place = disk / "space"
         place.mkdir(mode=0o700)
-        shutil.chown(place, scene.postgresql.folder.owner(), scene.postgresql.folder.group())
+        shutil.chown(
+            place, environment.postgresql.folder.owner(), environment.postgresql.folder.group()
+        )
         where = sql.Literal(str(place))
         connection.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(where))
-        undo.callback(_execute, scene, sql.SQL("DROP TABLESPACE small"))
+        undo.callback(_execute, environment, sql.SQL("DROP TABLESPACE small"))
         for table in tables:
             back = sql.SQL("ALTER TABLE {} SET TABLESPACE pg_default").format(table)
-            undo.callback(_execute, scene, back)
+            undo.callback(_execute, environment, back)
             connection.execute(sql.SQL("ALTER TABLE {} SET TABLESPACE small").format(table))
             # Without free space in existing pages, everything that is stored needs new disk space.
             connection.execute(sql.SQL("VACUUM FULL {}").format(table))
@@ -143,8 +151,8 @@ def _size(connection: psycopg.Connection, table: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _execute(scene: Scene, statement: sql.SQL | sql.Composed) -> None:
-    with psycopg.connect(scene.postgresql.url, autocommit=True) as connection:
+def _execute(environment: Environment, statement: sql.SQL | sql.Composed) -> None:
+    with psycopg.connect(environment.postgresql.url, autocommit=True) as connection:
         connection.execute(statement)
 
 

@@ -3,8 +3,8 @@
 import time
 
 from tests.chaos.copies import unanswered
+from tests.chaos.environment import GONE, Environment
 from tests.chaos.faults.registry import fault
-from tests.chaos.scene import GONE, Scene
 from tests.fakes.smtp_server import DROP, HANG, Rule
 
 # A refused mail waits at least 2.5, 5, 10 and 20 s, so three tries are within these 15 s and the
@@ -30,29 +30,33 @@ DRIPPED_STAGES = ("data", "rcpt", "mail", "ehlo", "connect")
 DRIP_SECONDS = 75.0
 
 
-def _answer(scene: Scene, seconds: float, *rules: Rule, takes_refused: bool = False) -> None:
-    scene.smtp.takes_refused = takes_refused
-    scene.smtp.rules = list(rules)
+def _answer(
+    environment: Environment, seconds: float, *rules: Rule, takes_refused: bool = False
+) -> None:
+    environment.smtp.takes_refused = takes_refused
+    environment.smtp.rules = list(rules)
     try:
         time.sleep(seconds)
     finally:
-        scene.smtp.behave()
+        environment.smtp.behave()
 
 
 @fault(
     says="SMTP answers 451 after the data, and keeps the mail all the same",
     copies=REFUSED_AND_KEPT,
 )
-def smtp_451(scene: Scene, seconds: float) -> None:
+def smtp_451(environment: Environment, seconds: float) -> None:
     """Fail with a local error after the whole mail was received."""
     rule = Rule(stage="end", reply="451 4.3.0 Local error in processing")
-    _answer(scene, seconds, rule, takes_refused=True)
+    _answer(environment, seconds, rule, takes_refused=True)
 
 
 @fault(says="SMTP answers 454 to every recipient")
-def smtp_454(scene: Scene, seconds: float) -> None:
+def smtp_454(environment: Environment, seconds: float) -> None:
     """Request a lower rate before any mail is transmitted."""
-    _answer(scene, seconds, Rule(stage="rcpt", reply="454 4.4.5 Too many messages, slow down"))
+    _answer(
+        environment, seconds, Rule(stage="rcpt", reply="454 4.4.5 Too many messages, slow down")
+    )
 
 
 @fault(
@@ -60,19 +64,19 @@ def smtp_454(scene: Scene, seconds: float) -> None:
     seconds=10,
     endings=frozenset({"failed (rejected)", "bounced (hard_bounce)", "skipped (suppressed)"}),
 )
-def smtp_550(scene: Scene, seconds: float) -> None:
+def smtp_550(environment: Environment, seconds: float) -> None:
     """Refuse permanently: dead letters, and a bounce for the nonexistent mailbox."""
-    users = scene.recipients.users["email"]
-    users.append(scene.gone_user)
+    users = environment.recipients.users["email"]
+    users.append(environment.gone_user)
     try:
         _answer(
-            scene,
+            environment,
             seconds,
             Rule(stage="rcpt", reply="550 5.1.1 No such mailbox", recipient=GONE),
             Rule(stage="rcpt", reply="550 Not today"),
         )
     finally:
-        users.remove(scene.gone_user)
+        users.remove(environment.gone_user)
 
 
 @fault(
@@ -80,9 +84,9 @@ def smtp_550(scene: Scene, seconds: float) -> None:
     endings=MAY_HAVE_ARRIVED,
     copies=UNANSWERED,
 )
-def smtp_closes_after_data(scene: Scene, seconds: float) -> None:
+def smtp_closes_after_data(environment: Environment, seconds: float) -> None:
     """Accept the mail and send no reply."""
-    _answer(scene, seconds, Rule(stage="end", reply=DROP))
+    _answer(environment, seconds, Rule(stage="end", reply=DROP))
 
 
 @fault(
@@ -91,20 +95,20 @@ def smtp_closes_after_data(scene: Scene, seconds: float) -> None:
     endings=MAY_HAVE_ARRIVED,
     copies=UNANSWERED,
 )
-def smtp_hangs(scene: Scene, seconds: float) -> None:
+def smtp_hangs(environment: Environment, seconds: float) -> None:
     """Never reply; the connection stays open."""
-    _answer(scene, seconds / 2, Rule(stage="mail", reply=HANG))
-    _answer(scene, seconds / 2, Rule(stage="end", reply=HANG))
+    _answer(environment, seconds / 2, Rule(stage="mail", reply=HANG))
+    _answer(environment, seconds / 2, Rule(stage="end", reply=HANG))
 
 
 @fault(says="SMTP answers the final dot after 15 s, as a server that scans the content", seconds=20)
-def smtp_slow_after_dot(scene: Scene, seconds: float) -> None:
+def smtp_slow_after_dot(environment: Environment, seconds: float) -> None:
     """Accept every mail, late."""
-    scene.smtp.latency = SLOW_SECONDS
+    environment.smtp.latency = SLOW_SECONDS
     try:
         time.sleep(seconds)
     finally:
-        scene.smtp.behave()
+        environment.smtp.behave()
 
 
 @fault(
@@ -112,7 +116,7 @@ def smtp_slow_after_dot(scene: Scene, seconds: float) -> None:
     "after it",
     seconds=DRIP_SECONDS + 20,
 )
-def smtp_drips(scene: Scene, seconds: float) -> None:
+def smtp_drips(environment: Environment, seconds: float) -> None:
     """Never end a reply, for longer than a lease; then end it late, with an acceptance.
 
     No mail is transmitted during the endless drip, and no mail accepted late is sent again.
@@ -120,10 +124,10 @@ def smtp_drips(scene: Scene, seconds: float) -> None:
     drip = seconds * DRIP_SECONDS / (DRIP_SECONDS + 20)
     try:
         for stage in DRIPPED_STAGES:
-            scene.smtp.dripping |= {stage}
+            environment.smtp.dripping |= {stage}
             time.sleep(drip / len(DRIPPED_STAGES))
-        scene.smtp.dripping = frozenset()
-        scene.smtp.drips_after_data = SLOW_SECONDS
+        environment.smtp.dripping = frozenset()
+        environment.smtp.drips_after_data = SLOW_SECONDS
         time.sleep(seconds - drip)
     finally:
-        scene.smtp.behave()
+        environment.smtp.behave()

@@ -9,17 +9,17 @@ from kombu import Connection, Consumer, Queue
 from kombu.message import Message
 
 from apps.notifications.broker import topology
+from tests.chaos.environment import Environment
 from tests.chaos.faults.registry import fault
-from tests.chaos.scene import Scene
 
 MARK = "chaos-second-copy"
 
 
 @fault(says="every message of every lane published a second time")
-def messages_doubled(scene: Scene, seconds: float) -> None:
+def messages_doubled(environment: Environment, seconds: float) -> None:
     """Receive everything that is published to a lane, and publish it once more."""
     over = threading.Event()
-    repeater = threading.Thread(target=_repeat, args=(scene.rabbitmq.url, over), daemon=True)
+    repeater = threading.Thread(target=_repeat, args=(environment.rabbitmq.url, over), daemon=True)
     repeater.start()
     try:
         time.sleep(seconds)

@@ -19,10 +19,10 @@ from tests.chaos.copies import (
     slept_alone,
     slept_together,
 )
+from tests.chaos.environment import Environment
 from tests.chaos.family import signal_family
 from tests.chaos.faults.registry import fault
 from tests.chaos.load import REFUSED
-from tests.chaos.scene import Scene
 from tests.chaos.stack import SCHEDULER, WORKERS, celery
 from tests.journeys.http import until
 
@@ -50,17 +50,17 @@ SLEPT_TOGETHER = slept_together(
 
 
 @fault(says="nothing goes wrong: what the other rows are compared with", seconds=10)
-def nothing(scene: Scene, seconds: float) -> None:
+def nothing(environment: Environment, seconds: float) -> None:
     """Change nothing."""
     time.sleep(seconds)
 
 
-def _kill(scene: Scene, worker: str, kill: Callable[[str], None]) -> None:
+def _kill(environment: Environment, worker: str, kill: Callable[[str], None]) -> None:
     """Kill a worker and record when: that explains copies of messages it had just sent."""
     channel = Channel(worker.partition("-")[0])
     since = time.time()
     kill(worker)
-    scene.harms.append(
+    environment.harms.append(
         Harm(
             channels=frozenset({channel}),
             at_most=CHUNKS_IN_FLIGHT[channel],
@@ -71,29 +71,29 @@ def _kill(scene: Scene, worker: str, kill: Callable[[str], None]) -> None:
 
 
 @fault(says="every worker killed with -9, again and again", seconds=20, copies=KILLED)
-def worker_killed(scene: Scene, seconds: float) -> None:
+def worker_killed(environment: Environment, seconds: float) -> None:
     """Kill whole workers and, every other time, only the child that does the work."""
     end = time.monotonic() + seconds
     for number in itertools.count():
         for worker in WORKERS:
             if number % 2:
-                _kill(scene, worker, scene.stack.kill_children)
+                _kill(environment, worker, environment.stack.kill_children)
             else:
-                _kill(scene, worker, scene.stack.kill)
+                _kill(environment, worker, environment.stack.kill)
         if time.monotonic() + KILL_EVERY_SECONDS > end:
             break
         time.sleep(KILL_EVERY_SECONDS)
 
 
 @fault(says="the web processes killed with -9, again and again")
-def web_killed(scene: Scene, seconds: float) -> None:
+def web_killed(environment: Environment, seconds: float) -> None:
     """Kill the web server with its children, and every other time only the children."""
     end = time.monotonic() + seconds
     for number in itertools.count():
         if number % 2:
-            scene.stack.kill_children("web")
+            environment.stack.kill_children("web")
         else:
-            scene.stack.kill("web")
+            environment.stack.kill("web")
         if time.monotonic() + KILL_EVERY_SECONDS > end:
             break
         time.sleep(KILL_EVERY_SECONDS)
@@ -103,44 +103,47 @@ def web_killed(scene: Scene, seconds: float) -> None:
     says="no scheduler, while workers are killed and every message on the broker is lost",
     copies=KILLED,
 )
-def scheduler_absent(scene: Scene, seconds: float) -> None:
+def scheduler_absent(environment: Environment, seconds: float) -> None:
     """Stop the process that finds rows again, and cause much work for it."""
-    with scene.stack.without("scheduler"):
+    with environment.stack.without("scheduler"):
         time.sleep(seconds / 3)
         for worker in ("email", "push"):
-            _kill(scene, worker, scene.stack.kill)
+            _kill(environment, worker, environment.stack.kill)
         # Messages accumulate while there is no consumer.
         time.sleep(1)
-        _lose_messages(scene)
+        _lose_messages(environment)
         time.sleep(seconds * 2 / 3)
 
 
-def _lose_messages(scene: Scene) -> None:
+def _lose_messages(environment: Environment) -> None:
     channel: Any
-    with Connection(scene.rabbitmq.url) as connection, connection.channel() as channel:
+    with Connection(environment.rabbitmq.url) as connection, connection.channel() as channel:
         for name in topology.LANES:
             channel.queue_purge(name)
 
 
 @fault(says="two schedulers beside each other, and messages on the broker lost")
-def two_schedulers(scene: Scene, seconds: float) -> None:
+def two_schedulers(environment: Environment, seconds: float) -> None:
     """Let two sweeps search for the same rows until all have been found."""
-    scene.afterwards.enter_context(scene.stack.beside(*SCHEDULER))
-    with scene.stack.without("email", "push"):
+    environment.afterwards.enter_context(environment.stack.beside(*SCHEDULER))
+    with environment.stack.without("email", "push"):
         # Messages accumulate while there is no consumer.
         time.sleep(seconds / 3)
-        _lose_messages(scene)
+        _lose_messages(environment)
     time.sleep(seconds * 2 / 3)
 
 
-def _under_way(scene: Scene) -> None:
+def _under_way(environment: Environment) -> None:
     """Request many mails and push messages, and wait until some of both have been sent."""
-    before = len(scene.smtp.copies), len(scene.fcm.copies)
+    before = len(environment.smtp.copies), len(environment.fcm.copies)
     for channel in Channel:
-        bulk.many(scene, channel, BULK)
+        bulk.request_many(environment, channel, BULK)
 
     def gone_out() -> bool:
-        mails, pushes = len(scene.smtp.copies) - before[0], len(scene.fcm.copies) - before[1]
+        mails, pushes = (
+            len(environment.smtp.copies) - before[0],
+            len(environment.fcm.copies) - before[1],
+        )
         return min(mails, pushes) >= UNDER_WAY
 
     until(gone_out, within=UNDER_WAY_SECONDS, what="mails and push messages to be under way")
@@ -151,13 +154,13 @@ def _under_way(scene: Scene) -> None:
     seconds=PAST_THE_LEASE_SECONDS,
     copies=SLEPT_TOGETHER,
 )
-def all_paused(scene: Scene, seconds: float) -> None:
+def all_paused(environment: Environment, seconds: float) -> None:
     """Suspend the whole stack while many chunks are in flight, and resume it."""
-    _under_way(scene)
-    scheduler = scene.stack.pid("scheduler")
+    _under_way(environment)
+    scheduler = environment.stack.pid("scheduler")
     assert scheduler is not None
     since = time.time()
-    scene.stack.freeze()
+    environment.stack.freeze()
     try:
         time.sleep(seconds)
         # They resume in any order. In the worst case the sweep finds expired leases before workers
@@ -166,10 +169,12 @@ def all_paused(scene: Scene, seconds: float) -> None:
         time.sleep(SWEEP_FIRST_SECONDS)
     finally:
         woken = time.time()
-        scene.stack.thaw()
+        environment.stack.thaw()
     # Each channel has a worker for its urgent lane and one for the other two lanes.
     calls = 2 * sum(CALLS_IN_FLIGHT.values())
-    scene.harms.append(Harm(channels=frozenset(Channel), at_most=calls, since=since, until=woken))
+    environment.harms.append(
+        Harm(channels=frozenset(Channel), at_most=calls, since=since, until=woken)
+    )
 
 
 @fault(
@@ -177,12 +182,12 @@ def all_paused(scene: Scene, seconds: float) -> None:
     seconds=PAST_THE_LEASE_SECONDS,
     copies=SLEPT,
 )
-def worker_paused(scene: Scene, seconds: float) -> None:
+def worker_paused(environment: Environment, seconds: float) -> None:
     """Suspend one of two workers while it has a chunk in flight, and resume it."""
     worker = celery("email", "email.bulk", name="email-beside")
-    with scene.stack.beside(*worker):
-        _under_way(scene)
-        pid = scene.stack.pid("email")
+    with environment.stack.beside(*worker):
+        _under_way(environment)
+        pid = environment.stack.pid("email")
         assert pid is not None
         since = time.time()
         signal_family(pid, signal.SIGSTOP)
@@ -191,7 +196,7 @@ def worker_paused(scene: Scene, seconds: float) -> None:
         finally:
             woken = time.time()
             signal_family(pid, signal.SIGCONT)
-        scene.harms.append(
+        environment.harms.append(
             Harm(
                 channels=frozenset({Channel.EMAIL}),
                 at_most=CHUNKS_IN_FLIGHT[Channel.EMAIL],
@@ -206,10 +211,10 @@ def worker_paused(scene: Scene, seconds: float) -> None:
     seconds=20,
     errors=frozenset({REFUSED}),
 )
-def rolling_restart(scene: Scene, seconds: float) -> None:
+def rolling_restart(environment: Environment, seconds: float) -> None:
     """Restart them as an operator would, twice if there is time."""
-    _under_way(scene)
+    _under_way(environment)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for program in ("web", *WORKERS):
-            scene.stack.restart(program)
+            environment.stack.restart(program)

@@ -5,12 +5,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from tests.chaos.copies import NO_COPIES, Bound
-from tests.chaos.scene import Scene
+from tests.chaos.environment import Environment
 
 # Causes the fault for this many seconds and undoes it, even after an exception.
-Inject = Callable[[Scene, float], None]
-# Prepares the scene before the load begins.
-Prepare = Callable[[Scene], AbstractContextManager[object]]
+Inject = Callable[[Environment, float], None]
+# Prepares the environment before the load begins.
+Prepare = Callable[[Environment], AbstractContextManager[object]]
 SECONDS = 15.0
 
 
@@ -30,7 +30,7 @@ class Fault:
         errors: The errors that callers may get, as ``load`` names them; None for any.
         baseline: Seconds of load before it; None for the default.
         slowdown: Maximum factor by which the p99 of callers may grow; None for no limit.
-        prepare: Prepares the scene.
+        prepare: Prepares the environment.
     """
 
     name: str

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from apps.notifications.broker.topology import Channel
 from tests.chaos import bulk
+from tests.chaos.environment import Environment
 from tests.chaos.faults.registry import fault
 from tests.chaos.load import REFUSED
-from tests.chaos.scene import Scene
 from tests.chaos.stack import PROGRAMS, Stack
 from tests.chaos.worktree import BEFORE, worktree
 
@@ -17,9 +17,9 @@ BULK = 1000
 
 
 @contextmanager
-def _before(scene: Scene) -> Iterator[None]:
+def _before(environment: Environment) -> Iterator[None]:
     """Let the earlier release handle the load, on a database of its own."""
-    with worktree(BEFORE, scene.folder / "before") as root, scene.elsewhere(root):
+    with worktree(BEFORE, environment.folder / "before") as root, environment.elsewhere(root):
         yield
 
 
@@ -29,18 +29,18 @@ def _before(scene: Scene) -> Iterator[None]:
     errors=frozenset({REFUSED}),
     prepare=_before,
 )
-def upgrade(scene: Scene, seconds: float) -> None:
+def upgrade(environment: Environment, seconds: float) -> None:
     """Migrate, start this release beside the old one, redirect the callers, stop the old one."""
-    old = scene.stack
-    new = Stack(scene.folder, old.settings, name="after")
+    old = environment.stack
+    new = Stack(environment.folder, old.settings, name="after")
     for channel in Channel:
-        bulk.many(scene, channel, BULK)
+        bulk.request_many(environment, channel, BULK)
     # Its start runs the migrations first.
-    scene.afterwards.enter_context(new)
+    environment.afterwards.enter_context(new)
     time.sleep(seconds / 2)
     for channel in Channel:
-        bulk.many(scene, channel, BULK)
-    scene.stack, scene.api = new, replace(scene.api, base=new.base)
+        bulk.request_many(environment, channel, BULK)
+    environment.stack, environment.api = new, replace(environment.api, base=new.base)
     for program in PROGRAMS:
         old.stop(program)
     time.sleep(seconds / 2)

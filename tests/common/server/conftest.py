@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
+class Response:
     status: int
     headers: dict[str, str]
     raw: bytes
@@ -55,15 +55,15 @@ class Caller:
     def head(self, path: str, *lines: str, method: str = "POST") -> None:
         self.send("\r\n".join([f"{method} {path} HTTP/1.1", "Host: here", *lines, "", ""]).encode())
 
-    def answer(self, method: str = "POST") -> Answered:
+    def answer(self, method: str = "POST") -> Response:
         """Read exactly one response, and nothing of the next."""
         _, status, _ = self._reader.readline().decode().split(" ", 2)
         headers = {name.lower(): value for name, value in parse_headers(self._reader).items()}
         has_body = method != "HEAD" and status != "204"
         raw = self._reader.read(int(headers["content-length"])) if has_body else b""
-        return Answered(status=int(status), headers=headers, raw=raw)
+        return Response(status=int(status), headers=headers, raw=raw)
 
-    def asked(self, path: str, *lines: str, method: str = "GET") -> Answered:
+    def request(self, path: str, *lines: str, method: str = "GET") -> Response:
         self.head(path, *lines, method=method)
         return self.answer(method)
 

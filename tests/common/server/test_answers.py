@@ -19,44 +19,44 @@ Connect = Callable[[], Caller]
 
 
 def test_a_head_is_answered_without_a_body(caller: Caller) -> None:
-    length = caller.asked("/file", method="HEAD").headers["content-length"]
+    length = caller.request("/file", method="HEAD").headers["content-length"]
     assert int(length) == FILE.stat().st_size
-    assert caller.asked("/lines", method="HEAD").raw == b""
-    assert caller.asked("/").status == 200, "the connection goes on"
+    assert caller.request("/lines", method="HEAD").raw == b""
+    assert caller.request("/").status == 200, "the connection goes on"
 
 
 def test_an_answer_without_a_body_has_none(caller: Caller) -> None:
-    answer = caller.asked("/nothing")
+    answer = caller.request("/nothing")
 
     assert (answer.status, answer.raw) == (204, b"")
 
 
 def test_a_streamed_response_arrives_completely(caller: Caller) -> None:
-    assert caller.asked("/lines").raw == b"".join(map(line, range(LINES)))
+    assert caller.request("/lines").raw == b"".join(map(line, range(LINES)))
 
 
 def test_a_long_response_arrives_completely(caller: Caller) -> None:
-    answer = caller.asked("/long")
+    answer = caller.request("/long")
 
     assert answer.raw == b"".join(line(number) * 100_000 for number in range(LONG))
     assert answer.headers["content-length"] == str(len(answer.raw))
-    assert caller.asked("/").status == 200, "the connection goes on"
+    assert caller.request("/").status == 200, "the connection goes on"
 
 
 def test_a_file_and_a_part_of_one_arrive_completely(caller: Caller) -> None:
-    assert caller.asked("/file").raw == FILE.read_bytes()
-    assert caller.asked("/part-of-file").raw == FILE.read_bytes()[:1000]
+    assert caller.request("/file").raw == FILE.read_bytes()
+    assert caller.request("/part-of-file").raw == FILE.read_bytes()[:1000]
 
 
 def test_clients_that_do_not_read_responses_use_no_thread_and_little_memory(
     connect: Connect, served: Served
 ) -> None:
-    connect().asked("/long")
+    connect().request("/long")
     before = memory_mb(served.pid)
     for _ in range(20):
         connect().head("/long", method="GET")
 
-    assert connect().asked("/").status == 200
+    assert connect().request("/").status == 200
     # The responses are twenty times 11 MB.
     assert memory_mb(served.pid) < before + 30
 
@@ -78,14 +78,14 @@ def test_connections_with_half_sent_heads_do_not_block_others(connect: Connect) 
     other = connect()
     # A timeout below HEAD_SECONDS shows that no half-sent head had to expire first.
     other.socket.settimeout(HEAD_SECONDS - 1)
-    assert other.asked("/").status == 200
+    assert other.request("/").status == 200
 
 
 def test_an_exception_in_the_application_is_a_500_and_the_server_goes_on(
     caller: Caller, connect: Connect
 ) -> None:
-    assert caller.asked("/broken").status == 500
-    assert connect().asked("/").status == 200
+    assert caller.request("/broken").status == 500
+    assert connect().request("/").status == 200
 
 
 def test_running_requests_are_answered_before_the_server_stops(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_half_sent_bodies_do_not_delay_other_requests(connect: Connect, line: st
 
     others = connect()
     for _ in range(20):
-        assert others.asked("/").status == 200
+        assert others.request("/").status == 200
 
     for caller in waiting:
         answer = caller.answer()
@@ -110,7 +110,7 @@ def test_an_incomplete_body_is_never_handled_as_a_complete_one(
     connect: Connect, path: str, way: str
 ) -> None:
     size = 2 * WHOLE if path == "/large" else WHOLE // 2
-    before = connect().asked("/whole-bodies").body
+    before = connect().request("/whole-bodies").body
     caller = connect()
     caller.head(path, CHUNKED if way == "chunks" else f"Content-Length: {size + 1}")
     caller.send(chunk(b"x" * size) if way == "chunks" else b"x" * size)
@@ -118,7 +118,7 @@ def test_an_incomplete_body_is_never_handled_as_a_complete_one(
 
     # Until the server has seen the end of the connection, this body might still be completed.
     time.sleep(0.5)
-    assert connect().asked("/whole-bodies").body == before
+    assert connect().request("/whole-bodies").body == before
 
 
 def test_a_large_body_is_read_while_it_is_received(caller: Caller) -> None:
@@ -168,7 +168,7 @@ def test_waiting_for_a_large_body_uses_no_thread_of_other_requests(connect: Conn
         caller.head("/large", f"Content-Length: {2 * WHOLE}")
         caller.send(b"x")
 
-    assert connect().asked("/").status == 200
+    assert connect().request("/").status == 200
 
 
 def test_the_connection_is_closed_when_a_large_body_is_answered_unread(caller: Caller) -> None:
@@ -211,4 +211,4 @@ def test_large_bodies_beyond_the_memory_limit_are_a_503_with_retry_after(connect
     for caller in waiting:
         caller.send(b"x")
         assert caller.answer().status == 200
-    assert connect().asked("/").status == 200, "what was held has been given back"
+    assert connect().request("/").status == 200, "what was held has been given back"

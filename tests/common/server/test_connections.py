@@ -81,7 +81,7 @@ def test_an_http_1_0_client_gets_a_response_and_a_closed_connection(caller: Call
 
 
 def test_a_request_to_upgrade_the_protocol_is_answered_without_an_upgrade(caller: Caller) -> None:
-    answer = caller.asked("/", "Connection: Upgrade", "Upgrade: h2c")
+    answer = caller.request("/", "Connection: Upgrade", "Upgrade: h2c")
 
     assert (answer.status, answer.headers["connection"]) == (200, "close")
     assert caller.closed()
@@ -171,7 +171,7 @@ def test_above_the_connection_limit_the_oldest_idle_connections_are_closed(
         caller.send(b"GET / HTTP/1.1\r\n")
     late = [connect() for _ in range(10)]
 
-    assert [caller.asked("/").status for caller in late] == [200] * 10
+    assert [caller.request("/").status for caller in late] == [200] * 10
     # A response may arrive before the ends of the other connections.
     time.sleep(0.5)
     ended, _, _ = select.select([caller.socket for caller in first], [], [], 0)

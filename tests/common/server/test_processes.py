@@ -37,7 +37,7 @@ class Two:
         """Open connections one after the other and count how many each process accepted."""
         callers = [Caller(self.port) for _ in range(number)]
         try:
-            yield Counter(int(caller.asked("/pid").body) for caller in callers)
+            yield Counter(int(caller.request("/pid").body) for caller in callers)
         finally:
             for caller in callers:
                 caller.close()
@@ -81,7 +81,7 @@ def test_a_process_whose_connections_have_ended_takes_the_next_ones(two: Two) ->
     first, _ = two.pids()
     callers = [Caller(two.port) for _ in range(CONNECTIONS)]
     for caller in callers:
-        if caller.asked("/pid").body == first:
+        if caller.request("/pid").body == first:
             caller.close()
     time.sleep(0.5)
 
@@ -132,4 +132,4 @@ def test_the_limit_of_open_files_is_raised_only_as_far_as_needed(
 
 
 def test_a_server_may_open_a_file_for_each_connection(caller: Caller) -> None:
-    assert caller.asked("/files").body == FILES
+    assert caller.request("/files").body == FILES

@@ -24,7 +24,7 @@ from apps.users.models import User
 from tests.fakes.smtp_server import SmtpServer
 from tests.notifications.cast import Lanes, accepted, assert_problem, client_with, overdue, template
 from tests.notifications.intake.account_mails.account_mail_helpers import deliver_due, request_reset
-from tests.security.everything import places_of
+from tests.security.database_search import columns_with
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +99,7 @@ def test_every_final_status_blanks_recipient_and_link_and_prevents_a_replay(
     assert (row.status, row.reason) == ENDINGS[ended]
     assert (row.recipient, row.secret_variables) == ("", None)
     assert row.variables == dict.fromkeys(("link", "name", "until"), "[redacted]")
-    assert places_of(link) == []
+    assert columns_with(link) == []
 
     operator = client_with(client="operators")
     answer = operator.post(f"/api/v1/notifications/{row.pk}/replay", format="json")

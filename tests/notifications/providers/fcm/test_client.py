@@ -24,10 +24,10 @@ class ForwardProxy(HttpServer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[Request] = []
+        self.requests: list[Request] = []
 
     def respond(self, request: Request) -> Answer:
-        self.asked.append(request)
+        self.requests.append(request)
         return json_answer(200, {"name": "projects/fake-project/messages/1"})
 
 
@@ -85,9 +85,9 @@ def test_a_proxy_from_the_environment_is_used(
         reply = fcm.send(a_push())
 
     assert reply.outcome is Outcome.ACCEPTED
-    (asked,) = proxy.asked
-    assert asked.path == "http://fcm.invalid/v1/projects/fake-project/messages:send"
-    assert asked.headers["proxy-authorization"] == "Basic YWxpY2U6c2VjcmV0"
+    (request,) = proxy.requests
+    assert request.path == "http://fcm.invalid/v1/projects/fake-project/messages:send"
+    assert request.headers["proxy-authorization"] == "Basic YWxpY2U6c2VjcmV0"
     assert fcm_server.exchanges == 1
     assert fcm_server.requests == 0
 
@@ -182,7 +182,7 @@ def test_a_redirect_is_not_followed(fcm: FcmProvider, fcm_server: FcmServer, sta
 
     assert (reply.outcome, reply.code) == (Outcome.UNKNOWN, str(status))
     assert fcm_server.requests == 1
-    assert elsewhere.asked == []
+    assert elsewhere.requests == []
 
 
 def test_a_kept_connection_that_the_server_closed_is_replaced(

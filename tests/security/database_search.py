@@ -16,7 +16,7 @@ def readable(value: Any) -> str:
     return str(value)
 
 
-def places_of(*secrets: str, besides: tuple[type[models.Model], ...] = ()) -> list[str]:
+def columns_with(*secrets: str, besides: tuple[type[models.Model], ...] = ()) -> list[str]:
     """Return every column and secret where a value in the database contains the secret."""
     found = []
     for model in apps.get_models(include_auto_created=True):

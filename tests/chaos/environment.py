@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from tests.chaos.books import Books
 from tests.chaos.copies import Harm
+from tests.chaos.database_reader import DatabaseReader
 from tests.chaos.load import Recipients
 from tests.chaos.servers.postgresql import Postgresql
 from tests.chaos.servers.rabbitmq import Rabbitmq
@@ -29,7 +29,7 @@ GONE = "gone@example.com"
 UNKNOWN_OUTCOME_WAITS_SECONDS = "5,10"
 
 
-class Scene:
+class Environment:
     """Starts everything, and ends everything however the block is left.
 
     Args:
@@ -40,13 +40,13 @@ class Scene:
         commit: The commit whose stack runs; empty for this tree.
         afterwards: Clean-up that runs only when everything accepted is final.
         harms: What a fault did to workers.
-        asked_beside: Notifications that a fault itself requested: ids by reference.
+        extra_requests: Notifications that a fault itself requested: ids by reference.
     """
 
     def __init__(self, *, keep: bool = False, commit: str = "") -> None:
         self._keep, self.commit = keep, commit
         self.harms: list[Harm] = []
-        self.asked_beside: dict[str, str] = {}
+        self.extra_requests: dict[str, str] = {}
         self._open = ExitStack()
         self.afterwards = ExitStack()
 
@@ -77,7 +77,7 @@ class Scene:
         self.redis = enter(RedisServer(self.folder))
         self.rabbitmq = enter(Rabbitmq(self.folder))
         self.smtp, self.fcm = enter(SmtpStandIn()), enter(FcmStandIn())
-        self.books = Books(url=self.postgresql.url)
+        self.database = DatabaseReader(url=self.postgresql.url)
         root = enter(worktree(self.commit, self.folder / "tree")) if self.commit else ROOT
         self._settings = {
             "DATABASE_URL": self.postgresql.url,
@@ -97,7 +97,7 @@ class Scene:
 
     def begin(self) -> None:
         """Reset what an earlier fault recorded."""
-        self.harms, self.asked_beside = [], {}
+        self.harms, self.extra_requests = [], {}
 
     @contextmanager
     def elsewhere(self, root: Path) -> Iterator[None]:
@@ -109,14 +109,14 @@ class Scene:
             "BROKER_URL": self.rabbitmq.make_host(host),
             "REDIS_URL": self.redis.url.removesuffix("/0") + "/1",
         }
-        before = self.stack, self.api, self.recipients, self.gone_user, self.books
+        before = self.stack, self.api, self.recipients, self.gone_user, self.database
         try:
             with Stack(self.folder, settings, root=root, name=database) as stack:
-                self.books = Books(url=settings["DATABASE_URL"])
+                self.database = DatabaseReader(url=settings["DATABASE_URL"])
                 self._move_to(stack)
                 yield
         finally:
-            self.stack, self.api, self.recipients, self.gone_user, self.books = before
+            self.stack, self.api, self.recipients, self.gone_user, self.database = before
 
     def settle(self) -> None:
         """Wait until every dependency, worker and provider is in order."""

@@ -25,7 +25,7 @@ OPEN_LETTERS = "SELECT count(*) FROM notifications_deadletter WHERE state = 'ope
 
 
 @dataclass(frozen=True, kw_only=True)
-class Books:
+class DatabaseReader:
     """Reads the rows; the database must be reachable."""
 
     url: str
