@@ -8,7 +8,8 @@ from django.db import connection
 
 from apps.common.callers import Scope
 from apps.users.models import User
-from tests.notifications.cast import assert_problem, body, client_with, person, template
+from tests.notifications.factories import body, client_with, person, template
+from tests.notifications.problems import assert_problem
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 

@@ -28,8 +28,8 @@ from apps.users import api_keys
 from apps.users.models import User
 from tests.common.urls import SECRET
 from tests.journeys.http import until
-from tests.notifications.cast import body
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import body
 
 
 @contextmanager

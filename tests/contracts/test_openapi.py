@@ -11,7 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from rest_framework.test import APIClient
 
-from tests.notifications.cast import body, client_with, person, template
+from tests.notifications.factories import body, client_with, person, template
 
 pytestmark = pytest.mark.django_db
 METHODS = ("get", "post", "put", "patch", "delete")

@@ -17,7 +17,8 @@ from apps.notifications.models import Notification
 from apps.notifications.providers.registry import close_all
 from apps.users.models import User
 from tests.fakes.proxy import Proxy
-from tests.notifications.cast import Lanes, client_with, person, template
+from tests.notifications.factories import client_with, person, template
+from tests.notifications.lanes import Lanes
 
 
 @pytest.fixture(autouse=True)

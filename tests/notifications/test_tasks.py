@@ -16,7 +16,8 @@ from apps.notifications.delivery.send import UNAVAILABLE_SECONDS
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Notification
 from apps.users.models import User
-from tests.notifications.cast import Lanes, accepted, person
+from tests.notifications.factories import accepted, person
+from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 

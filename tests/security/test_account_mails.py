@@ -18,7 +18,7 @@ from apps.templates.models import Template, TemplateVersion
 from apps.users import api_keys, tokens
 from apps.users.models import ApiKey, User
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import accepted, assert_problem, client_with, person, template
+from tests.notifications.factories import accepted, client_with, person, template
 from tests.notifications.intake.account_mails.account_mail_helpers import (
     deliver_due,
     post_reset,
@@ -27,6 +27,7 @@ from tests.notifications.intake.account_mails.account_mail_helpers import (
     text_of,
     token_in,
 )
+from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from apps.notifications.feedback.unsubscribe import Subscription, token_for
 from apps.notifications.models import Notification
 from apps.users import api_keys, contacts, password_resets
 from apps.users.models import ApiKey, User
-from tests.notifications.cast import body
+from tests.notifications.factories import body
 from tests.users.conftest import FAST_HASHERS, PASSWORD, make
 
 pytestmark = pytest.mark.django_db

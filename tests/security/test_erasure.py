@@ -18,8 +18,8 @@ from apps.users import contacts, tokens
 from apps.users.mail import AccountMail, AccountText
 from apps.users.models import CategoryPreference, Device, ExternalId, User
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import SHOP, accepted, person, standing, template
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import SHOP, accepted, person, row_with_status, template
 from tests.security.database_search import columns_with
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def test_nothing_in_the_database_identifies_an_erased_user(
     DeadLetter.objects.update(message={"body": "variable-dd"})
     # A receipt with the provider's text; account mails, of which one is pending and one is in the
     # sandbox; and a sandbox message from before account mails were notifications.
-    bounced = standing(dorothea, Status.SENT)
+    bounced = row_with_status(dorothea, Status.SENT)
     word = ProviderEvent(
         provider="p", event=ReceiptEvent.FAILED, occurred_at=timezone.now(), detail="provider-dd"
     )

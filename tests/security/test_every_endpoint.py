@@ -15,7 +15,8 @@ from apps.common.rest.permissions import Access, HasAccess
 from apps.notifications.models import Notification
 from apps.users import tokens
 from apps.users.models import User
-from tests.notifications.cast import assert_problem, client_with
+from tests.notifications.factories import client_with
+from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,8 @@ from rest_framework.test import APIClient
 
 from apps.notifications.models import Notification
 from apps.users.models import User
-from tests.notifications.cast import assert_problem, body, client_with, template
+from tests.notifications.factories import body, client_with, template
+from tests.notifications.problems import assert_problem
 from tests.users.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from apps.notifications.api.welcome import sandbox_link
 from apps.notifications.feedback.unsubscribe import Subscription, token_for
 from apps.users import confirmations, contacts, password_resets, tokens
 from apps.users.models import User
-from tests.notifications.cast import client_with
+from tests.notifications.factories import client_with
 from tests.users.conftest import FAST_HASHERS, PASSWORD, make
 
 pytestmark = pytest.mark.django_db

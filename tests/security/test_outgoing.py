@@ -17,8 +17,9 @@ from apps.templates.models import TemplateVersion
 from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import accepted, assert_problem, body, pointers, template
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, body, template
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 

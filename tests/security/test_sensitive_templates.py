@@ -20,16 +20,16 @@ from apps.notifications.scheduler.sweep import sweep
 from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import (
+from tests.notifications.delivering import deliver, deliver_and_refresh
+from tests.notifications.factories import (
     accepted,
-    assert_problem,
     body,
     client_with,
-    overdue,
+    make_overdue,
     person,
     template,
 )
-from tests.notifications.delivering import deliver, deliver_and_refresh
+from tests.notifications.problems import assert_problem
 from tests.security.database_search import columns_with
 
 pytestmark = pytest.mark.django_db
@@ -132,7 +132,7 @@ def skipped(row: Notification) -> None:
 
 
 def expired(row: Notification) -> None:
-    overdue(row, expires_at=row.created_at)
+    make_overdue(row, expires_at=row.created_at)
     sweep()
 
 

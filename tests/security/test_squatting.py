@@ -15,8 +15,9 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users import confirmations, purge_expired, unconfirmed
 from apps.users.models import CategoryPreference, Device, ExternalId, User
-from tests.notifications.cast import accepted, assert_problem, body, client_with, person, pointers
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, body, client_with, person
+from tests.notifications.problems import assert_problem, pointers
 from tests.security.squatter import (
     NEW_PASSWORD,
     NOTIFICATIONS,

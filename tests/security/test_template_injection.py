@@ -12,8 +12,8 @@ from apps.templates.engine.limits import Meter
 from apps.templates.engine.sandbox import HTML, TEXT, Sandbox
 from apps.templates.engine.syntax import TemplateSyntaxError, parse
 from apps.users.models import User
-from tests.notifications.cast import accepted, template
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, template
 
 VARIABLES: dict[str, Any] = {
     "name": "Ada",

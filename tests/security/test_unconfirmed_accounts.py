@@ -15,8 +15,9 @@ from apps.notifications.models import Notification, SandboxMessage
 from apps.notifications.scheduler.jobs import all_jobs
 from apps.users import confirmations, purge_expired, unconfirmed
 from apps.users.models import Device, User
-from tests.notifications.cast import accepted, assert_problem, person
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, person
+from tests.notifications.problems import assert_problem
 from tests.security.squatter import (
     NEW_PASSWORD,
     NOTIFICATIONS,

@@ -25,7 +25,8 @@ from tests.notifications.batches.batch_api import (
     make_all_slices,
     upload,
 )
-from tests.notifications.cast import assert_problem, body, pointers
+from tests.notifications.factories import body
+from tests.notifications.problems import assert_problem, pointers
 from tests.users.conftest import FAST_HASHERS
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient, APIRequestFactory
 from apps.common.middleware.correlation import correlated, current_id, incoming_id
 from apps.notifications.models import Notification
 from apps.users.models import User
-from tests.notifications.cast import body
+from tests.notifications.factories import body
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PATH = "/health/live"

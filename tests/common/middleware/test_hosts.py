@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from structlog.testing import capture_logs
 
-from tests.notifications.cast import assert_problem
 from tests.notifications.conftest import ahead
+from tests.notifications.problems import assert_problem
 
 __all__ = ["ahead"]
 

@@ -18,7 +18,7 @@ from apps.common.ids import new_id
 from apps.common.postgresql.json_insert import insert
 from apps.notifications.models import Attempt, Event, Notification
 from apps.users.models import User
-from tests.notifications.cast import accepted, body
+from tests.notifications.factories import accepted, body
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,8 @@ from django.test import Client
 from apps.notifications.api import examples
 from apps.notifications.models import Notification
 from apps.users.models import User
-from tests.notifications.cast import assert_problem, body
+from tests.notifications.factories import body
+from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"

@@ -21,7 +21,8 @@ from apps.common.rest.problems import (
 )
 from apps.users.models import User
 from tests.common.urls import SECRET
-from tests.notifications.cast import assert_problem, client_with
+from tests.notifications.factories import client_with
+from tests.notifications.problems import assert_problem
 
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 

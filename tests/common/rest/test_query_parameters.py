@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from apps.users.models import User
 from apps.users.staff import second_factor
-from tests.notifications.cast import assert_problem, pointers
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 KEY = "3132333435363738393031323334353637383930"

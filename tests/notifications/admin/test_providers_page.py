@@ -13,7 +13,7 @@ from apps.notifications.flow_control.breakers import Forced, State, Tally
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Reply
 from apps.users.models import User
-from tests.notifications.cast import person
+from tests.notifications.factories import person
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/providers/"

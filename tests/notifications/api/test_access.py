@@ -13,14 +13,8 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users import tokens
 from apps.users.models import User
-from tests.notifications.cast import (
-    TEST_CALLER,
-    accepted,
-    assert_problem,
-    body,
-    client_with,
-    person,
-)
+from tests.notifications.factories import TEST_CALLER, accepted, body, client_with, person
+from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
 V1 = "/api/v1"

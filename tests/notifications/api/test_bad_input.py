@@ -9,7 +9,8 @@ from rest_framework.test import APIClient
 
 from apps.notifications.models import Batch, Notification
 from apps.users.models import User
-from tests.notifications.cast import assert_problem, body, pointers
+from tests.notifications.factories import body
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.usefixtures("nothing_stored")
 

@@ -11,7 +11,8 @@ from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import State
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Reply
-from tests.notifications.cast import assert_problem, client_with
+from tests.notifications.factories import client_with
+from tests.notifications.problems import assert_problem
 
 
 def force(caller: APIClient, provider: str, state: Any) -> Any:

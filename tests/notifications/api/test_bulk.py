@@ -14,7 +14,8 @@ from rest_framework.test import APIClient
 from apps.common.callers import Kind
 from apps.notifications.models import Batch, Notification
 from apps.users.models import User
-from tests.notifications.cast import assert_problem, body, client_with, pointers
+from tests.notifications.factories import body, client_with
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/notifications/bulk"

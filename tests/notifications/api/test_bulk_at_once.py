@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from apps.notifications.models import Batch, Notification
 from apps.users import api_keys
-from tests.notifications.cast import body, person, template
+from tests.notifications.factories import body, person, template
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/api/v1/notifications/bulk"

@@ -13,16 +13,9 @@ from apps.notifications.models import Attempt, Notification, SandboxMessage
 from apps.templates import versions
 from apps.templates.content import check
 from apps.users.models import Device, User
-from tests.notifications.cast import (
-    EMAIL,
-    VARIABLES,
-    accepted,
-    assert_problem,
-    person,
-    pointers,
-    standing,
-)
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import EMAIL, VARIABLES, accepted, person, row_with_status
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 TEMPLATES = "/api/v1/templates/"
@@ -142,7 +135,8 @@ def test_erasing_a_user_erases_what_was_sent_and_keeps_the_count(
     sent = accepted(alice, request_id="r", metadata={"order": 42})
     deliver(channel=Channel.EMAIL, ids=[sent.pk], attempt=0)
     waiting = [
-        standing(alice, status) for status in (Status.PENDING, Status.SCHEDULED, Status.RETRYING)
+        row_with_status(alice, status)
+        for status in (Status.PENDING, Status.SCHEDULED, Status.RETRYING)
     ]
     others = accepted(bob)
     with django_capture_on_commit_callbacks(execute=True):
@@ -166,7 +160,7 @@ def test_erasing_a_user_erases_what_was_sent_and_keeps_the_count(
 def test_a_mail_in_flight_when_its_user_is_erased_leaves_no_data(
     shop: APIClient, alice: User
 ) -> None:
-    row = standing(alice, Status.SENDING)
+    row = row_with_status(alice, Status.SENDING)
     shop.delete(f"/api/v1/users/{alice.pk}")
     row.refresh_from_db()
     assert (row.status, row.variables) == (Status.SENDING, {})

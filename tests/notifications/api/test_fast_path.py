@@ -12,7 +12,7 @@ from apps.common.callers import Scope
 from apps.notifications.models import Notification
 from apps.users import api_keys
 from apps.users.models import User
-from tests.notifications.cast import body, client_with
+from tests.notifications.factories import body, client_with
 
 URL = "/api/v1/notifications/"
 # An Accept header for JSON that the fast path does not handle, so the usual path answers.

@@ -8,7 +8,8 @@ from apps.common.callers import Kind
 from apps.notifications.models import Batch, Notification
 from apps.users.models import User
 from notifications_project.settings.environment import Rate
-from tests.notifications.cast import assert_problem, body, client_with
+from tests.notifications.factories import body, client_with
+from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/notifications/"

@@ -19,7 +19,9 @@ from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.models import Heartbeat, Notification
 from apps.notifications.operations.heartbeat import HeartbeatThread
 from apps.users.models import User
-from tests.notifications.cast import Lanes, accepted, assert_problem
+from tests.notifications.factories import accepted
+from tests.notifications.lanes import Lanes
+from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
 SERVICES = "/api/v1/services/"

@@ -9,16 +9,14 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.rest.renderers import JSONRenderer
-from apps.notifications.api.answers import (
-    AcceptedSerializer,
-    accepted_answer,
-)
+from apps.notifications.api.answers import AcceptedSerializer, accepted_answer
 from apps.notifications.broker.topology import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users.models import User
-from tests.notifications.cast import accepted, body, pointers
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, body
+from tests.notifications.problems import pointers
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/notifications/"

@@ -14,9 +14,10 @@ from apps.users import contacts
 from apps.users.addresses import address_hash
 from apps.users.models import Device, Suppression, User
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import TEST_CALLER, accepted, assert_problem, client_with, standing
 from tests.notifications.dead_letters.letters import audit_trail, dead_letter
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import TEST_CALLER, accepted, client_with, row_with_status
+from tests.notifications.problems import assert_problem
 
 
 def post_receipt(caller: APIClient, row: Notification, status: str, **fields: Any) -> Any:
@@ -29,7 +30,7 @@ def suppressed(user: User) -> bool:
 
 
 def test_a_delivery_receipt_moves_sent_to_delivered(shop: APIClient, alice: User) -> None:
-    row = standing(alice, Status.SENT)
+    row = row_with_status(alice, Status.SENT)
 
     answer = post_receipt(shop, row, "delivered", timestamp="2026-11-22T12:00:00Z")
 
@@ -47,7 +48,7 @@ def test_a_delivery_receipt_moves_sent_to_delivered(shop: APIClient, alice: User
 
 
 def test_the_second_of_two_equal_receipts_is_ignored(shop: APIClient, alice: User) -> None:
-    row = standing(alice, Status.SENT)
+    row = row_with_status(alice, Status.SENT)
     post_receipt(shop, row, "delivered")
 
     answer = post_receipt(shop, row, "delivered")
@@ -71,7 +72,7 @@ def test_a_delivery_receipt_resolves_the_dead_letter(shop: APIClient, alice: Use
 
 
 def test_a_bounce_suppresses_the_address(shop: APIClient, alice: User) -> None:
-    row = standing(alice, Status.SENT)
+    row = row_with_status(alice, Status.SENT)
 
     answer = post_receipt(shop, row, "bounced", error="550 5.1.1")
 
@@ -82,7 +83,7 @@ def test_a_bounce_suppresses_the_address(shop: APIClient, alice: User) -> None:
 
 
 def test_a_failure_receipt_moves_sent_to_failed(shop: APIClient, alice: User) -> None:
-    row = standing(alice, Status.SENT)
+    row = row_with_status(alice, Status.SENT)
 
     post_receipt(shop, row, "failed")
 
@@ -93,7 +94,7 @@ def test_a_failure_receipt_moves_sent_to_failed(shop: APIClient, alice: User) ->
 def test_an_opened_receipt_is_in_the_timeline_and_changes_no_status(
     shop: APIClient, alice: User
 ) -> None:
-    row = standing(alice, Status.DELIVERED)
+    row = row_with_status(alice, Status.DELIVERED)
 
     assert post_receipt(shop, row, "opened").json()["status"] == "delivered"
     timeline = shop.get(f"/api/v1/notifications/{row.pk}/status").json()["timeline"]
@@ -101,7 +102,7 @@ def test_an_opened_receipt_is_in_the_timeline_and_changes_no_status(
 
 
 def test_a_failure_receipt_does_not_undo_a_delivery(shop: APIClient, alice: User) -> None:
-    row = standing(alice, Status.DELIVERED)
+    row = row_with_status(alice, Status.DELIVERED)
 
     answer = post_receipt(shop, row, "failed")
 
@@ -112,7 +113,7 @@ def test_a_failure_receipt_does_not_undo_a_delivery(shop: APIClient, alice: User
 def test_a_receipt_that_arrives_before_the_attempt_is_recorded_counts(
     shop: APIClient, alice: User
 ) -> None:
-    row = standing(alice, Status.SENDING)
+    row = row_with_status(alice, Status.SENDING)
 
     assert post_receipt(shop, row, "delivered").json()["status"] == "delivered"
 
@@ -128,7 +129,7 @@ def test_a_receipt_that_arrives_before_the_attempt_is_recorded_counts(
 def test_a_receipt_for_a_notification_that_was_never_sent_changes_nothing(
     shop: APIClient, alice: User, status: str, event: str
 ) -> None:
-    row = standing(alice, Status(status))
+    row = row_with_status(alice, Status(status))
 
     assert assert_problem(post_receipt(shop, row, event), 409)["code"] == "never_sent"
 
@@ -151,7 +152,7 @@ def test_a_receipt_for_a_notification_that_was_never_sent_changes_nothing(
 def test_a_receipt_for_a_call_whose_worker_died_ends_the_mail(
     shop: APIClient, alice: User, before: str, event: str, status: str, reason: str
 ) -> None:
-    row = standing(alice, Status(before), crashes=1)
+    row = row_with_status(alice, Status(before), crashes=1)
 
     assert post_receipt(shop, row, event).json()["status"] == status
 
@@ -204,7 +205,7 @@ def test_a_receipt_without_a_device_settles_none_of_several_devices(
 def test_a_receipt_without_effect_does_not_make_a_later_one_a_duplicate(
     shop: APIClient, alice: User
 ) -> None:
-    row = standing(alice, Status.CANCELLED, attempts=1)
+    row = row_with_status(alice, Status.CANCELLED, attempts=1)
     assert post_receipt(shop, row, "delivered").json()["status"] == "cancelled"
     Notification.objects.filter(pk=row.pk).update(status=Status.SENT)
 
@@ -234,7 +235,7 @@ def test_a_bounce_suppresses_the_address_that_the_mail_was_sent_to(
 def test_a_bounce_of_a_mail_of_an_older_release_suppresses_no_unknown_address(
     shop: APIClient, alice: User
 ) -> None:
-    row = standing(alice, Status.SENT, attempts=1)
+    row = row_with_status(alice, Status.SENT, attempts=1)
     row.attempt_rows.create(
         number=1,
         provider="smtp",
@@ -249,14 +250,14 @@ def test_a_bounce_of_a_mail_of_an_older_release_suppresses_no_unknown_address(
 
 def test_a_bounce_of_a_test_notification_suppresses_no_address(alice: User, welcome: None) -> None:
     testing_client = client_with(Scope.OPERATIONS, kind=Kind.TEST)
-    row = standing(alice, Status.SENT, caller=TEST_CALLER)
+    row = row_with_status(alice, Status.SENT, caller=TEST_CALLER)
 
     assert post_receipt(testing_client, row, "bounced").json()["status"] == "bounced"
     assert not suppressed(alice)
 
 
 def test_a_receipt_of_another_channel_is_a_422(shop: APIClient, alice: User) -> None:
-    row = standing(alice, Status.SENT)
+    row = row_with_status(alice, Status.SENT)
     body = {"notification_id": str(row.pk), "status": "delivered"}
 
     answer = shop.post("/api/v1/receipts/push", body, format="json")
@@ -281,7 +282,7 @@ def test_a_receipt_of_another_channel_is_a_422(shop: APIClient, alice: User) -> 
 def test_bad_input_is_refused_and_changes_nothing(
     shop: APIClient, alice: User, change: dict[str, Any]
 ) -> None:
-    row = standing(alice, Status.SENT)
+    row = row_with_status(alice, Status.SENT)
     body = {"notification_id": str(row.pk), "status": "delivered", **change}
 
     answer = shop.post("/api/v1/receipts/email", body, format="json")
@@ -292,7 +293,7 @@ def test_bad_input_is_refused_and_changes_nothing(
 
 
 def test_a_receipt_needs_the_operations_scope_and_a_key_of_the_same_kind(alice: User) -> None:
-    row = standing(alice, Status.SENT)
+    row = row_with_status(alice, Status.SENT)
 
     assert_problem(post_receipt(client_with(Scope.NOTIFICATIONS_SEND), row, "delivered"), 403)
     assert_problem(post_receipt(client_with(kind=Kind.TEST), row, "delivered"), 422)

@@ -9,7 +9,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
 from apps.common.ids import new_id
-from tests.notifications.cast import assert_problem, client_with
+from tests.notifications.factories import client_with
+from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
 

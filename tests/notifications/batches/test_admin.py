@@ -12,7 +12,8 @@ from apps.notifications.batches.materialize import make_slice
 from apps.notifications.models import Batch
 from apps.users.models import User
 from tests.notifications.batches.batch_api import accepted_batch_id, ndjson, upload
-from tests.notifications.cast import Lanes, body, person
+from tests.notifications.factories import body, person
+from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 BATCHES = "/admin/notifications/batch/"

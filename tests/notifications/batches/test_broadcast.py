@@ -20,7 +20,9 @@ from tests.notifications.batches.batch_api import (
     make_all_slices,
     read,
 )
-from tests.notifications.cast import Lanes, assert_problem, client_with, person, pointers
+from tests.notifications.factories import client_with, person
+from tests.notifications.lanes import Lanes
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 

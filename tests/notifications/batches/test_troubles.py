@@ -30,7 +30,8 @@ from tests.notifications.batches.batch_api import (
     read,
     upload,
 )
-from tests.notifications.cast import Lanes, body, template
+from tests.notifications.factories import body, template
+from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 

@@ -24,7 +24,9 @@ from tests.notifications.batches.batch_api import (
     read,
     upload,
 )
-from tests.notifications.cast import Lanes, assert_problem, body, client_with, pointers
+from tests.notifications.factories import body, client_with
+from tests.notifications.lanes import Lanes
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 CSV = "text/csv"

@@ -20,7 +20,8 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter
 from apps.users.models import User
 from tests.fakes.proxy import Proxy
-from tests.notifications.cast import Lanes, accepted, person, standing, template
+from tests.notifications.factories import accepted, person, row_with_status, template
+from tests.notifications.lanes import Lanes
 
 Message = tuple[str, str, list[str], int]
 
@@ -180,7 +181,7 @@ def test_a_command_beside_the_embedded_process_publishes_nothing_in_its_own_memo
 @pytest.mark.embedded
 @pytest.mark.django_db
 def test_the_embedded_mode_records_failures_in_the_same_process(alice: User) -> None:
-    row = standing(alice, Status.FAILED, reason="rejected", wake_at=None)
+    row = row_with_status(alice, Status.FAILED, reason="rejected", wake_at=None)
     publish_failed([row.pk])
     publish_failed([row.pk])
     letter = DeadLetter.objects.get()
@@ -190,7 +191,7 @@ def test_the_embedded_mode_records_failures_in_the_same_process(alice: User) -> 
 @pytest.mark.services
 @pytest.mark.django_db
 def test_failures_go_through_the_dead_letter_exchange(alice: User, lanes: Lanes) -> None:
-    row = standing(alice, Status.FAILED, reason="rejected")
+    row = row_with_status(alice, Status.FAILED, reason="rejected")
     publish_failed([row.pk])
     assert DeadLetter.objects.count() == 0
     message = lanes.first("failed")
@@ -203,7 +204,7 @@ def test_failures_go_through_the_dead_letter_exchange(alice: User, lanes: Lanes)
 def test_failures_are_left_to_the_sweep_while_the_broker_is_unreachable(
     alice: User, broker_unreachable: Callable[[], None]
 ) -> None:
-    row = standing(alice, Status.FAILED, reason="rejected")
+    row = row_with_status(alice, Status.FAILED, reason="rejected")
     publish_failed([row.pk])
     assert DeadLetter.objects.count() == 0
     row.refresh_from_db()

@@ -16,7 +16,7 @@ from apps.notifications.broker.topology import (
     delay_queue_for,
     lane_for,
 )
-from tests.notifications.cast import Lanes
+from tests.notifications.lanes import Lanes
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -21,7 +21,7 @@ from apps.notifications.models import (
     Notification,
 )
 from apps.users.models import User
-from tests.notifications.cast import SHOP, standing
+from tests.notifications.factories import SHOP, row_with_status
 
 PATH = "/api/v1/dead-letters/"
 REPLAY = f"{PATH}replay"
@@ -36,7 +36,7 @@ def dead_letter(
     **columns: Any,
 ) -> DeadLetter:
     """Record a notification as failed and create its dead letter."""
-    row = standing(user, Status.FAILED, caller=caller, reason=reason, **columns)
+    row = row_with_status(user, Status.FAILED, caller=caller, reason=reason, **columns)
     if provider:
         Attempt.objects.create(
             notification=row,

@@ -12,8 +12,9 @@ from apps.common.callers import Scope
 from apps.notifications.models import DeadLetter, DeadLetterReplay, Notification
 from apps.users import tokens
 from apps.users.models import User
-from tests.notifications.cast import assert_problem, client_with, person
 from tests.notifications.dead_letters.letters import PATH, audit_trail, dead_letter
+from tests.notifications.factories import client_with, person
+from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,8 @@ from apps.notifications.dead_letters import replay_many, replay_one
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetter, DeadLetterReplay
 from apps.users.models import User
-from tests.notifications.cast import person
 from tests.notifications.dead_letters.letters import audit_trail, dead_letter, poison, replays_of
+from tests.notifications.factories import person
 
 pytestmark = pytest.mark.django_db
 LETTERS = "/admin/notifications/deadletter/"

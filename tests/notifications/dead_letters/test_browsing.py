@@ -14,8 +14,9 @@ from apps.notifications.dead_letters import resend
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Notification
 from apps.users.models import User
-from tests.notifications.cast import SHOP, TEST_CALLER, assert_problem, client_with, pointers
 from tests.notifications.dead_letters.letters import PATH, dead_letter, poison, recorded_before
+from tests.notifications.factories import SHOP, TEST_CALLER, client_with
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 
 from apps.notifications.models import DeadLetterReplay
 from apps.users.models import User
-from tests.notifications.cast import accepted
 from tests.notifications.dead_letters.letters import audit_trail, dead_letter, poison, replays_of
+from tests.notifications.factories import accepted
 
 pytestmark = pytest.mark.django_db
 

@@ -13,14 +13,6 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, DeadLetterReplay, Notification
 from apps.users import contacts
 from apps.users.models import User
-from tests.notifications.cast import (
-    TEST_CALLER,
-    Lanes,
-    accepted,
-    assert_problem,
-    client_with,
-    pointers,
-)
 from tests.notifications.dead_letters.letters import (
     PATH,
     REPLAY,
@@ -33,6 +25,9 @@ from tests.notifications.dead_letters.letters import (
     run_replays_to_the_end,
     start_replay,
 )
+from tests.notifications.factories import TEST_CALLER, accepted, client_with
+from tests.notifications.lanes import Lanes
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 

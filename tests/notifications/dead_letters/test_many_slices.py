@@ -16,7 +16,6 @@ from apps.notifications.models import DeadLetterReplay
 from apps.notifications.scheduler.loop import schedule_until
 from apps.users import contacts
 from apps.users.models import User
-from tests.notifications.cast import person, template
 from tests.notifications.dead_letters.letters import (
     dead_letter,
     overdue_replays,
@@ -25,6 +24,7 @@ from tests.notifications.dead_letters.letters import (
     run_replays_to_the_end,
     start_replay,
 )
+from tests.notifications.factories import person, template
 
 pytestmark = pytest.mark.django_db
 

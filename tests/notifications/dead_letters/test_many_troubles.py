@@ -10,13 +10,13 @@ from apps.notifications.dead_letters import replay_many
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetter, DeadLetterReplay, LetterState, ReplayState
 from apps.users.models import User
-from tests.notifications.cast import Lanes
 from tests.notifications.dead_letters.letters import (
     audit_trail,
     dead_letter,
     overdue_replays,
     poison,
 )
+from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,10 @@ from apps.notifications.broker import topology
 from apps.notifications.dead_letters import replay_one
 from apps.notifications.models import Attempt, DeadLetter
 from apps.users.models import User
-from tests.notifications.cast import TEST_CALLER, Lanes, accepted
 from tests.notifications.dead_letters.letters import dead_letter
 from tests.notifications.dead_letters.test_store import recorded
+from tests.notifications.factories import TEST_CALLER, accepted
+from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 

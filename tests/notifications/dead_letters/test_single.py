@@ -16,17 +16,6 @@ from apps.notifications.lifecycle.states import FINISHED, REPLAYABLE, Status
 from apps.notifications.models import DeadLetter, DeadLetterAction, Notification
 from apps.users import contacts
 from apps.users.models import User
-from tests.notifications.cast import (
-    SHOP,
-    TEST_CALLER,
-    Lanes,
-    accepted,
-    assert_problem,
-    person,
-    pointers,
-    standing,
-    template,
-)
 from tests.notifications.dead_letters.letters import (
     PATH,
     audit_trail,
@@ -34,6 +23,16 @@ from tests.notifications.dead_letters.letters import (
     poison,
     replays_of,
 )
+from tests.notifications.factories import (
+    SHOP,
+    TEST_CALLER,
+    accepted,
+    person,
+    row_with_status,
+    template,
+)
+from tests.notifications.lanes import Lanes
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 
@@ -163,7 +162,7 @@ def test_replaying_the_notification_settles_its_dead_letter(shop: APIClient, ali
 
 def test_a_letter_that_is_recorded_after_the_replay_is_not_open(alice: User) -> None:
     """The recorder may run late; an open letter would allow a second copy."""
-    row = standing(alice, Status.FAILED, reason="rejected")
+    row = row_with_status(alice, Status.FAILED, reason="rejected")
     new = resend.replay(row, caller=SHOP).notification
     store.record_failed([row.pk])
     letter = DeadLetter.objects.get()
@@ -175,10 +174,10 @@ def test_replaying_poison_wakes_the_waiting_notifications_that_it_names(
 ) -> None:
     later = timezone.now() + timedelta(minutes=10)
     waiting = accepted(alice)
-    retrying = standing(alice, Status.RETRYING, next_attempt_at=later)
+    retrying = row_with_status(alice, Status.RETRYING, next_attempt_at=later)
     scheduled = accepted(alice, scheduled_for=later)
-    sending = standing(alice, Status.SENDING)
-    sent = standing(alice, Status.SENT)
+    sending = row_with_status(alice, Status.SENDING)
+    sent = row_with_status(alice, Status.SENT)
     rows = [waiting, retrying, scheduled, sending, sent]
     Notification.objects.update(wake_at=later)
     letter = poison(*(row.pk for row in rows), uuid4())
@@ -200,7 +199,7 @@ def test_replaying_poison_wakes_the_waiting_notifications_that_it_names(
 
 
 def test_poison_whose_notifications_are_finished_is_settled_without_waking(alice: User) -> None:
-    letter = poison(*(standing(alice, status).pk for status in sorted(FINISHED)))
+    letter = poison(*(row_with_status(alice, status).pk for status in sorted(FINISHED)))
     assert replay_one.replay(letter.pk, by="operator").woken == ()
     letter.refresh_from_db()
     assert letter.state == "replayed"

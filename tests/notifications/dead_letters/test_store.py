@@ -15,7 +15,8 @@ from apps.notifications.dead_letters.consumer import BODY_SHOWN_CHARACTERS, Reco
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Notification
 from apps.users.models import User
-from tests.notifications.cast import Lanes, standing
+from tests.notifications.factories import row_with_status
+from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +58,7 @@ def only() -> DeadLetter:
 
 
 def test_a_failed_notification_is_recorded_once_and_no_longer_due(alice: User) -> None:
-    row = standing(alice, Status.FAILED, reason="rejected", wake_at=timezone.now())
+    row = row_with_status(alice, Status.FAILED, reason="rejected", wake_at=timezone.now())
     for _ in range(3):
         record(message(headers={"notification_id": str(row.pk)}))
     letter = only()
@@ -67,7 +68,7 @@ def test_a_failed_notification_is_recorded_once_and_no_longer_due(alice: User) -
 
 
 def test_a_row_that_a_receipt_moved_to_delivered_has_no_dead_letter(alice: User) -> None:
-    row = standing(alice, Status.DELIVERED)
+    row = row_with_status(alice, Status.DELIVERED)
     record(message(headers={"notification_id": str(row.pk)}))
     assert DeadLetter.objects.count() == 0
 
@@ -78,7 +79,7 @@ def test_an_unknown_notification_is_no_error(db: None) -> None:
 
 
 def test_many_failures_are_recorded_together(alice: User) -> None:
-    rows = [standing(alice, Status.FAILED, reason="rejected") for _ in range(5)]
+    rows = [row_with_status(alice, Status.FAILED, reason="rejected") for _ in range(5)]
     store.record_failed([row.pk for row in rows])
     assert DeadLetter.objects.count() == 5
 
@@ -136,7 +137,7 @@ def test_a_message_with_an_invalid_notification_id_is_poison(db: None, odd: Any)
 
 def test_a_failed_message_that_was_dead_lettered_is_poison(alice: User) -> None:
     """The recorder's own queue expires nothing, so the pipeline did not publish this message."""
-    row = standing(alice, Status.FAILED)
+    row = row_with_status(alice, Status.FAILED)
     record(message(headers={"notification_id": str(row.pk), **DEAD}))
     assert only().notification_id is None
 

@@ -13,7 +13,7 @@ from apps.notifications.delivery.claim import LEASE, claim
 from apps.notifications.lifecycle.states import CLAIMABLE, Status
 from apps.notifications.models import Notification
 from apps.users.models import User
-from tests.notifications.cast import accepted, person, standing, template
+from tests.notifications.factories import accepted, person, row_with_status, template
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def test_a_claim_takes_a_pending_row_and_leases_it_for_a_minute(alice: User) -> 
 
 
 def test_a_message_of_another_attempt_claims_nothing(alice: User) -> None:
-    row = standing(alice, Status.RETRYING, attempts=2)
+    row = row_with_status(alice, Status.RETRYING, attempts=2)
     for attempt in (0, 1, 3):
         claimed = claim([row.pk], attempt=attempt)
         assert (claimed.rows, claimed.early) == ([], [])
@@ -41,7 +41,7 @@ def test_a_message_of_another_attempt_claims_nothing(alice: User) -> None:
 
 @pytest.mark.parametrize("status", sorted(set(Status) - CLAIMABLE))
 def test_a_row_that_is_not_waiting_is_not_claimed(alice: User, status: Status) -> None:
-    row = standing(alice, status)
+    row = row_with_status(alice, status)
     claimed = claim([row.pk], attempt=0)
     assert (claimed.rows, claimed.early) == ([], [])
     row.refresh_from_db()
@@ -59,7 +59,9 @@ def test_a_second_message_for_a_claimed_row_claims_nothing(alice: User) -> None:
 def test_a_row_with_an_expired_lease_is_left_to_the_sweep(alice: User) -> None:
     """Only the sweep counts the crash and publishes the row in a message of its own."""
     over = timezone.now() - timedelta(minutes=5)
-    row = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=over, wake_at=over)
+    row = row_with_status(
+        alice, Status.SENDING, claim_id=new_id(), claimed_until=over, wake_at=over
+    )
     assert claim([row.pk], attempt=0).rows == []
     row.refresh_from_db()
     assert row.claimed_until == over
@@ -67,7 +69,7 @@ def test_a_row_with_an_expired_lease_is_left_to_the_sweep(alice: User) -> None:
 
 def test_a_row_that_is_not_yet_due_is_reported_as_early(alice: User, bob: User) -> None:
     due = timezone.now() + timedelta(seconds=90)
-    early = standing(alice, Status.RETRYING, next_attempt_at=due)
+    early = row_with_status(alice, Status.RETRYING, next_attempt_at=due)
     ready = accepted(bob)
     claimed = claim([early.pk, ready.pk], attempt=0)
     assert [row.pk for row in claimed.rows] == [ready.pk]
@@ -76,7 +78,7 @@ def test_a_row_that_is_not_yet_due_is_reported_as_early(alice: User, bob: User) 
 
 def test_a_message_that_is_milliseconds_early_is_on_time(alice: User) -> None:
     due = timezone.now() + timedelta(milliseconds=30)
-    row = standing(alice, Status.RETRYING, next_attempt_at=due)
+    row = row_with_status(alice, Status.RETRYING, next_attempt_at=due)
     assert [held.pk for held in claim([row.pk], attempt=0).rows] == [row.pk]
 
 

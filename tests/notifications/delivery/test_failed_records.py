@@ -19,7 +19,6 @@ from apps.users.models import Suppression, User
 from tests import services
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.http_server import json_answer
-from tests.notifications.cast import accepted, person, template
 from tests.notifications.delivering import deliver, deliver_and_refresh
 from tests.notifications.delivery.fault_injection import (
     MOVE_ROWS,
@@ -29,6 +28,7 @@ from tests.notifications.delivery.fault_injection import (
     once_each,
     run_before_statements,
 )
+from tests.notifications.factories import accepted, person, template
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

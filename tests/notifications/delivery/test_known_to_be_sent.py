@@ -20,9 +20,9 @@ from apps.notifications.models import (
 )
 from apps.users.models import Device, User
 from tests.fakes.fcm_server import FcmServer
-from tests.notifications.cast import accepted, person
 from tests.notifications.delivering import deliver_and_refresh
 from tests.notifications.delivery.fault_injection import CallbackSmtpServer, once_each, taken_back
+from tests.notifications.factories import accepted, person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

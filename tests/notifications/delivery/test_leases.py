@@ -14,7 +14,6 @@ from apps.notifications.delivery.claim import LEASE, RENEW_SECONDS, claim
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users.models import User
-from tests.notifications.cast import accepted
 from tests.notifications.delivering import deliver, deliver_and_refresh
 from tests.notifications.delivery.fault_injection import (
     MOVE_ROWS,
@@ -24,6 +23,7 @@ from tests.notifications.delivery.fault_injection import (
     run_before_statements,
     taken_back,
 )
+from tests.notifications.factories import accepted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,8 +16,9 @@ from apps.notifications.scheduler import sweep
 from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import Lanes, accepted, person
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, person
+from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 

@@ -15,8 +15,8 @@ from apps.notifications.delivery.send import BULK_CHUNK_SECONDS, UNAVAILABLE_SEC
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification
 from tests.fakes.fcm_server import FcmServer
-from tests.notifications.cast import accepted, person, template
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, person, template
 
 pytestmark = pytest.mark.django_db
 

@@ -19,8 +19,8 @@ from apps.notifications.models import Attempt, Notification
 from apps.notifications.providers.smtp.provider import SmtpProvider
 from tests.fakes.fixtures import point_at_smtp
 from tests.fakes.smtp_server import Conversation, SmtpServer
-from tests.notifications.cast import accepted, person, template
 from tests.notifications.delivering import deliver, deliver_and_refresh, outcomes_of
+from tests.notifications.factories import accepted, person, template
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,8 @@ from apps.notifications.broker.topology import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users.models import User
-from tests.notifications.cast import accepted, person
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, person
 
 pytestmark = pytest.mark.django_db
 

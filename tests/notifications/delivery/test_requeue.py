@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.notifications.delivery.requeue import Requeue, group
 from apps.users.models import User
-from tests.notifications.cast import accepted
+from tests.notifications.factories import accepted
 
 pytestmark = pytest.mark.django_db
 

@@ -21,8 +21,9 @@ from apps.notifications.models import Attempt
 from apps.notifications.providers.base import Reply
 from apps.users.models import User
 from tests.fakes.messages import a_mail, a_push
-from tests.notifications.cast import Lanes, accepted
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted
+from tests.notifications.lanes import Lanes
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,8 @@ from apps.notifications.models.sandbox import SandboxMessage
 from apps.templates.models import TemplateVersion
 from apps.users import contacts, preferences
 from apps.users.models import Device, User
-from tests.notifications.cast import TEST_CALLER, accepted, person, template
 from tests.notifications.delivering import deliver, deliver_and_refresh
+from tests.notifications.factories import TEST_CALLER, accepted, person, template
 
 pytestmark = pytest.mark.django_db
 

@@ -18,9 +18,10 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, LetterState, Notification
 from apps.users.models import User
 from tests.fakes.smtp_server import DROP, SmtpServer
-from tests.notifications.cast import accepted, assert_problem, standing
 from tests.notifications.dead_letters.letters import dead_letter, overdue_replays, replays_of
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, row_with_status
+from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
 
@@ -134,7 +135,7 @@ def test_a_dead_letter_that_may_have_arrived_is_replayed_only_when_confirmed(
 def test_a_notification_that_may_have_arrived_is_replayed_only_when_confirmed(
     shop: APIClient, alice: User, status: Status, reason: str, outcome: str
 ) -> None:
-    row = standing(alice, status, reason=reason, attempts=1)
+    row = row_with_status(alice, status, reason=reason, attempts=1)
     attempt(row, outcome)
     path = f"/api/v1/notifications/{row.pk}/replay"
 
@@ -151,7 +152,7 @@ def test_a_notification_that_has_not_arrived_is_replayed_without_confirmation(
     shop: APIClient, alice: User, outcome: str
 ) -> None:
     # An acceptance that the provider withdrew later does not count as an arrival either.
-    row = standing(alice, Status.FAILED, reason="rejected", attempts=1)
+    row = row_with_status(alice, Status.FAILED, reason="rejected", attempts=1)
     attempt(row, outcome)
     assert shop.post(f"/api/v1/notifications/{row.pk}/replay").status_code == 202
 

@@ -13,7 +13,7 @@ from apps.common.ids import new_id
 from apps.notifications.broker import topology
 from apps.notifications.delivery.requeue import Requeue
 from apps.notifications.tasks import retry
-from tests.notifications.cast import Lanes
+from tests.notifications.lanes import Lanes
 
 IDS = [new_id(), new_id()]
 

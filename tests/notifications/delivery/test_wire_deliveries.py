@@ -19,8 +19,8 @@ from apps.notifications.providers.base import Mail, Reply
 from apps.users.models import Device, Suppression, User
 from tests.fakes.fcm_server import FcmServer, refusal
 from tests.fakes.smtp_server import DROP, SmtpServer
-from tests.notifications.cast import TEST_CALLER, accepted, person
 from tests.notifications.delivering import deliver, deliver_and_refresh, outcomes_of
+from tests.notifications.factories import TEST_CALLER, accepted, person
 
 pytestmark = pytest.mark.django_db
 

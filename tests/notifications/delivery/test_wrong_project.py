@@ -12,8 +12,8 @@ from apps.notifications.flow_control.breakers.sender_id_guard import BELIEVED_MA
 from apps.notifications.models import Attempt, DeadLetter, Notification
 from apps.users.models import Device, User
 from tests.fakes.fcm_server import FcmServer, refusal
-from tests.notifications.cast import accepted, person
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, person
 
 pytestmark = pytest.mark.django_db
 

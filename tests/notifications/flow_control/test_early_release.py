@@ -18,8 +18,9 @@ from apps.notifications.models import Notification
 from apps.notifications.providers.base import Reply
 from apps.notifications.scheduler import sweep
 from apps.users.models import User
-from tests.notifications.cast import Lanes, accepted, person, standing
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, person, row_with_status
+from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 
@@ -99,11 +100,13 @@ def test_notifications_that_wait_for_something_else_are_not_released(
     waiting: list[Notification], alice: User
 ) -> None:
     later = timezone.now() + timedelta(seconds=60)
-    retry = standing(
+    retry = row_with_status(
         alice, Status.RETRYING, next_attempt_at=later, wake_at=later + timedelta(seconds=30)
     )
-    postponed = standing(alice, Status.SCHEDULED, next_attempt_at=later, wake_at=later)
-    push = standing(alice, Status.RETRYING, next_attempt_at=later, wake_at=later, channel="push")
+    postponed = row_with_status(alice, Status.SCHEDULED, next_attempt_at=later, wake_at=later)
+    push = row_with_status(
+        alice, Status.RETRYING, next_attempt_at=later, wake_at=later, channel="push"
+    )
     limits.lift("smtp")
 
     release_early()

@@ -16,17 +16,16 @@ from apps.notifications.models import Event, Notification
 from apps.templates import versions
 from apps.templates.content import check
 from apps.users.models import User
-from tests.notifications.cast import (
+from tests.notifications.factories import (
     EMAIL,
     SHOP,
     TEST_CALLER,
     a_request,
     accepted,
-    assert_problem,
     body,
     person,
-    pointers,
 )
+from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 SEND = "/api/v1/notifications/"

@@ -17,7 +17,7 @@ from apps.notifications.intake.group_commit import GroupCommit
 from apps.notifications.models import Notification
 from apps.users.models import User
 from tests.journeys.http import until
-from tests.notifications.cast import SHOP, a_request
+from tests.notifications.factories import SHOP, a_request
 
 Rows = Sequence[Notification]
 

@@ -20,17 +20,16 @@ from apps.templates import versions
 from apps.templates.content import check
 from apps.users import api_keys
 from apps.users.models import User
-from tests.notifications.cast import (
+from tests.notifications.factories import (
     SHOP,
     a_request,
-    assert_problem,
     body,
     client_with,
     person,
-    pointers,
-    standing,
+    row_with_status,
     template,
 )
+from tests.notifications.problems import assert_problem, pointers
 
 SEND = "/api/v1/notifications/"
 
@@ -150,7 +149,7 @@ def test_a_repeat_after_the_deadline_still_gets_the_first_answer(alice: User) ->
 
 
 def test_a_replay_with_a_key_is_made_once(shop: APIClient, alice: User, bob: User) -> None:
-    row, other = standing(alice, Status.BOUNCED), standing(bob, Status.BOUNCED)
+    row, other = row_with_status(alice, Status.BOUNCED), row_with_status(bob, Status.BOUNCED)
     path = f"/api/v1/notifications/{row.pk}/replay"
 
     first = shop.post(path, HTTP_IDEMPOTENCY_KEY="again-1")
@@ -170,7 +169,7 @@ def test_a_replay_with_a_key_is_made_once(shop: APIClient, alice: User, bob: Use
 
 
 def test_the_key_of_a_request_cannot_be_used_for_a_replay(shop: APIClient, alice: User) -> None:
-    row = standing(alice, Status.BOUNCED)
+    row = row_with_status(alice, Status.BOUNCED)
     shop.post(SEND, body(alice, request_id="order-9"), format="json")
     answer = shop.post(f"/api/v1/notifications/{row.pk}/replay", HTTP_IDEMPOTENCY_KEY="order-9")
     assert assert_problem(answer, 422)["code"] == "idempotency_key_reused"

@@ -18,15 +18,16 @@ from apps.notifications.models import Batch, BatchState, DailyCount, Notificatio
 from apps.notifications.privacy.retention import rules
 from apps.notifications.privacy.retention.purge import BEGINNING, step
 from tests.notifications.batches.batch_api import accepted_batch_id, ndjson, upload
-from tests.notifications.cast import Lanes, body, client_with, person, standing, template
 from tests.notifications.concurrent_work import ConcurrentWork, wait_until_blocked
+from tests.notifications.factories import body, client_with, person, row_with_status, template
+from tests.notifications.lanes import Lanes
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 
 def test_two_concurrent_copies_of_a_receipt_are_stored_once() -> None:
     template("welcome")
-    row = standing(person("alice"), Status.SENT)
+    row = row_with_status(person("alice"), Status.SENT)
     event = ProviderEvent(
         provider="sendgrid", event=ReceiptEvent.DELIVERED, occurred_at=timezone.now(), event_id="1"
     )
@@ -58,8 +59,8 @@ def test_an_old_notification_that_changes_just_before_the_purge_stays(
 ) -> None:
     settings.RETENTION_DAYS = 90
     template("welcome")
-    moving = standing(person("alice"), Status.SENT)
-    leaving = standing(person("bob"), Status.SENT)
+    moving = row_with_status(person("alice"), Status.SENT)
+    leaving = row_with_status(person("bob"), Status.SENT)
     Notification.objects.update(updated_at=timezone.now() - timedelta(days=100))
     # As if the purge ran in 95 days.
     known = rules.load(timezone.now() + timedelta(days=95))

@@ -14,7 +14,8 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, Notification
 from apps.users.models import User
 from tests.notifications.batches.batch_api import accepted_batch_id, broadcast, ndjson, upload
-from tests.notifications.cast import SHOP, assert_problem, body, standing
+from tests.notifications.factories import SHOP, body, row_with_status
+from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
 
@@ -191,7 +192,7 @@ def test_one_key_for_two_kinds_of_batches_is_a_422(shop: APIClient, alice: User)
 
 def test_no_request_counts_as_a_repeat_of_a_replay(shop: APIClient, alice: User) -> None:
     for key in (None, "again"):
-        original = standing(alice, Status.BOUNCED)
+        original = row_with_status(alice, Status.BOUNCED)
         row = resend.replay(original, caller=SHOP, key=key).notification
         row.refresh_from_db()
         kept = (bytes(row.canonical_digest or b""), row.digest_form)

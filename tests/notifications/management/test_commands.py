@@ -18,7 +18,8 @@ from apps.templates.models import Template, TemplateVersion
 from apps.users import api_keys
 from apps.users.models import ApiKey, User
 from tests.notifications.broker.test_publisher import until
-from tests.notifications.cast import VARIABLES, Lanes, accepted
+from tests.notifications.factories import VARIABLES, accepted
+from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,8 @@ from apps.notifications.scheduler.jobs import LAST_WAIT_SECONDS, JobState, all_j
 from apps.notifications.scheduler.loop import schedule_until
 from apps.notifications.scheduler.sweep import sweep
 from tests.fakes.proxy import Proxy
-from tests.notifications.cast import Lanes, accepted, overdue, person, template
+from tests.notifications.factories import accepted, make_overdue, person, template
+from tests.notifications.lanes import Lanes
 
 PATIENCE_SECONDS = 30
 
@@ -24,7 +25,7 @@ PATIENCE_SECONDS = 30
 def test_a_slow_job_does_not_delay_the_sweep_and_the_stop_waits_for_it(lanes: Lanes) -> None:
     template("welcome")
     row = accepted(person("alice"))
-    overdue(row)
+    make_overdue(row)
     stop, begun, go_on, done = (threading.Event() for _ in range(4))
 
     def slow() -> bool:
@@ -101,7 +102,7 @@ def test_rounds_share_one_broker_connection_and_replace_it_when_it_fails(
     kept = KeptConnection()
     user = person("alice")
     for _ in range(5):
-        overdue(accepted(user))
+        make_overdue(accepted(user))
         assert sweep(kept=kept) == 1
         a_running_batch()
         make_slice(kept=kept)
@@ -110,7 +111,7 @@ def test_rounds_share_one_broker_connection_and_replace_it_when_it_fails(
     assert publisher in {0, 1}
     broker_proxy.stop_serving()
     row = accepted(user)
-    overdue(row)
+    make_overdue(row)
     assert sweep(kept=kept) == 0
     broker_proxy.serve_again()
     before = broker_proxy.connections

@@ -17,7 +17,8 @@ from apps.notifications.scheduler import sweep as sweeping
 from apps.notifications.scheduler.suspension import SuspensionDetector
 from apps.notifications.scheduler.sweep import DEEP_LANE_MESSAGES, DEEP_LANE_WAIT, LAST_WAKE, sweep
 from apps.users.models import User
-from tests.notifications.cast import Lanes, accepted, overdue, person, standing, template
+from tests.notifications.factories import accepted, make_overdue, person, row_with_status, template
+from tests.notifications.lanes import Lanes
 from tests.notifications.scheduler.times import about
 
 pytestmark = pytest.mark.django_db
@@ -35,8 +36,8 @@ def test_a_row_that_is_not_due_is_not_changed(alice: User, lanes: Lanes) -> None
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.RETRYING])
 def test_a_lost_message_is_published_again(alice: User, lanes: Lanes, status: Status) -> None:
-    row = standing(alice, status, attempts=3)
-    overdue(row)
+    row = row_with_status(alice, status, attempts=3)
+    make_overdue(row)
     assert sweep() == 1
     assert lanes.take() == [("email", "notifications.deliver_email", [str(row.pk)], 3)]
     row.refresh_from_db()
@@ -49,7 +50,7 @@ def test_a_round_costs_the_same_number_of_statements_for_any_number_of_due_rows(
 ) -> None:
     counted = []
     for count in (1, 5):
-        overdue(*[accepted(alice) for _ in range(count)])
+        make_overdue(*[accepted(alice) for _ in range(count)])
         with CaptureQueriesContext(connection) as queries:
             assert sweep() == count
         counted.append(len(queries))
@@ -60,7 +61,7 @@ def test_the_time_between_wake_ups_of_a_row_grows_up_to_an_hour(alice: User, lan
     row = accepted(alice)
     waits = []
     for _ in range(9):
-        overdue(row)
+        make_overdue(row)
         assert sweep() == 1
         row.refresh_from_db()
         assert row.wake_at is not None
@@ -74,7 +75,7 @@ def test_a_scheduled_row_becomes_pending_and_is_published_when_it_is_due(
 ) -> None:
     at = timezone.now() + timedelta(hours=1)
     row = accepted(alice, scheduled_for=at, priority=8)
-    overdue(row)
+    make_overdue(row)
     assert sweep() == 1
     assert lanes.take() == [("email.urgent", "notifications.deliver_email", [str(row.pk)], 0)]
     row.refresh_from_db()
@@ -88,8 +89,8 @@ def test_a_scheduled_row_becomes_pending_and_is_published_when_it_is_due(
 def test_a_failed_row_without_a_dead_letter_is_published_to_the_exchange_again(
     alice: User, lanes: Lanes
 ) -> None:
-    row = standing(alice, Status.FAILED, reason="attempts_exhausted")
-    overdue(row)
+    row = row_with_status(alice, Status.FAILED, reason="attempts_exhausted")
+    make_overdue(row)
     assert sweep() == 1
     assert lanes.take() == []
     row.refresh_from_db()
@@ -101,8 +102,8 @@ def test_a_failed_row_without_a_dead_letter_is_published_to_the_exchange_again(
 def test_a_finished_row_with_a_wake_up_time_loses_it(
     alice: User, lanes: Lanes, status: Status
 ) -> None:
-    row = standing(alice, status, reason="kept")
-    overdue(row)
+    row = row_with_status(alice, status, reason="kept")
+    make_overdue(row)
     assert sweep() == 1
     assert lanes.take() == []
     row.refresh_from_db()
@@ -111,8 +112,8 @@ def test_a_finished_row_with_a_wake_up_time_loses_it(
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.PENDING, Status.RETRYING])
 def test_a_row_past_its_deadline_expires(alice: User, lanes: Lanes, status: Status) -> None:
-    row = standing(alice, status, expires_at=timezone.now() - timedelta(seconds=1))
-    overdue(row)
+    row = row_with_status(alice, status, expires_at=timezone.now() - timedelta(seconds=1))
+    make_overdue(row)
     assert sweep() == 1
     assert lanes.take() == []
     row.refresh_from_db()
@@ -123,7 +124,7 @@ def test_a_row_past_its_deadline_expires(alice: User, lanes: Lanes, status: Stat
 def test_a_long_lane_delays_its_own_rows_and_no_others(alice: User, lanes: Lanes) -> None:
     lanes.fill("email", DEEP_LANE_MESSAGES + 1)
     slow, urgent = accepted(alice), accepted(alice, priority=9)
-    overdue(slow, urgent)
+    make_overdue(slow, urgent)
     assert sweep() == 2
     assert lanes.depth("email") == DEEP_LANE_MESSAGES + 1
     assert lanes.depth("email.urgent") == 1
@@ -134,7 +135,7 @@ def test_a_long_lane_delays_its_own_rows_and_no_others(alice: User, lanes: Lanes
 
 def test_a_hundred_rows_are_published_in_one_message(alice: User, lanes: Lanes) -> None:
     rows = [accepted(alice) for _ in range(150)]
-    overdue(*rows)
+    make_overdue(*rows)
     assert sweep() == 150
     assert sorted(len(ids) for _, _, ids, _ in lanes.take()) == [50, 100]
 
@@ -155,7 +156,7 @@ def test_without_a_broker_no_row_is_changed(
 ) -> None:
     row = accepted(alice)
     schedule = accepted(alice, scheduled_for=timezone.now() + timedelta(hours=1))
-    overdue(row, schedule)
+    make_overdue(row, schedule)
     before = list(Notification.objects.order_by("pk").values())
     assert sweep() == 0
     assert list(Notification.objects.order_by("pk").values()) == before
@@ -166,7 +167,7 @@ def test_concurrent_sweeps_take_each_row_once(lanes: Lanes) -> None:
     template("welcome")
     user = person("alice")
     rows = [accepted(user) for _ in range(300)]
-    overdue(*rows)
+    make_overdue(*rows)
     lanes.purge()
     start = threading.Barrier(4)
     taken = []
@@ -195,10 +196,12 @@ def test_a_scheduler_whose_clock_is_an_hour_off_uses_the_clock_of_the_database(
     alice: User, lanes: Lanes, monkeypatch: pytest.MonkeyPatch, off: timedelta
 ) -> None:
     until = timezone.now() + timedelta(seconds=40)
-    held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=until, wake_at=until)
+    held = row_with_status(
+        alice, Status.SENDING, claim_id=new_id(), claimed_until=until, wake_at=until
+    )
     late, good = accepted(alice), accepted(alice)
-    overdue(late, expires_at=timezone.now() - timedelta(seconds=1))
-    overdue(good, expires_at=timezone.now() + timedelta(seconds=30))
+    make_overdue(late, expires_at=timezone.now() - timedelta(seconds=1))
+    make_overdue(good, expires_at=timezone.now() + timedelta(seconds=30))
     real = timezone.now
     with monkeypatch.context() as clock:
         clock.setattr(timezone, "now", lambda: real() + off)
@@ -215,7 +218,7 @@ def test_a_scheduler_whose_clock_is_an_hour_off_uses_the_clock_of_the_database(
 def test_a_round_costs_ten_statements_for_any_number_of_rows(
     alice: User, lanes: Lanes, count: int
 ) -> None:
-    overdue(*[accepted(alice) for _ in range(count)])
+    make_overdue(*[accepted(alice) for _ in range(count)])
     with CaptureQueriesContext(connection) as captured:
         sweep(awake=SuspensionDetector())
     # 1 savepoint, 2 read and lock, 3 to 8 three times nothing to move in a savepoint each, 9
@@ -224,7 +227,7 @@ def test_a_round_costs_ten_statements_for_any_number_of_rows(
 
 
 def test_a_round_reads_no_content(alice: User, lanes: Lanes) -> None:
-    overdue(accepted(alice))
+    make_overdue(accepted(alice))
     with CaptureQueriesContext(connection) as captured:
         sweep()
     read = next(query["sql"] for query in captured if query["sql"].startswith("SELECT"))

@@ -9,7 +9,8 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Event, Notification
 from apps.notifications.scheduler.sweep import WAKES_COLUMN_MAX, sweep
 from apps.users.models import User
-from tests.notifications.cast import Lanes, accepted, overdue, standing
+from tests.notifications.factories import accepted, make_overdue, row_with_status
+from tests.notifications.lanes import Lanes
 from tests.notifications.scheduler.times import about
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +24,7 @@ def woken(row: Notification) -> bool:
 def test_a_row_of_an_unknown_channel_does_not_stop_others(alice: User, lanes: Lanes) -> None:
     rows = [accepted(alice) for _ in range(9)]
     bad = rows[4]
-    overdue(*rows)
+    make_overdue(*rows)
     Notification.objects.filter(pk=bad.pk).update(channel="sms")
     assert sweep() == 9
     others = [row for row in rows if row.pk != bad.pk]
@@ -43,10 +44,10 @@ def test_a_row_of_an_unknown_channel_does_not_stop_others(alice: User, lanes: La
 def test_a_row_of_an_unknown_channel_fails_as_undeliverable(
     alice: User, lanes: Lanes, status: Status
 ) -> None:
-    row = standing(alice, status, channel="sms")
+    row = row_with_status(alice, status, channel="sms")
     waits = []
     for _ in range(FAILURES_MAX):
-        overdue(row)
+        make_overdue(row)
         assert sweep() == 1
         row.refresh_from_db()
         assert row.wake_at is not None or row.status == Status.FAILED
@@ -61,12 +62,12 @@ def test_a_row_of_an_unknown_channel_fails_as_undeliverable(
 def test_a_row_of_an_unknown_status_is_given_up_and_logged(
     alice: User, lanes: Lanes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    row, good = standing(alice, Status.PENDING), accepted(alice)
+    row, good = row_with_status(alice, Status.PENDING), accepted(alice)
     Notification.objects.filter(pk=row.pk).update(status="lost")
     for _ in range(FAILURES_MAX):
-        overdue(row)
+        make_overdue(row)
         sweep()
-    overdue(good)
+    make_overdue(good)
     sweep()
     assert woken(good)
     row.refresh_from_db()
@@ -78,9 +79,9 @@ def test_a_row_of_an_unknown_status_is_given_up_and_logged(
 
 
 def test_a_finished_row_of_an_unknown_channel_is_no_longer_due(alice: User, lanes: Lanes) -> None:
-    row = standing(alice, Status.SENT, channel="sms")
+    row = row_with_status(alice, Status.SENT, channel="sms")
     for _ in range(FAILURES_MAX):
-        overdue(row)
+        make_overdue(row)
         sweep()
     row.refresh_from_db()
     assert (row.status, row.wake_at) == (Status.SENT, None)
@@ -89,8 +90,8 @@ def test_a_finished_row_of_an_unknown_channel_is_no_longer_due(alice: User, lane
 def test_a_row_at_the_maximum_of_its_wake_up_count_does_not_stop_others(
     alice: User, lanes: Lanes
 ) -> None:
-    often, other = standing(alice, Status.PENDING, wakes=WAKES_COLUMN_MAX), accepted(alice)
-    overdue(often, other)
+    often, other = row_with_status(alice, Status.PENDING, wakes=WAKES_COLUMN_MAX), accepted(alice)
+    make_overdue(often, other)
     sweep()
     often.refresh_from_db()
     assert often.wakes == WAKES_COLUMN_MAX
@@ -102,9 +103,9 @@ def test_a_row_whose_update_the_database_refuses_does_not_stop_others(
     alice: User, lanes: Lanes
 ) -> None:
     """One more crash does not fit into the column."""
-    row = standing(alice, Status.SENDING, crashes=WAKES_COLUMN_MAX, claim_id=new_id())
-    others = [standing(alice, Status.SENDING, claim_id=new_id()), accepted(alice)]
-    overdue(row, *others)
+    row = row_with_status(alice, Status.SENDING, crashes=WAKES_COLUMN_MAX, claim_id=new_id())
+    others = [row_with_status(alice, Status.SENDING, claim_id=new_id()), accepted(alice)]
+    make_overdue(row, *others)
     assert sweep() == 3
     row.refresh_from_db()
     assert row.status == Status.SENDING

@@ -15,7 +15,8 @@ from apps.notifications.scheduler.suspension import (
 )
 from apps.notifications.scheduler.sweep import CRASHES_MAX, release_earlier_boots, sweep
 from apps.users.models import User
-from tests.notifications.cast import Lanes, accepted, overdue, standing
+from tests.notifications.factories import accepted, make_overdue, row_with_status
+from tests.notifications.lanes import Lanes
 from tests.notifications.scheduler.times import about
 
 pytestmark = pytest.mark.django_db
@@ -25,11 +26,11 @@ def test_a_row_whose_worker_died_is_published_alone_and_counts_a_crash(
     alice: User, lanes: Lanes
 ) -> None:
     rows = [
-        standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
+        row_with_status(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
         for _ in range(3)
     ]
     waiting = [accepted(alice), accepted(alice)]
-    overdue(*rows, *waiting)
+    make_overdue(*rows, *waiting)
     assert sweep() == 5
     messages = lanes.take()
     assert sorted(ids for _, _, ids, _ in messages if len(ids) == 1) == sorted(
@@ -48,7 +49,9 @@ def test_a_row_whose_worker_died_is_published_alone_and_counts_a_crash(
 
 def test_a_row_with_a_valid_lease_is_not_changed(alice: User, lanes: Lanes) -> None:
     until = timezone.now() + timedelta(seconds=40)
-    row = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=until, wake_at=until)
+    row = row_with_status(
+        alice, Status.SENDING, claim_id=new_id(), claimed_until=until, wake_at=until
+    )
     assert sweep() == 0
     row.refresh_from_db()
     assert (row.status, row.crashes) == (Status.SENDING, 0)
@@ -60,7 +63,7 @@ def test_a_row_that_kills_its_process_five_times_fails_as_crashed(
     row = accepted(alice)
     for crash in range(1, CRASHES_MAX + 1):
         Notification.objects.update(status=Status.SENDING, claim_id=new_id())
-        overdue(row)
+        make_overdue(row)
         assert sweep() == 1
         row.refresh_from_db()
         assert row.crashes == crash
@@ -75,8 +78,8 @@ def test_a_row_that_kills_its_process_five_times_fails_as_crashed(
 def test_the_embedded_mode_records_the_dead_letter_of_a_crash_at_once(
     alice: User, lanes: Lanes
 ) -> None:
-    row = standing(alice, Status.SENDING, crashes=4, claim_id=new_id())
-    overdue(row)
+    row = row_with_status(alice, Status.SENDING, crashes=4, claim_id=new_id())
+    make_overdue(row)
     sweep()
     letter = DeadLetter.objects.get()
     assert (letter.notification_id, letter.reason, letter.channel) == (row.pk, "crashed", "email")
@@ -86,8 +89,8 @@ def test_the_embedded_mode_records_the_dead_letter_of_a_crash_at_once(
 
 @pytest.mark.services
 def test_the_last_crash_is_published_to_the_dead_letter_exchange(alice: User, lanes: Lanes) -> None:
-    row = standing(alice, Status.SENDING, crashes=4, claim_id=new_id())
-    overdue(row)
+    row = row_with_status(alice, Status.SENDING, crashes=4, claim_id=new_id())
+    make_overdue(row)
     sweep()
     assert lanes.depth("failed") == 1
     row.refresh_from_db()
@@ -98,29 +101,29 @@ def test_a_crashed_row_is_not_expired_because_it_may_have_been_sent(
     alice: User, lanes: Lanes
 ) -> None:
     """The next worker checks the deadline; until then the outcome is unknown."""
-    row = standing(
+    row = row_with_status(
         alice, Status.SENDING, claim_id=new_id(), expires_at=timezone.now() - timedelta(1)
     )
-    overdue(row)
+    make_overdue(row)
     sweep()
     row.refresh_from_db()
     assert (row.status, row.crashes) == (Status.PENDING, 1)
 
 
 def test_a_start_releases_rows_that_the_previous_process_held(alice: User) -> None:
-    held = standing(
+    held = row_with_status(
         alice,
         Status.SENDING,
         claim_id=new_id(),
         claimed_until=timezone.now() + timedelta(seconds=60),
         wake_at=timezone.now() + timedelta(seconds=60),
     )
-    published = standing(alice, Status.PENDING, wake_at=timezone.now() + timedelta(hours=1))
+    published = row_with_status(alice, Status.PENDING, wake_at=timezone.now() + timedelta(hours=1))
     due = timezone.now() + timedelta(minutes=5)
-    retrying = standing(
+    retrying = row_with_status(
         alice, Status.RETRYING, next_attempt_at=due, wake_at=due + timedelta(seconds=30)
     )
-    done = standing(alice, Status.SENT, wake_at=None)
+    done = row_with_status(alice, Status.SENT, wake_at=None)
     assert release_earlier_boots() == 3
     for row in (held, published):
         row.refresh_from_db()
@@ -135,9 +138,9 @@ def test_a_start_releases_rows_that_the_previous_process_held(alice: User) -> No
 def test_after_a_suspension_the_sweep_spares_expired_leases_and_does_the_rest(
     alice: User, lanes: Lanes
 ) -> None:
-    held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
+    held = row_with_status(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
     schedule = accepted(alice, scheduled_for=timezone.now() + timedelta(hours=1))
-    overdue(held, schedule)
+    make_overdue(held, schedule)
     awake = SuspensionDetector()
     awake.round_succeeded(timezone.now() - timedelta(seconds=70))
     assert sweep(awake=awake) == 2
@@ -146,12 +149,12 @@ def test_after_a_suspension_the_sweep_spares_expired_leases_and_does_the_rest(
     assert (held.status, held.crashes) == (Status.SENDING, 0)
     assert about(held.wake_at, timezone.now() + CHECK_INTERVAL)
     # Other leases that end within this time are spared as well.
-    overdue(held)
+    make_overdue(held)
     sweep(awake=awake)
     held.refresh_from_db()
     assert held.status == Status.SENDING
     # The grace time is over.
-    overdue(held)
+    make_overdue(held)
     later = SuspensionDetector()
     later.round_succeeded(timezone.now())
     sweep(awake=later)
@@ -160,8 +163,8 @@ def test_after_a_suspension_the_sweep_spares_expired_leases_and_does_the_rest(
 
 
 def test_a_round_after_a_slow_one_takes_back_expired_leases(alice: User, lanes: Lanes) -> None:
-    held = standing(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
-    overdue(held)
+    held = row_with_status(alice, Status.SENDING, claim_id=new_id(), claimed_until=timezone.now())
+    make_overdue(held)
     awake = SuspensionDetector()
     awake.round_succeeded(timezone.now() - timedelta(seconds=19))
     sweep(awake=awake)

@@ -22,8 +22,10 @@ from apps.notifications.scheduler.sweep import CRASHES_MAX, sweep
 from apps.users import contacts
 from apps.users.models import User
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import Lanes, accepted, assert_problem, client_with, overdue, template
+from tests.notifications.factories import accepted, client_with, make_overdue, template
 from tests.notifications.intake.account_mails.account_mail_helpers import deliver_due, request_reset
+from tests.notifications.lanes import Lanes
+from tests.notifications.problems import assert_problem
 from tests.security.database_search import columns_with
 
 pytestmark = pytest.mark.django_db
@@ -56,12 +58,12 @@ def worn_out(row: Notification, smtp: SmtpServer, settings: Any) -> None:
 
 def crashed(row: Notification, smtp: SmtpServer, settings: Any) -> None:
     claim([row.pk], attempt=0)
-    overdue(row, crashes=CRASHES_MAX - 1)
+    make_overdue(row, crashes=CRASHES_MAX - 1)
     sweep()
 
 
 def expired(row: Notification, smtp: SmtpServer, settings: Any) -> None:
-    overdue(row, expires_at=timezone.now())
+    make_overdue(row, expires_at=timezone.now())
     sweep()
 
 
@@ -157,7 +159,7 @@ def test_a_notification_of_a_client_keeps_its_values_for_a_replay(
     row = accepted(alice, template_code="code", variables={"code": "1"})
     assert row.recipient is None
     claim([row.pk], attempt=0)
-    overdue(row, crashes=CRASHES_MAX - 1)
+    make_overdue(row, crashes=CRASHES_MAX - 1)
     sweep()
     row.refresh_from_db()
     assert (row.status, row.recipient, row.secret_variables) == (

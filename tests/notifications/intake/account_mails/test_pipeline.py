@@ -22,8 +22,8 @@ from apps.users.mail import AccountText
 from apps.users.models import Suppression, User
 from tests.fakes.sendgrid_server import SendGridServer
 from tests.fakes.smtp_server import DROP, SmtpServer
-from tests.notifications.cast import Lanes, accepted, client_with, overdue, person
 from tests.notifications.delivering import deliver
+from tests.notifications.factories import accepted, client_with, make_overdue, person
 from tests.notifications.intake.account_mails.account_mail_helpers import (
     deliver_due,
     post_reset,
@@ -32,6 +32,7 @@ from tests.notifications.intake.account_mails.account_mail_helpers import (
     text_of,
     token_in,
 )
+from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 
@@ -71,7 +72,7 @@ def test_a_451_costs_an_attempt_and_the_mail_arrives(alice: User, smtp: SmtpServ
 
 def test_a_process_that_dies_loses_nothing(alice: User, smtp: SmtpServer) -> None:
     row = request_reset(alice)
-    overdue(row)
+    make_overdue(row)
     assert sweep() == 1
     assert deliver_due(row).status == Status.SENT
     assert len(smtp.mails) == 1

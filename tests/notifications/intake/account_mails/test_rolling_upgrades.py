@@ -12,7 +12,7 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users.models import User
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.cast import accepted
+from tests.notifications.factories import accepted
 from tests.notifications.intake.account_mails.account_mail_helpers import deliver_due, request_reset
 
 pytestmark = pytest.mark.django_db

@@ -29,8 +29,8 @@ from apps.notifications.privacy.retention import purge_others, rules
 from apps.notifications.privacy.retention.counts import day_of
 from apps.notifications.privacy.retention.purge import BEGINNING, Position, step
 from apps.users.models import User
-from tests.notifications.cast import SHOP, accepted
 from tests.notifications.dead_letters.letters import dead_letter, poison
+from tests.notifications.factories import SHOP, accepted
 
 pytestmark = pytest.mark.django_db
 FORUM = Caller(client="forum", scopes=frozenset(Scope))

@@ -1,15 +1,13 @@
-"""Users, templates and requests that the pipeline's tests share."""
+"""Users, templates, requests, rows and clients that the pipeline's tests share."""
 
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from celery import current_app
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.callers import Caller, Kind, Scope
-from apps.notifications.broker import publisher, topology
 from apps.notifications.intake import accept
 from apps.notifications.intake.requests import SendRequest
 from apps.notifications.lifecycle.states import Status
@@ -72,7 +70,9 @@ def accepted(user: User, *, caller: Caller = SHOP, **changes: Any) -> Notificati
     return accept.accept(a_request(user, **changes), caller=caller).notification
 
 
-def standing(user: User, status: Status, *, caller: Caller = SHOP, **columns: Any) -> Notification:
+def row_with_status(
+    user: User, status: Status, *, caller: Caller = SHOP, **columns: Any
+) -> Notification:
     """Create a notification with a given status, as if the pipeline had moved it there."""
     row = accepted(user, caller=caller)
     Notification.objects.filter(pk=row.pk).update(status=status, **columns)
@@ -80,7 +80,7 @@ def standing(user: User, status: Status, *, caller: Caller = SHOP, **columns: An
     return row
 
 
-def overdue(*rows: Notification, **columns: Any) -> None:
+def make_overdue(*rows: Notification, **columns: Any) -> None:
     """Make rows due for the sweep, one second ago."""
     due = timezone.now() - timedelta(seconds=1)
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(wake_at=due, **columns)
@@ -103,85 +103,3 @@ def client_with(*scopes: Scope, client: str = "shop", kind: Kind = Kind.LIVE) ->
     caller = APIClient(raise_request_exception=False)
     caller.credentials(HTTP_AUTHORIZATION=f"Api-Key {plain}")
     return caller
-
-
-def pointers(answer: Any) -> list[str]:
-    """Return the pointers of all errors of a problem document."""
-    return [error["pointer"] for error in answer.json()["errors"]]
-
-
-PROBLEM_MEMBERS = {
-    "type",
-    "title",
-    "status",
-    "detail",
-    "instance",
-    "code",
-    "correlation_id",
-    "errors",
-}
-
-
-def assert_problem(answer: Any, status: int) -> dict[str, Any]:
-    """Assert that an answer is a complete problem document of this status, and return it."""
-    assert answer.status_code == status, (answer.status_code, answer.content[:500])
-    assert answer["Content-Type"] == "application/problem+json"
-    problem: dict[str, Any] = answer.json()
-    assert set(problem) == PROBLEM_MEMBERS
-    assert problem["status"] == status
-    assert problem["correlation_id"] == answer["X-Correlation-ID"]
-    return problem
-
-
-class Lanes:
-    """The queues of the broker, RabbitMQ or the embedded one."""
-
-    def __init__(self) -> None:
-        self._connection = current_app.connection_for_write()
-        topology.declare_all(self._connection)
-        self.purge()
-
-    def purge(self) -> None:
-        # The publisher may still hold wake-ups accepted a moment ago, which would arrive later.
-        publisher._publisher.flush(timeout_seconds=1)
-        channel: Any
-        with self._connection.channel() as channel:
-            for name in self._names():
-                channel.queue_purge(name)
-
-    def depth(self, name: str) -> int:
-        return topology.depths(self._connection)[name]
-
-    def take(self) -> list[tuple[str, str, list[str], int]]:
-        """Take every message and return its lane, task, ids and attempt."""
-        found = []
-        channel: Any
-        with self._connection.channel() as channel:
-            for name in topology.LANES:
-                while (message := channel.basic_get(name, no_ack=True)) is not None:
-                    ids, attempt = channel.message_to_python(message).decode()[0]
-                    found.append((name, message.headers["task"], ids, attempt))
-        return found
-
-    def first(self, queue: str) -> Any:
-        """Take one message from a queue, which must contain one."""
-        channel: Any
-        with self._connection.channel() as channel:
-            return channel.message_to_python(channel.basic_get(queue, no_ack=True))
-
-    def ids(self) -> list[str]:
-        """Take every message and return the ids that they contain."""
-        return [pk for _, _, ids, _ in self.take() for pk in ids]
-
-    def fill(self, lane: str, messages: int) -> None:
-        with self._connection.Producer() as producer:
-            for _ in range(messages):
-                producer.publish({}, exchange=topology.EXCHANGE.name, routing_key=lane)
-
-    def close(self) -> None:
-        self.purge()
-        self._connection.release()
-
-    def _names(self) -> list[str]:
-        delay_queues = [f"notifications.retry.{seconds}" for seconds in topology.DELAYS_SECONDS]
-        return [*topology.LANES, topology.FAILED.name, *delay_queues]
