@@ -41,12 +41,12 @@ class Probe:
     """A check of one dependency.
 
     Attributes:
-        ask: Returns a text that describes the healthy state, or raises.
+        check: Returns a text that describes the healthy state, or raises.
         required: Whether no request can be served without the dependency.
     """
 
     name: str
-    ask: Callable[[], str]
+    check: Callable[[], str]
     required: bool = False
 
     def run(self) -> Row:
@@ -54,7 +54,7 @@ class Probe:
         started = time.perf_counter()
         status, detail = Health.OK, ""
         try:
-            detail = self.ask()
+            detail = self.check()
         except Exception as error:  # noqa: BLE001 - every failure of a dependency is a result here.
             status = Health.UNAVAILABLE if self.required else Health.DEGRADED
             detail = str(error) if isinstance(error, ProbeFailed) else type(error).__name__
@@ -66,7 +66,7 @@ class ProbeFailed(Exception):  # noqa: N818 - its message describes the state of
     """A probe reached its dependency and found it in a bad state."""
 
 
-def ask_database() -> str:
+def check_database() -> str:
     """Run the smallest query."""
     connection.close_if_unusable_or_obsolete()
     with connection.cursor() as cursor:
@@ -74,7 +74,7 @@ def ask_database() -> str:
     return connection.vendor
 
 
-def ask_migrations() -> str:
+def check_migrations() -> str:
     """Compare the migrations in the code with those in the database.
 
     Raises:
@@ -87,7 +87,7 @@ def ask_migrations() -> str:
     return "all applied"
 
 
-def ask_cache() -> str:
+def check_cache() -> str:
     """Write and read one key.
 
     Raises:
@@ -99,7 +99,7 @@ def ask_cache() -> str:
     return type(caches["default"]).__name__
 
 
-def ask_broker() -> str:
+def check_broker() -> str:
     """Open a connection to the broker, or use an open one."""
     with current_app.connection_for_write() as broker:
         broker.ensure_connection(max_retries=1, interval_start=0)
@@ -107,10 +107,10 @@ def ask_broker() -> str:
 
 
 PROBES = (
-    Probe(name="database", ask=ask_database, required=True),
-    Probe(name="migrations", ask=ask_migrations, required=True),
-    Probe(name="cache", ask=ask_cache),
-    Probe(name="broker", ask=ask_broker),
+    Probe(name="database", check=check_database, required=True),
+    Probe(name="migrations", check=check_migrations, required=True),
+    Probe(name="cache", check=check_cache),
+    Probe(name="broker", check=check_broker),
 )
 
 

@@ -9,10 +9,11 @@ from celery import Task, shared_task
 from django.conf import settings
 from django.db import Error
 
+from apps.common.channels import Channel
 from apps.common.database_retry import run_if_answered
 from apps.common.middleware.correlation import correlated
 from apps.notifications.broker import publisher, topology
-from apps.notifications.broker.topology import DELIVER_TASKS, LANES, Channel
+from apps.notifications.broker.topology import DELIVER_TASKS, LANES
 from apps.notifications.delivery.requeue import Requeue, ToPublish
 from apps.notifications.delivery.send import deliver
 

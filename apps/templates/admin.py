@@ -7,13 +7,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from apps.common.channels import Channel
 from apps.common.languages import canonical
 from apps.common.rest.problems import Problem
 from apps.templates import versions
 from apps.templates.builtin import texts as builtin
-from apps.templates.catalog import same_words
+from apps.templates.catalog import same_content
 from apps.templates.content import FIELDS, CheckedContent, check
-from apps.templates.models import Channel, Template, TemplateVersion
+from apps.templates.models import Template, TemplateVersion
 
 # Django's classes accept no type arguments at run time.
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class TemplateForm(_ModelForm):
         """Check the content like the API, and show each error, with its line, at its field."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         channel = cleaned.get("channel") or self.instance.channel
-        if channel not in Channel.values:
+        if channel not in list(Channel):
             return cleaned
         given = {name: _given(cleaned.get(name)) for name in CONTENT_NAMES}
         try:
@@ -168,7 +169,7 @@ class TemplateAdmin(_TemplateAdmin):
             return
         changes = {name: getattr(obj, name) for name in OWN_NAMES if name in form.changed_data}
         published = obj.versions.filter(published=True, language=language).first()
-        if published is not None and same_words(published.content, form.checked.stored):
+        if published is not None and same_content(published.content, form.checked.stored):
             versions.change(code=obj.code, changes=changes)
             return
         version_made = versions.write(

@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 from django.db import transaction
 
+from apps.common.channels import Channel
 from apps.common.languages import canonical
 from apps.common.rest.problems import Problem
 from apps.templates import versions
 from apps.templates.builtin import texts as builtin
 from apps.templates.content import COMPILED_HTML, FIELDS, CheckedContent, check
-from apps.templates.models import DEFAULT_CATEGORY, Channel, Template, TemplateVersion
+from apps.templates.models import DEFAULT_CATEGORY, Template, TemplateVersion
 
 META_FILE = "template.json"
 DATA_FILE = "data.json"
@@ -217,7 +218,7 @@ def _changes(existing: Template, wanted: versions.NewTemplate) -> dict[str, Any]
 def _import_language(code: str, language: str, content: CheckedContent) -> Imported:
     of_language = TemplateVersion.objects.filter(template__code=code, language=language)
     published = of_language.filter(published=True).select_related("template").first()
-    if published is not None and same_words(published.content, content.stored):
+    if published is not None and same_content(published.content, content.stored):
         return _imported(published, "unchanged")
     version = versions.write(
         code=code, content=content, language=language, author=AUTHOR, changes={}
@@ -235,6 +236,6 @@ def _imported(version: TemplateVersion, action: Action) -> Imported:
     )
 
 
-def same_words(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Return whether two contents have the same sources, ignoring the HTML compiled from MJML."""
     return {**one, COMPILED_HTML: None} == {**other, COMPILED_HTML: None}

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from liquid.exceptions import LiquidError
 
+from apps.common.channels import Channel
 from apps.templates.content import ParsedContent
 from apps.templates.engine.limits import Meter
 from apps.templates.engine.syntax import Parsed
-from apps.templates.models import Channel
 
 # CR and LF would start another header; other control characters are not allowed in one line.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apps.common.channels import Channel
 from apps.common.rest.problems import FieldError, Problem, pointer_to
 from apps.templates.engine.limits import WORK_LIMIT
 from apps.templates.engine.syntax import Parsed, TemplateSyntaxError, parse, problem_at
 from apps.templates.mjml import MjmlError, compile_mjml, is_mjml
-from apps.templates.models import Channel
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 DATA_KEYS_LIMIT = 50

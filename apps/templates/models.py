@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from apps.common.channels import Channel
 from apps.common.ids import new_id
 from apps.common.languages import MAX_LENGTH as LANGUAGE_MAX_LENGTH
 
@@ -13,13 +14,7 @@ NAME_MAX_LENGTH = 200
 CATEGORY_MAX_LENGTH = 100
 # Messages without a category need one, too, so that a recipient can opt out of it.
 DEFAULT_CATEGORY = "general"
-
-
-class Channel(models.TextChoices):
-    """The channel of a template; the API calls it ``notification_type``."""
-
-    EMAIL = "email"
-    PUSH = "push"
+CHANNEL_CHOICES = [(channel.value, channel.name.title()) for channel in Channel]
 
 
 class Template(models.Model):
@@ -27,7 +22,7 @@ class Template(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     code = models.CharField(max_length=CODE_MAX_LENGTH, unique=True)
-    channel = models.CharField(max_length=10, choices=Channel)
+    channel = models.CharField(max_length=10, choices=CHANNEL_CHOICES)
     name = models.CharField(max_length=NAME_MAX_LENGTH)
     default_language = models.CharField(max_length=LANGUAGE_MAX_LENGTH)
     category = models.CharField(max_length=CATEGORY_MAX_LENGTH, default=DEFAULT_CATEGORY)

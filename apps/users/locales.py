@@ -12,7 +12,7 @@ from apps.users.models import User
 # cached, because they can be created at any moment.
 CACHE_SECONDS = 5.0
 # Maximum number of expiring entries that are refreshed by the query for a missing one.
-ALONG_MAX = 100
+REFRESHED_MAX = 100
 ONE = f'SELECT locale FROM "{User._meta.db_table}" WHERE id = %s AND erased_at IS NULL'  # noqa: S608 - our own name.
 
 _recent: TtlCache[UUID, str] = TtlCache(seconds=CACHE_SECONDS, size=50_000)
@@ -37,7 +37,7 @@ def known_locales(user_ids: Iterable[UUID]) -> dict[UUID, str]:
         else:
             locales[user_id] = remembered
     if unknown:
-        wanted = unknown.union(_recent.ending(ALONG_MAX))
+        wanted = unknown.union(_recent.ending(REFRESHED_MAX))
         for user_id, locale in _read_one(*wanted) if len(wanted) == 1 else _read_all(wanted):
             _recent.put(user_id, locale)
             if user_id in unknown:

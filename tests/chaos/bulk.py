@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from uuid import uuid4
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from tests.chaos.environment import Environment
 
 ROWS = 1000

@@ -8,7 +8,8 @@ says which messages may be duplicated, and not only how many.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from apps.notifications.broker.topology import CHUNK_SIZE, Channel
+from apps.common.channels import Channel
+from apps.notifications.broker.topology import CHUNK_SIZE
 
 # Replies are recorded half a second after their arrival at the latest, then committed. This is
 # twice as long, because the machine is busy.

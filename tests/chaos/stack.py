@@ -68,7 +68,7 @@ class Stack:
             **settings,
         }
         self._process: Process | None = None
-        self._beside: list[Process] = []
+        self._second_application: list[Process] = []
 
     def __enter__(self) -> Self:
         self._process = Process(
@@ -85,7 +85,7 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._beside:
+        for process in self._second_application:
             kill_family(process.pid)
         if self._process is not None:
             kill_family(self._process.pid)
@@ -174,9 +174,9 @@ class Stack:
     @contextmanager
     def beside(self, *command: str) -> Iterator[Process]:
         """Run an additional process with the environment of the stack."""
-        log = self.folder / f"beside-{len(self._beside)}.log"
+        log = self.folder / f"beside-{len(self._second_application)}.log"
         process = Process(*command, log=log, env=self.env, cwd=self.root)
-        self._beside.append(process)
+        self._second_application.append(process)
         try:
             yield process
         finally:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from tests.chaos.copies import Copy
 from tests.fakes.fcm_server import FcmServer
 from tests.fakes.http_server import Answer, Request

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from tests.chaos.copies import (
     NO_COPIES,
     Bound,

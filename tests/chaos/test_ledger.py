@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from tests.chaos.copies import Copy, Harm, killed, unanswered
 from tests.chaos.faults import FAULTS
 from tests.chaos.ledger import Account, Row, account, percentile, windows

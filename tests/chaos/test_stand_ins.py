@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from tests.chaos.stand_ins import FcmStandIn, SmtpStandIn
 from tests.fakes.fcm_server import EVERY_TOKEN, PROJECT
 from tests.fakes.http_server import Answer

@@ -19,10 +19,10 @@ from django.db import DataError, IntegrityError
 from rest_framework.test import APIClient
 
 from apps.common import logs, masking
+from apps.common.channels import Channel
 from apps.common.ids import new_id
 from apps.common.logs import BufferingHandler, logging_config
 from apps.common.middleware.correlation import correlated
-from apps.notifications.broker.topology import Channel
 from apps.notifications.models import Notification
 from apps.users import api_keys
 from apps.users.models import User

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from apps.common.channels import Channel
 from apps.notifications.broker import topology
 from apps.notifications.delivery import send
 from apps.notifications.models import Heartbeat
@@ -64,7 +65,7 @@ def test_every_lane_has_exactly_one_worker(lanes: Any) -> None:
     assert Counter(lanes()) == Counter(list(topology.LANES))
 
 
-@pytest.mark.parametrize("channel", list(topology.Channel))
+@pytest.mark.parametrize("channel", list(Channel))
 def test_an_urgent_lane_has_a_process_of_its_own(channel: str) -> None:
     words = [service["command"][1] for service in SERVICES.values() if is_worker(service)]
     assert f"{channel}.urgent" in words

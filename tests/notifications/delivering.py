@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from apps.common.channels import Channel
 from apps.notifications.broker import publisher
-from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery import send
 from apps.notifications.delivery.requeue import Requeue
 from apps.notifications.models import Attempt, Notification

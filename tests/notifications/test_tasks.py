@@ -7,10 +7,11 @@ import pytest
 from celery import current_app
 from django.db import OperationalError, connection
 
+from apps.common.channels import Channel
 from apps.common.ids import new_id
 from apps.notifications import tasks
 from apps.notifications.broker import topology
-from apps.notifications.broker.topology import DELAYS_SECONDS, DELIVER_TASKS, LANES, Channel
+from apps.notifications.broker.topology import DELAYS_SECONDS, DELIVER_TASKS, LANES
 from apps.notifications.delivery.requeue import Requeue
 from apps.notifications.delivery.send import UNAVAILABLE_SECONDS
 from apps.notifications.lifecycle.states import Status

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from apps.common.channels import Channel
 from apps.common.ids import new_id
-from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import store
 from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent, take
 from apps.notifications.intake import account_mails

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.models import Notification, SandboxMessage
 from apps.templates.models import TemplateVersion
 from apps.users.models import User

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.dead_letters import replay_one, store
 from apps.notifications.feedback import receipts
 from apps.notifications.intake.cancel import cancel

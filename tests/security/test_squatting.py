@@ -10,7 +10,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users import confirmations, purge_expired, unconfirmed

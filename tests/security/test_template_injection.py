@@ -6,7 +6,7 @@ import pytest
 from liquid.exceptions import LiquidError
 from rest_framework.test import APIClient
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.models import Notification, SandboxMessage
 from apps.templates.engine.limits import Meter
 from apps.templates.engine.sandbox import HTML, TEXT, Sandbox

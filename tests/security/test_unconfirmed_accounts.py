@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from apps.common.channels import Channel
 from apps.notifications.broker.kept_connection import KeptConnection
-from apps.notifications.broker.topology import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification, SandboxMessage
 from apps.notifications.scheduler.jobs import all_jobs

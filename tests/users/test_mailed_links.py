@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 from rest_framework.test import APIClient
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.models import Notification
 from apps.notifications.providers.registry import close_all
 from apps.users import confirmations, contacts, password_resets

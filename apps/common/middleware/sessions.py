@@ -11,7 +11,7 @@ from django_otp import middleware as otp
 API = "/api/v1/"
 
 
-class _ForPeople:
+class _SkippedForKeys:
     """Mixin: skip a middleware for API calls with a key, which have no session."""
 
     get_response: Any
@@ -33,17 +33,17 @@ def has_key(request: HttpRequest) -> bool:
     )
 
 
-class SessionMiddleware(_ForPeople, sessions.SessionMiddleware):
+class SessionMiddleware(_SkippedForKeys, sessions.SessionMiddleware):
     """Load the session of a request without an API key."""
 
 
-class AuthenticationMiddleware(_ForPeople, auth.AuthenticationMiddleware):
+class AuthenticationMiddleware(_SkippedForKeys, auth.AuthenticationMiddleware):
     """Set the user of the session."""
 
 
-class OTPMiddleware(_ForPeople, otp.OTPMiddleware):  # type: ignore[misc] # The library is untyped.
+class OTPMiddleware(_SkippedForKeys, otp.OTPMiddleware):  # type: ignore[misc] # The library is untyped.
     """Set whether the session has passed the second factor; evaluated lazily."""
 
 
-class MessageMiddleware(_ForPeople, messages.MessageMiddleware):
+class MessageMiddleware(_SkippedForKeys, messages.MessageMiddleware):
     """Load the messages of the admin."""

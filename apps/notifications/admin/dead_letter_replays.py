@@ -11,10 +11,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from apps.common.channels import Channel
 from apps.common.rest.problems import Problem
 from apps.notifications.admin.dead_letters import by_staff
 from apps.notifications.admin.reading import ReadOnlyAdmin
-from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import replay_many
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetterAction, DeadLetterReplay

@@ -19,7 +19,7 @@ from apps.notifications.admin.reading import ReadOnlyAdmin
 from apps.notifications.dead_letters import history, replay_one
 from apps.notifications.models import DeadLetter, LetterState
 
-WORDS_MAX = 500
+NOTE_MAX_LENGTH = 500
 # The maximum number of letters per request. For more there are bulk replays.
 BY_HAND_MAX = 200
 
@@ -29,7 +29,7 @@ class NoteForm(ActionForm):
 
     note = forms.CharField(
         required=False,
-        max_length=WORDS_MAX,
+        max_length=NOTE_MAX_LENGTH,
         label="Reason",
         help_text="Needed to discard.",
     )
@@ -109,7 +109,7 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
         "message_id",
         "recorded_at",
         "settled_at",
-        "story",
+        "timeline_table",
         "lineage",
         "audit_trail",
         "x_death_shown",
@@ -131,7 +131,7 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
         return _link(letter.notification_id) if letter.notification_id else "-"
 
     @admin.display(description="Timeline")
-    def story(self, letter: DeadLetter) -> SafeString:
+    def timeline_table(self, letter: DeadLetter) -> SafeString:
         """Show the timeline of the notification."""
         rows = (
             (f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.status, entry.provider or "", entry.detail)

@@ -48,7 +48,7 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
         "id",
         "status",
         "reason",
-        "story",
+        "timeline_table",
         "channel",
         "user_id",
         "recipient_masked",
@@ -90,7 +90,7 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
         return masked_address(notification.recipient) if notification.recipient else None
 
     @admin.display(description="Timeline")
-    def story(self, notification: Notification) -> SafeString:
+    def timeline_table(self, notification: Notification) -> SafeString:
         """Show every entry of the timeline."""
         rows = (
             (

@@ -15,8 +15,8 @@ from apps.notifications.flow_control import control
 from apps.notifications.flow_control.breakers import Forced
 
 # The same permissions as in the API.
-MAY_LOOK = "notifications.view_heartbeat"
-MAY_FORCE = "notifications.change_notification"
+VIEW_PERMISSION = "notifications.view_heartbeat"
+FORCE_PERMISSION = "notifications.change_notification"
 DONE = {
     Forced.OPEN: "forced open",
     Forced.CLOSED: "forced closed",
@@ -29,17 +29,17 @@ LIFT = "lift"
 def page(request: HttpRequest) -> HttpResponse:
     """Show every provider. A POST forces a breaker, or lifts the limit a provider requested."""
     user: Any = request.user
-    if not user.has_perm(MAY_LOOK):
+    if not user.has_perm(VIEW_PERMISSION):
         raise PermissionDenied
     if request.method == "POST":
-        if not user.has_perm(MAY_FORCE):
+        if not user.has_perm(FORCE_PERMISSION):
             raise PermissionDenied
         return _act(request)
     context = {
         **admin.site.each_context(request),
         "title": "Providers",
         "providers": list(control.known()),
-        "may_force": user.has_perm(MAY_FORCE),
+        "may_force": user.has_perm(FORCE_PERMISSION),
     }
     return TemplateResponse(request, "admin/providers.html", context)
 

@@ -22,7 +22,7 @@ from apps.notifications.models import Batch
 
 TAGS = ["Batches"]
 VIEW_PERMISSION = "notifications.view_batch"
-LOOK = Access(scope=Scope.NOTIFICATIONS_READ, staff=VIEW_PERMISSION)
+READ = Access(scope=Scope.NOTIFICATIONS_READ, staff=VIEW_PERMISSION)
 EXAMPLE = OpenApiExample("A batch", shown.BATCH, response_only=True)
 
 
@@ -54,7 +54,7 @@ def find(caller: Caller, batch_id: UUID) -> Batch:
 class BatchesView(AccessTable, ListAPIView[Batch]):
     """Batches, newest first."""
 
-    access = {"GET": LOOK}
+    access = {"GET": READ}
     serializer_class = BatchSerializer
 
     def get_queryset(self) -> QuerySet[Batch]:
@@ -76,7 +76,7 @@ class BatchesView(AccessTable, ListAPIView[Batch]):
 class BatchView(AccessTable, APIView):
     """One batch."""
 
-    access = {"GET": LOOK}
+    access = {"GET": READ}
 
     @extend_schema(
         operation_id="read_batch",
@@ -93,7 +93,7 @@ class BatchView(AccessTable, APIView):
 class BatchErrorsView(AccessTable, APIView):
     """The errors of rejected rows of a batch."""
 
-    access = {"GET": LOOK}
+    access = {"GET": READ}
 
     @extend_schema(
         operation_id="read_batch_errors",

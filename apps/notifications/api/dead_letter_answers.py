@@ -22,7 +22,7 @@ from apps.notifications.models import ActionName, DeadLetter, LetterState, Repla
 PATH = "/api/v1/dead-letters"
 STATES = [state.value for state in LetterState]
 KINDS = [kind.value for kind in Kind]
-WORDS_MAX = 500
+NOTE_MAX_LENGTH = 500
 
 
 class FilterSerializer(StrictSerializer):
@@ -55,7 +55,10 @@ class ReplayManySerializer(FilterSerializer):
         min_value=1, max_value=RATE_MAX_PER_SECOND, default=RATE_DEFAULT_PER_SECOND
     )
     note = StrictCharField(
-        max_length=WORDS_MAX, default="", allow_blank=True, help_text="Why, for the audit trail."
+        max_length=NOTE_MAX_LENGTH,
+        default="",
+        allow_blank=True,
+        help_text="Why, for the audit trail.",
     )
     dry_run = StrictBooleanField(default=False, help_text="Only count what matches.")
 
@@ -73,7 +76,10 @@ class ReplayOneSerializer(MayHaveArrivedSerializer):
     """The body of a replay of one dead letter; it may be left out."""
 
     note = StrictCharField(
-        max_length=WORDS_MAX, default="", allow_blank=True, help_text="Why, for the audit trail."
+        max_length=NOTE_MAX_LENGTH,
+        default="",
+        allow_blank=True,
+        help_text="Why, for the audit trail.",
     )
 
 
@@ -81,7 +87,7 @@ class DiscardSerializer(StrictSerializer):
     """The body of a discard."""
 
     reason = StrictCharField(
-        max_length=WORDS_MAX, help_text="Why nothing more is to be done about it."
+        max_length=NOTE_MAX_LENGTH, help_text="Why nothing more is to be done about it."
     )
 
 

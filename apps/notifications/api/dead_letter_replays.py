@@ -21,7 +21,7 @@ from apps.notifications.api.dead_letter_answers import (
     ReplaySerializer,
     filter_of,
 )
-from apps.notifications.api.dead_letters import ACT, LOOK, TAGS, kind_for
+from apps.notifications.api.dead_letters import CHANGE, READ, TAGS, kind_for
 from apps.notifications.dead_letters import replay_many
 from apps.notifications.models import DeadLetterReplay
 
@@ -72,7 +72,7 @@ def progress_of(replay: DeadLetterReplay) -> dict[str, Any]:
 class ReplayDeadLettersView(AccessTable, APIView):
     """Replay all dead letters that match."""
 
-    access = {"POST": ACT}
+    access = {"POST": CHANGE}
     examples: ClassVar = {"POST": shown.REPLAY_MANY}
 
     @extend_schema(
@@ -113,7 +113,7 @@ class ReplayDeadLettersView(AccessTable, APIView):
 class DeadLetterReplaysView(AccessTable, ListAPIView[DeadLetterReplay]):
     """Bulk replays."""
 
-    access = {"GET": LOOK}
+    access = {"GET": READ}
     serializer_class = ReplaySerializer
 
     def get_queryset(self) -> QuerySet[DeadLetterReplay]:
@@ -136,7 +136,7 @@ class DeadLetterReplaysView(AccessTable, ListAPIView[DeadLetterReplay]):
 class DeadLetterReplayView(AccessTable, APIView):
     """One bulk replay."""
 
-    access = {"GET": LOOK}
+    access = {"GET": READ}
 
     @extend_schema(
         operation_id="read_dead_letter_replay",
@@ -153,7 +153,7 @@ class DeadLetterReplayView(AccessTable, APIView):
 class CancelDeadLetterReplayView(AccessTable, APIView):
     """Stop a replay."""
 
-    access = {"POST": ACT}
+    access = {"POST": CHANGE}
     problems: ClassVar = {"POST": (409,)}
 
     @extend_schema(

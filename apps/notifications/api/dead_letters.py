@@ -30,8 +30,8 @@ from apps.notifications.dead_letters import history, replay_one
 from apps.notifications.models import DeadLetter
 
 TAGS = ["Dead letters"]
-LOOK = Access(scope=Scope.OPERATIONS, staff="notifications.view_deadletter")
-ACT = Access(scope=Scope.OPERATIONS, staff="notifications.change_deadletter")
+READ = Access(scope=Scope.OPERATIONS, staff="notifications.view_deadletter")
+CHANGE = Access(scope=Scope.OPERATIONS, staff="notifications.change_deadletter")
 
 
 def kind_for(caller: Caller) -> str:
@@ -64,7 +64,7 @@ def find(caller: Caller, letter_id: UUID) -> DeadLetter:
 class DeadLettersView(AccessTable, ListAPIView[DeadLetter]):
     """Notifications that could not be delivered, and messages that could not be processed."""
 
-    access = {"GET": LOOK}
+    access = {"GET": READ}
     serializer_class = DeadLetterSerializer
 
     def get_queryset(self) -> QuerySet[DeadLetter]:
@@ -89,7 +89,7 @@ class DeadLettersView(AccessTable, ListAPIView[DeadLetter]):
 class DeadLetterView(AccessTable, APIView):
     """One dead letter."""
 
-    access = {"GET": LOOK}
+    access = {"GET": READ}
 
     @extend_schema(
         operation_id="read_dead_letter",
@@ -128,7 +128,7 @@ def detail_of(letter: DeadLetter) -> dict[str, Any]:
 class ReplayDeadLetterView(AccessTable, APIView):
     """Replay one dead letter."""
 
-    access = {"POST": ACT}
+    access = {"POST": CHANGE}
     examples: ClassVar = {"POST": shown.REPLAY_ONE}
     problems: ClassVar = {"POST": (409, 422)}
 
@@ -157,7 +157,7 @@ class ReplayDeadLetterView(AccessTable, APIView):
 class DiscardDeadLetterView(AccessTable, APIView):
     """Discard one dead letter."""
 
-    access = {"POST": ACT}
+    access = {"POST": CHANGE}
     examples: ClassVar = {"POST": shown.DISCARD}
     problems: ClassVar = {"POST": (409,)}
 

@@ -6,8 +6,9 @@ from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
+from apps.common.channels import Channel
 from apps.common.health import PROBES, Health, Probe, ProbeFailed, overall
-from apps.notifications.broker.topology import LANES, Channel
+from apps.notifications.broker.topology import LANES
 from apps.notifications.models import Notification
 from apps.notifications.operations import heartbeat
 from apps.notifications.providers.registry import providers_for
@@ -16,7 +17,7 @@ from apps.notifications.providers.registry import providers_for
 OVERDUE_SECONDS = 60.0
 
 
-def ask_workers() -> str:
+def check_workers() -> str:
     """Check that every queue has a worker by a running process."""
     served = {queue for process in heartbeat.alive() for queue in process.queues}
     unserved = sorted(set(LANES) - served)
@@ -25,7 +26,7 @@ def ask_workers() -> str:
     return "every queue has a worker"
 
 
-def ask_backlog() -> str:
+def check_backlog() -> str:
     """Check how long the oldest due row is overdue."""
     oldest = (
         Notification.objects.filter(wake_at__isnull=False)
@@ -39,16 +40,16 @@ def ask_backlog() -> str:
     return "nothing is overdue"
 
 
-def ask_providers() -> str:
+def check_providers() -> str:
     """Return the providers by preference, without calling them; each connects on first use."""
     return "; ".join(f"{channel}: {', '.join(providers_for(channel))}" for channel in Channel)
 
 
 READY_PROBES = (
     *PROBES,
-    Probe(name="workers", ask=ask_workers),
-    Probe(name="backlog", ask=ask_backlog),
-    Probe(name="providers", ask=ask_providers),
+    Probe(name="workers", check=check_workers),
+    Probe(name="backlog", check=check_backlog),
+    Probe(name="providers", check=check_providers),
 )
 
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from apps.common.rest.problems import invalid
 from apps.notifications.intake.requests import REQUEST_ID_MAX_LENGTH, Terms
 
-Asked = TypeVar("Asked", bound=Terms)
+RequestTerms = TypeVar("RequestTerms", bound=Terms)
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -36,7 +36,7 @@ def idempotency_key(request: HttpRequest | Request) -> str | None:
     return key
 
 
-def with_idempotency_key(request: HttpRequest | Request, asked: Asked) -> Asked:
+def with_idempotency_key(request: HttpRequest | Request, asked: RequestTerms) -> RequestTerms:
     """Use the header ``Idempotency-Key`` as ``request_id``.
 
     Raises:

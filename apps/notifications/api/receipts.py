@@ -12,12 +12,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Scope, caller_of
+from apps.common.channels import Channel
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import impossible
 from apps.common.rest.serializers import StrictCharField, StrictSerializer
 from apps.notifications.api import examples as shown
 from apps.notifications.api.notification_access import visible_to
-from apps.notifications.broker.topology import Channel
 from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent, take
 
 Method = Callable[..., Response]

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import caller_of
+from apps.common.channels import Channel
 from apps.common.rest.permissions import AccessTable
 from apps.common.rest.problems import Problem, impossible, invalid
 from apps.common.rest.serializers import StrictSerializer
@@ -17,7 +18,6 @@ from apps.common.throttling import RateLimitHeaders, spend_sending
 from apps.notifications.api import examples as shown
 from apps.notifications.api.answers import AcceptedSerializer, accepted_answer
 from apps.notifications.api.notifications import SEND
-from apps.notifications.broker.topology import Channel
 from apps.notifications.intake import accept
 from apps.notifications.intake.requests import SendRequest
 from apps.templates import rendering

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.feedback.unsubscribe import read_token
 from apps.users import contacts
 

@@ -18,7 +18,7 @@ from apps.notifications.models import Batch, BatchSource, Notification
 STEP_ROWS = 1000
 # The first interval for checking claimed rows again, doubled each time.
 FIRST_CHECK = timedelta(seconds=1)
-LAST_LOOK = timedelta(minutes=1)
+CHECK_INTERVAL_MAX = timedelta(minutes=1)
 
 
 class Progress(msgspec.Struct, kw_only=True):
@@ -49,12 +49,12 @@ def cancel_some(batch: Batch, *, now: datetime) -> None:
         progress.held = _judge(progress.held, now=now)
         progress.looks += 1
     else:
-        _walk_on(batch, progress, now=now)
+        _cancel_step(batch, progress, now=now)
     if not progress.walked:
         batch.next_at = now
     elif progress.held:
         doublings = min(progress.looks, 10)
-        batch.next_at = now + min(FIRST_CHECK * (1 << doublings), LAST_LOOK)
+        batch.next_at = now + min(FIRST_CHECK * (1 << doublings), CHECK_INTERVAL_MAX)
     else:
         batch.next_at, batch.ended_at = None, now
     kept: Any = msgspec.to_builtins(progress)
@@ -63,7 +63,7 @@ def cancel_some(batch: Batch, *, now: datetime) -> None:
     batch.save(update_fields=["next_at", "ended_at", "cancelling", "failures"])
 
 
-def _walk_on(batch: Batch, progress: Progress, *, now: datetime) -> None:
+def _cancel_step(batch: Batch, progress: Progress, *, now: datetime) -> None:
     """Process the next rows of the iteration."""
     ahead = Notification.objects.order_by("pk")
     if batch.source == BatchSource.BULK:

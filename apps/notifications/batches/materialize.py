@@ -11,6 +11,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from apps.common import due_rows
 from apps.common.callers import Caller, Kind
 from apps.common.failure_isolation import (
     FAILURES_MAX,
@@ -24,8 +25,8 @@ from apps.common.middleware.correlation import correlated
 from apps.common.rest.problems import Problem
 from apps.notifications.batches.cancel import cancel_some
 from apps.notifications.batches.pieces import (
-    COULD_NOT_BE_MADE,
-    Asked,
+    CREATION_FAILED,
+    BatchRow,
     errors_of,
     given_up,
     next_piece,
@@ -64,21 +65,13 @@ def make_slice(*, kept: KeptConnection | None = None) -> bool:
     Returns:
         Whether a step was done. If so, there may be more to do immediately.
     """
-    due = Batch.objects.filter(
-        next_at__lte=timezone.now(), state__in=(BatchState.RUNNING, BatchState.CANCELLED)
-    )
-    # Check first without a transaction: on SQLite every transaction takes the single write lock.
-    if not due.exists():
+    unfinished = Batch.objects.filter(state__in=(BatchState.RUNNING, BatchState.CANCELLED))
+    if not due_rows.any_due(unfinished, now=timezone.now()):
         return False
     deep = _deep_lanes(kept)
     with transaction.atomic():
         now = timezone.now()
-        batch = (
-            due.filter(next_at__lte=now)
-            .order_by("next_at")
-            .select_for_update(skip_locked=True)
-            .first()
-        )
+        batch = due_rows.lock_first(unfinished, now=now)
         if batch is None:
             return False
         with correlated(batch.correlation_id):
@@ -101,11 +94,11 @@ def _go_on(batch: Batch, *, deep: frozenset[str], now: datetime) -> bool:
     except Exception as error:
         if affects_all(error):
             raise
-        _put_off(batch, error, failures=failures + 1, now=now)
+        _postpone(batch, error, failures=failures + 1, now=now)
     return True
 
 
-def _put_off(batch: Batch, error: Exception, *, failures: int, now: datetime) -> None:
+def _postpone(batch: Batch, error: Exception, *, failures: int, now: datetime) -> None:
     """Postpone a batch whose step failed, longer each time."""
     batch.failures = min(failures, FAILURES_COLUMN_MAX)
     batch.last_error = name_of(error)[:200]
@@ -142,11 +135,11 @@ def _make(batch: Batch, *, now: datetime) -> None:
     piece, given_up = next_piece(batch, last_try=last_try)
     first_index = batch.done
     asked = [
-        Asked(index=index, row_id=derived_id(batch.pk, name), request=row)
+        BatchRow(index=index, row_id=derived_id(batch.pk, name), request=row)
         for index, (name, row) in enumerate(zip(piece.names, piece.rows, strict=True), first_index)
         if isinstance(row, SendRequest)
     ]
-    answers = _accepted_apart(batch, asked) if last_try else _accepted(batch, asked)
+    answers = _accepted_individually(batch, asked) if last_try else _accepted(batch, asked)
     refused = {
         index: row for index, row in enumerate(piece.rows, first_index) if isinstance(row, Problem)
     }
@@ -165,7 +158,7 @@ def _make(batch: Batch, *, now: datetime) -> None:
     batch.rejected += len(refused)
     batch.lanes = sorted(lanes)
     batch.next_at = now
-    given_up |= any(problem.problem_code == COULD_NOT_BE_MADE for problem in refused.values())
+    given_up |= any(problem.problem_code == CREATION_FAILED for problem in refused.values())
     batch.failures = FAILURES_MAX if given_up and not piece.last else 0
     if piece.last:
         # The total may be smaller now: users were erased or opted out since they were counted.
@@ -183,7 +176,7 @@ def _make(batch: Batch, *, now: datetime) -> None:
     batch.save()
 
 
-def _accepted(batch: Batch, asked: Sequence[Asked]) -> list[IntakeResult]:
+def _accepted(batch: Batch, asked: Sequence[BatchRow]) -> list[IntakeResult]:
     return accept.accept_all(
         [one.request for one in asked],
         caller=Caller(client=batch.client, kind=Kind(batch.kind)),
@@ -195,10 +188,10 @@ def _accepted(batch: Batch, asked: Sequence[Asked]) -> list[IntakeResult]:
     )
 
 
-def _accepted_apart(batch: Batch, asked: Sequence[Asked]) -> list[IntakeResult]:
+def _accepted_individually(batch: Batch, asked: Sequence[BatchRow]) -> list[IntakeResult]:
     """Accept the rows that can be accepted, and reject the others one by one."""
 
-    def reject(one: Asked, error: Exception) -> list[IntakeResult]:
+    def reject(one: BatchRow, error: Exception) -> list[IntakeResult]:
         return [given_up(batch, one.index, error)]
 
     parts = isolate_failures(asked, lambda some: _accepted(batch, some), failed=reject)

@@ -22,17 +22,17 @@ log = structlog.get_logger(__name__)
 
 
 # A pointer contains field names as the client wrote them, and PostgreSQL cannot store NUL.
-WRITTEN_OUT = {code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)}
+CONTROL_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)}
 
 
-COULD_NOT_BE_MADE = "could_not_be_made"
+CREATION_FAILED = "could_not_be_made"
 
 
 Row = SendRequest | Problem
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class BatchRow:
     """One valid row.
 
     Attributes:
@@ -71,14 +71,14 @@ def given_up(batch: Batch, index: int, error: Exception) -> Problem:
     )
     batch.last_error = name_of(error)[:200]
     detail = f"This row could not be made in {FAILURES_MAX} tries: {name_of(error)}."
-    return Problem(500, detail, code=COULD_NOT_BE_MADE)
+    return Problem(500, detail, code=CREATION_FAILED)
 
 
 def errors_of(problem: Problem) -> list[dict[str, str]]:
     """Return the errors of a row for storage, without its values."""
     if problem.errors:
         return [
-            {**asdict(error), "pointer": error.pointer.translate(WRITTEN_OUT)}
+            {**asdict(error), "pointer": error.pointer.translate(CONTROL_ESCAPES)}
             for error in problem.errors
         ]
     return [{"pointer": "", "code": problem.problem_code, "detail": str(problem.detail)}]
@@ -168,13 +168,13 @@ def _from_slices(batch: Batch, *, last_try: bool) -> Piece:
             return _row(line, header=header, defaults=defaults)
 
     rows = [
-        _read_apart(batch, index, line, read) if last_try else read(line)
+        _read_or_give_up(batch, index, line, read) if last_try else read(line)
         for index, line in enumerate(lines, first)
     ]
     return Piece(rows=rows, names=names, last=len(found) == 1)
 
 
-def _read_apart(batch: Batch, index: int, line: bytes, read: Callable[[bytes], Row]) -> Row:
+def _read_or_give_up(batch: Batch, index: int, line: bytes, read: Callable[[bytes], Row]) -> Row:
     """Read a row, or give it up if that fails."""
     try:
         return read(line)

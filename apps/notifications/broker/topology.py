@@ -11,6 +11,8 @@ from typing import Any
 
 from kombu import Connection, Exchange, Queue
 
+from apps.common.channels import Channel
+
 QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
 # Dead-lettering that waits for the target's confirm. RabbitMQ requires both arguments together.
 AT_LEAST_ONCE: dict[str, Any] = {
@@ -24,13 +26,6 @@ DELIVERY_LIMIT = 20
 EXCHANGE = Exchange("notifications", "direct")
 DEAD_LETTER_EXCHANGE = Exchange("notifications.dlx", "direct")
 FAILED = Queue("failed", DEAD_LETTER_EXCHANGE, routing_key="failed", queue_arguments=QUORUM)
-
-
-class Channel(StrEnum):
-    """The medium of a notification. The API calls it ``notification_type``."""
-
-    EMAIL = "email"
-    PUSH = "push"
 
 
 # The task names in messages, written out so that modules can be moved.

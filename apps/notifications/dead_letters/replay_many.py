@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from apps.common import due_rows
 from apps.common.failure_isolation import (
     FAILURES_MAX,
     affects_all,
@@ -132,19 +133,13 @@ def replay_slice() -> bool:
         Whether a step was done. If so, there may be more to do immediately.
     """
     running = DeadLetterReplay.objects.filter(state=ReplayState.RUNNING)
-    # Check first without a transaction: on SQLite every transaction takes the single write lock.
-    if not running.filter(next_at__lte=timezone.now()).exists():
-        return False
     now = timezone.now()
+    if not due_rows.any_due(running, now=now):
+        return False
     replay = None
     try:
         with transaction.atomic():
-            replay = (
-                running.filter(next_at__lte=now)
-                .order_by("next_at")
-                .select_for_update(skip_locked=True)
-                .first()
-            )
+            replay = due_rows.lock_first(running, now=now)
             if replay is None:
                 return False
             with correlated(replay.correlation_id):
@@ -152,12 +147,12 @@ def replay_slice() -> bool:
     except Exception as error:
         if replay is None or affects_all(error):
             raise
-        _put_off(replay.pk, error, now=now)
+        _postpone(replay.pk, error, now=now)
     return True
 
 
 @transaction.atomic
-def _put_off(replay_id: UUID, error: Exception, *, now: datetime) -> None:
+def _postpone(replay_id: UUID, error: Exception, *, now: datetime) -> None:
     """Postpone a failed replay, longer each time, and cancel it after ``FAILURES_MAX`` failures."""
     replay = DeadLetterReplay.objects.select_for_update().get(pk=replay_id)
     failures = replay.failures + 1
@@ -200,7 +195,7 @@ def _advance(replay: DeadLetterReplay, *, now: datetime, last_try: bool) -> None
             may_have_arrived=replay.criteria.get("reason") == UNKNOWN_OUTCOME,
         )
 
-    answers = _replayed_apart(letters, replay_them) if last_try else replay_them(letters)
+    answers = _replayed_individually(letters, replay_them) if last_try else replay_them(letters)
     replay.failures = 0
     refusals = {
         letter.pk: str(answer.detail)
@@ -236,7 +231,7 @@ def _advance(replay: DeadLetterReplay, *, now: datetime, last_try: bool) -> None
     replay.save()
 
 
-def _replayed_apart(
+def _replayed_individually(
     letters: Sequence[DeadLetter],
     replay_them: Callable[[Sequence[DeadLetter]], list[replay_one.ReplayResult]],
 ) -> list[replay_one.ReplayResult]:

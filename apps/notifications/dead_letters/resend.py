@@ -11,11 +11,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.common.callers import Caller
+from apps.common.channels import Channel
 from apps.common.middleware.correlation import current_id
 from apps.common.postgresql.json_insert import insert
 from apps.common.rest.problems import Problem, impossible
 from apps.notifications.broker import publisher
-from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import store as dead_letters
 from apps.notifications.dead_letters.store import Replayed
 from apps.notifications.lifecycle.outcomes import Outcome
@@ -131,7 +131,7 @@ def store(
     answers = [
         _needs_consent()
         if original.pk in doubtful
-        else _judged(original, known=known.keys(), now=now)
+        else _copy_or_problem(original, known=known.keys(), now=now)
         for original in originals
     ]
     rows = [answer for answer in answers if isinstance(answer, Notification)]
@@ -195,7 +195,7 @@ def _needs_consent() -> Problem:
     return Problem(409, detail, code="may_have_arrived")
 
 
-def _judged(
+def _copy_or_problem(
     original: Notification, *, known: Collection[UUID], now: datetime
 ) -> Notification | Problem:
     if original.status not in REPLAYABLE:

@@ -62,4 +62,4 @@ class AttemptRound:
         return next((call.provider for call in self.calls if call.reply is not None), "")
 
 
-Judged = tuple[AttemptRound, Verdict]
+JudgedRound = tuple[AttemptRound, Verdict]

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
+from apps.common.channels import Channel
 from apps.notifications.broker import topology
-from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery import route
 from apps.notifications.delivery.attempt_rounds import AttemptRound, Call
 from apps.notifications.delivery.prepare import Envelope
@@ -134,7 +134,7 @@ def _reported(
     """Report replies to breakers and limits, and return the replies after the sender id check."""
     if channel is Channel.PUSH:
         own = route.breakers_of(name, channel)
-        believed = breakers.doubted(name, list(replies.values()), breakers=own)
+        believed = breakers.with_doubtful_mismatches(name, list(replies.values()), breakers=own)
         replies = dict(zip(replies, believed, strict=True))
     answered = {place: reply for place, reply in replies.items() if reply is not None}
     limits.report(name, list(answered.values()), began=began)

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from django.db import Error
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.delivery import own_recipients
 from apps.notifications.delivery.compose import email, push
 from apps.notifications.delivery.decide import USER_ERASED, Decision, decide, skipped
@@ -83,7 +83,7 @@ def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
     past = _past_rounds([row.pk for row in rows if row.attempts or row.crashes or _waited(row)])
     prepared = Prepared()
     for row in rows:
-        made = _judged(
+        made = _envelope_or_decision(
             row,
             contact=addressees.get(row.pk) or people.get(row.user_id),
             facts=(
@@ -101,7 +101,7 @@ def prepare(rows: Sequence[Notification], *, now: datetime) -> Prepared:
     return prepared
 
 
-def _judged(
+def _envelope_or_decision(
     row: Notification,
     *,
     contact: Contact | None,

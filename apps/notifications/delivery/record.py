@@ -21,7 +21,7 @@ from apps.common.database_retry import (
 )
 from apps.common.postgresql.json_insert import insert
 from apps.notifications.delivery import requeue, settle
-from apps.notifications.delivery.attempt_rounds import AttemptRound, Judged
+from apps.notifications.delivery.attempt_rounds import AttemptRound, JudgedRound
 from apps.notifications.delivery.decide import Decision
 from apps.notifications.delivery.requeue import ToPublish, Wait
 from apps.notifications.delivery.retry_policy import Policy, Verdict, judge
@@ -49,7 +49,7 @@ class _Entry:
 
     claim_id: UUID
     now: datetime
-    judged: Sequence[Judged] = ()
+    judged: Sequence[JudgedRound] = ()
     attempts: Sequence[Attempt] = ()
     held_back: Sequence[tuple[Notification, Decision]] = ()
     unsent: Sequence[Notification] = ()
@@ -249,7 +249,7 @@ def _retire_addresses(rounds: Sequence[AttemptRound]) -> None:
         run_if_answered("dead devices are not retired", lambda: contacts.retire_devices(devices))
 
 
-def _log(judged: Sequence[Judged], held_back: Sequence[tuple[Notification, Decision]]) -> None:
+def _log(judged: Sequence[JudgedRound], held_back: Sequence[tuple[Notification, Decision]]) -> None:
     """Write one log line for each notification, with ids only and no personal data."""
     for done, verdict in judged:
         log.info(

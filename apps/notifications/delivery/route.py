@@ -11,7 +11,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from apps.common.callers import Kind
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.delivery.retry_policy import Held
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.providers.base import Mail, Push
@@ -88,13 +88,14 @@ def plan(
             made.breaker.update(dict.fromkeys(left, ""))
             left = []
         else:
-            left = _offer(made, provider, outgoing_messages, left, request or limits.RequestClass())
+            wanted = request or limits.RequestClass()
+            left = _assign(made, provider, outgoing_messages, left, wanted)
     # Messages that a later provider takes do not wait.
     made.held = {place: held for place, held in made.held.items() if place not in made.provider}
     return made
 
 
-def _offer(
+def _assign(
     made: Plan,
     provider: str,
     outgoing_messages: Sequence[OutgoingMessage],
@@ -102,7 +103,7 @@ def _offer(
     request: limits.RequestClass,
 ) -> list[int]:
     """Assign messages to a provider, and return the indexes that are left for the next one."""
-    through, probing, left = _let_through(made, provider, outgoing_messages, places)
+    through, probing, left = _admitted(made, provider, outgoing_messages, places)
     if not through:
         return left
     grant = limits.take(provider, wanted=len(through), request=request)
@@ -125,7 +126,7 @@ def _offer(
     return [*left, *waiting] if grant.paused else left
 
 
-def _let_through(
+def _admitted(
     made: Plan, provider: str, outgoing_messages: Sequence[OutgoingMessage], places: list[int]
 ) -> tuple[dict[int, str], list[str], list[int]]:
     """Call the breakers of a provider.
@@ -147,7 +148,7 @@ def _let_through(
         if admission.probing:
             probing.append(name)
         for place in asking[admission.count :]:
-            _hold(made, place, Held(until=admission.ask_again_at))
+            _hold(made, place, Held(until=admission.retry_at))
             left.append(place)
     return dict(sorted(through.items())), probing, sorted(left)
 

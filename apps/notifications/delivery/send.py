@@ -10,9 +10,9 @@ import structlog
 from django.conf import settings
 from django.db import Error
 
+from apps.common.channels import Channel
 from apps.common.database_retry import run_until_answered
 from apps.notifications.broker import topology
-from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery import record, requeue
 from apps.notifications.delivery.attempt_rounds import AttemptRound
 from apps.notifications.delivery.calls import begin

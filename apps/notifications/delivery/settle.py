@@ -15,7 +15,7 @@ from django.db.models import Case, DateTimeField, F, Q, Value, When
 
 from apps.common.database_retry import run_if_answered
 from apps.notifications.dead_letters import store
-from apps.notifications.delivery.attempt_rounds import AttemptRound, Judged
+from apps.notifications.delivery.attempt_rounds import AttemptRound, JudgedRound
 from apps.notifications.delivery.decide import USER_ERASED, Decision
 from apps.notifications.lifecycle.states import UNKNOWN_OUTCOME, Status
 from apps.notifications.lifecycle.transitions import advance, advance_with_event
@@ -33,11 +33,11 @@ RELEASE_GRACE = timedelta(seconds=60)
 UNPROVEN = ("crashed", "attempts_exhausted", UNKNOWN_OUTCOME)
 
 
-def record_verdicts(claim_id: UUID, judged: Sequence[Judged], *, now: datetime) -> list[UUID]:
+def record_verdicts(claim_id: UUID, judged: Sequence[JudgedRound], *, now: datetime) -> list[UUID]:
     """Update the rows of a chunk and return the ids of those that failed."""
     accepted = defaultdict[Status, list[AttemptRound]](list)
     failed: list[UUID] = []
-    retrying: list[Judged] = []
+    retrying: list[JudgedRound] = []
     for done, verdict in judged:
         if verdict.to is Status.RETRYING:
             retrying.append((done, verdict))
@@ -128,9 +128,9 @@ def _record_late(ids: Sequence[UUID], *, to: Status, now: datetime) -> None:
         )
 
 
-def _record_retrying(claim_id: UUID, judged: Sequence[Judged], *, now: datetime) -> None:
+def _record_retrying(claim_id: UUID, judged: Sequence[JudgedRound], *, now: datetime) -> None:
     """Write each row's due time, with one statement per combination of counting and detail."""
-    groups = defaultdict[tuple[bool, bool, str], list[Judged]](list)
+    groups = defaultdict[tuple[bool, bool, str], list[JudgedRound]](list)
     for done, verdict in judged:
         groups[verdict.spent, verdict.by_sweep, verdict.detail].append((done, verdict))
     for (spent, by_sweep, detail), members in groups.items():

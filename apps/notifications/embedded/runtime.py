@@ -36,7 +36,12 @@ def start() -> None:
     application = app_or_default()
     # The worker that is created last becomes the default of this process.
     workers = [
-        _worker(_beside(application), "embedded-urgent", lanes=urgent, threads=URGENT_THREADS),
+        _worker(
+            _copy_of(application),
+            "embedded-urgent",
+            lanes=urgent,
+            threads=URGENT_THREADS,
+        ),
         _worker(application, "embedded", lanes=others, threads=WORKER_THREADS),
     ]
     publisher.local_worker_started()
@@ -56,7 +61,7 @@ def start() -> None:
     at_end(end)
 
 
-def _beside(application: Celery) -> Celery:
+def _copy_of(application: Celery) -> Celery:
     """Create a second Celery application on the same in-memory broker.
 
     Celery stores the queues that a worker consumes in its application and not in the worker.

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.common.callers import Kind
+from apps.common.channels import Channel
 from apps.common.rest.problems import Problem
 from apps.notifications.broker import publisher
-from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import store
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import UNFINISHED, Status

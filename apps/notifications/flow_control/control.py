@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.delivery import route
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import Circuit, Forced, State

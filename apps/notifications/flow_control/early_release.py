@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from apps.common.channels import Channel
 from apps.notifications.broker import kept_connection, topology
 from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.broker.publisher import PUBLISH_ERRORS
-from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery import route
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import State

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.common.callers import SYSTEM_CLIENT, Kind
+from apps.common.channels import Channel
 from apps.common.middleware.correlation import current_id
 from apps.common.postgresql.json_insert import insert
 from apps.notifications.broker import publisher
-from apps.notifications.broker.topology import Channel
 from apps.notifications.intake.accept import log_accepted
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification

@@ -50,7 +50,7 @@ def accept_bulk(
     )
     canonical_digest = b""
     if key is not None:
-        said = [_said(one, row) for one, row in zip(parsed, rows, strict=True)]
+        said = [_given_fields(one, row) for one, row in zip(parsed, rows, strict=True)]
         canonical_digest = digests.rows_digest(said)
         batch.canonical_digest, batch.digest_form = canonical_digest, digests.PRESENT_FORM
     try:
@@ -106,7 +106,7 @@ def _parsed(row: msgspec.Raw) -> SendRequest | Problem:
         return invalid("", "malformed_json", f"The row is not valid JSON: {error}")
 
 
-def _said(parsed: SendRequest | Problem, row: msgspec.Raw) -> Any:
+def _given_fields(parsed: SendRequest | Problem, row: msgspec.Raw) -> Any:
     """Return the value to digest for a row: the request, else its JSON, else its bytes."""
     if isinstance(parsed, SendRequest):
         return parsed

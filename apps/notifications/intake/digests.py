@@ -125,7 +125,7 @@ def body_digest(body: Terms) -> bytes:
     Raises:
         Problem: 400 for a time that cannot be converted to UTC.
     """
-    return _sha256(_said(with_utc_times(body)))
+    return _sha256(_given_fields(with_utc_times(body)))
 
 
 def rows_digest(rows: Sequence[Any]) -> bytes:
@@ -135,7 +135,7 @@ def rows_digest(rows: Sequence[Any]) -> bytes:
         rows: The requests. A row that is not a valid request is given as its JSON value, or as its
             bytes if it is not JSON.
     """
-    return _sha256([_row_said(row) for row in rows])
+    return _sha256([_given_row_fields(row) for row in rows])
 
 
 def first_form(body: Terms) -> bytes:
@@ -148,7 +148,7 @@ def second_form(body: Terms) -> bytes:
     return _in_order(body, SECOND_ORDER)
 
 
-def _said(body: Terms) -> dict[str, Any]:
+def _given_fields(body: Terms) -> dict[str, Any]:
     """Return the fields that differ from the defaults, without the idempotency key."""
     return {
         name: _plain(value)
@@ -157,16 +157,16 @@ def _said(body: Terms) -> dict[str, Any]:
     }
 
 
-def _row_said(row: Any) -> dict[str, Any]:
+def _given_row_fields(row: Any) -> dict[str, Any]:
     if isinstance(row, bytes):
         return {"bytes": row.hex()}
     if not isinstance(row, SendRequest):
         return {"json": _plain(row)}
     try:
-        said = _said(with_utc_times(row))
+        said = _given_fields(with_utc_times(row))
     except Problem:
         # This row is rejected because of its time, but the call continues.
-        said = _said(row)
+        said = _given_fields(row)
     return {"said": said, "request_id": row.request_id}
 
 

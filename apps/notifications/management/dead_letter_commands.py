@@ -11,9 +11,9 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
+from apps.common.channels import Channel
 from apps.notifications.api.dead_letter_replays import progress_of
 from apps.notifications.api.dead_letters import detail_of
-from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import replay_many, replay_one
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetter, DeadLetterReplay, LetterState, ReplayState

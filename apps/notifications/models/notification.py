@@ -7,9 +7,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.common.callers import Kind
+from apps.common.channels import Channel
 from apps.common.ids import new_id
 from apps.notifications.broker import topology
-from apps.notifications.broker.topology import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models.digest import DigestField, OptionalDigestField
 

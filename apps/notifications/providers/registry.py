@@ -9,19 +9,19 @@ from django.utils.module_loading import import_string
 
 from apps.notifications.providers.base import Provider
 
-HERE = "apps.notifications.providers"
+PACKAGE = "apps.notifications.providers"
 
 # The classes by channel and by name in EMAIL_PROVIDERS or PUSH_PROVIDERS. A class is imported on
 # first use, so that a process does not load libraries that it does not need.
 PROVIDERS: dict[str, dict[str, str]] = {
     "email": {
-        "sandbox": f"{HERE}.sandbox.SandboxMail",
-        "smtp": f"{HERE}.smtp.provider.SmtpProvider",
-        "sendgrid": f"{HERE}.sendgrid.SendGridProvider",
+        "sandbox": f"{PACKAGE}.sandbox.SandboxMail",
+        "smtp": f"{PACKAGE}.smtp.provider.SmtpProvider",
+        "sendgrid": f"{PACKAGE}.sendgrid.SendGridProvider",
     },
     "push": {
-        "sandbox": f"{HERE}.sandbox.SandboxPush",
-        "fcm": f"{HERE}.fcm.provider.FcmProvider",
+        "sandbox": f"{PACKAGE}.sandbox.SandboxPush",
+        "fcm": f"{PACKAGE}.fcm.provider.FcmProvider",
     },
 }
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from apps.templates.models import Channel, Template, TemplateVersion
+from apps.common.channels import Channel
+from apps.templates.models import Template, TemplateVersion
 from apps.templates.rendering import EmailContent, Preview
 
 

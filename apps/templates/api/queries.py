@@ -4,10 +4,11 @@ import re
 
 from rest_framework.request import Request
 
+from apps.common.channels import Channel
 from apps.common.languages import canonical
 from apps.common.rest.problems import invalid
 from apps.templates.api.converters import VersionNumber
-from apps.templates.models import CATEGORY_MAX_LENGTH, Channel
+from apps.templates.models import CATEGORY_MAX_LENGTH
 
 
 def language_asked(request: Request) -> str | None:
@@ -46,7 +47,7 @@ def channel_asked(request: Request) -> str | None:
         Problem: 400 when it is neither email nor push.
     """
     given = request.query_params.get("notification_type")
-    if given is not None and given not in Channel.values:
+    if given is not None and given not in list(Channel):
         raise invalid("?notification_type", "invalid_choice", "Expected email or push.")
     return given
 

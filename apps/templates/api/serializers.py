@@ -10,9 +10,9 @@ from apps.common.rest.serializers import StrictBooleanField, StrictCharField, St
 from apps.templates.api.converters import CODE_PATTERN
 from apps.templates.models import (
     CATEGORY_MAX_LENGTH,
+    CHANNEL_CHOICES,
     DEFAULT_CATEGORY,
     NAME_MAX_LENGTH,
-    Channel,
 )
 
 CATEGORY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z"
@@ -101,7 +101,7 @@ class NewTemplateSerializer(ContentSerializer):
     """The body of ``POST /templates/``."""
 
     code = CodeField(rf"^{CODE_PATTERN}\Z", max_length=100)
-    notification_type = ChoiceField(choices=Channel.choices)
+    notification_type = ChoiceField(choices=CHANNEL_CHOICES)
     name = StrictCharField(max_length=NAME_MAX_LENGTH)
     language = LanguageField(default="en")
     category = _category(default=DEFAULT_CATEGORY)
@@ -116,7 +116,7 @@ class NewVersionSerializer(ContentSerializer):
         rf"^{CODE_PATTERN}\Z", max_length=100, required=False, help_text="As in the path."
     )
     notification_type = ChoiceField(
-        choices=Channel.choices, required=False, help_text="The template's; it cannot change."
+        choices=CHANNEL_CHOICES, required=False, help_text="The template's; it cannot change."
     )
     name = StrictCharField(max_length=NAME_MAX_LENGTH, required=False)
     language = LanguageField(required=False)
@@ -165,7 +165,7 @@ class TemplateAnswer(VersionAnswer):
     """A template with one of its versions."""
 
     code = serializers.CharField()
-    notification_type = serializers.ChoiceField(choices=Channel.choices)
+    notification_type = serializers.ChoiceField(choices=CHANNEL_CHOICES)
     name = serializers.CharField()
     default_language = serializers.CharField()
     languages = serializers.ListField(child=serializers.CharField())
@@ -179,7 +179,7 @@ class PreviewAnswer(serializers.Serializer[Any]):
     """The content that would be sent."""
 
     template_code = serializers.CharField()
-    notification_type = serializers.ChoiceField(choices=Channel.choices)
+    notification_type = serializers.ChoiceField(choices=CHANNEL_CHOICES)
     language = serializers.CharField()
     version = serializers.IntegerField()
     subject = serializers.CharField(required=False)

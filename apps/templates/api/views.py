@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Caller, Scope, caller_of
+from apps.common.channels import Channel
 from apps.common.languages import fallbacks
 from apps.common.rest.pagination import NewestFirst
 from apps.common.rest.permissions import Access, AccessTable
@@ -42,7 +43,7 @@ from apps.templates.api.serializers import (
     VersionAnswer,
 )
 from apps.templates.content import check
-from apps.templates.models import Channel, Template, TemplateVersion
+from apps.templates.models import Template, TemplateVersion
 
 READ = Access(scope=Scope.TEMPLATES_READ, staff="message_templates.view_template")
 CREATE = Access(scope=Scope.TEMPLATES_WRITE, staff="message_templates.add_template")
@@ -83,7 +84,7 @@ class TemplateListView(AccessTable, APIView):
         tags=TAGS,
         summary="List templates",
         parameters=[
-            OpenApiParameter("notification_type", enum=Channel.values),
+            OpenApiParameter("notification_type", enum=list(Channel)),
             OpenApiParameter("category", str),
         ],
         responses={200: TemplateAnswer(many=True)},

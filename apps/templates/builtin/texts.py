@@ -7,10 +7,10 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from apps.common.channels import Channel
 from apps.common.languages import fallbacks
 from apps.templates.composing import EmailContent, RenderError, compose, missing_paths
 from apps.templates.content import ParsedContent, parse_stored
-from apps.templates.models import Channel
 
 FOLDER = Path(__file__).parent
 LANGUAGES = frozenset(file.stem for file in FOLDER.glob("*.toml"))

@@ -7,7 +7,7 @@ bounces, because none was known to be dead when the mails were prepared.
 import time
 from uuid import uuid4
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from tests.chaos import bulk
 from tests.chaos.copies import CALLS_IN_FLIGHT
 from tests.chaos.environment import PLATFORMS, Environment

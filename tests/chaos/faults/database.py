@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from tests.chaos import bulk
 from tests.chaos.environment import Environment
 from tests.chaos.faults.registry import NotPossibleError, fault

@@ -8,8 +8,8 @@ from typing import Any
 
 from kombu import Connection
 
+from apps.common.channels import Channel
 from apps.notifications.broker import topology
-from apps.notifications.broker.topology import Channel
 from tests.chaos import bulk
 from tests.chaos.copies import (
     CALLS_IN_FLIGHT,

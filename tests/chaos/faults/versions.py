@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from tests.chaos import bulk
 from tests.chaos.environment import Environment
 from tests.chaos.faults.registry import fault

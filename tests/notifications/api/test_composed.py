@@ -7,7 +7,7 @@ import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification, SandboxMessage
 from apps.templates import versions

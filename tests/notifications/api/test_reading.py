@@ -8,9 +8,9 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from apps.common.channels import Channel
 from apps.common.rest.renderers import JSONRenderer
 from apps.notifications.api.answers import AcceptedSerializer, accepted_answer
-from apps.notifications.broker.topology import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users.models import User

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from kombu.exceptions import OperationalError
 
+from apps.common.channels import Channel
 from apps.common.ids import new_id
 from apps.notifications.broker.publisher import (
     Publisher,
@@ -15,7 +16,7 @@ from apps.notifications.broker.publisher import (
     publish,
     publish_failed,
 )
-from apps.notifications.broker.topology import MESSAGE_SIZES, Channel
+from apps.notifications.broker.topology import MESSAGE_SIZES
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter
 from apps.users.models import User

@@ -8,14 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.common.channels import Channel
 from apps.notifications.broker import topology
-from apps.notifications.broker.topology import (
-    DELAYS_SECONDS,
-    LANES,
-    Channel,
-    delay_queue_for,
-    lane_for,
-)
+from apps.notifications.broker.topology import DELAYS_SECONDS, LANES, delay_queue_for, lane_for
 from tests.notifications.lanes import Lanes
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, transaction
 from psycopg.conninfo import make_conninfo
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, DeadLetter, Notification
 from apps.users.models import Suppression, User

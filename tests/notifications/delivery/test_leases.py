@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from apps.common.channels import Channel
 from apps.common.ids import new_id
-from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery.claim import LEASE, RENEW_SECONDS, claim
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.flow_control import limits
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Event, Notification

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.delivery.requeue import Requeue
 from apps.notifications.delivery.send import BULK_CHUNK_SECONDS, UNAVAILABLE_SECONDS
 from apps.notifications.lifecycle.states import Status

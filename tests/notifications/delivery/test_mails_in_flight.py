@@ -10,8 +10,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from apps.common.channels import Channel
 from apps.common.ids import new_id
-from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery.send import BULK_CHUNK_SECONDS
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.lifecycle.transitions import advance

@@ -5,7 +5,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.users.models import User

@@ -10,7 +10,8 @@ import pytest
 from django.utils import timezone
 
 from apps.common.callers import Kind
-from apps.notifications.broker.topology import Channel, Urgency
+from apps.common.channels import Channel
+from apps.notifications.broker.topology import Urgency
 from apps.notifications.delivery.route import OutgoingMessage, plan
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import Forced

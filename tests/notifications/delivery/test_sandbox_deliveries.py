@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.common.channels import Channel
 from apps.common.ids import new_id
-from apps.notifications.broker.topology import Channel
 from apps.notifications.delivery.settle import RETRY_GRACE
 from apps.notifications.lifecycle import timeline
 from apps.notifications.lifecycle.states import Status

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from apps.common.channels import Channel
 from apps.common.rest.problems import Problem
-from apps.notifications.broker.topology import Channel
 from apps.notifications.dead_letters import replay_many, replay_one
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.delivery.settle import RETRY_GRACE

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.delivery import record
 from apps.notifications.delivery.attempt_rounds import AttemptRound, Call
 from apps.notifications.delivery.claim import claim

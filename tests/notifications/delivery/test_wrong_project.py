@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.flow_control import breakers
 from apps.notifications.flow_control.breakers import Forced, State
-from apps.notifications.flow_control.breakers.sender_id_guard import BELIEVED_MAX
+from apps.notifications.flow_control.breakers.sender_id_guard import ACCEPTED_MAX
 from apps.notifications.models import Attempt, DeadLetter, Notification
 from apps.users.models import Device, User
 from tests.fakes.fcm_server import FcmServer, refusal
@@ -91,8 +91,8 @@ def test_a_wrong_key_retires_at_most_five_devices_when_pushes_are_sent_one_by_on
     for row in rows:
         deliver_now([row])
 
-    assert retired() == BELIEVED_MAX
-    assert Notification.objects.filter(status="failed").count() == BELIEVED_MAX
+    assert retired() == ACCEPTED_MAX
+    assert Notification.objects.filter(status="failed").count() == ACCEPTED_MAX
     assert Notification.objects.filter(status="retrying", attempts=0).count() == 7
 
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 from django.utils import timezone
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.flow_control.early_release import release_early

@@ -283,13 +283,13 @@ class Vanishing:
         if "ON CONFLICT" not in sql or not self.left:
             return execute(sql, params, many, context)
         self.left -= 1
-        _beside(self._before)
+        _second_application(self._before)
         result = execute(sql, params, many, context)
-        _beside(Notification.objects.all().delete)
+        _second_application(Notification.objects.all().delete)
         return result
 
 
-def _beside(work: Callable[[], object]) -> None:
+def _second_application(work: Callable[[], object]) -> None:
     """Run a callable over a connection of its own."""
 
     def run() -> None:

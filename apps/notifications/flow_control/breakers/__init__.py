@@ -14,7 +14,7 @@ from apps.notifications.flow_control.breakers.gate import (
     report,
     shown,
 )
-from apps.notifications.flow_control.breakers.sender_id_guard import doubted
+from apps.notifications.flow_control.breakers.sender_id_guard import with_doubtful_mismatches
 from apps.notifications.flow_control.breakers.tally import Tally, tally
 
 __all__ = [
@@ -25,10 +25,10 @@ __all__ = [
     "Tally",
     "admit",
     "breaker_name",
-    "doubted",
     "force",
     "give_back",
     "report",
     "shown",
     "tally",
+    "with_doubtful_mismatches",
 ]

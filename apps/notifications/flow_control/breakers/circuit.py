@@ -19,7 +19,7 @@ PROBE_SECONDS = 75.0
 # back, long enough for a million waiting rows.
 FORCED_OPEN_SECONDS = 30.0
 # The retry interval while all probes are in use.
-ASK_AGAIN_SECONDS = 1.0
+BUSY_RETRY_SECONDS = 1.0
 # Clocks of two machines may differ by this much. A stored time further in the future was written
 # with a wrong clock, so it is not waited for.
 CLOCKS_DIFFER_SECONDS = 5.0
@@ -104,7 +104,7 @@ def admitted(circuit: Circuit, *, wanted: int, now: float) -> tuple[Circuit, int
     return (
         replace(circuit, probes_left=circuit.probes_left - going),
         going,
-        now + ASK_AGAIN_SECONDS,
+        now + BUSY_RETRY_SECONDS,
     )
 
 

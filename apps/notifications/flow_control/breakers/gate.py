@@ -36,12 +36,12 @@ class Admission:
 
     Attributes:
         count: The number of admitted calls.
-        ask_again_at: When to try the others again.
+        retry_at: When to try the others again.
         probing: Whether the admitted calls are probes, whose number is limited.
     """
 
     count: int
-    ask_again_at: datetime
+    retry_at: datetime
     probing: bool = False
 
 
@@ -56,10 +56,10 @@ def admit(name: str, *, wanted: int) -> Admission:
     # The lower bound: after the clock was set back, the cache must not stay valid until it has
     # caught up.
     if 0 <= now - _cached.get(name, 0.0) < READ_SECONDS:
-        return Admission(count=wanted, ask_again_at=_moment(now))
+        return Admission(count=wanted, retry_at=_moment(now))
     if _store.read(name).effective is State.CLOSED:
         _cached[name] = now
-        return Admission(count=wanted, ask_again_at=_moment(now))
+        return Admission(count=wanted, retry_at=_moment(now))
     answer: list[tuple[int, float]] = []
 
     def change(circuit: Circuit) -> Circuit:
@@ -69,7 +69,7 @@ def admit(name: str, *, wanted: int) -> Admission:
 
     _store.update(name, change)
     count, again_at = answer[-1]
-    return Admission(count=count, ask_again_at=_moment(again_at), probing=count > 0)
+    return Admission(count=count, retry_at=_moment(again_at), probing=count > 0)
 
 
 def give_back(name: str, *, count: int) -> None:
@@ -80,11 +80,11 @@ def give_back(name: str, *, count: int) -> None:
 def report(name: str, counted: Tally) -> None:
     """Report the results of calls to a breaker, and log a change of its state."""
     now = time.time()
-    untold, told_at = _unreported.get(name, (0, 0.0))
+    untold, reported_at = _unreported.get(name, (0, 0.0))
     successes = untold + counted.successes
     quiet = not counted.failures and not counted.fatal and name in _cached
-    if quiet and 0 <= now - told_at < REPORT_SECONDS:
-        _unreported[name] = (successes, told_at)
+    if quiet and 0 <= now - reported_at < REPORT_SECONDS:
+        _unreported[name] = (successes, reported_at)
         return
     _unreported[name] = (0, now)
     before: list[State] = []

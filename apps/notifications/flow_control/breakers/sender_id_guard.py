@@ -22,10 +22,10 @@ MISMATCH = "sender_id_mismatch"
 # The maximum number of consecutive mismatches, without an accepted token in between, that are
 # accepted as true. It counts over all workers and without a time limit, so it is the maximum number
 # of devices that a wrong key can retire.
-BELIEVED_MAX = 5
-# More mismatches than BELIEVED_MAX are also rejected if they are at least this share of the calls
+ACCEPTED_MAX = 5
+# More mismatches than ACCEPTED_MAX are also rejected if they are at least this share of the calls
 # in the window. This covers the case that only some of the workers have a wrong key.
-DOUBTED_PART = 0.2
+DOUBTFUL_PART = 0.2
 WINDOW_SECONDS = 60.0
 # Calls without a mismatch are reported together at this interval.
 REPORT_SECONDS = 1.0
@@ -50,12 +50,12 @@ class Mismatches:
     @property
     def believed(self) -> bool:
         """Whether the latest mismatches are accepted, so that their devices are retired."""
-        if self.unbroken > BELIEVED_MAX:
+        if self.unbroken > ACCEPTED_MAX:
             return False
-        return self.mismatches <= BELIEVED_MAX or self.mismatches < DOUBTED_PART * self.calls
+        return self.mismatches <= ACCEPTED_MAX or self.mismatches < DOUBTFUL_PART * self.calls
 
 
-def weighed(
+def counted_calls(
     before: Mismatches, *, accepted: int, mismatches: int, calls: int, now: float
 ) -> Mismatches:
     """Count the results of calls.
@@ -101,7 +101,7 @@ _store = SharedState(STATE_TYPE, consequence="each process doubts mismatches by 
 _unreported: dict[str, tuple[int, int, float]] = {}
 
 
-def doubted(
+def with_doubtful_mismatches(
     provider: str, replies: Sequence[Reply | None], *, breakers: Sequence[str]
 ) -> list[Reply | None]:
     """Return the replies of a chunk, with rejected mismatches turned into configuration errors.
@@ -116,19 +116,19 @@ def doubted(
     answered = [reply for reply in replies if reply is not None]
     mismatches = sum(reply.reason == MISMATCH for reply in answered)
     accepted = sum(reply.outcome is Outcome.ACCEPTED for reply in answered)
-    earlier_accepted, earlier_calls, told_at = _unreported.get(provider, (0, 0, 0.0))
+    earlier_accepted, earlier_calls, reported_at = _unreported.get(provider, (0, 0, 0.0))
     accepted, calls = accepted + earlier_accepted, len(answered) + earlier_calls
-    if not mismatches and now - told_at < REPORT_SECONDS:
-        _unreported[provider] = (accepted, calls, told_at)
+    if not mismatches and now - reported_at < REPORT_SECONDS:
+        _unreported[provider] = (accepted, calls, reported_at)
         return list(replies)
     _unreported[provider] = (0, 0, now)
     after = _store.update(
         provider,
-        lambda before: weighed(
+        lambda before: counted_calls(
             before, accepted=accepted, mismatches=mismatches, calls=calls, now=now
         ),
     )
-    if not mismatches or after.believed or _vouched(breakers):
+    if not mismatches or after.believed or _is_confirmed_by_staff(breakers):
         return list(replies)
     log.warning("mismatches look like a wrong key", provider=provider, count=mismatches)
     return [
@@ -139,7 +139,7 @@ def doubted(
     ]
 
 
-def _vouched(breakers: Sequence[str]) -> bool:
+def _is_confirmed_by_staff(breakers: Sequence[str]) -> bool:
     return any(gate.shown(name).forced is Forced.CLOSED for name in breakers)
 
 

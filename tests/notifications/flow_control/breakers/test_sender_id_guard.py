@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.notifications.flow_control.breakers.sender_id_guard import (
-    BELIEVED_MAX,
+    ACCEPTED_MAX,
     WINDOW_SECONDS,
     Mismatches,
-    weighed,
+    counted_calls,
 )
 
 NOW = 1_000_000.0
@@ -16,7 +16,7 @@ NOW = 1_000_000.0
 
 def after(before: Mismatches, *, accepted: int, mismatches: int, at: float = NOW) -> Mismatches:
     calls = accepted + mismatches
-    return weighed(before, accepted=accepted, mismatches=mismatches, calls=calls, now=at)
+    return counted_calls(before, accepted=accepted, mismatches=mismatches, calls=calls, now=at)
 
 
 def test_a_single_foreign_token_is_believed() -> None:
@@ -62,4 +62,4 @@ def test_a_wrong_key_retires_five_devices_at_most(chunks: list[tuple[float, int]
         state = after(state, accepted=0, mismatches=mismatches, at=now)
         retired += mismatches if state.believed else 0
 
-    assert retired <= BELIEVED_MAX
+    assert retired <= ACCEPTED_MAX

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.notifications.broker.topology import Channel
+from apps.common.channels import Channel
 from apps.notifications.models import Notification
 from apps.users import confirmations
 from apps.users.models import User

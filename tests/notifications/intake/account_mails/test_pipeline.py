@@ -9,8 +9,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
+from apps.common.channels import Channel
 from apps.notifications.broker import publisher
-from apps.notifications.broker.topology import Channel
 from apps.notifications.flow_control import breakers
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.lifecycle.states import Status
