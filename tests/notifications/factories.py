@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -22,6 +23,9 @@ TEST_CALLER = Caller(client="shop", kind=Kind.TEST, scopes=frozenset(Scope))
 VARIABLES = {"name": "Ada", "link": "https://example.com/a"}
 
 EMAIL = {"subject": "Welcome, {{ name }}", "body": "Hello {{ name }}, see {{ link }}"}
+# Statements for the counts of new rows: PostgreSQL inserts them together with the rows.
+SEPARATE_COUNTS = 0 if connection.vendor == "postgresql" else 1
+
 PUSH = {"title": "Parcel {{ number }}", "body": "It is on its way."}
 
 

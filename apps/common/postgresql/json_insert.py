@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
 import msgspec
-from django.db import connections, models, router
+from django.db import connections, models, router, transaction
 
 # Field types whose values are converted to JSON so that PostgreSQL can read them. The encoder
 # writes all others as PostgreSQL accepts them: UUIDs, times with their zone, numbers, texts, null.
@@ -47,8 +48,8 @@ class _Plan:
     converted: tuple[tuple[int, Callable[[Any], str]], ...]
 
 
-def insert(rows: Sequence[models.Model]) -> None:
-    """Insert new rows of one model with one statement, either all of them or none.
+def insert(rows: Sequence[models.Model], *others: Sequence[models.Model]) -> None:
+    """Insert new rows with one statement, either all of them or none.
 
     The primary keys must be set. PostgreSQL receives the rows as one JSON parameter. An INSERT by
     Django has one parameter for each value and is compiled each time. For four rows this takes a
@@ -57,26 +58,40 @@ def insert(rows: Sequence[models.Model]) -> None:
 
     Args:
         rows: New rows, all of the same model.
+        others: New rows of other models, each sequence of one model. They are inserted by the same
+            statement, so that all of them are stored or none, without a transaction around it.
 
     Raises:
         IntegrityError: A row violates a constraint.
         TypeError: The model has a field type that this module does not support.
     """
-    if not rows:
+    groups = [group for group in (rows, *others) if group]
+    if not groups:
         return
-    model = type(rows[0])
-    using = router.db_for_write(model)
+    using = router.db_for_write(type(groups[0][0]))
     connection = connections[using]
     if connection.vendor != "postgresql":
-        model._base_manager.using(using).bulk_create(rows)  # noqa: SLF001 - documented by Django.
+        _create(groups, using)
         return
-    plan = _plan_of(model)
+    plans = [_plan_of(type(group[0])) for group in groups]
+    *first, last = (plan.statement for plan in plans)
+    named = ", ".join(f"inserted_{place} AS ({text})" for place, text in enumerate(first))
     with connection.cursor() as cursor:
         cursor.execute(
-            plan.statement, [_encoder.encode([_written(row, plan) for row in rows]).decode()]
+            f"WITH {named} {last}" if named else last,
+            [
+                _encoder.encode([_written(row, plan) for row in group]).decode()
+                for group, plan in zip(groups, plans, strict=True)
+            ],
         )
-    for row in rows:
+    for row in chain.from_iterable(groups):
         row._state.adding, row._state.db = False, using
+
+
+def _create(groups: Sequence[Sequence[models.Model]], using: str) -> None:
+    with transaction.atomic(using=using, savepoint=False):
+        for group in groups:
+            type(group[0])._base_manager.using(using).bulk_create(group)  # noqa: SLF001 - documented by Django.
 
 
 def _written(row: models.Model, plan: _Plan) -> dict[str, Any]:

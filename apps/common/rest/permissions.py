@@ -17,6 +17,7 @@ class Access:
     Attributes:
         scope: The scope that an API key needs; None refuses API keys.
         staff: The Django permission that staff need; None refuses staff, unless ``own`` is set.
+        operations: Whether the scope ``operations`` is sufficient, too.
         own: Whether end users, and staff without the permission, are allowed. The view then shows
             them only their own data and returns 404 for everything else.
         anyone: Whether no credential is needed.
@@ -24,6 +25,7 @@ class Access:
 
     scope: Scope | None = None
     staff: str | None = None
+    operations: bool = False
     own: bool = False
     anyone: bool = False
 
@@ -34,6 +36,8 @@ class Access:
         if caller is None:
             return False
         if caller.is_key:
+            if self.operations and Scope.OPERATIONS in caller.scopes:
+                return True
             return self.scope is not None and self.scope in caller.scopes
         if caller.is_staff and self.staff is not None and self.staff in caller.permissions:
             return True

@@ -35,6 +35,7 @@ from apps.notifications.api.notifications import (
 )
 from apps.notifications.api.receipts import EmailReceiptView, PushReceiptView
 from apps.notifications.api.services import ServicesView
+from apps.notifications.api.statistics import StatisticsView
 from apps.notifications.api.template_tools import PreviewView, TestSendView
 from apps.notifications.api.upload import UploadView
 from apps.notifications.api.user_erasure import ErasableUserView
@@ -97,6 +98,7 @@ urlpatterns = either_slash(
         path("receipts/push", PushReceiptView.as_view(), name="push-receipts"),
         path("providers/<slug:name>/breaker", ProviderBreakerView.as_view(), name="breaker"),
         path("services/", ServicesView.as_view(), name="services"),
+        path("statistics/", StatisticsView.as_view(), name="statistics"),
         path("users/<uuid:user_id>", ErasableUserView.as_view(), name="user"),
         path(
             "templates/<template_code:template_code>/preview", PreviewView.as_view(), name="preview"

@@ -13,7 +13,6 @@ from django.utils import timezone
 from apps.common.callers import Caller
 from apps.common.channels import Channel
 from apps.common.middleware.correlation import current_id
-from apps.common.postgresql.json_insert import insert
 from apps.common.rest.problems import Problem, impossible
 from apps.notifications.broker import publisher
 from apps.notifications.dead_letters import store as dead_letters
@@ -21,6 +20,7 @@ from apps.notifications.dead_letters.store import Replayed
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import REPLAYABLE, UNKNOWN_OUTCOME, Status
 from apps.notifications.models import Attempt, DeadLetter, LetterState, Notification
+from apps.notifications.statistics.record import insert_accepted
 from apps.users import contacts
 
 log = structlog.get_logger(__name__)
@@ -140,7 +140,7 @@ def store(
             # No request has this digest, so no send request counts as a repetition of this replay.
             row.request_id, row.body_digest = key, hashlib.sha256(str(row.pk).encode()).digest()
             row.canonical_digest = row.digest_form = None
-    insert(rows)
+    insert_accepted(rows)
     # From now on only the new row stores the secret variables of a sensitive template.
     dead_letters.blank_secrets([row.replay_of for row in rows if row.sensitive and row.replay_of])
     publisher.hand_over(rows)

@@ -18,7 +18,7 @@ from apps.notifications.dead_letters import store
 from apps.notifications.delivery.attempt_rounds import AttemptRound, JudgedRound
 from apps.notifications.delivery.decide import USER_ERASED, Decision
 from apps.notifications.lifecycle.states import UNKNOWN_OUTCOME, Status
-from apps.notifications.lifecycle.transitions import advance, advance_with_event
+from apps.notifications.lifecycle.transitions import advance, advance_sending, advance_with_event
 from apps.notifications.models import Notification, Receipt
 from apps.notifications.privacy.redaction import ERASED
 
@@ -66,10 +66,15 @@ def _record_accepted(
     claim_id: UUID, rounds: Sequence[AttemptRound], *, to: Status, now: datetime
 ) -> None:
     ids = [done.notification.pk for done in rounds]
-    held = Notification.objects.filter(pk__in=ids, claim_id=claim_id)
-    sending = held.filter(status=Status.SENDING)
-    moved = advance(sending, to=to, now=now, attempts=F("attempts") + 1, claim_id=None)
+    moved = advance_sending(
+        [done.notification for done in rounds],
+        claim_id=claim_id,
+        to=to,
+        now=now,
+        attempts=F("attempts") + 1,
+    )
     if moved < len(ids):
+        held = Notification.objects.filter(pk__in=ids, claim_id=claim_id)
         # A receipt was processed first: keep its status, but count the attempt.
         held.update(attempts=F("attempts") + 1, claim_id=None)
         _record_late(ids, to=to, now=now)

@@ -18,6 +18,7 @@ from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import UNFINISHED, Status
 from apps.notifications.lifecycle.transitions import advance
 from apps.notifications.models import Attempt, Notification, Receipt
+from apps.notifications.statistics import record as statistics
 from apps.users import contacts
 
 log = structlog.get_logger(__name__)
@@ -146,14 +147,14 @@ def _move(row: Notification, event: ProviderEvent, *, now: datetime) -> Status |
     if Status(row.status) in UNFINISHED:
         if event.event is ReceiptEvent.OPENED:
             to = Status.DELIVERED
-        if row.channel == Channel.PUSH and not _was_the_last_device(row, event):
+        if row.channel == Channel.PUSH and not _was_the_last_device(row, event, now=now):
             return None
     rows = Notification.objects.filter(pk=row.pk)
     moved = to is not None and advance(rows, to=to, now=now, reason=reason)
     return to if moved else None
 
 
-def _was_the_last_device(row: Notification, event: ProviderEvent) -> bool:
+def _was_the_last_device(row: Notification, event: ProviderEvent, *, now: datetime) -> bool:
     """Settle the device of a receipt, and return whether no other device is left to send to.
 
     If the receipt does not name the device, it is known only if exactly one is left.
@@ -166,7 +167,7 @@ def _was_the_last_device(row: Notification, event: ProviderEvent) -> bool:
     device_id = event.device_id or (next(iter(waiting)) if len(waiting) == 1 else None)
     left = waiting - {device_id}
     if left and device_id is not None and device_id not in settled:
-        Attempt.objects.create(
+        attempt = Attempt.objects.create(
             notification=row,
             number=row.attempts + 1,
             provider=event.provider,
@@ -177,6 +178,7 @@ def _was_the_last_device(row: Notification, event: ProviderEvent) -> bool:
             started_at=event.occurred_at,
             duration_ms=0,
         )
+        statistics.count_attempts([attempt], now=now)
     return not left
 
 

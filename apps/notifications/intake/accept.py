@@ -11,7 +11,6 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.common.callers import Caller
-from apps.common.postgresql.json_insert import insert
 from apps.common.rest.problems import Problem, impossible
 from apps.notifications.broker import publisher
 from apps.notifications.intake.digests import repeats
@@ -19,11 +18,12 @@ from apps.notifications.intake.draft import make_draft
 from apps.notifications.intake.group_commit import GroupCommit
 from apps.notifications.intake.requests import SendRequest
 from apps.notifications.models import Notification
+from apps.notifications.statistics.record import count_accepted, insert_accepted
 from apps.users import contacts
 
 log = structlog.get_logger(__name__)
 
-_singles = GroupCommit(insert)
+_singles = GroupCommit(insert_accepted)
 
 # The maximum number of inserts of a row, if each time a conflicting row existed but was then gone.
 INSERTS_MAX = 5
@@ -175,6 +175,7 @@ def _stored(
         Problem: 503 if that happens ``INSERTS_MAX`` times; nothing of this call is stored.
     """
     keys = {request.request_id for request in requests if request.request_id is not None}
+    new = {row.pk: row for row in rows}
     with transaction.atomic():
         for _ in range(INSERTS_MAX):
             Notification.objects.bulk_create(rows, ignore_conflicts=True)
@@ -186,6 +187,10 @@ def _stored(
             }
             unseen = _unseen(rows, stored)
             if not unseen:
+                kept = {row.pk for row in stored.values()}
+                count_accepted(
+                    row for row in new.values() if row.request_id is None or row.pk in kept
+                )
                 return stored
             rows = unseen
         # Raised inside the transaction, so that the other rows are rolled back too.
@@ -215,11 +220,11 @@ def _insert(rows: Sequence[Notification]) -> bool:
         if transaction.get_connection().in_atomic_block:
             # Inside a transaction the insert needs a savepoint, so that only it is rolled back.
             with transaction.atomic():
-                insert(rows)
+                insert_accepted(rows)
         elif len(rows) == 1:
             _singles.put(rows[0])
         else:
-            insert(rows)
+            insert_accepted(rows)
     except IntegrityError:
         return False
     return True

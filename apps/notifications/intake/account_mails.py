@@ -10,12 +10,12 @@ from django.utils import timezone
 from apps.common.callers import SYSTEM_CLIENT, Kind
 from apps.common.channels import Channel
 from apps.common.middleware.correlation import current_id
-from apps.common.postgresql.json_insert import insert
 from apps.notifications.broker import publisher
 from apps.notifications.intake.accept import log_accepted
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 from apps.notifications.privacy.redaction import redacted
+from apps.notifications.statistics.record import insert_accepted
 from apps.templates.rendering import builtin
 from apps.users.contacts import AccountMail
 
@@ -36,7 +36,7 @@ class Mailer:
         row = _row_of(mail)
         with transaction.atomic():
             with transaction.atomic():
-                insert([row])
+                insert_accepted([row])
             publisher.hand_over([row])
         log_accepted(row)
 
@@ -48,7 +48,7 @@ class Mailer:
         """
         row = _row_of(mail)
         with transaction.atomic(), transaction.atomic():
-            insert([row])
+            insert_accepted([row])
             # Rolls back only the inner block, which is a savepoint.
             transaction.set_rollback(True)
 

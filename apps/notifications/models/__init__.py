@@ -17,6 +17,7 @@ from apps.notifications.models.notification import Notification
 from apps.notifications.models.receipt import Receipt
 from apps.notifications.models.retention import DailyCount, RetentionRule
 from apps.notifications.models.sandbox import SandboxMessage
+from apps.notifications.models.statistics import StatisticsDelta, StatisticsSum
 
 __all__ = [
     "ActionName",
@@ -38,4 +39,6 @@ __all__ = [
     "ReplayState",
     "RetentionRule",
     "SandboxMessage",
+    "StatisticsDelta",
+    "StatisticsSum",
 ]

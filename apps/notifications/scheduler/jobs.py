@@ -15,6 +15,7 @@ from apps.notifications.dead_letters.replay_many import replay_slice
 from apps.notifications.flow_control.early_release import release_early
 from apps.notifications.privacy.retention.purge import Position
 from apps.notifications.privacy.retention.recipients import Recipients
+from apps.notifications.statistics.roll_up import RollUp
 from apps.users.purge_expired import PurgeExpired
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,7 @@ def all_jobs(kept: KeptConnection) -> list[Job]:
         drop_incomplete_uploads,
         Position(),
         Recipients(),
+        RollUp(),
         PurgeExpired(),
     ]
 

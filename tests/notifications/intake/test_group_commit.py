@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, OperationalError, connections
 
-from apps.common.postgresql.json_insert import insert
 from apps.notifications.intake import accept
 from apps.notifications.intake.group_commit import GroupCommit
 from apps.notifications.models import Notification
+from apps.notifications.statistics.record import insert_accepted
 from apps.users.models import User
 from tests.journeys.http import until
 from tests.notifications.factories import SHOP, a_request
@@ -177,4 +177,4 @@ def test_concurrent_threads_lose_no_rows(alice: User) -> None:
 
 
 def test_the_real_store_is_one_statement() -> None:
-    assert accept._singles._store is insert
+    assert accept._singles._store is insert_accepted

@@ -1,0 +1,1 @@
+"""Counts of what was accepted, attempted and ended, by minute, hour and day."""
