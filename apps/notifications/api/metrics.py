@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from apps.common.rest.problems import problem_response
 from apps.common.throttling import is_on_loopback
+from apps.notifications.api import statistics_metrics
 from apps.notifications.api.services import queue_depths
 from apps.notifications.flow_control import control
 from apps.notifications.flow_control.breakers import Forced, State
@@ -34,6 +35,7 @@ class Installation(Collector):
                 depths.add_metric([queue], messages)
         yield depths
         yield from _providers()
+        yield from statistics_metrics.families()
         alive = GaugeMetricFamily(
             "notifications_processes", "Living processes of a role.", labels=["role"]
         )
@@ -52,6 +54,7 @@ class Installation(Collector):
             "For how long the oldest due notification has waited.",
             value=overdue,
         )
+        yield from statistics_metrics.waiting(now=timezone.now())
 
 
 def _providers() -> Iterator[Metric]:

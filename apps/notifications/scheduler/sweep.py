@@ -26,6 +26,8 @@ from apps.notifications.lifecycle.transitions import advance, advance_with_event
 from apps.notifications.models import Notification
 from apps.notifications.scheduler.put_off import publish_failed, put_off, put_off_all, time_of
 from apps.notifications.scheduler.suspension import SuspensionDetector
+from apps.notifications.statistics import counters
+from apps.notifications.statistics import record as statistics
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +53,9 @@ COLUMNS = (
     "recipient",
     "expires_at",
     "crashes",
+    "client",
+    "kind",
+    "template_code",
 )
 
 
@@ -245,8 +250,16 @@ def _handle(
     unrecorded = [row for row in ready if row.status == Status.FAILED]
     _postpone(unrecorded, now)
     found.failed += [row.pk for row in unrecorded]
+    _count([*waiting, *crashed, *unrecorded], now)
     _look_at([row for row in ready if row.status in FINISHED - {Status.FAILED}], None)
     return found
+
+
+def _count(rows: Sequence[Notification], now: datetime) -> None:
+    """Count what was found: ``pending`` for a lost message, ``sending`` for a worker that died."""
+    with statistics.together():
+        for row in rows:
+            statistics.count([row], counters.SWEPT, row.status, now=now)
 
 
 def _look_at(rows: Sequence[Notification], moment: datetime | None) -> None:

@@ -17,6 +17,8 @@ REPLACED = "replaced"
 ATTEMPTS = "attempts"
 RETRIES = "retries"
 LATENCY = "latency"
+# The sum of all times to deliver in milliseconds, for averages.
+LATENCY_SUM = "latency_sum_ms"
 SWEPT = "swept"
 
 # The histogram has four bins for each doubling of the milliseconds, so that a percentile is at most

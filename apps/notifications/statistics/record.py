@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from django.db.models import Model
@@ -46,6 +46,7 @@ ENDING_COLUMNS = (
     "scheduled_for",
     "updated_at",
 )
+MILLISECOND = timedelta(milliseconds=1)
 DELIVERED = frozenset({Status.SENT, Status.DELIVERED})
 
 
@@ -125,6 +126,7 @@ def count_ended(rows: Iterable[Ending], *, to: Status, reason: str, now: datetim
             elif to in DELIVERED:
                 due = max(row.created_at, row.scheduled_for or row.created_at)
                 _count(row, now, counters.LATENCY, str(counters.bin_of(now - due)))
+                _count(row, now, counters.LATENCY_SUM, amount=max(0, (now - due) // MILLISECOND))
 
 
 def count_attempts(attempts: Sequence[Attempt], *, now: datetime) -> None:
@@ -141,10 +143,10 @@ def count(rows: Iterable[Counted], *names: str, now: datetime) -> None:
             _count(row, now, *names)
 
 
-def _count(row: Counted, at: datetime, *names: str) -> None:
+def _count(row: Counted, at: datetime, *names: str, amount: int = 1) -> None:
     sums = _together.get()
     if sums is not None:
-        sums[_group(row, at)][counters.name_of(*names)] += 1
+        sums[_group(row, at)][counters.name_of(*names)] += amount
 
 
 def _group(row: Counted, at: datetime) -> _Group:

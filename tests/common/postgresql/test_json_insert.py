@@ -163,7 +163,7 @@ def test_a_bulk_call_inserts_its_rows_with_one_statement(shop: Any, alice: User)
     (statement,) = [
         query["sql"]
         for query in captured.captured_queries
-        if query["sql"].startswith('INSERT INTO "notifications_notification"')
+        if 'INSERT INTO "notifications_notification"' in query["sql"]
     ]
     assert "json_populate_recordset" in statement
     assert Notification.objects.count() == len(rows)

@@ -1,8 +1,8 @@
 """A mail server that acts on each accepted mail, and database failures at chosen statements."""
 
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from django.db import OperationalError, connection
@@ -39,20 +39,25 @@ def once_each(server: SmtpServer, rows: list[Notification]) -> bool:
     return server.message_ids == expected
 
 
-def run_before_statements(
-    beginning: str, *, times: int, action: Callable[[], None]
-) -> Callable[..., Any]:
-    """Run ``action`` before the first ``times`` statements that begin with ``beginning``."""
+@contextmanager
+def run_before_statements(part: str, *, times: int, action: Callable[[], None]) -> Iterator[None]:
+    """Run ``action`` before the first ``times`` statements that contain ``part``.
+
+    Raises:
+        AssertionError: There were fewer such statements.
+    """
     left = times
 
     def execute(run: Callable[..., Any], sql: str, *given: Any) -> Any:
         nonlocal left
-        if left and sql.startswith(beginning):
+        if left and part in sql:
             left -= 1
             action()
         return run(sql, *given)
 
-    return execute
+    with connection.execute_wrapper(execute):
+        yield
+    assert not left, f"{left} statements with {part} are missing"
 
 
 def lose_the_connection() -> None:

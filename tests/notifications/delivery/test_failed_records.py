@@ -54,7 +54,7 @@ def test_a_record_that_fails_is_retried_and_changes_nothing_twice(
     alice: User, bob: User, smtp: CallbackSmtpServer, harm: Callable[[], None]
 ) -> None:
     rows = [accepted(alice), accepted(bob)]
-    with connection.execute_wrapper(run_before_statements(INSERT_ATTEMPTS, times=1, action=harm)):
+    with run_before_statements(INSERT_ATTEMPTS, times=1, action=harm):
         deliver_and_refresh(*rows)
 
     assert [(row.status, row.attempts, row.claim_id) for row in rows] == [
@@ -69,9 +69,7 @@ def test_a_record_whose_database_session_is_terminated_is_retried_on_a_new_one(
     alice: User, smtp: CallbackSmtpServer
 ) -> None:
     row = accepted(alice)
-    with connection.execute_wrapper(
-        run_before_statements(INSERT_ATTEMPTS, times=1, action=end_this_session)
-    ):
+    with run_before_statements(INSERT_ATTEMPTS, times=1, action=end_this_session):
         deliver_and_refresh(row)
 
     assert (row.status, row.attempts) == (Status.SENT, 1)
@@ -85,7 +83,7 @@ def test_a_failure_that_was_committed_before_the_connection_broke_has_one_letter
     smtp.answer("rcpt", "550 5.7.1 Not today")
     row = accepted(alice)
     harm = run_before_statements(INSERT_ATTEMPTS, times=1, action=lose_it_after_the_commit)
-    with connection.execute_wrapper(harm):
+    with harm:
         deliver_and_refresh(row)
 
     assert (row.status, row.reason) == (Status.FAILED, "policy")
@@ -98,7 +96,7 @@ def test_a_claim_that_fails_is_retried_and_finds_the_rows_it_took(
     alice: User, smtp: CallbackSmtpServer, harm: Callable[[], None]
 ) -> None:
     row = accepted(alice)
-    with connection.execute_wrapper(run_before_statements(MOVE_ROWS, times=1, action=harm)):
+    with run_before_statements(MOVE_ROWS, times=1, action=harm):
         deliver_and_refresh(row)
 
     assert (row.status, row.attempts, row.crashes) == (Status.SENT, 1, 0)
@@ -110,7 +108,7 @@ def test_claimed_rows_are_prepared_once_the_database_answers_again(
 ) -> None:
     row = accepted(alice)
     harm = run_before_statements('SELECT "users_user"', times=3, action=lose_the_connection)
-    with connection.execute_wrapper(harm):
+    with harm:
         deliver_and_refresh(row)
 
     assert (row.status, row.attempts, row.crashes) == (Status.SENT, 1, 0)

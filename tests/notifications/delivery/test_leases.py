@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from apps.common.channels import Channel
@@ -63,7 +62,7 @@ def test_a_worker_that_was_suspended_before_the_call_does_not_send(
         Notification.objects.filter(pk=lost.pk).update(claim_id=other)
 
     harm = run_before_statements('SELECT "users_user"', times=1, action=stand_still)
-    with connection.execute_wrapper(harm):
+    with harm:
         deliver_and_refresh(lost, kept)
 
     assert (lost.status, lost.claim_id) == (Status.SENDING, other)
@@ -91,7 +90,7 @@ def test_a_renewal_that_fails_is_retried_the_next_time(alice: User) -> None:
     before = row.claimed_until
     held.renewed_at -= RENEW_SECONDS
     harm = run_before_statements(MOVE_ROWS, times=1, action=lose_the_connection)
-    with connection.execute_wrapper(harm):
+    with harm:
         held.renew_when_due({row.pk})
         row.refresh_from_db()
         assert row.claimed_until == before

@@ -47,13 +47,13 @@ def statuses(rows: list[Notification]) -> Counter[str]:
     return Counter(Notification.objects.filter(pk__in=ids).values_list("status", flat=True))
 
 
-def failing(beginning: str, *, turn: int) -> Callable[..., Any]:
-    """Let the database fail once, at the ``turn``-th statement that begins with ``beginning``."""
+def failing(part: str, *, turn: int) -> Callable[..., Any]:
+    """Let the database fail once, at the ``turn``-th statement that contains ``part``."""
     seen = 0
 
     def execute(run: Callable[..., Any], sql: str, *given: Any) -> Any:
         nonlocal seen
-        if sql.startswith(beginning):
+        if part in sql:
             seen += 1
             if seen == turn:
                 raise DatabaseError("the database is away")

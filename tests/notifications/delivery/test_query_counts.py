@@ -38,7 +38,8 @@ def test_a_chunk_that_is_delivered_costs_thirteen_statements(
     # Claim: 1 savepoint, 2 update and return, 3 release.
     # Prepare: 4 users, 5 categories, 6 suppressions or devices, 7 template versions.
     # Send: 8 insert into the sandbox.
-    # Record: 9 savepoint, 10 update, 11 insert receipts, 12 insert attempts and counts, 13 release.
+    # Record: 9 savepoint, 10 update, 11 insert receipts, 12 insert attempts and counts,
+    # 13 release.
     with django_assert_num_queries(13 + SEPARATE_COUNTS):
         assert deliver(channel=channel, ids=[row.pk for row in rows], attempt=0) == []
     assert Notification.objects.filter(status=Status.DELIVERED).count() == count
