@@ -2,6 +2,7 @@
 # PostgreSQL, RabbitMQ and Redis on loopback. Those that answer are used; the others come from
 # Docker where its engine answers, else from Debian's packages.
 # usage: docker/services.sh [postgresql|rabbitmq|redis ...]      (without a name: all three)
+#        docker/services.sh prometheus      (only installs it; the test starts its own)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -115,10 +116,16 @@ redis() {
     wait_for Redis 6379
 }
 
+prometheus() {
+    command -v promtool >/dev/null 2>&1 && command -v prometheus >/dev/null 2>&1 && return
+    install_package prometheus
+}
+
 [ "$#" -gt 0 ] || set -- postgresql rabbitmq redis
 for service in "$@"; do
     case "$service" in
         postgresql | rabbitmq | redis) "$service"; echo "$service answers." ;;
+        prometheus) prometheus; echo "prometheus is installed." ;;
         *) echo "There is no service called $service." >&2; exit 2 ;;
     esac
 done
