@@ -18,7 +18,7 @@ from apps.templates.models import Template, TemplateVersion
 from apps.users import api_keys, tokens
 from apps.users.models import ApiKey, User
 from tests.fakes.smtp_server import SmtpServer
-from tests.notifications.factories import accepted, client_with, person, template
+from tests.notifications.factories import SEPARATE_COUNTS, accepted, client_with, person, template
 from tests.notifications.intake.account_mails.account_mail_helpers import (
     deliver_due,
     post_reset,
@@ -258,7 +258,8 @@ def test_a_reset_costs_the_same_statements_for_an_unknown_address(alice: User) -
     person("bob", is_active=False)
     person("carol", email_confirmed_at=None)
     known = statements("alice@example.com")
-    assert known.count("INSERT") == 1
+    # PostgreSQL inserts the row and its counts with one statement, which begins with WITH.
+    assert known.count("INSERT") + known.count("WITH") == 1 + SEPARATE_COUNTS
     assert Notification.objects.count() == 1
     for name in ("nobody", "bob", "carol"):
         unknown = statements(f"{name}@example.com")
