@@ -1,7 +1,7 @@
 """Identifiers: UUIDv7, which are ordered by time and therefore efficient in indexes."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -19,6 +19,11 @@ def first_id_at(moment: datetime) -> UUID:
     """
     milliseconds = max(0, int(moment.timestamp() * 1000)) & ((1 << 48) - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | 0x2 << 62)
+
+
+def time_of(identifier: UUID) -> datetime:
+    """Return the millisecond in which a UUIDv7 was created."""
+    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
 
 
 def derived_id(parent: UUID, name: str) -> UUID:

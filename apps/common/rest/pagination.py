@@ -4,9 +4,11 @@ from typing import Any
 from uuid import UUID
 
 from rest_framework.exceptions import NotFound
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from apps.common.ids import time_of
 from apps.common.rest.problems import invalid
 
 PAGE_SIZE_MAX_DIGITS = 9
@@ -52,6 +54,18 @@ class NewestFirst(CursorPagination):
             raise invalid("?page_size", "out_of_range", detail)
         return int(given)
 
+    def get_paginated_response(self, data: Any) -> Response:
+        """Return a page."""
+        return Response(self.document(data))
+
+    def document(self, data: Any) -> dict[str, Any]:
+        """Return the members of a page."""
+        return {
+            "next": self.get_next_link(),
+            "previous": self.get_previous_link(),
+            "results": data,
+        }
+
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Describe a page in OpenAPI 3.1, where the type of a nullable link includes null."""
         link = {"type": ["string", "null"], "format": "uri"}
@@ -64,3 +78,77 @@ class NewestFirst(CursorPagination):
                 "results": schema,
             },
         }
+
+
+class BoundedNewestFirst(NewestFirst):
+    """Pages of a filtered list that search a limited number of rows.
+
+    Without a limit, a filter that few rows match reads the whole table. The view's ``indexed`` has
+    the rows that are read by an index; None if the list itself is one.
+    """
+
+    rows_searched = 10_000
+    boundary: UUID | None = None
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        """Read a page. The search ends at ``boundary``, if there is one."""
+        indexed = getattr(view, "indexed", None)
+        if indexed is not None:
+            cursor = self.decode_cursor(request)
+            backwards = cursor is not None and cursor.reverse
+            position = cursor.position if cursor is not None else None
+            self.boundary = self._boundary(indexed, position, backwards=backwards)
+            if self.boundary is not None:
+                limit = "pk__lte" if backwards else "pk__gte"
+                queryset = queryset.filter(**{limit: self.boundary})
+        return super().paginate_queryset(queryset, request, view)
+
+    def get_next_link(self) -> str | None:
+        """Return the link to the next page, which goes on after the rows that were searched."""
+        link: str | None = super().get_next_link()
+        return link or self._link_from_boundary(reverse=False)
+
+    def get_previous_link(self) -> str | None:
+        """Return the link to the previous page, like the next one."""
+        link: str | None = super().get_previous_link()
+        return link or self._link_from_boundary(reverse=True)
+
+    def document(self, data: Any) -> dict[str, Any]:
+        """Add how far the page has searched, if it is not complete because of that."""
+        ended_early = self.boundary is not None and not (
+            self.has_previous if self._is_reverse else self.has_next
+        )
+        found = super().document(data)
+        if ended_early and self.boundary is not None:
+            found["searched_to"] = time_of(self.boundary)
+        return found
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page."""
+        described = super().get_paginated_response_schema(schema)
+        described["properties"]["searched_to"] = {
+            "type": "string",
+            "format": "date-time",
+            "description": "How far back this page has searched, if it could not be filled.",
+        }
+        return described
+
+    @property
+    def _is_reverse(self) -> bool:
+        return self.cursor is not None and self.cursor.reverse
+
+    def _boundary(self, indexed: Any, position: Any, *, backwards: bool) -> UUID | None:
+        """Return the last id of the rows to search; None if there are fewer."""
+        if position is not None:
+            indexed = indexed.filter(**{"pk__gt" if backwards else "pk__lt": position})
+        ids = indexed.order_by("pk" if backwards else "-pk").values_list("pk", flat=True)
+        last: UUID | None = ids[self.rows_searched - 1 : self.rows_searched].first()
+        return last
+
+    def _link_from_boundary(self, *, reverse: bool) -> str | None:
+        if self.boundary is None or reverse is not self._is_reverse:
+            return None
+        position: Any = str(self.boundary)
+        cursor = Cursor(offset=0, reverse=reverse, position=position)
+        link: str = self.encode_cursor(cursor)
+        return link

@@ -35,6 +35,16 @@ def visible_to(caller: Caller) -> QuerySet[Notification]:
     return mine.filter(pk__gte=first_id_at(caller.reads_from))
 
 
+def indexed_for(caller: Caller) -> QuerySet[Notification]:
+    """Return the rows that the index of the caller's list has, a superset of ``visible_to``.
+
+    Without a condition on further columns PostgreSQL counts in the index and reads no row.
+    """
+    if caller.is_key and not caller.sees_all_clients:
+        return Notification.objects.filter(client=caller.client, kind=caller.kind)
+    return visible_to(caller)
+
+
 def find(caller: Caller, notification_id: UUID) -> Notification:
     """Return one notification.
 

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import ListAPIView
@@ -13,6 +14,7 @@ from rest_framework.views import APIView
 from apps.common.callers import Caller, Scope, caller_of
 from apps.common.rest.fast_path import FastPost
 from apps.common.rest.openapi import body_of
+from apps.common.rest.pagination import BoundedNewestFirst
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.throttling import RateLimitHeaders, spend_sending
 from apps.notifications.api import examples as shown
@@ -23,13 +25,13 @@ from apps.notifications.api.answers import (
     accepted_answer,
 )
 from apps.notifications.api.dead_letter_answers import MayHaveArrivedSerializer
-from apps.notifications.api.filters import NotificationFilters, filtered
+from apps.notifications.api.filters import NotificationFilters, search
 from apps.notifications.api.idempotency import (
     IDEMPOTENCY_KEY,
     idempotency_key,
     with_idempotency_key,
 )
-from apps.notifications.api.notification_access import VIEW_PERMISSION, find, visible_to
+from apps.notifications.api.notification_access import VIEW_PERMISSION, find
 from apps.notifications.api.parsing import SendRequestParser, body_as
 from apps.notifications.dead_letters import resend
 from apps.notifications.intake import accept
@@ -52,15 +54,24 @@ class NotificationsView(FastPost, AccessTable, RateLimitHeaders, ListAPIView[Not
     serializer_class = NotificationSerializer
     examples = {"POST": shown.SEND}
     problems = {"POST": (422,)}
+    pagination_class = BoundedNewestFirst
+    indexed: QuerySet[Notification] | None = None
 
     def get_queryset(self) -> Any:
         """Return the notifications that the caller may see, filtered by the query."""
-        return filtered(visible_to(caller_of(self.request)), self.request)
+        found = search(caller_of(self.request), self.request)
+        self.indexed = found.indexed
+        return found.rows
 
     @extend_schema(
         operation_id="list_notifications",
         tags=TAGS,
         summary="List notifications, newest first",
+        description=(
+            "A list that is filtered searches at most 10,000 rows for each page. If that was not "
+            "enough to fill the page, `searched_to` says how far back it has searched, and `next` "
+            "goes on from there, even if `results` is empty."
+        ),
         parameters=[NotificationFilters],
         responses=NotificationSerializer(many=True),
         examples=[OpenApiExample("A notification", shown.NOTIFICATION, response_only=True)],

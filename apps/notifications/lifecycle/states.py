@@ -73,6 +73,19 @@ UNKNOWN_OUTCOME = "unknown_outcome"
 # Statuses that need no further work. ``sent`` may still change by a receipt.
 FINISHED = frozenset({S.SENT, S.DELIVERED, S.FAILED, S.BOUNCED, S.SKIPPED, S.EXPIRED, S.CANCELLED})
 UNFINISHED = frozenset(Status) - FINISHED
+# Statuses that few rows have, so that an index of them alone is small.
+RARE = tuple(
+    status.value
+    for status in (
+        S.BOUNCED,
+        S.CANCELLED,
+        S.EXPIRED,
+        S.FAILED,
+        S.RETRYING,
+        S.SCHEDULED,
+        S.SKIPPED,
+    )
+)
 CANCELLABLE = frozenset({S.SCHEDULED, S.PENDING, S.RETRYING})
 CLAIMABLE = frozenset({S.PENDING, S.RETRYING})
 REPLAYABLE = frozenset({S.FAILED, S.BOUNCED, S.EXPIRED, S.CANCELLED, S.SKIPPED})

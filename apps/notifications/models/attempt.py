@@ -1,5 +1,7 @@
 """The attempt: one provider call."""
 
+from typing import ClassVar
+
 from django.db import models
 
 from apps.common.ids import new_id
@@ -31,6 +33,14 @@ class Attempt(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes: ClassVar = [
+            # Read by operators who have the provider's id of a message.
+            models.Index(
+                fields=["provider_message_id"],
+                name="attempt_provider_message",
+                condition=~models.Q(provider_message_id=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         """Return the round, the provider and the outcome."""

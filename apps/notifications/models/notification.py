@@ -10,7 +10,7 @@ from apps.common.callers import Kind
 from apps.common.channels import Channel
 from apps.common.ids import new_id
 from apps.notifications.broker import topology
-from apps.notifications.lifecycle.states import Status
+from apps.notifications.lifecycle.states import RARE, Status
 from apps.notifications.models.digest import DigestField, OptionalDigestField
 
 # The length of a mail address: a local part of at most 64 characters, the @ sign and a domain of at
@@ -83,8 +83,12 @@ class Notification(models.Model):
 
     class Meta:
         constraints = [
+            # The key comes first, so that operators find a request without its client. Rows without
+            # a key are not in the index.
             models.UniqueConstraint(
-                fields=["client", "kind", "request_id"], name="notification_idempotency_key"
+                fields=["request_id", "client", "kind"],
+                name="notification_request_key",
+                condition=models.Q(request_id__isnull=False),
             ),
         ]
         indexes = [
@@ -99,12 +103,18 @@ class Notification(models.Model):
             # Read by lists for a user, and by erasure.
             models.Index(fields=["user_id", "-id"], name="notification_user_newest"),
             # Read by operators who trace one request.
-            models.Index(fields=["correlation_id"], name="notification_correlation"),
-            # Read by the progress of a batch.
+            models.Index(fields=["correlation_id", "-id"], name="notification_trace_newest"),
+            # Read by the progress and the list of a batch.
             models.Index(
-                fields=["batch_id"],
-                name="notification_batch",
+                fields=["batch_id", "-id"],
+                name="notification_batch_newest",
                 condition=models.Q(batch_id__isnull=False),
+            ),
+            # Read by lists of rare statuses. It has no row that is sent at the first attempt.
+            models.Index(
+                fields=["status", "-id"],
+                name="notification_rare_newest",
+                condition=models.Q(status__in=RARE),
             ),
         ]
 

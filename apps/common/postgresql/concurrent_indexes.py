@@ -1,0 +1,92 @@
+"""Migration operations that build an index while other processes write to the table.
+
+An ordinary CREATE INDEX stops all writes until the index is complete: half a minute for five
+million rows. The migration must have ``atomic = False``.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import migrations
+
+
+@contextmanager
+def _without_time_limit(schema_editor: Any) -> Iterator[None]:
+    """Let statements take as long as they need. Other statements of this project have a limit."""
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        (usual,) = cursor.fetchone()
+        cursor.execute("SET statement_timeout = 0")
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT set_config('statement_timeout', %s, false)", [usual])
+
+
+class AddIndex(migrations.AddIndex):
+    """Create an index, on PostgreSQL with CONCURRENTLY.
+
+    A creation that was interrupted leaves an invalid index, which is dropped first, so that the
+    migration can be repeated.
+    """
+
+    atomic = False
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        """Create the index."""
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        model = to_state.apps.get_model(app_label, self.model_name)
+        with _without_time_limit(schema_editor):
+            schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{self.index.name}"')
+            schema_editor.execute(self.index.create_sql(model, schema_editor, concurrently=True))
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        """Remove the index."""
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_backwards(app_label, schema_editor, from_state, to_state)
+            return
+        with _without_time_limit(schema_editor):
+            schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{self.index.name}"')
+
+
+class RemoveIndex(migrations.RemoveIndex):
+    """Remove an index, on PostgreSQL with CONCURRENTLY."""
+
+    atomic = False
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        """Remove the index."""
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        with _without_time_limit(schema_editor):
+            schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{self.name}"')
+
+
+class AddUniqueIndex(migrations.AddConstraint):
+    """Create a unique constraint with a condition, which is a unique index, like ``AddIndex``."""
+
+    atomic = False
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        """Create the unique index."""
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        model = to_state.apps.get_model(app_label, self.model_name)
+        sql = str(self.constraint.create_sql(model, schema_editor))
+        begin = "CREATE UNIQUE INDEX "
+        with _without_time_limit(schema_editor):
+            schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{self.constraint.name}"')
+            schema_editor.execute(sql.replace(begin, f"{begin}CONCURRENTLY ", 1))

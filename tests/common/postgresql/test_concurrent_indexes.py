@@ -1,0 +1,79 @@
+"""Indexes are built beside writes, without a time limit, and again after an interruption."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.notifications.api.test_plans import BATCH, FILL, MANY
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+
+BEFORE, AFTER = "0012", "0013"
+
+
+def migrate(target: str) -> None:
+    call_command("migrate", "notifications", target, verbosity=0)
+
+
+def execute(statement: str, *values: Any) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else None
+
+
+def indexes() -> dict[str, bool]:
+    """Return the indexes of notifications, and whether each is valid."""
+    return dict(
+        execute(
+            "SELECT indexrelid::regclass::text, indisvalid FROM pg_index "
+            "WHERE indrelid = 'notifications_notification'::regclass"
+        )
+    )
+
+
+@pytest.fixture
+def _before() -> Iterator[None]:
+    migrate(BEFORE)
+    yield
+    migrate(AFTER)
+
+
+@pytest.mark.usefixtures("_before")
+def test_a_build_has_no_time_limit_and_the_usual_one_is_back_afterwards() -> None:
+    execute(FILL, MANY, BATCH, 20_000)
+    execute("SET statement_timeout = '10ms'")
+    try:
+        migrate(AFTER)
+        assert execute("SHOW statement_timeout") == [("10ms",)]
+    finally:
+        execute("RESET statement_timeout")
+
+    assert all(indexes().values())
+    assert "notification_request_key" in indexes()
+    assert "notification_idempotency_key" not in indexes()
+
+
+@pytest.mark.usefixtures("_before")
+def test_a_build_that_was_interrupted_is_repeated() -> None:
+    # What an interrupted one leaves has the name, and is of no use.
+    execute('CREATE INDEX notification_rare_newest ON notifications_notification ("status")')
+
+    migrate(AFTER)
+
+    found = "SELECT indexdef FROM pg_indexes WHERE indexname = 'notification_rare_newest'"
+    definition = execute(found)
+    assert "id DESC" in definition[0][0]
+
+
+@pytest.mark.usefixtures("_before")
+def test_every_index_of_the_big_tables_is_built_concurrently() -> None:
+    with CaptureQueriesContext(connection) as captured:
+        migrate(AFTER)
+
+    built = [q["sql"] for q in captured.captured_queries if "INDEX" in q["sql"][:20]]
+    assert len(built) > 5
+    assert all("CONCURRENTLY" in statement for statement in built)
