@@ -129,6 +129,7 @@ class BoundedNewestFirst(NewestFirst):
         described["properties"]["searched_to"] = {
             "type": "string",
             "format": "date-time",
+            "example": "2026-11-28T09:41:07.312000Z",
             "description": "How far back this page has searched, if it could not be filled.",
         }
         return described

@@ -1,6 +1,6 @@
 """The admin pages of notifications: timeline, replay and cancel."""
 
-from typing import cast
+from typing import ClassVar, cast
 from uuid import UUID
 
 from django.contrib import admin
@@ -42,6 +42,8 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
     search_fields = ("pk__exact", "correlation_id__exact", "user_id__exact", "request_id__exact")
     search_help_text = "An id, a user's id, a correlation id or a request id, in full."
     ordering = ("-id",)
+    # Another order would sort the whole table.
+    sortable_by: ClassVar[tuple[str, ...]] = ()
     paginator = BoundedPaginator
     actions = ("replay", "replay_doubtful", "cancel")
     fields = (
