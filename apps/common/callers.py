@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from rest_framework.request import Request
+# The models read scopes and kinds from this module, also where no request is received.
+if TYPE_CHECKING:
+    from rest_framework.request import Request
 
 
 class Scope(StrEnum):
@@ -73,7 +75,7 @@ class Caller:
         return self.is_staff or Scope.OPERATIONS in self.scopes
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(request: "Request") -> Caller:
     """Return the caller that authentication has set on the request.
 
     Use it only in views that have the permission class

@@ -1,7 +1,5 @@
 """The Django application of the accounts."""
 
-from importlib import import_module
-
 from django.apps import AppConfig
 
 
@@ -11,7 +9,3 @@ class UsersConfig(AppConfig):
     name = "apps.users"
     label = "users"
     verbose_name = "Users and API keys"
-
-    def ready(self) -> None:
-        """Register the OpenAPI descriptions of the credentials."""
-        import_module("apps.users.openapi")

@@ -7,10 +7,8 @@ from uuid import UUID
 
 from apps.users import audience, devices, erasure, preferences, suppressions
 from apps.users.addresses import address_hash, deliverable
-from apps.users.erasure import also_erase
 from apps.users.locales import forget_locale, known_locale, known_locales
 from apps.users.mail import AccountMail, AccountMailer
-from apps.users.mail import fill as send_account_mails_by
 from apps.users.models import Device, User
 
 __all__ = [
@@ -20,7 +18,6 @@ __all__ = [
     "DeviceContact",
     "address_hash",
     "addresses_of",
-    "also_erase",
     "audience_members",
     "audience_size",
     "erase",
@@ -29,7 +26,6 @@ __all__ = [
     "known_locales",
     "load_contacts",
     "retire_devices",
-    "send_account_mails_by",
     "set_channel",
     "suppress",
     "suppress_all",

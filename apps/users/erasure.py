@@ -1,10 +1,11 @@
 """Erase a user: the row is cleared but kept, because counts refer to its id."""
 
-from collections.abc import Callable
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from apps.users.addresses import address_hash
@@ -12,26 +13,14 @@ from apps.users.locales import forget_locale
 from apps.users.models import Suppression, User
 from apps.users.staff import second_factor
 
-# Functions that erase the data of a user in other apps; called inside the erasure's transaction.
-_elsewhere: list[Callable[[UUID], None]] = []
-
-
-def also_erase(act: Callable[[UUID], None]) -> None:
-    """Register a function that is called for each erased user, before the account is erased.
-
-    An app registers its function once, in ``AppConfig.ready``.
-
-    Args:
-        act: Receives the id of the user; must be idempotent.
-    """
-    if act not in _elsewhere:
-        _elsewhere.append(act)
-
 
 def erase_elsewhere(user_id: UUID) -> None:
-    """Erase the data of a user in other apps."""
-    for act in _elsewhere:
-        act(user_id)
+    """Erase the data of a user in other apps, by the functions that ``USER_ERASERS`` names.
+
+    They are called inside the erasure's transaction, and are idempotent.
+    """
+    for path in settings.USER_ERASERS:
+        import_string(path)(user_id)
 
 
 def erase(user_id: UUID) -> None:

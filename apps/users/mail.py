@@ -1,14 +1,18 @@
 """The interface (port) through which this app sends mails about accounts.
 
-This app does not depend on the delivery pipeline. ``apps.notifications`` registers a mailer when
-the process starts.
+This app does not depend on the delivery pipeline. The setting ``ACCOUNT_MAILER`` names the class
+that sends the mails.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Protocol
 from uuid import UUID
+
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 
 class AccountText(StrEnum):
@@ -62,20 +66,8 @@ class AccountMailer(Protocol):
         """
 
 
-_filled: list[AccountMailer] = []
-
-
-def fill(mailer: AccountMailer) -> None:
-    """Register the mailer of this process, at its start."""
-    _filled[:] = [mailer]
-
-
+@cache
 def mailer() -> AccountMailer:
-    """Return the registered mailer.
-
-    Raises:
-        RuntimeError: There is no mailer: the pipeline is not an installed application.
-    """
-    if not _filled:
-        raise RuntimeError("no application sends the mails about accounts")
-    return _filled[0]
+    """Return the mailer of this process. Its class is imported on first use, as are providers."""
+    made: AccountMailer = import_string(settings.ACCOUNT_MAILER)()
+    return made

@@ -59,6 +59,10 @@ INSTALLED_APPS = [
     "apps.notifications",
 ]
 
+# What the accounts need from the pipeline, which depends on them. Both are imported on first use.
+ACCOUNT_MAILER = "apps.notifications.intake.account_mails.Mailer"
+USER_ERASERS = ["apps.notifications.privacy.erase_notifications.erase_notifications"]
+
 MIDDLEWARE = [
     "apps.common.middleware.correlation.CorrelationMiddleware",
     "apps.common.middleware.security_headers.SecurityHeadersMiddleware",

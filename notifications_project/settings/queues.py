@@ -17,7 +17,12 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = topology.DEFAULT_LANE
 CELERY_TASK_DEFAULT_EXCHANGE = topology.EXCHANGE.name
 CELERY_TASK_DEFAULT_ROUTING_KEY = topology.DEFAULT_LANE
-CELERY_IMPORTS = ["apps.notifications.tasks", "apps.notifications.broker.worker"]
+# A worker imports these before it starts its child processes.
+CELERY_IMPORTS = [
+    "apps.notifications.tasks",
+    "apps.notifications.broker.worker",
+    "notifications_project.celery_worker",
+]
 
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -30,7 +35,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = False
 # One message has up to 500 notifications. Prefetched messages count towards the delivery limit.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CONSUMER = "notifications_project.celery:Consumer"
+CELERY_WORKER_CONSUMER = "notifications_project.celery_worker:Consumer"
 CELERY_WORKER_DETECT_QUORUM_QUEUES = not environment.EMBEDDED
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 from billiard.pool import Worker
+from django.conf import settings
 
-import notifications_project.celery as project
+from notifications_project import celery_worker
 
 
 def test_a_child_waits_one_second_for_a_parent_that_stopped_reading(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert project.app.main == "notifications_project"
+    assert celery_worker.__name__ in settings.CELERY_IMPORTS
     child: Any = Worker.__new__(Worker)
     child.on_ready_counter = SimpleNamespace(value=0)
     slept: list[float] = []

@@ -99,3 +99,13 @@ def may_move(before: Status, after: Status) -> bool:
 def predecessors(after: Status) -> frozenset[Status]:
     """Return the statuses from which this one can be reached."""
     return frozenset(before for before in Status if after in MOVES[before])
+
+
+class LetterState(StrEnum):
+    """The state of a dead letter. Only an open one needs an action."""
+
+    OPEN = "open"
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+    # The notification was sent or delivered after all.
+    RESOLVED = "resolved"

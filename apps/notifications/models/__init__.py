@@ -1,5 +1,6 @@
 """The models of the pipeline."""
 
+from apps.notifications.lifecycle.states import LetterState
 from apps.notifications.models.attempt import Attempt
 from apps.notifications.models.batch import (
     Batch,
@@ -8,7 +9,7 @@ from apps.notifications.models.batch import (
     BatchSource,
     BatchState,
 )
-from apps.notifications.models.dead_letter import DeadLetter, LetterState
+from apps.notifications.models.dead_letter import DeadLetter
 from apps.notifications.models.dead_letter_action import ActionName, DeadLetterAction
 from apps.notifications.models.dead_letter_replay import DeadLetterReplay, ReplayState
 from apps.notifications.models.event import Event

@@ -1,24 +1,12 @@
 """The dead letter: a failed notification, or a message that could not be processed."""
 
-from enum import StrEnum
-
 from django.db import models
 from django.utils import timezone
 
 from apps.common.callers import Kind
 from apps.common.ids import new_id
-from apps.notifications.lifecycle.states import UNKNOWN_OUTCOME
+from apps.notifications.lifecycle.states import UNKNOWN_OUTCOME, LetterState
 from apps.notifications.models.notification import Notification
-
-
-class LetterState(StrEnum):
-    """The state of a dead letter. Only an open one needs an action."""
-
-    OPEN = "open"
-    REPLAYED = "replayed"
-    DISCARDED = "discarded"
-    # The notification was sent or delivered after all.
-    RESOLVED = "resolved"
 
 
 class DeadLetter(models.Model):

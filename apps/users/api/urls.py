@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.common.rest.routes import either_slash
+from apps.users import openapi  # noqa: F401 - describes the credentials in the OpenAPI document.
 from apps.users.api.devices import DevicesView, DeviceView
 from apps.users.api.preferences import PreferencesView
 from apps.users.api.profiles import UsersView

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, autodiscover
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver
 
 from apps.common.rest.problems import Problem
 from apps.users import known_browsers, login_limits
@@ -19,6 +20,11 @@ class StaffSite(AdminSite):
 
     site_header = "Notifications"
     site_title = "Notifications"
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Import the pages of all apps, and return their URLs."""
+        autodiscover()
+        return super().get_urls()
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Allow active staff whose session has passed the second factor, if they need one."""

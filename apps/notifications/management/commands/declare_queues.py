@@ -8,10 +8,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.notifications.broker import topology
 from apps.notifications.broker.publisher import PUBLISH_ERRORS
+from apps.notifications.operations.checks import ENVIRONMENT
 
 
 class Command(BaseCommand):
     help = "Declare every exchange and queue; harmless when they exist."
+    requires_system_checks = ENVIRONMENT
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.EMBEDDED:

@@ -8,11 +8,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.notifications.broker.topology import FAILED
 from apps.notifications.dead_letters.consumer import Recorder, broker_connection
+from apps.notifications.operations.checks import ENVIRONMENT
 from apps.notifications.operations.heartbeat import HeartbeatThread
 
 
 class Command(BaseCommand):
     help = "Record the messages of the queue `failed`, until SIGINT or SIGTERM."
+    requires_system_checks = ENVIRONMENT
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.EMBEDDED:

@@ -6,12 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.notifications.operations.checks import ENVIRONMENT
 from apps.notifications.operations.heartbeat import HeartbeatThread
 from apps.notifications.scheduler.loop import schedule_until
 
 
 class Command(BaseCommand):
     help = "Publish what is due and was never finished, until SIGINT or SIGTERM."
+    requires_system_checks = ENVIRONMENT
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
