@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import threading
-import time
+from multiprocessing.process import BaseProcess
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -18,23 +18,22 @@ from apps.common.process_exit import at_end  # noqa: E402 - see the comment abov
 from apps.notifications.embedded import runtime  # noqa: E402 - see the comment above.
 from apps.notifications.operations.heartbeat import HeartbeatThread  # noqa: E402 - see above.
 
-PARENT_POLL_SECONDS = 0.25
 
-
-def _end_with_parent() -> None:
+def _end_with_parent(parent: BaseProcess) -> None:
     """Exit when the parent process has died, for example after a kill -9.
 
     An orphan would keep the port. In embedded mode it would also deliver concurrently with the next
     server.
     """
-    parent = os.getppid()
-    while os.getppid() == parent:
-        time.sleep(PARENT_POLL_SECONDS)
+    # This waits for the end of a pipe that only the parent holds open, and needs no polling.
+    parent.join()
     os._exit(1)
 
 
-if multiprocessing.parent_process() is not None:
-    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+if (parent := multiprocessing.parent_process()) is not None:
+    threading.Thread(
+        target=_end_with_parent, args=(parent,), name="parent-watch", daemon=True
+    ).start()
 logs.buffer()
 at_end(logs.flush)
 if settings.EMBEDDED:

@@ -11,7 +11,10 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from apps.common import web_server
 from apps.common.shared_socket import BACKLOG, SharedSocket
+
+web_server.install()
 
 # Limit of open files of a process: its connections and its other files.
 FILES = 8192

@@ -43,7 +43,8 @@ def _database() -> dict[str, Any]:
             keepalives_idle=10,
             keepalives_interval=5,
             keepalives_count=3,
-            options=f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT_MS}",
+            # With this time zone Django sends no statement to set it in every new connection.
+            options=f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT_MS} -c TimeZone=UTC",
             application_name="notifications",
         )
     return config

@@ -101,7 +101,9 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=usual.seconds, help="of a round")
     parser.add_argument("--mails", type=int, default=usual.mails, help="of a round")
     parser.add_argument("--pushes", type=int, default=usual.pushes, help="of a round")
-    parser.add_argument("--minutes", type=float, default=usual.minutes, help="of the soak")
+    parser.add_argument(
+        "--minutes", type=float, default=usual.minutes, help="of the soak and of idle"
+    )
     parser.add_argument("--people", type=int, default=PEOPLE, help="users written to in turn")
     parser.add_argument("--alone", action="store_true", help="leave the contenders out")
     parser.add_argument("--stored", type=int, default=0, help="compare with so many rows stored")

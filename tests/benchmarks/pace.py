@@ -13,7 +13,7 @@ class Pace:
         mails: Mails of one round; slow contenders send only a part of them.
         pushes: Push messages of one round.
         offered: Mails per second of the latency row.
-        minutes: Duration of the soak test in minutes.
+        minutes: Duration of the soak test, and of the idle row, in minutes.
         alone: Skip the contenders.
     """
 

@@ -82,6 +82,8 @@ class Server:
         self._large_body_pool = Pool(large_body_threads, "large-body")
         self._at_end = at_end
         self._connections: set[Connection] = set()
+        # Set when a connection is opened; without connections no time limit has to be checked.
+        self._opened = asyncio.Event()
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = self.limits.connections
         if files != resource.RLIM_INFINITY:
@@ -111,6 +113,7 @@ class Server:
         and send nothing replace each other, not the active ones.
         """
         self._connections.add(connection)
+        self._opened.set()
         if len(self._connections) <= self._most:
             return
         waiting = [other for other in self._connections if other.phase is Phase.HEAD]
@@ -131,6 +134,9 @@ class Server:
     async def _watch(self) -> None:
         now = asyncio.get_running_loop().time
         while True:
+            if not self._connections:
+                self._opened.clear()
+                await self._opened.wait()
             await asyncio.sleep(CHECK_SECONDS)
             began = now()
             for connection in [one for one in self._connections if one.deadline <= began]:

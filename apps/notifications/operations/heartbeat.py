@@ -3,8 +3,9 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -18,7 +19,7 @@ log = structlog.get_logger(__name__)
 BEAT_SECONDS = 10.0
 # A process is considered running until it has missed three heartbeats.
 ALIVE_FOR = timedelta(seconds=35)
-# Older rows of ended processes are deleted by the next heartbeat of any process.
+# Older rows of ended processes are deleted by the first heartbeat of any process, and each hour.
 FORGOTTEN_AFTER = timedelta(hours=1)
 
 
@@ -35,6 +36,7 @@ class HeartbeatThread(threading.Thread):
         self._host = socket.gethostname()
         self._started_at = timezone.now()
         self._stopping = threading.Event()
+        self._forget_at = 0.0
 
     @property
     def _row_name(self) -> str:
@@ -52,21 +54,28 @@ class HeartbeatThread(threading.Thread):
             self._stopping.wait(BEAT_SECONDS)
 
     def beat(self) -> None:
-        """Write one heartbeat, and delete the rows of long ended processes."""
+        """Write one heartbeat, with one statement. Once an hour, delete rows of ended processes."""
         now = timezone.now()
-        Heartbeat.objects.update_or_create(
+        row = Heartbeat(
             name=self._row_name,
-            defaults={
-                "role": self._role,
-                "host": self._host,
-                "pid": os.getpid(),
-                "version": settings.VERSION,
-                "queues": self._queues,
-                "started_at": self._started_at,
-                "seen_at": now,
-            },
+            role=self._role,
+            host=self._host,
+            pid=os.getpid(),
+            version=settings.VERSION,
+            queues=self._queues,
+            started_at=self._started_at,
+            seen_at=now,
         )
-        Heartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+        columns = [field.name for field in Heartbeat._meta.concrete_fields if field.name != "name"]
+        Heartbeat.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=["name"], update_fields=columns
+        )
+        self._forget(now)
+
+    def _forget(self, now: datetime) -> None:
+        if time.monotonic() >= self._forget_at:
+            Heartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+            self._forget_at = time.monotonic() + FORGOTTEN_AFTER.total_seconds()
 
     def stop(self) -> None:
         """Stop the heartbeats and delete the row of this process."""

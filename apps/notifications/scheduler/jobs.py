@@ -15,6 +15,7 @@ from apps.notifications.dead_letters.replay_many import replay_slice
 from apps.notifications.flow_control.early_release import release_early
 from apps.notifications.privacy.retention.purge import Position
 from apps.notifications.privacy.retention.recipients import Recipients
+from apps.notifications.scheduler import polling
 from apps.notifications.statistics.roll_up import RollUp
 from apps.users.purge_expired import PurgeExpired
 
@@ -65,6 +66,24 @@ class JobState:
         return more
 
 
+class DueJobs:
+    """A job that runs other jobs if one statement finds that a step of any of them is due.
+
+    Args:
+        jobs: Jobs whose work ``polling.jobs_due`` finds. Each has its own backoff.
+    """
+
+    def __init__(self, *jobs: Job) -> None:
+        self._jobs = [JobState(job) for job in jobs]
+
+    def __call__(self) -> bool:
+        """Do a step of each job if anything is due; return whether there is more to do."""
+        if not polling.jobs_due():
+            return False
+        more = [job() for job in self._jobs]
+        return any(more)
+
+
 def all_jobs(kept: KeptConnection) -> list[Job]:
     """Create the jobs of one process.
 
@@ -73,9 +92,7 @@ def all_jobs(kept: KeptConnection) -> list[Job]:
     """
     return [
         partial(release_early, kept=kept),
-        replay_slice,
-        partial(make_slice, kept=kept),
-        drop_incomplete_uploads,
+        DueJobs(replay_slice, partial(make_slice, kept=kept), drop_incomplete_uploads),
         Position(),
         Recipients(),
         RollUp(),
@@ -97,6 +114,7 @@ def do_until(stop: threading.Event, *, jobs: Sequence[Job] | None = None) -> Non
             close_old_connections()
             busy = [job() for job in patient if not stop.is_set()]
             if not any(busy):
+                kept.close_idle()
                 stop.wait(PAUSE_SECONDS)
     finally:
         kept.close()

@@ -24,6 +24,7 @@ from apps.notifications.broker.publisher import FIRST_WAKE, PUBLISH_ERRORS, Wake
 from apps.notifications.lifecycle.states import FINISHED, UNFINISHED, Status
 from apps.notifications.lifecycle.transitions import advance, advance_with_event
 from apps.notifications.models import Notification
+from apps.notifications.scheduler import polling
 from apps.notifications.scheduler.put_off import publish_failed, put_off, put_off_all, time_of
 from apps.notifications.scheduler.suspension import SuspensionDetector
 from apps.notifications.statistics import counters
@@ -93,6 +94,10 @@ def sweep(
     Returns:
         The number of rows taken. If it equals the limit, more rows may be due.
     """
+    any_due, now = polling.notifications_due()
+    if not any_due:
+        _note_idle_round(awake, now)
+        return 0
     try:
         with kept_connection.use(kept) as broker:
             # Without a broker no row is taken, so that the rows stay due until it is available.
@@ -119,6 +124,13 @@ def sweep(
     return found.taken
 
 
+def _note_idle_round(awake: SuspensionDetector | None, now: datetime) -> None:
+    """Record a round in which nothing was due, so that the next one is not taken for a resume."""
+    if awake is not None:
+        awake.lenient_until(now)
+        awake.round_succeeded(now)
+
+
 def sweep_until(stop: threading.Event) -> None:
     """Sweep twice a second until the stop event is set. An error ends one round, not the loop.
 
@@ -138,6 +150,7 @@ def sweep_until(stop: threading.Event) -> None:
             except Exception:
                 log.exception("sweep failed")
             if taken < BATCH:
+                kept.close_idle()
                 stop.wait(PAUSE_SECONDS)
     finally:
         kept.close()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Line
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rows import bulk, latency, limits, mail, push, scaling, single, soak
+from tests.benchmarks.rows import bulk, idle, latency, limits, mail, push, scaling, single, soak
 
 Measure = Callable[[Bench, Pace], Sequence[Line]]
 
@@ -47,6 +47,11 @@ ROWS: dict[str, Row] = {
     "soak": Row(
         says="MINUTES=10 at 60 % of the top rate: memory, losses, latency",
         measure=soak.measure,
+        usual=False,
+    ),
+    "idle": Row(
+        says="MINUTES=10 without any request: processor time, memory, transactions",
+        measure=idle.measure,
         usual=False,
     ),
 }

@@ -83,10 +83,23 @@ def test_a_process_without_a_heartbeat_row_is_not_listed(shop: APIClient) -> Non
     assert shop.get(SERVICES).json()["processes"] == []
 
 
-def test_each_heartbeat_deletes_rows_older_than_an_hour(db: None) -> None:
+def test_the_first_heartbeat_of_a_process_deletes_rows_older_than_an_hour(db: None) -> None:
     beat("gone", seen_at=timezone.now() - timedelta(hours=2))
     beat("web")
     assert list(Heartbeat.objects.values_list("role", flat=True)) == ["web"]
+
+
+def test_a_heartbeat_is_one_statement_after_the_first(
+    db: None, django_assert_num_queries: Any
+) -> None:
+    heartbeat = HeartbeatThread(role="web", queues=["email"])
+    heartbeat.beat()
+    Heartbeat.objects.update(seen_at=timezone.now() - timedelta(seconds=30), queues=[])
+    with django_assert_num_queries(1):
+        heartbeat.beat()
+    row = Heartbeat.objects.get()
+    assert timezone.now() - row.seen_at < timedelta(seconds=30)
+    assert row.queues == ["email"]
 
 
 def test_liveness_touches_nothing_outside_the_process(

@@ -4,12 +4,13 @@ import threading
 from itertools import pairwise
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from apps.notifications.batches.materialize import make_slice
 from apps.notifications.broker import kept_connection
-from apps.notifications.broker.kept_connection import KeptConnection
+from apps.notifications.broker.kept_connection import IDLE_SECONDS, KeptConnection
 from apps.notifications.models import Batch, BatchState, Notification
 from apps.notifications.scheduler.jobs import LAST_WAIT_SECONDS, JobState, all_jobs
 from apps.notifications.scheduler.loop import schedule_until
@@ -146,6 +147,25 @@ def test_a_connection_is_replaced_after_any_error_of_its_caller() -> None:
     with kept.use() as other:
         assert other is not first
     kept.close()
+
+
+def test_a_connection_is_closed_before_the_broker_misses_its_heartbeats(lanes: Lanes) -> None:
+    now = [100.0]
+    kept = KeptConnection(clock=lambda: now[0])
+    with kept.use() as first:
+        first.connect()
+    now[0] += IDLE_SECONDS - 0.1
+    kept.close_idle()
+    assert first.connected
+    with kept.use() as again:
+        assert again is first
+    now[0] += IDLE_SECONDS
+    kept.close_idle()
+    assert not first.connected
+    with kept.use() as other:
+        assert other is not first
+    kept.close()
+    assert IDLE_SECONDS < 2 * settings.CELERY_BROKER_HEARTBEAT
 
 
 def test_without_a_kept_connection_one_is_opened_for_each_use(lanes: Lanes) -> None:
