@@ -1,4 +1,4 @@
-"""Behaviour of billiard, the library below Celery, that a quick stop of a worker needs."""
+"""Behaviour of billiard and Celery that a quick stop of a worker, and a quiet one, need."""
 
 import time
 from types import SimpleNamespace
@@ -6,9 +6,20 @@ from typing import Any
 
 import pytest
 from billiard.pool import Worker
+from celery.worker.consumer.heart import Heart
 from django.conf import settings
 
-from notifications_project import celery_worker
+from apps.notifications.operations.heartbeat import BEAT_SECONDS
+from notifications_project import app, celery_worker
+
+
+def test_a_worker_tells_flower_as_often_as_the_database_that_it_is_alive() -> None:
+    worker: Any = app.WorkController(app=app, pool_cls="solo", queues=["email"])
+    heart: Any
+    (heart,) = [step for step in worker.consumer.steps if isinstance(step, Heart)]
+
+    assert heart.heartbeat_interval == BEAT_SECONDS
+    assert type(worker.consumer) is celery_worker.Consumer
 
 
 def test_a_child_waits_one_second_for_a_parent_that_stopped_reading(
