@@ -4,12 +4,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import ModuleInfo, iter_modules
 
 import structlog
 from celery import current_app
-from django.core.cache import cache, caches
+from django.apps import apps
+from django.core.cache import cache as default_cache
+from django.core.cache import caches
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 log = structlog.get_logger(__name__)
 
@@ -80,11 +87,32 @@ def check_migrations() -> str:
     Raises:
         ProbeFailed: Some migrations have not been applied.
     """
-    executor = MigrationExecutor(connection)
-    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    missing = shipped_migrations() - MigrationRecorder(connection).applied_migrations().keys()
     if missing:
         raise ProbeFailed(f"{len(missing)} migrations have not been applied")
     return "all applied"
+
+
+@cache
+def shipped_migrations() -> frozenset[tuple[str, str]]:
+    """Return the app and the name of each migration in the code, read from the names of files.
+
+    ``migrate`` records every one of them, a squashed one as well as those that it replaces. To load
+    them and their graph, as ``migrate`` does, takes 20 to 60 ms of processor time.
+    """
+    return frozenset(
+        (config.label, module.name)
+        for config in apps.get_app_configs()
+        for module in _modules_of(config.label)
+        if not module.ispkg and module.name[0] not in "_~"
+    )
+
+
+def _modules_of(app_label: str) -> list[ModuleInfo]:
+    name, _ = MigrationLoader.migrations_module(app_label)
+    if name is None or find_spec(name) is None:
+        return []
+    return list(iter_modules(import_module(name).__path__))
 
 
 def check_cache() -> str:
@@ -93,8 +121,8 @@ def check_cache() -> str:
     Raises:
         ProbeFailed: The value that was read is not the one that was written.
     """
-    cache.set("health", "ok", 10)
-    if cache.get("health") != "ok":
+    default_cache.set("health", "ok", 10)
+    if default_cache.get("health") != "ok":
         raise ProbeFailed("what was written could not be read")
     return type(caches["default"]).__name__
 

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from apps.common.health import shipped_migrations
 from apps.notifications.broker.topology import LANES
 from apps.notifications.flow_control import breakers
 from apps.notifications.flow_control.breakers import Forced
@@ -335,3 +337,8 @@ def test_metrics_answer_without_a_broker(
     answer = client.get("/metrics")
     assert answer.status_code == 200
     assert b"notifications_queue_messages{" not in answer.content
+
+
+def test_the_migrations_that_the_code_has_are_those_that_migrate_knows() -> None:
+    graph = MigrationExecutor(connection).loader.graph
+    assert shipped_migrations() == set(graph.nodes)
