@@ -1,6 +1,8 @@
 #!/usr/bin/env python
 """Django's command line for this project."""
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +23,9 @@ def print_help(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    # Otherwise the interpreter searches the objects of all modules for garbage once more before it
+    # ends, which takes 0.15 s of processor time.
+    atexit.register(gc.freeze)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifications_project.settings")
     try:
         print_help(sys.argv)
