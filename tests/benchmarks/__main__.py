@@ -54,7 +54,9 @@ def main() -> int:
 def _all(names: Sequence[str], given: argparse.Namespace) -> int:
     pace = Pace(
         rounds=given.rounds,
+        turns=given.turns,
         seconds=given.seconds,
+        bulk_rows=given.bulk_rows,
         mails=given.mails,
         pushes=given.pushes,
         minutes=given.minutes,
@@ -98,7 +100,11 @@ def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", help="names of rows, or list; none means the usual ones")
     parser.add_argument("--rounds", type=int, default=usual.rounds, help="of each contender")
+    parser.add_argument("--turns", type=int, default=usual.turns, help="of each in a round")
     parser.add_argument("--seconds", type=float, default=usual.seconds, help="of a round")
+    parser.add_argument(
+        "--bulk-rows", type=int, default=usual.bulk_rows, help="of bulk calls of a round"
+    )
     parser.add_argument("--mails", type=int, default=usual.mails, help="of a round")
     parser.add_argument("--pushes", type=int, default=usual.pushes, help="of a round")
     parser.add_argument(

@@ -3,9 +3,9 @@
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.figures import Used
 from tests.chaos.family import family
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
@@ -36,22 +36,6 @@ def memory_mb(pid: int) -> float:
             continue
         total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
     return total / 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class Used:
-    """CPU time that was used between two moments."""
-
-    seconds: float
-    processor: Mapping[str, float]
-
-    def share(self) -> dict[str, float]:
-        """Return CPU seconds per second of wall-clock time."""
-        return {name: used / self.seconds for name, used in self.processor.items()}
-
-    def cost_ms(self, units: float) -> dict[str, float]:
-        """Return milliseconds of CPU time per unit of work."""
-        return {name: 1000 * used / units for name, used in self.processor.items()}
 
 
 def meter(groups: Groups) -> Callable[[], Used]:

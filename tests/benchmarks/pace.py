@@ -9,7 +9,9 @@ class Pace:
 
     Attributes:
         rounds: Number of rounds of each contender.
+        turns: Number of turns of each contender in one round.
         seconds: Seconds of one round of requests.
+        bulk_rows: Rows of bulk calls of one round.
         mails: Mails of one round; slow contenders send only a part of them.
         pushes: Push messages of one round.
         offered: Mails per second of the latency row.
@@ -17,10 +19,32 @@ class Pace:
         alone: Skip the contenders.
     """
 
-    rounds: int = 3
+    rounds: int = 5
+    turns: int = 4
     seconds: float = 8.0
+    bulk_rows: int = 40_000
     mails: int = 20_000
     pushes: int = 10_000
     offered: float = 100.0
     minutes: float = 10.0
     alone: bool = False
+
+    @property
+    def turn_seconds(self) -> float:
+        """Seconds of one turn of requests; wrk counts in whole seconds."""
+        return max(1.0, self.seconds // self.turns)
+
+    @property
+    def turn_rows(self) -> int:
+        """Rows of bulk calls of one turn."""
+        return max(1, self.bulk_rows // self.turns)
+
+    @property
+    def turn_mails(self) -> int:
+        """Mails of one turn."""
+        return max(1, self.mails // self.turns)
+
+    @property
+    def turn_pushes(self) -> int:
+        """Push messages of one turn."""
+        return max(1, self.pushes // self.turns)

@@ -6,8 +6,9 @@ from dataclasses import replace
 import psycopg
 
 from tests.benchmarks.bench import EMPTY, STORED, Bench
-from tests.benchmarks.figures import Line, Reading, median
+from tests.benchmarks.figures import Line
 from tests.benchmarks.pace import Pace
+from tests.benchmarks.rounds import median, ratios
 from tests.benchmarks.rows import Row
 
 LEAST_RATIO = 0.9
@@ -71,7 +72,8 @@ def fill(bench: Bench, count: int) -> None:
 def compared(bench: Bench, row: Row, pace: Pace, *, count: int) -> list[Line]:
     """Run a row without its contenders, alternating between both tables."""
     found: dict[str, dict[str, list[Line]]] = {EMPTY: {}, STORED: {}}
-    once = replace(pace, rounds=1, alone=True)
+    # One turn in a round: every turn starts a stack, because a stack has one database.
+    once = replace(pace, rounds=1, turns=1, alone=True)
     for number in range(pace.rounds):
         for database in (EMPTY, STORED) if number % 2 == 0 else (STORED, EMPTY):
             bench.database = database
@@ -79,18 +81,20 @@ def compared(bench: Bench, row: Row, pace: Pace, *, count: int) -> list[Line]:
                 found[database].setdefault(line.row, []).append(line)
     bench.database = EMPTY
     return [
-        Line(
-            row=f"{name}, {count:,} stored",
-            ours=_merged(lines),
-            against="itself on an empty table",
-            ceiling=_merged(found[EMPTY][name]),
-            least_ratio=LEAST_RATIO,
-            most=lines[0].most,
-        )
+        _against_empty(f"{name}, {count:,} stored", lines, found[EMPTY][name])
         for name, lines in found[STORED].items()
         if name in found[EMPTY]
     ]
 
 
-def _merged(lines: Sequence[Line]) -> Reading:
-    return median([line.ours for line in lines])
+def _against_empty(row: str, full: Sequence[Line], empty: Sequence[Line]) -> Line:
+    ours, theirs = [line.ours for line in full], [line.ours for line in empty]
+    return Line(
+        row=row,
+        ours=median(ours),
+        against="itself on an empty table",
+        ceiling=median(theirs),
+        ratios=ratios(ours, theirs),
+        least_ratio=LEAST_RATIO,
+        most=full[0].most,
+    )

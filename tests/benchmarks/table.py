@@ -8,9 +8,10 @@ from tests.benchmarks.figures import Line, Reading
 from tests.chaos.table import plain as in_columns
 
 HEAD = ("row", "ours", "against", "theirs", "ratio", "aim", "met")
-WORDS = (0, 1, 2, 3, 5, 6)
+WORDS = (0, 1, 2, 3, 4, 5, 6)
 # The parts of the document that a run replaces.
 USUAL, STORED = "make bench", "make bench STORED"
+NOT_QUOTABLE = "not to be quoted"
 # Smaller shares of a core and smaller numbers of milliseconds are not shown.
 LEAST_SHOWN = 0.01
 
@@ -23,10 +24,19 @@ def cells(line: Line) -> list[str]:
         figures(line.ours),
         line.against,
         figures(line.ceiling) if line.ceiling is not None else "",
-        "" if line.ratio is None else f"{line.ratio:.2f}",
+        ratio(line),
         aims(line),
         met if not line.wrong else "WRONG",
     ]
+
+
+def ratio(line: Line) -> str:
+    """Format the median ratio with the lowest and the highest one, and whether they agree."""
+    if line.ratio is None:
+        return ""
+    lowest, highest = min(line.ratios), max(line.ratios)
+    spread = f" ({lowest:.2f} to {highest:.2f})" if line.spread is not None else " (one round)"
+    return f"{line.ratio:.2f}{spread}{'' if line.quotable else f', {NOT_QUOTABLE}'}"
 
 
 def figures(reading: Reading) -> str:

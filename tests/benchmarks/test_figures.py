@@ -6,7 +6,8 @@ import pytest
 
 from tests.benchmarks import plot, table
 from tests.benchmarks.__main__ import main
-from tests.benchmarks.figures import Line, Reading, alternate, median, percentile, percentiles
+from tests.benchmarks.figures import Line, Reading, Turn, Used, counted, percentile, percentiles
+from tests.benchmarks.pace import Pace
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.rows.soak import memory_words, settled
 from tests.benchmarks.wrk import Answers
@@ -14,58 +15,36 @@ from tests.benchmarks.wrk import Answers
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
 
-def a_line(
-    rate: float, ceiling: float, *, p99: float = 0.02, least_ratio: float | None = 0.8
-) -> Line:
+def a_line(*ratios: float, p99: float = 0.02, least_ratio: float | None = 0.8) -> Line:
     return Line(
         row="mails",
-        ours=Reading(rate=rate, times={"p99": p99}),
+        ours=Reading(rate=1234, times={"p99": p99}),
         against="a ceiling",
-        ceiling=Reading(rate=ceiling),
+        ceiling=Reading(rate=2000),
+        ratios=ratios,
         least_ratio=least_ratio,
         most={"p99": 0.1},
     )
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:
-    values = [number / 1000 for number in range(1, 101)]
+    waits = counted(number / 1000 for number in range(1, 101))
 
-    assert percentiles(values) == {"p50": 0.051, "p95": 0.096, "p99": 0.1}
-    assert percentile([7.0], 0.99) == 7.0
-    assert percentile([], 0.5) == 0.0
-
-
-def test_rounds_are_merged_by_median_and_keep_all_errors() -> None:
-    rounds = [
-        Reading(rate=100, times={"p50": 0.01}, cpu={"web": 0.5}),
-        Reading(rate=900, times={"p50": 0.09}, cpu={"web": 0.9}, wrong=("one was lost",)),
-        Reading(rate=110, times={"p50": 0.02}, cpu={"web": 0.6}),
-    ]
-
-    assert median(rounds) == Reading(
-        rate=110, times={"p50": 0.02}, cpu={"web": 0.6}, wrong=("one was lost",)
-    )
+    assert percentiles(waits) == {"p50": 0.051, "p95": 0.096, "p99": 0.1}
+    assert percentile({7.0: 1}, 0.99) == 7.0
+    assert percentile({}, 0.5) == 0.0
 
 
-def test_contenders_run_in_turn_and_in_reverse_order_every_second_round() -> None:
-    ran: list[str] = []
-
-    def round_of(name: str, rate: float) -> Reading:
-        ran.append(name)
-        return Reading(rate=rate)
-
-    found = alternate({"a": lambda: round_of("a", 1), "b": lambda: round_of("b", 2)}, rounds=3)
-
-    assert ran == ["a", "b", "b", "a", "a", "b"]
-    assert {name: reading.rate for name, reading in found.items()} == {"a": 1, "b": 2}
+def test_a_time_that_more_requests_took_counts_for_more_in_a_percentile() -> None:
+    assert percentile({0.01: 970.0, 0.3: 30.0}, 0.95) == 0.01
+    assert percentile({0.01: 940.0, 0.3: 60.0}, 0.95) == 0.3
 
 
 def test_an_aim_is_met_when_ratio_and_times_are_good() -> None:
-    assert a_line(85, 100).ratio == 0.85
-    assert a_line(85, 100).met is True
-    assert a_line(75, 100).met is False
-    assert a_line(85, 100, p99=0.1).met is False
-    assert a_line(85, 0).met is False
+    assert a_line(0.85).met is True
+    assert a_line(0.75).met is False
+    assert a_line(0.85, p99=0.1).met is False
+    assert a_line().met is False
     assert Line(row="x", ours=Reading(rate=1)).met is None
     assert Line(row="x", ours=Reading(rate=1), least_rate=2).met is False
     # A time that was not measured does not meet its limit.
@@ -75,11 +54,36 @@ def test_an_aim_is_met_when_ratio_and_times_are_good() -> None:
 def test_the_table_shows_the_aims_and_the_errors() -> None:
     lost = Line(row="push", ours=Reading(rate=5, wrong=("3 were lost",)))
 
-    assert table.cells(a_line(1234, 2000)) == [
-        "mails", "1,234/s; p99 20 ms", "a ceiling", "2,000/s", "0.62", "≥ 0.8, p99 < 100 ms", "NO",
+    assert table.cells(a_line(0.6, 0.62, 0.63)) == [
+        "mails", "1,234/s; p99 20 ms", "a ceiling", "2,000/s", "0.62 (0.60 to 0.63)",
+        "≥ 0.8, p99 < 100 ms", "NO",
     ]  # fmt: skip
     assert table.cells(lost)[-1] == "WRONG"
-    assert "WRONG in push: 3 were lost" in table.plain([a_line(1, 1), lost])
+    assert "WRONG in push: 3 were lost" in table.plain([a_line(1.0), lost])
+
+
+def test_the_ratio_of_a_line_is_the_median_of_its_rounds_and_not_of_the_rates() -> None:
+    line = a_line(0.9, 0.8, 0.85, 0.84, 0.7)
+
+    assert line.ratio == 0.84
+    assert line.spread == pytest.approx(0.2 / 0.84)
+    assert table.ratio(line).startswith("0.84 (0.70 to 0.90)")
+
+
+def test_a_ratio_with_a_spread_over_15_percent_is_marked_as_not_to_be_quoted() -> None:
+    narrow, wide = a_line(0.925, 1.0, 1.075), a_line(0.92, 1.0, 1.08)
+
+    assert narrow.quotable is True
+    assert table.ratio(narrow) == "1.00 (0.93 to 1.07)"
+    assert wide.quotable is False
+    assert table.ratio(wide) == "1.00 (0.92 to 1.08), not to be quoted"
+    assert "not to be quoted" in table.markdown([wide], machine="A machine.", picture="x.svg")
+
+
+def test_a_ratio_of_a_single_round_has_no_spread_and_is_not_to_be_quoted() -> None:
+    assert a_line(0.9).spread is None
+    assert table.ratio(a_line(0.9)) == "0.90 (one round), not to be quoted"
+    assert table.ratio(Line(row="x", ours=Reading(rate=1))) == ""
 
 
 def test_the_table_replaces_only_the_text_between_its_markers(tmp_path: Path) -> None:
@@ -87,7 +91,7 @@ def test_the_table_replaces_only_the_text_between_its_markers(tmp_path: Path) ->
     begin, end = table.markers(table.USUAL)
     document.write_text(f"Before\n{begin}\nold\n{end}\nafter\n")
 
-    text = table.markdown([a_line(9, 10)], machine="A machine.", picture="x.svg")
+    text = table.markdown([a_line(0.9)], machine="A machine.", picture="x.svg")
     table.write_between_markers(document, text)
 
     written = document.read_text()
@@ -106,23 +110,39 @@ def test_a_document_without_markers_is_not_changed(tmp_path: Path) -> None:
 
 
 def test_the_picture_has_a_bar_for_each_ratio_with_an_aim() -> None:
-    lines = [a_line(90, 100), a_line(50, 100), a_line(50, 100, least_ratio=None)]
+    lines = [a_line(0.9, 0.9), a_line(0.5, 0.5), a_line(0.5, 0.5, least_ratio=None)]
 
     drawn = plot.svg(lines)
 
     assert drawn.count(f'fill="{plot.MET}"') == 1
     assert drawn.count(f'fill="{plot.MISSED}"') == 1
     assert drawn.count("mails / a ceiling") == 2
+    assert table.NOT_QUOTABLE not in drawn
+
+
+def test_the_picture_shows_neither_met_nor_missed_for_a_ratio_that_is_not_to_be_quoted() -> None:
+    drawn = plot.svg([a_line(0.9, 1.2)])
+
+    assert drawn.count(f'fill="{plot.UNSURE}"') == 1
+    assert f'fill="{plot.MET}"' not in drawn
+    assert "1.05 (0.90 to 1.20), not to be quoted" in drawn
 
 
 def test_refusals_and_broken_connections_are_errors_and_not_part_of_the_rate() -> None:
-    times = {"p50": 0.01, "p95": 0.02, "p99": 0.03, "longest": 0.04}
-    good = Answers(requests=1000, seconds=10, refused=0, broken=0, **times)
-    bad = Answers(requests=1000, seconds=10, refused=100, broken=2, **times)
+    good = Answers(requests=1000, seconds=10, waits=[0.01, 0.01, 0.01, 0.03], refused=0, broken=0)
+    bad = Answers(requests=1000, seconds=10, waits=[0.01], refused=100, broken=2)
 
-    assert good.reading() == Reading(rate=100, times={"p50": 0.01, "p95": 0.02, "p99": 0.03})
-    assert bad.reading().rate == 90
-    assert bad.reading().wrong == ("100 refusals and 2 broken connections",)
+    assert good.turn(Used()) == Turn(units=1000, seconds=10, waits={0.01: 750.0, 0.03: 250.0})
+    assert bad.turn(Used()).rate == 90
+    assert bad.turn(Used()).wrong == ("100 refusals and 2 broken connections",)
+
+
+def test_a_turn_has_its_share_of_a_round_and_at_least_the_second_that_wrk_needs() -> None:
+    pace = Pace(turns=4, seconds=8, mails=20_000, bulk_rows=40_000, pushes=3)
+
+    assert (pace.turn_seconds, pace.turn_mails, pace.turn_rows) == (2.0, 5_000, 10_000)
+    assert pace.turn_pushes == 1
+    assert Pace(turns=4, seconds=2).turn_seconds == 1.0
 
 
 def test_memory_is_compared_only_after_the_settling_time() -> None:

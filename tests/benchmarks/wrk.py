@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.benchmarks.cpu import Groups
-from tests.benchmarks.figures import Reading
+from tests.benchmarks.figures import Turn, Used
 from tests.chaos.servers.base import MissingProgramError
 
 SCRIPT = Path(__file__).with_name("post.lua")
@@ -38,28 +39,31 @@ class Answers:
 
     Attributes:
         requests: Number of answers, including refusals.
-        longest: The longest time to an answer, in seconds.
+        waits: Times to an answer in seconds, in order, each for the same number of requests.
     """
 
     requests: int
     seconds: float
-    p50: float
-    p95: float
-    p99: float
-    longest: float
+    waits: Sequence[float]
     refused: int
     broken: int
 
-    def reading(self) -> Reading:
-        """Return the answers as a reading; refusals and broken connections are errors."""
+    def turn(self, used: Used) -> Turn:
+        """Return the answers as a turn; refusals and broken connections are errors."""
         wrong = []
         if self.refused or self.broken:
             wrong.append(f"{self.refused} refusals and {self.broken} broken connections")
-        return Reading(
-            rate=(self.requests - self.refused) / self.seconds,
-            times={"p50": self.p50, "p95": self.p95, "p99": self.p99},
+        return Turn(
+            units=self.requests - self.refused,
+            seconds=self.seconds,
+            waits=self._by_wait(),
+            used=used,
             wrong=tuple(wrong),
         )
+
+    def _by_wait(self) -> dict[float, float]:
+        each = self.requests / max(1, len(self.waits))
+        return {wait: number * each for wait, number in Counter(self.waits).items()}
 
 
 def program() -> str:

@@ -4,6 +4,7 @@ import http.client
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from time import monotonic
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -13,8 +14,9 @@ from tests.benchmarks.audience import Audience
 from tests.benchmarks.bench import CONTENDERS, Bench
 from tests.benchmarks.cpu import meter
 from tests.benchmarks.database import since
-from tests.benchmarks.figures import Line, Reading, alternate
+from tests.benchmarks.figures import Line, Turn
 from tests.benchmarks.pace import Pace
+from tests.benchmarks.rounds import alternate, median, ratios
 from tests.benchmarks.stack import BenchStack
 
 PER_CALL = 1000
@@ -65,40 +67,39 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
         programs.migrate(bench)
     for callers in (1, 2):
         with bench.stack(web=2) as stack:
-            contest: dict[str, Callable[[], Reading]] = {
-                OURS: _round(bench, stack, pace, callers=callers)
-            }
+            contest = {OURS: _turn(bench, stack, pace.turn_rows, callers=callers)}
             if not pace.alone:
-                contest[CEILING] = lambda: _bulk_create(bench, pace)
-            found = alternate(contest, rounds=pace.rounds)
+                contest[CEILING] = lambda: _bulk_create(bench, pace.turn_rows)
+            found = alternate(contest, rounds=pace.rounds, turns=pace.turns)
         lines.append(
             Line(
                 row=f"bulk intake, {callers} caller{'s' if callers > 1 else ''}",
-                ours=found[OURS],
-                against=CEILING if CEILING in found else "",
-                ceiling=found.get(CEILING),
+                ours=median(found[OURS]),
+                against="" if pace.alone else CEILING,
+                ceiling=None if pace.alone else median(found[CEILING]),
+                ratios=() if pace.alone else ratios(found[OURS], found[CEILING]),
                 least_ratio=None if pace.alone else LEAST_RATIO,
                 least_rate=LEAST_RATE,
                 note="no workers; the log of every row's acceptance and its wake-up included",
             )
         )
     with bench.stack(web=2, email=1) as stack:
-        go = _round(bench, stack, pace, callers=2)
-        found = alternate({OURS: go}, rounds=pace.rounds)
+        go = _turn(bench, stack, pace.bulk_rows, callers=2)
+        found = alternate({OURS: go}, rounds=pace.rounds, turns=1)
     lines.append(
         Line(
             row="bulk intake, 2 callers, delivering",
-            ours=found[OURS],
+            ours=median(found[OURS]),
             note="one worker process delivers meanwhile",
         )
     )
     return lines
 
 
-def _round(bench: Bench, stack: BenchStack, pace: Pace, *, callers: int) -> Callable[[], Reading]:
-    def go() -> Reading:
+def _turn(bench: Bench, stack: BenchStack, rows: int, *, callers: int) -> Callable[[], Turn]:
+    def go() -> Turn:
         bench.clean()
-        calls = bodies(bench.audience, "email", pace.mails)
+        calls = bodies(bench.audience, "email", rows)
         used, written = meter(bench.groups(stack)), since(bench.url(bench.database))
         began = monotonic()
         with ThreadPoolExecutor(callers) as pool:
@@ -108,19 +109,14 @@ def _round(bench: Bench, stack: BenchStack, pace: Pace, *, callers: int) -> Call
             ]
             for one in done:
                 one.result()
-        seconds, share = monotonic() - began, used()
-        return Reading(
-            rate=pace.mails / seconds,
-            cpu=share.share(),
-            cost=share.cost_ms(pace.mails),
-            bytes=written(pace.mails),
-        )
+        seconds = monotonic() - began
+        return Turn(units=rows, seconds=seconds, used=replace(used(), units=rows, bytes=written()))
 
     return go
 
 
-def _bulk_create(bench: Bench, pace: Pace) -> Reading:
+def _bulk_create(bench: Bench, rows: int) -> Turn:
     bench.empty(CONTENDERS)
-    printed = programs.run(bench, "bulk_create", "--rows", str(pace.mails))
+    printed = programs.run(bench, "bulk_create", "--rows", str(rows))
     made = json.loads(printed.splitlines()[-1])
-    return Reading(rate=made["rows"] / made["seconds"])
+    return Turn(units=made["rows"], seconds=made["seconds"])

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from tests.benchmarks import content, programs
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.cpu import meter
-from tests.benchmarks.figures import Line, Reading, alternate, percentiles
+from tests.benchmarks.figures import Line, Turn, counted
 from tests.benchmarks.open_loop import offer
 from tests.benchmarks.pace import Pace
+from tests.benchmarks.rounds import alternate, median
 from tests.benchmarks.rows.single import warm_up
 from tests.benchmarks.stack import BenchStack
 from tests.benchmarks.wrk import Target
@@ -23,11 +24,12 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
         target = programs.ours(bench, stack)
         warm_up(bench, target)
         _settle(bench)
-        found = alternate({"ours": _round(bench, stack, target, pace)}, rounds=pace.rounds)
+        go = _turn(bench, stack, target, pace)
+        found = alternate({"ours": go}, rounds=pace.rounds, turns=1)
     return [
         Line(
             row=f"one mail at {pace.offered:.0f}/s offered, {WORKERS} worker processes",
-            ours=found["ours"],
+            ours=median(found["ours"]),
             most=MOST,
         )
     ]
@@ -38,8 +40,8 @@ def _settle(bench: Bench) -> None:
     bench.smtp.wait_for(10**9, within=3)
 
 
-def _round(bench: Bench, stack: BenchStack, target: Target, pace: Pace) -> Callable[[], Reading]:
-    def go() -> Reading:
+def _turn(bench: Bench, stack: BenchStack, target: Target, pace: Pace) -> Callable[[], Turn]:
+    def go() -> Turn:
         bench.smtp.reset()
         count = int(pace.offered * pace.seconds)
 
@@ -47,10 +49,10 @@ def _round(bench: Bench, stack: BenchStack, target: Target, pace: Pace) -> Calla
             user = bench.audience.user(number)
             return content.encoded(content.request("email", user, f"latency-{number}"))
 
-        used = meter(bench.groups(stack))
+        meanwhile = meter(bench.groups(stack))
         sent, refused = offer(target, rate=pace.offered, count=count, body=body)
         bench.smtp.wait_for(count, within=LAST_SECONDS)
-        share, taken = used(), bench.smtp.times()
+        used, taken = meanwhile(), bench.smtp.times()
         waits = [
             taken[f"latency-{number}"] - at
             for number, at in sent.items()
@@ -59,8 +61,8 @@ def _round(bench: Bench, stack: BenchStack, target: Target, pace: Pace) -> Calla
         wrong = [*refused[:3]]
         if len(waits) != count:
             wrong.append(f"{count - len(waits)} of {count} did not arrive")
-        return Reading(
-            rate=pace.offered, times=percentiles(waits), cpu=share.share(), wrong=tuple(wrong)
+        return Turn(
+            units=count, seconds=pace.seconds, waits=counted(waits), used=used, wrong=tuple(wrong)
         )
 
     return go

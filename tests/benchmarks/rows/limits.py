@@ -3,7 +3,7 @@
 from tests.benchmarks import content, programs
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.cpu import meter
-from tests.benchmarks.figures import Line, Reading, percentiles
+from tests.benchmarks.figures import Line, Reading, counted, percentiles
 from tests.benchmarks.open_loop import offer
 from tests.benchmarks.pace import Pace
 from tests.benchmarks.rows import bulk
@@ -59,7 +59,7 @@ def _kept(bench: Bench, stack: BenchStack) -> Reading:
     waits = [times[f"urgent-{number}"] - at for number, at in sent.items()]
     # The bucket is full when the first mail is sent.
     rate = _rate(list(times.values()), first=MAXIMUM_PER_SECOND)
-    return Reading(rate=rate, times=percentiles(waits), cpu=used().share())
+    return Reading(rate=rate, times=percentiles(counted(waits)), cpu=used().share())
 
 
 def _found(bench: Bench, stack: BenchStack) -> tuple[Reading, tuple[int, int]]:

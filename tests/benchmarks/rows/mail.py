@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from tests.benchmarks import programs
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.figures import Line, Reading, alternate
+from tests.benchmarks.figures import Line, Turn
 from tests.benchmarks.pace import Pace
+from tests.benchmarks.rounds import alternate, median, ratios
 from tests.benchmarks.rows import queued
 from tests.benchmarks.rows.watching import watched
 
@@ -22,8 +23,8 @@ LEAST = {STANDARD: 0.8, OWN_BUILDER: None, OFFICE_ONE: 1.5, OFFICE_TWO: 1.0, CEL
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
     """Compare with the other ways to send the same mails."""
-    contest: dict[str, Callable[[], Reading]] = {
-        OURS: lambda: queued.deliver(bench, channel="email", count=pace.mails, workers=WORKERS)
+    contest: dict[str, Callable[[], Turn]] = {
+        OURS: lambda: queued.deliver(bench, channel="email", count=pace.turn_mails, workers=WORKERS)
     }
     if not pace.alone:
         programs.run(bench, "post_office", "migrate", theirs=True)
@@ -34,42 +35,49 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
             OFFICE_TWO: lambda: _post_office(bench, pace, processes=2),
             CELERY: lambda: _celery(bench, pace),
         }
-    found = alternate(contest, rounds=pace.rounds)
+    found = alternate(contest, rounds=pace.rounds, turns=pace.turns)
     row = f"{pace.mails:,} queued mails, {WORKERS} worker processes"
     if pace.alone:
-        return [Line(row=row, ours=found[OURS])]
+        return [Line(row=row, ours=median(found[OURS]))]
     return [
-        Line(row=row, ours=found[OURS], against=name, ceiling=found[name], least_ratio=least)
+        Line(
+            row=row,
+            ours=median(found[OURS]),
+            against=name,
+            ceiling=median(found[name]),
+            ratios=ratios(found[OURS], found[name]),
+            least_ratio=least,
+        )
         for name, least in LEAST.items()
     ]
 
 
-def _raw(bench: Bench, pace: Pace, *, builder: str) -> Reading:
-    words = ("--port", str(bench.smtp.port), "--mails", str(pace.mails), "--builder", builder)
+def _raw(bench: Bench, pace: Pace, *, builder: str) -> Turn:
+    words = ("--port", str(bench.smtp.port), "--mails", str(pace.turn_mails), "--builder", builder)
     bench.smtp.reset()
     return watched(
         bench.smtp,
-        pace.mails,
+        pace.turn_mails,
         during=lambda: programs.run(bench, "raw_mail", *words),
         groups=bench.groups(),
     )
 
 
-def _post_office(bench: Bench, pace: Pace, *, processes: int) -> Reading:
+def _post_office(bench: Bench, pace: Pace, *, processes: int) -> Turn:
     name = "post_office"
-    programs.run(bench, name, "queue", "--mails", str(pace.mails), theirs=True)
+    programs.run(bench, name, "queue", "--mails", str(pace.turn_mails), theirs=True)
     send = ("send", "--processes", str(processes))
     bench.smtp.reset()
     return watched(
         bench.smtp,
-        pace.mails,
+        pace.turn_mails,
         during=lambda: programs.run(bench, name, *send, theirs=True),
         groups=bench.groups(),
     )
 
 
-def _celery(bench: Bench, pace: Pace) -> Reading:
-    mails = max(1, pace.mails // CELERY_PART)
+def _celery(bench: Bench, pace: Pace) -> Turn:
+    mails = max(1, pace.turn_mails // CELERY_PART)
     programs.run(bench, "celery_mail", "--mails", str(mails))
     bench.smtp.reset()
     with programs.celery_worker(bench, concurrency=WORKERS):

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from tests.benchmarks import programs
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.figures import Line, Reading, alternate
+from tests.benchmarks.figures import Line, Turn
 from tests.benchmarks.pace import Pace
+from tests.benchmarks.rounds import alternate, median, ratios
 from tests.benchmarks.rows import queued
 from tests.benchmarks.rows.watching import watched
 
@@ -18,30 +19,31 @@ OURS, CEILING = "ours", f"the same HTTP calls from two processes of {THREADS} th
 
 def measure(bench: Bench, pace: Pace) -> list[Line]:
     """Compare with the plain HTTP calls."""
-    contest: dict[str, Callable[[], Reading]] = {
-        OURS: lambda: queued.deliver(bench, channel="push", count=pace.pushes, workers=WORKERS)
+    contest: dict[str, Callable[[], Turn]] = {
+        OURS: lambda: queued.deliver(bench, channel="push", count=pace.turn_pushes, workers=WORKERS)
     }
     if not pace.alone:
         contest[CEILING] = lambda: _pool(bench, pace)
-    found = alternate(contest, rounds=pace.rounds)
+    found = alternate(contest, rounds=pace.rounds, turns=pace.turns)
     return [
         Line(
             row=f"{pace.pushes:,} queued push messages, {WORKERS} worker processes",
-            ours=found[OURS],
+            ours=median(found[OURS]),
             against="" if pace.alone else CEILING,
-            ceiling=found.get(CEILING),
+            ceiling=None if pace.alone else median(found[CEILING]),
+            ratios=() if pace.alone else ratios(found[OURS], found[CEILING]),
             least_ratio=None if pace.alone else LEAST_RATIO,
         )
     ]
 
 
-def _pool(bench: Bench, pace: Pace) -> Reading:
-    words = ["--port", str(bench.fcm.port), "--messages", str(pace.pushes)]
+def _pool(bench: Bench, pace: Pace) -> Turn:
+    words = ["--port", str(bench.fcm.port), "--messages", str(pace.turn_pushes)]
     words += ["--processes", str(WORKERS), "--threads", str(THREADS)]
     bench.fcm.reset()
     return watched(
         bench.fcm,
-        pace.pushes,
+        pace.turn_pushes,
         during=lambda: programs.run(bench, "push_pool", *words),
         groups=bench.groups(),
     )

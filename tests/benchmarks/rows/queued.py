@@ -4,7 +4,7 @@ import psycopg
 
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.database import since
-from tests.benchmarks.figures import Reading, blamed
+from tests.benchmarks.figures import Turn, blamed
 from tests.benchmarks.rows import bulk
 from tests.benchmarks.rows.watching import watched
 from tests.journeys.http import until
@@ -18,7 +18,7 @@ OTHERWISE = (
 )
 
 
-def deliver(bench: Bench, *, channel: str, count: int, workers: int) -> Reading:
+def deliver(bench: Bench, *, channel: str, count: int, workers: int) -> Turn:
     """Queue and deliver notifications; lost, duplicate or unrecorded ones are errors."""
     mail = channel == "email"
     sink = bench.smtp if mail else bench.fcm
@@ -28,13 +28,13 @@ def deliver(bench: Bench, *, channel: str, count: int, workers: int) -> Reading:
         with stack.without(channel):
             calls = bulk.bodies(bench.audience, channel, count)
             bulk.post(stack.base, bench.audience.key, calls)
-        reading = watched(
+        turn = watched(
             sink,
             count,
             groups=bench.groups(stack),
             written=lambda: since(bench.url(bench.database)),
         )
-        return blamed(reading, *_unrecorded(bench))
+        return blamed(turn, *_unrecorded(bench))
 
 
 def _unrecorded(bench: Bench) -> list[str]:

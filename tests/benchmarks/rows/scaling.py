@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from tests.benchmarks import programs
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.figures import Line, Reading, alternate
+from tests.benchmarks.figures import Line, Turn
 from tests.benchmarks.pace import Pace
+from tests.benchmarks.rounds import alternate, median, ratios
 from tests.benchmarks.rows import queued
-from tests.benchmarks.rows.single import round_of, warm_up
+from tests.benchmarks.rows.single import turn_of, warm_up
 
 WORKERS = (1, 2, 4)
 WEB_PROCESSES = (1, 2)
@@ -23,33 +24,36 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
     ]
 
 
-def _of(work: str, kind: str, pace: Pace, by_count: dict[int, Callable[[], Reading]]) -> list[Line]:
+def _of(work: str, kind: str, pace: Pace, by_count: dict[int, Callable[[], Turn]]) -> list[Line]:
     contest = {str(number): go for number, go in by_count.items()}
-    found = alternate(contest, rounds=pace.rounds)
+    # One turn in a round: every turn starts a stack of its own, which takes as long as the work.
+    found = alternate(contest, rounds=pace.rounds, turns=1)
+    readings = {number: median(rounds) for number, rounds in found.items()}
     return [
         Line(
             row=f"{work}, {number} {kind} process{'es' if number != '1' else ''}",
             ours=reading,
             against=f"one {kind} process" if number != "1" else "",
-            ceiling=found["1"] if number != "1" else None,
+            ceiling=readings["1"] if number != "1" else None,
+            ratios=ratios(found[number], found["1"]) if number != "1" else (),
         )
-        for number, reading in found.items()
+        for number, reading in readings.items()
     ]
 
 
-def _mails(bench: Bench, pace: Pace, workers: int) -> Callable[[], Reading]:
+def _mails(bench: Bench, pace: Pace, workers: int) -> Callable[[], Turn]:
     return lambda: queued.deliver(bench, channel="email", count=pace.mails, workers=workers)
 
 
-def _pushes(bench: Bench, pace: Pace, workers: int) -> Callable[[], Reading]:
+def _pushes(bench: Bench, pace: Pace, workers: int) -> Callable[[], Turn]:
     return lambda: queued.deliver(bench, channel="push", count=pace.pushes, workers=workers)
 
 
-def _requests(bench: Bench, pace: Pace, web: int) -> Callable[[], Reading]:
-    def go() -> Reading:
+def _requests(bench: Bench, pace: Pace, web: int) -> Callable[[], Turn]:
+    def go() -> Turn:
         with bench.stack(web=web) as stack:
             target = programs.ours(bench, stack)
             warm_up(bench, target)
-            return round_of(bench, target, pace, connections=CONNECTIONS)()
+            return turn_of(bench, target, seconds=pace.seconds, connections=CONNECTIONS)()
 
     return go

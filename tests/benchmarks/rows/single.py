@@ -1,14 +1,16 @@
 """Single requests: requests per second and the duration of each request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from tests.benchmarks import programs, wrk
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.cpu import meter
 from tests.benchmarks.database import since
-from tests.benchmarks.figures import Line, Reading, alternate
+from tests.benchmarks.figures import Line, Reading, Turn
 from tests.benchmarks.pace import Pace
+from tests.benchmarks.rounds import alternate, median, ratios
 from tests.benchmarks.wrk import Target
 
 WEB_PROCESSES = 2
@@ -24,27 +26,17 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
     return [*_accepting(bench, pace), *_delivering(bench, pace)]
 
 
-def round_of(
-    bench: Bench, target: Target, pace: Pace, *, connections: int
-) -> Callable[[], Reading]:
-    """Return a function that runs one round of one contender."""
+def turn_of(
+    bench: Bench, target: Target, *, seconds: float, connections: int
+) -> Callable[[], Turn]:
+    """Return a function that runs one turn of one contender."""
 
-    def go() -> Reading:
+    def go() -> Turn:
         bench.clean()
         used = meter({**bench.groups(), **target.processes})
         written = since(bench.url(bench.database))
-        answers = wrk.post(
-            target, connections=connections, seconds=pace.seconds, folder=bench.folder
-        )
-        share, made = used(), answers.reading()
-        return Reading(
-            rate=made.rate,
-            times=made.times,
-            cpu=share.share(),
-            cost=share.cost_ms(answers.requests),
-            bytes=written(answers.requests),
-            wrong=made.wrong,
-        )
+        answers = wrk.post(target, connections=connections, seconds=seconds, folder=bench.folder)
+        return answers.turn(replace(used(), units=answers.requests, bytes=written()))
 
     return go
 
@@ -67,30 +59,31 @@ def _accepting(bench: Bench, pace: Pace) -> list[Line]:
         lines: list[Line] = []
         for connections in CONNECTIONS:
             contest = {
-                name: round_of(bench, target, pace, connections=connections)
+                name: turn_of(bench, target, seconds=pace.turn_seconds, connections=connections)
                 for name, target in targets.items()
             }
-            found = alternate(contest, rounds=pace.rounds)
+            found = alternate(contest, rounds=pace.rounds, turns=pace.turns)
             lines += _compared(f"single, {connections} connections", found)
     return lines
 
 
-def _compared(row: str, found: dict[str, Reading]) -> Sequence[Line]:
-    ours = found.pop(OURS)
+def _compared(row: str, found: Mapping[str, Sequence[Reading]]) -> Sequence[Line]:
+    ours = found[OURS]
     most = {"p99": P99_SECONDS}
-    if not found:
-        return [Line(row=row, ours=ours, most=most)]
+    if len(found) == 1:
+        return [Line(row=row, ours=median(ours), most=most)]
     return [
         Line(
             row=row,
-            ours=ours,
+            ours=median(ours),
             against=name,
-            ceiling=ceiling,
-            least_ratio=LEAST[name],
+            ceiling=median(found[name]),
+            ratios=ratios(ours, found[name]),
+            least_ratio=least,
             most=most if name == BARE else {},
             note="no workers on either side",
         )
-        for name, ceiling in found.items()
+        for name, least in LEAST.items()
     ]
 
 
@@ -100,12 +93,12 @@ def _delivering(bench: Bench, pace: Pace) -> list[Line]:
         target = programs.ours(bench, stack)
         warm_up(bench, target)
         for connections in CONNECTIONS:
-            go = round_of(bench, target, pace, connections=connections)
-            found = alternate({OURS: go}, rounds=pace.rounds)[OURS]
+            go = turn_of(bench, target, seconds=pace.seconds, connections=connections)
+            found = alternate({OURS: go}, rounds=pace.rounds, turns=1)
             lines.append(
                 Line(
                     row=f"single, {connections} connections, delivering",
-                    ours=found,
+                    ours=median(found[OURS]),
                     most={"p99": P99_SECONDS},
                     note="one worker process delivers meanwhile",
                 )

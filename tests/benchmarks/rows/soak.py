@@ -1,13 +1,15 @@
 """A soak test at 60 % of the maximum rate: memory, losses, latency."""
 
+from dataclasses import replace
 from threading import Thread
 from time import monotonic, sleep
 
 from tests.benchmarks import programs, wrk
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.cpu import memory_mb, meter
-from tests.benchmarks.figures import Line, Reading
+from tests.benchmarks.figures import Line, Reading, blamed
 from tests.benchmarks.pace import Pace
+from tests.benchmarks.rounds import summed
 from tests.benchmarks.rows.single import P99_SECONDS, warm_up
 from tests.benchmarks.stack import BenchStack
 from tests.benchmarks.wrk import Target
@@ -69,7 +71,7 @@ def _kept(
             sleep(SAMPLE_SECONDS)
 
     watcher = Thread(target=watch, daemon=True)
-    used = meter(groups)
+    meanwhile = meter(groups)
     watcher.start()
     answers = wrk.post(
         target,
@@ -78,23 +80,16 @@ def _kept(
         folder=bench.folder,
         delay_ms=delay_ms,
     )
-    share = used()
+    used = replace(meanwhile(), units=answers.requests)
     watcher.join(2 * SAMPLE_SECONDS)
     taken = bench.smtp.wait_for(answers.requests, within=SILENCE_SECONDS)
-    made = answers.reading()
-    wrong = [*made.wrong]
+    wrong = []
     # wrk closes its connections when its time is over: its last requests may have been accepted.
     if not answers.requests <= taken.distinct <= answers.requests + CONNECTIONS:
         wrong.append(f"{answers.requests} were accepted and {taken.distinct} mails came")
     grown = _grown(samples)
     wrong += [f"memory of {name} grew by {mb:.0f} MB" for name, mb in grown.items()]
-    reading = Reading(
-        rate=made.rate,
-        times=made.times,
-        cpu=share.share(),
-        cost=share.cost_ms(answers.requests),
-        wrong=tuple(wrong),
-    )
+    reading = summed([blamed(answers.turn(used), *wrong)])
     return reading, memory_words(samples)
 
 

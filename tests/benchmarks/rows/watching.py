@@ -1,14 +1,15 @@
-"""A round of deliveries, measured at the sink."""
+"""A turn of deliveries, measured at the sink."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from time import monotonic, sleep
 
 from tests.benchmarks.cpu import meter
-from tests.benchmarks.figures import Reading
+from tests.benchmarks.figures import Turn
 from tests.benchmarks.sinks.program import Sink
 
-# A round is over after this time without a message.
+# A turn is over after this time without a message.
 SILENCE_SECONDS = 60
 POLL_SECONDS = 0.02
 
@@ -19,9 +20,9 @@ def watched(
     *,
     groups: Mapping[str, int],
     during: Callable[[], object] | None = None,
-    written: Callable[[], Callable[[float], dict[str, float]]] | None = None,
-) -> Reading:
-    """Wait for ``count`` messages and return their rate; fewer or more messages are errors.
+    written: Callable[[], Callable[[], dict[str, float]]] | None = None,
+) -> Turn:
+    """Wait for ``count`` messages and count them; fewer or more messages are errors.
 
     Args:
         sink: It must be reset before the first message can be sent.
@@ -37,23 +38,22 @@ def watched(
         patience = monotonic() + SILENCE_SECONDS
         while not sink.taken().taken and not ended() and monotonic() < patience:
             sleep(POLL_SECONDS)
-        before, used = sink.taken().taken, meter(groups)
+        before, meanwhile = sink.taken().taken, meter(groups)
         counted = written() if written is not None else None
         sink.wait_for(count, within=SILENCE_SECONDS, ended=ended)
-        share = used()
+        used = meanwhile()
         if done is not None:
             done.result()
     found = sink.taken()
-    units = max(1, found.taken - before)
     wrong = []
     if found.distinct != count:
         wrong.append(f"{found.distinct} different messages of {count} came")
     if found.taken != found.distinct:
         wrong.append(f"{found.taken - found.distinct} copies came")
-    return Reading(
-        rate=found.rate,
-        cpu=share.share(),
-        cost=share.cost_ms(units),
-        bytes=counted(units) if counted is not None else {},
+    return Turn(
+        # The first message only starts the clock.
+        units=max(0, found.taken - 1),
+        seconds=found.last - found.first,
+        used=replace(used, units=found.taken - before, bytes=counted() if counted else {}),
         wrong=tuple(wrong),
     )
