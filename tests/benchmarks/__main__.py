@@ -59,6 +59,7 @@ def _all(names: Sequence[str], given: argparse.Namespace) -> int:
         bulk_rows=given.bulk_rows,
         mails=given.mails,
         pushes=given.pushes,
+        calls=given.calls,
         minutes=given.minutes,
         alone=given.alone,
     )
@@ -107,6 +108,7 @@ def _parsed() -> argparse.Namespace:
     )
     parser.add_argument("--mails", type=int, default=usual.mails, help="of a round")
     parser.add_argument("--pushes", type=int, default=usual.pushes, help="of a round")
+    parser.add_argument("--calls", type=int, default=usual.calls, help="to SendGrid of a round")
     parser.add_argument(
         "--minutes", type=float, default=usual.minutes, help="of the soak and of idle"
     )

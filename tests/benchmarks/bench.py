@@ -75,6 +75,8 @@ class Bench:
         self.smtp = enter(Sink("smtp", self.folder))
         latency = f"--latency={PROVIDER_LATENCY_SECONDS}"
         self.fcm = enter(Sink("fcm", self.folder, latency))
+        self.sendgrid = enter(Sink("sendgrid", self.folder, latency))
+        self.sinks = {"smtp": self.smtp, "fcm": self.fcm, "sendgrid": self.sendgrid}
         self._key_file = self.folder / "service-account.json"
         fcm.write_key_file(
             self._key_file, port=self.fcm.port, private_key_pem=service_account_pem()
@@ -138,7 +140,7 @@ class Bench:
         """Return the root processes by kind; with a stack, include the processes of the stack."""
         servers = (self.postgresql, self.rabbitmq, self.redis)
         found = {server.name: server._process.pid for server in servers if server._process}
-        found |= {"smtp sink": self.smtp.pid, "fcm sink": self.fcm.pid}
+        found |= {f"{name} sink": sink.pid for name, sink in self.sinks.items()}
         return found | dict(stack.groups()) if stack is not None else found
 
     def _settings(self) -> dict[str, str]:
@@ -152,6 +154,8 @@ class Bench:
             "SMTP_HOST": self.smtp.host,
             "SMTP_PORT": str(self.smtp.port),
             "SMTP_TLS": "none",
+            "SENDGRID_API_URL": f"http://{self.sendgrid.host}:{self.sendgrid.port}",
+            "SENDGRID_API_KEY": "SG.sink",
             "FCM_API_URL": f"http://{self.fcm.host}:{self.fcm.port}",
             "FCM_SERVICE_ACCOUNT_FILE": str(self._key_file),
         }

@@ -27,6 +27,8 @@ HTML = (
     + "\n".join(f'<p style="{_STYLE}">{line}</p>' for line in _LINES)
     + "\n</td></tr></table>\n</body></html>\n"
 )
+# As long as our own link to unsubscribe; only the contenders use it.
+UNSUBSCRIBE = f"<http://127.0.0.1:8000/unsubscribe/{'x' * 90}>"
 PUSH_TITLE, PUSH_BODY = "Your order {{ ref }}", "Hello {{ name }}, it has left our house."
 
 

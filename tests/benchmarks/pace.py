@@ -14,6 +14,7 @@ class Pace:
         bulk_rows: Rows of bulk calls of one round.
         mails: Mails of one round; slow contenders send only a part of them.
         pushes: Push messages of one round.
+        calls: Mails over SendGrid of one round.
         offered: Mails per second of the latency row.
         minutes: Duration of the soak test, and of the idle row, in minutes.
         alone: Skip the contenders.
@@ -25,6 +26,7 @@ class Pace:
     bulk_rows: int = 40_000
     mails: int = 20_000
     pushes: int = 10_000
+    calls: int = 5_000
     offered: float = 100.0
     minutes: float = 10.0
     alone: bool = False
@@ -48,3 +50,8 @@ class Pace:
     def turn_pushes(self) -> int:
         """Push messages of one turn."""
         return max(1, self.pushes // self.turns)
+
+    @property
+    def turn_calls(self) -> int:
+        """Mails over SendGrid of one turn."""
+        return max(1, self.calls // self.turns)

@@ -21,14 +21,15 @@ from django.db import connection
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.models import Attempt, Notification
 from apps.notifications.providers.fcm.provider import FcmProvider
+from apps.notifications.providers.sendgrid import SendGridProvider, body_of
 from apps.notifications.providers.smtp.provider import SmtpProvider
 from tests.benchmarks import content, stored
 from tests.benchmarks.bench import service_account_pem
-from tests.benchmarks.contenders import bulk_create, push_pool, raw_mail
+from tests.benchmarks.contenders import bulk_create, http_pool, raw_mail
 from tests.benchmarks.cpu import memory_mb, meter
 from tests.benchmarks.open_loop import offer
 from tests.benchmarks.processes import end
-from tests.benchmarks.rows import push as push_row
+from tests.benchmarks.rows.http_calls import FCM, SENDGRID
 from tests.benchmarks.rows.watching import watched
 from tests.benchmarks.sinks import fcm
 from tests.benchmarks.sinks.program import Sink
@@ -42,8 +43,9 @@ from tests.journeys.processes import BIN, ROOT, Process, bare_environment, free_
 MAILS = 20
 
 
-def test_the_baseline_of_push_has_as_many_threads_as_our_provider() -> None:
-    assert FcmProvider.threads == push_row.THREADS
+def test_the_baseline_of_a_provider_has_as_many_threads_as_ours() -> None:
+    assert FcmProvider.threads == FCM.threads
+    assert SendGridProvider.threads == SENDGRID.threads
 
 
 CONTENDERS = "tests.benchmarks.contenders"
@@ -58,6 +60,12 @@ def smtp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sink]:
 @pytest.fixture(scope="module")
 def push(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sink]:
     with Sink("fcm", tmp_path_factory.mktemp("sink"), "--latency=0.01") as sink:
+        yield sink
+
+
+@pytest.fixture(scope="module")
+def sendgrid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sink]:
+    with Sink("sendgrid", tmp_path_factory.mktemp("sink"), "--latency=0.01") as sink:
         yield sink
 
 
@@ -123,10 +131,47 @@ def test_the_pool_sends_the_http_calls_of_push_messages(push: Sink) -> None:
         push,
         MAILS,
         groups={},
-        during=lambda: push_pool.send(push.port, MAILS, 4),
+        during=lambda: http_pool.send("fcm", push.port, MAILS, 4),
     )
 
     assert reading.wrong == ()
+
+
+def test_the_pool_sends_the_http_calls_of_mails(sendgrid: Sink) -> None:
+    sendgrid.reset()
+    reading = watched(
+        sendgrid,
+        MAILS,
+        groups={},
+        during=lambda: http_pool.send("sendgrid", sendgrid.port, MAILS, 4),
+    )
+
+    assert reading.wrong == ()
+
+
+def test_the_pool_of_mails_sends_the_body_that_our_provider_sends() -> None:
+    ours = body_of(a_mail(html="<p>Hello</p>", headers={"List-Unsubscribe": content.UNSUBSCRIBE}))
+    theirs = http_pool.mail_body("pool-1")
+
+    assert theirs.keys() == ours.keys()
+    assert theirs["custom_args"].keys() == ours["custom_args"].keys()
+    assert theirs["headers"].keys() - ours["headers"].keys() == {"List-Unsubscribe-Post"}
+    assert [part["type"] for part in theirs["content"]] == [
+        part["type"] for part in ours["content"]
+    ]
+
+
+def test_our_provider_accepts_the_sendgrid_sink_as_sendgrid(sendgrid: Sink, settings: Any) -> None:
+    settings.SENDGRID_API_KEY = "SG.sink"
+    settings.SENDGRID_API_URL = f"http://{sendgrid.host}:{sendgrid.port}"
+    sendgrid.reset()
+    provider = SendGridProvider()
+
+    reply = provider.send(a_mail())
+    provider.close()
+
+    assert reply.outcome is Outcome.ACCEPTED
+    assert sendgrid.taken().distinct == 1
 
 
 def test_our_provider_accepts_the_push_sink_as_fcm(

@@ -17,7 +17,6 @@ from uuid import UUID, uuid4
 
 from tests.benchmarks import content
 
-UNSUBSCRIBE = f"<http://127.0.0.1:8000/unsubscribe/{'x' * 90}>"
 CRLF = compat32.clone(linesep="\r\n")
 Build = Callable[[UUID, str], bytes]
 
@@ -32,7 +31,7 @@ def build_with_the_standard_library(pk: UUID, recipient: str) -> bytes:
     mail["Date"] = formatdate()
     mail["Message-ID"] = f"<{pk}@bench.example>"
     mail["X-Correlation-ID"] = pk.hex
-    mail["List-Unsubscribe"] = UNSUBSCRIBE
+    mail["List-Unsubscribe"] = content.UNSUBSCRIBE
     mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.attach(MIMEText(content.filled(content.TEXT, name="Ada", ref=ref), "plain", "utf-8"))
     mail.attach(MIMEText(content.filled(content.HTML, name="Ada", ref=ref), "html", "utf-8"))
@@ -62,7 +61,7 @@ def our_builder() -> Build:
                 text=content.filled(content.TEXT, name="Ada", ref=ref),
                 html=content.filled(content.HTML, name="Ada", ref=ref),
                 headers={
-                    "List-Unsubscribe": UNSUBSCRIBE,
+                    "List-Unsubscribe": content.UNSUBSCRIBE,
                     "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
                 },
             )

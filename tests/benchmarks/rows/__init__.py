@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Line
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rows import bulk, idle, latency, limits, mail, push, scaling, single, soak
+from tests.benchmarks.rows import bulk, http_calls, idle, latency, limits, mail, scaling, single, soak
 
 Measure = Callable[[Bench, Pace], Sequence[Line]]
 
@@ -33,7 +33,11 @@ ROWS: dict[str, Row] = {
     "bulk": Row(says="POST /notifications/bulk, a thousand rows each", measure=bulk.measure),
     "mail": Row(says="delivery of queued mails by two worker processes", measure=mail.measure),
     "push": Row(
-        says="delivery of queued push messages at 50 ms provider latency", measure=push.measure
+        says="delivery of queued push messages at 50 ms provider latency", measure=http_calls.push
+    ),
+    "sendgrid": Row(
+        says="delivery of queued mails over SendGrid at 50 ms a call",
+        measure=http_calls.sendgrid,
     ),
     "latency": Row(says="one mail from request to SMTP at 100/s offered", measure=latency.measure),
     "scaling": Row(

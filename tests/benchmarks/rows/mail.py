@@ -24,7 +24,7 @@ LEAST = {STANDARD: 0.8, OWN_BUILDER: None, OFFICE_ONE: 1.5, OFFICE_TWO: 1.0, CEL
 def measure(bench: Bench, pace: Pace) -> list[Line]:
     """Compare with the other ways to send the same mails."""
     contest: dict[str, Callable[[], Turn]] = {
-        OURS: lambda: queued.deliver(bench, channel="email", count=pace.turn_mails, workers=WORKERS)
+        OURS: lambda: queued.deliver(bench, provider="smtp", count=pace.turn_mails, workers=WORKERS)
     }
     if not pace.alone:
         programs.run(bench, "post_office", "migrate", theirs=True)

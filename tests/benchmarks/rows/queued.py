@@ -18,11 +18,16 @@ OTHERWISE = (
 )
 
 
-def deliver(bench: Bench, *, channel: str, count: int, workers: int) -> Turn:
+# The channel that a provider delivers.
+CHANNELS = {"smtp": "email", "sendgrid": "email", "fcm": "push"}
+
+
+def deliver(bench: Bench, *, provider: str, count: int, workers: int) -> Turn:
     """Queue and deliver notifications; lost, duplicate or unrecorded ones are errors."""
-    mail = channel == "email"
-    sink = bench.smtp if mail else bench.fcm
-    with bench.stack(web=2, email=workers if mail else 0, push=0 if mail else workers) as stack:
+    channel, sink = CHANNELS[provider], bench.sinks[provider]
+    counts = {"email": 0, "push": 0, channel: workers}
+    settings = {f"{channel.upper()}_PROVIDERS": provider}
+    with bench.stack(web=2, **counts, settings=settings) as stack:
         sink.reset()
         # The process for urgent lanes keeps running; these notifications do not use its lanes.
         with stack.without(channel):

@@ -42,11 +42,11 @@ def _of(work: str, kind: str, pace: Pace, by_count: dict[int, Callable[[], Turn]
 
 
 def _mails(bench: Bench, pace: Pace, workers: int) -> Callable[[], Turn]:
-    return lambda: queued.deliver(bench, channel="email", count=pace.mails, workers=workers)
+    return lambda: queued.deliver(bench, provider="smtp", count=pace.mails, workers=workers)
 
 
 def _pushes(bench: Bench, pace: Pace, workers: int) -> Callable[[], Turn]:
-    return lambda: queued.deliver(bench, channel="push", count=pace.pushes, workers=workers)
+    return lambda: queued.deliver(bench, provider="fcm", count=pace.pushes, workers=workers)
 
 
 def _requests(bench: Bench, pace: Pace, web: int) -> Callable[[], Turn]:

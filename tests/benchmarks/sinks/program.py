@@ -43,7 +43,7 @@ class Sink:
     """Starts a sink and ends it.
 
     Args:
-        name: ``smtp`` or ``fcm``.
+        name: ``smtp``, ``fcm`` or ``sendgrid``.
         options: Further command-line arguments.
     """
 
