@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ PICTURES = {table.USUAL: "benchmarks.svg", table.STORED: "benchmarks-stored.svg"
 
 def main() -> int:
     """Run the rows that the command line names and return the exit code."""
-    given = _parsed()
+    given = parsed()
     if given.rows == [LIST]:
         _say("\n".join(f"{name:10} {row.says}" for name, row in ROWS.items()))
         return 0
@@ -52,17 +53,7 @@ def main() -> int:
 
 
 def _all(names: Sequence[str], given: argparse.Namespace) -> int:
-    pace = Pace(
-        rounds=given.rounds,
-        turns=given.turns,
-        seconds=given.seconds,
-        bulk_rows=given.bulk_rows,
-        mails=given.mails,
-        pushes=given.pushes,
-        calls=given.calls,
-        minutes=given.minutes,
-        alone=given.alone,
-    )
+    pace = pace_of(given)
     lines: list[Line] = []
     _say("Starting PostgreSQL, RabbitMQ, Redis and the sinks on ports of their own …")
     with Bench(keep=given.keep, people=given.people) as bench:
@@ -85,6 +76,12 @@ def _all(names: Sequence[str], given: argparse.Namespace) -> int:
     return 1 if any(line.wrong for line in lines) else 0
 
 
+def pace_of(given: argparse.Namespace) -> Pace:
+    """Return the sizes that the command line names."""
+    names = {field.name for field in fields(Pace)}
+    return Pace(**{name: value for name, value in vars(given).items() if name in names})
+
+
 def _report(lines: Sequence[Line], machine: str, given: argparse.Namespace) -> None:
     _say(f"\n{machine}\n\n{table.plain(lines)}")
     for words in table.notes(lines):
@@ -96,12 +93,16 @@ def _report(lines: Sequence[Line], machine: str, given: argparse.Namespace) -> N
         table.write_between_markers(given.write, text, part=part)
 
 
-def _parsed() -> argparse.Namespace:
+def parsed() -> argparse.Namespace:
+    """Parse the command line."""
     usual = Pace()
     parser = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", help="names of rows, or list; none means the usual ones")
     parser.add_argument("--rounds", type=int, default=usual.rounds, help="of each contender")
     parser.add_argument("--turns", type=int, default=usual.turns, help="of each in a round")
+    parser.add_argument(
+        "--delivery-turns", type=int, default=usual.delivery_turns, help="of each in a round"
+    )
     parser.add_argument("--seconds", type=float, default=usual.seconds, help="of a round")
     parser.add_argument(
         "--bulk-rows", type=int, default=usual.bulk_rows, help="of bulk calls of a round"
@@ -109,6 +110,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--mails", type=int, default=usual.mails, help="of a round")
     parser.add_argument("--pushes", type=int, default=usual.pushes, help="of a round")
     parser.add_argument("--calls", type=int, default=usual.calls, help="to SendGrid of a round")
+    parser.add_argument("--uploaded", type=int, default=usual.uploaded, help="rows of the file")
     parser.add_argument(
         "--minutes", type=float, default=usual.minutes, help="of the soak and of idle"
     )

@@ -9,12 +9,15 @@ class Pace:
 
     Attributes:
         rounds: Number of rounds of each contender.
-        turns: Number of turns of each contender in one round.
+        turns: Number of turns of each contender in one round of requests.
+        delivery_turns: The same in one round of deliveries. Fewer, because workers and senders need
+            a part of a second until all of their processes work.
         seconds: Seconds of one round of requests.
         bulk_rows: Rows of bulk calls of one round.
         mails: Mails of one round; slow contenders send only a part of them.
         pushes: Push messages of one round.
         calls: Mails over SendGrid of one round.
+        uploaded: Rows of the uploaded file.
         offered: Mails per second of the latency row.
         minutes: Duration of the soak test, and of the idle row, in minutes.
         alone: Skip the contenders.
@@ -22,11 +25,13 @@ class Pace:
 
     rounds: int = 5
     turns: int = 4
+    delivery_turns: int = 2
     seconds: float = 8.0
     bulk_rows: int = 40_000
     mails: int = 20_000
     pushes: int = 10_000
     calls: int = 5_000
+    uploaded: int = 1_000_000
     offered: float = 100.0
     minutes: float = 10.0
     alone: bool = False
@@ -44,14 +49,14 @@ class Pace:
     @property
     def turn_mails(self) -> int:
         """Mails of one turn."""
-        return max(1, self.mails // self.turns)
+        return max(1, self.mails // self.delivery_turns)
 
     @property
     def turn_pushes(self) -> int:
         """Push messages of one turn."""
-        return max(1, self.pushes // self.turns)
+        return max(1, self.pushes // self.delivery_turns)
 
     @property
     def turn_calls(self) -> int:
         """Mails over SendGrid of one turn."""
-        return max(1, self.calls // self.turns)
+        return max(1, self.calls // self.delivery_turns)

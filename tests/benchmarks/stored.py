@@ -73,7 +73,7 @@ def compared(bench: Bench, row: Row, pace: Pace, *, count: int) -> list[Line]:
     """Run a row without its contenders, alternating between both tables."""
     found: dict[str, dict[str, list[Line]]] = {EMPTY: {}, STORED: {}}
     # One turn in a round: every turn starts a stack, because a stack has one database.
-    once = replace(pace, rounds=1, turns=1, alone=True)
+    once = replace(pace, rounds=1, turns=1, delivery_turns=1, alone=True)
     for number in range(pace.rounds):
         for database in (EMPTY, STORED) if number % 2 == 0 else (STORED, EMPTY):
             bench.database = database

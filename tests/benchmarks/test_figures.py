@@ -1,11 +1,12 @@
 """Tests of the benchmark's arithmetic and of its output."""
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks import plot, table
-from tests.benchmarks.__main__ import main
+from tests.benchmarks.__main__ import main, pace_of, parsed
 from tests.benchmarks.figures import Line, Reading, Turn, Used, counted, percentile, percentiles
 from tests.benchmarks.pace import Pace
 from tests.benchmarks.rows import ROWS
@@ -138,9 +139,9 @@ def test_refusals_and_broken_connections_are_errors_and_not_part_of_the_rate() -
 
 
 def test_a_turn_has_its_share_of_a_round_and_at_least_the_second_that_wrk_needs() -> None:
-    pace = Pace(turns=4, seconds=8, mails=20_000, bulk_rows=40_000, pushes=3)
+    pace = Pace(turns=4, delivery_turns=2, seconds=8, bulk_rows=40_000, mails=20_000, pushes=1)
 
-    assert (pace.turn_seconds, pace.turn_mails, pace.turn_rows) == (2.0, 5_000, 10_000)
+    assert (pace.turn_seconds, pace.turn_mails, pace.turn_rows) == (2.0, 10_000, 10_000)
     assert pace.turn_pushes == 1
     assert Pace(turns=4, seconds=2).turn_seconds == 1.0
 
@@ -158,6 +159,18 @@ def test_every_row_and_both_parts_are_in_the_document() -> None:
     for part in (table.USUAL, table.STORED):
         assert all(mark in text for mark in table.markers(part))
     assert [name for name in ROWS if f"| `{name}` |" not in text] == []
+
+
+def test_the_command_line_sets_every_size_of_the_rounds_except_the_offered_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = Pace()
+    sizes = {field.name for field in fields(Pace)} - {"offered", "alone"}
+    options = [f"--{name.replace('_', '-')}={getattr(usual, name) + 1}" for name in sizes]
+    monkeypatch.setattr("sys.argv", ["tests.benchmarks", "--alone", *options])
+
+    wanted = {name: getattr(usual, name) + 1 for name in sizes}
+    assert pace_of(parsed()) == replace(usual, alone=True, **wanted)
 
 
 def test_an_unknown_row_starts_nothing(

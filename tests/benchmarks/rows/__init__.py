@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Line
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rows import bulk, http_calls, idle, latency, limits, mail, scaling, single, soak
+from tests.benchmarks.rows import bulk, http_calls, idle, latency, limits, mail, scaling, single, soak, upload
 
 Measure = Callable[[Bench, Pace], Sequence[Line]]
 
@@ -42,6 +42,11 @@ ROWS: dict[str, Row] = {
     "latency": Row(says="one mail from request to SMTP at 100/s offered", measure=latency.measure),
     "scaling": Row(
         says="1, 2 and 4 workers of each kind, 1 and 2 web processes", measure=scaling.measure
+    ),
+    "upload": Row(
+        says="a file of a million rows, from the call to its last row",
+        measure=upload.measure,
+        usual=False,
     ),
     "limits": Row(
         says="bulk mails under a maximum of ours, and under a limit of the server",

@@ -52,8 +52,8 @@ def _measure(bench: Bench, pace: Pace, provider: Provider, *, count: int) -> lis
     }
     if not pace.alone:
         contest[pool] = lambda: _pool(bench, provider, count)
-    found = alternate(contest, rounds=pace.rounds, turns=pace.turns)
-    row = f"{count * pace.turns:,} queued {provider.noun}, {WORKERS} worker processes"
+    found = alternate(contest, rounds=pace.rounds, turns=pace.delivery_turns)
+    row = f"{count * pace.delivery_turns:,} queued {provider.noun}, {WORKERS} worker processes"
     if pace.alone:
         return [Line(row=row, ours=median(found[OURS]))]
     return [

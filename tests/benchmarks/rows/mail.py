@@ -35,7 +35,7 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
             OFFICE_TWO: lambda: _post_office(bench, pace, processes=2),
             CELERY: lambda: _celery(bench, pace),
         }
-    found = alternate(contest, rounds=pace.rounds, turns=pace.turns)
+    found = alternate(contest, rounds=pace.rounds, turns=pace.delivery_turns)
     row = f"{pace.mails:,} queued mails, {WORKERS} worker processes"
     if pace.alone:
         return [Line(row=row, ours=median(found[OURS]))]
