@@ -66,7 +66,7 @@ def _all(names: Sequence[str], given: argparse.Namespace) -> int:
         for name in names:
             _say(f"{time.strftime('%H:%M:%S')} {name}: {ROWS[name].says}")
             found = (
-                stored.compared(bench, ROWS[name], pace, count=given.stored)
+                stored.both(bench, ROWS[name], pace, count=given.stored)
                 if given.stored
                 else ROWS[name].measure(bench, pace)
             )

@@ -5,13 +5,15 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from tests.benchmarks.figures import Reading, Turn, Used, percentiles
+from tests.benchmarks.figures import Line, Reading, Turn, Used, percentiles
 
 Contest = Mapping[str, Callable[[], Turn]]
+# The rounds of each contender, in order.
+Found = Mapping[str, Sequence[Reading]]
 Key = TypeVar("Key")
 
 
-def alternate(contest: Contest, *, rounds: int, turns: int) -> dict[str, list[Reading]]:
+def alternate(contest: Contest, *, rounds: int, turns: int) -> Found:
     """Run rounds in which all contenders take short turns alternately.
 
     A disturbance that lasts longer than a turn affects all contenders of its round, so that it
@@ -21,9 +23,6 @@ def alternate(contest: Contest, *, rounds: int, turns: int) -> dict[str, list[Re
         contest: A function for each contender that runs one turn.
         rounds: Number of rounds.
         turns: Number of turns of each contender in a round.
-
-    Returns:
-        The rounds of each contender, in order.
     """
     found: dict[str, list[Reading]] = {name: [] for name in contest}
     for number in range(rounds):
@@ -68,6 +67,19 @@ def median(rounds: Sequence[Reading]) -> Reading:
         cost=_medians([one.cost for one in rounds]),
         bytes=_medians([one.bytes for one in rounds]),
         wrong=tuple(words for one in rounds for words in one.wrong),
+    )
+
+
+def compared(row: str, found: Found, *, ours: str, against: str = "") -> Line:
+    """Return the line of a row without its aims; without a baseline if that one did not run."""
+    if against not in found:
+        return Line(row=row, ours=median(found[ours]))
+    return Line(
+        row=row,
+        ours=median(found[ours]),
+        against=against,
+        ceiling=median(found[against]),
+        ratios=ratios(found[ours], found[against]),
     )
 
 

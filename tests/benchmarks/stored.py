@@ -8,10 +8,11 @@ import psycopg
 from tests.benchmarks.bench import EMPTY, STORED, Bench
 from tests.benchmarks.figures import Line
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rounds import median, ratios
+from tests.benchmarks.rounds import compared
 from tests.benchmarks.rows import Row
 
 LEAST_RATIO = 0.9
+OURS, AGAINST = "ours", "itself on an empty table"
 SLICE = 250_000
 # Finished notifications of the last 90 days, like a client's order confirmations: their ids are
 # UUIDs of version 7 with the matching time, and they are spread over users and batches.
@@ -69,7 +70,7 @@ def fill(bench: Bench, count: int) -> None:
         database.execute("CHECKPOINT")
 
 
-def compared(bench: Bench, row: Row, pace: Pace, *, count: int) -> list[Line]:
+def both(bench: Bench, row: Row, pace: Pace, *, count: int) -> list[Line]:
     """Run a row without its contenders, alternating between both tables."""
     found: dict[str, dict[str, list[Line]]] = {EMPTY: {}, STORED: {}}
     # One turn in a round: every turn starts a stack, because a stack has one database.
@@ -88,13 +89,6 @@ def compared(bench: Bench, row: Row, pace: Pace, *, count: int) -> list[Line]:
 
 
 def _against_empty(row: str, full: Sequence[Line], empty: Sequence[Line]) -> Line:
-    ours, theirs = [line.ours for line in full], [line.ours for line in empty]
-    return Line(
-        row=row,
-        ours=median(ours),
-        against="itself on an empty table",
-        ceiling=median(theirs),
-        ratios=ratios(ours, theirs),
-        least_ratio=LEAST_RATIO,
-        most=full[0].most,
-    )
+    found = {OURS: [line.ours for line in full], AGAINST: [line.ours for line in empty]}
+    line = compared(row, found, ours=OURS, against=AGAINST)
+    return replace(line, least_ratio=LEAST_RATIO, most=full[0].most)

@@ -70,7 +70,7 @@ def spent(lines: Sequence[Line]) -> str:
     written: list[Reading] = []
     for row, sides in _sides(lines).items():
         for who, reading in sides.items():
-            if any(reading is other for other in written):
+            if reading in written:
                 continue
             written.append(reading)
             found = [f"cores: {_listed(reading.cpu, 2)}"] if reading.cpu else []

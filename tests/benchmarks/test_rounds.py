@@ -3,7 +3,7 @@
 import pytest
 
 from tests.benchmarks.figures import Reading, Turn, Used
-from tests.benchmarks.rounds import alternate, median, ratios, summed
+from tests.benchmarks.rounds import alternate, compared, median, ratios, summed
 
 
 def test_contenders_take_turns_within_a_round_and_change_places_after_it() -> None:
@@ -86,3 +86,12 @@ def test_each_round_is_compared_with_the_same_round_of_the_other() -> None:
 
 def test_a_round_in_which_the_other_did_nothing_has_no_ratio() -> None:
     assert ratios([Reading(rate=80), Reading(rate=80)], [Reading(), Reading(rate=100)]) == (0.8,)
+
+
+def test_a_line_compares_two_contenders_and_one_without_its_baseline_has_no_ratio() -> None:
+    found = {"ours": [Reading(rate=80)], "theirs": [Reading(rate=100)]}
+
+    line = compared("mails", found, ours="ours", against="theirs")
+    assert (line.ours.rate, line.ceiling, line.ratio) == (80, Reading(rate=100), 0.8)
+    alone = compared("mails", {"ours": found["ours"]}, ours="ours", against="theirs")
+    assert (alone.against, alone.ceiling, alone.ratio) == ("", None, None)

@@ -16,7 +16,7 @@ from tests.benchmarks.cpu import meter
 from tests.benchmarks.database import since
 from tests.benchmarks.figures import Line, Turn
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rounds import alternate, median, ratios
+from tests.benchmarks.rounds import alternate, compared
 from tests.benchmarks.stack import BenchStack
 
 PER_CALL = 1000
@@ -72,12 +72,8 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
                 contest[CEILING] = lambda: _bulk_create(bench, pace.turn_rows)
             found = alternate(contest, rounds=pace.rounds, turns=pace.turns)
         lines.append(
-            Line(
-                row=f"bulk intake, {callers} caller{'s' if callers > 1 else ''}",
-                ours=median(found[OURS]),
-                against="" if pace.alone else CEILING,
-                ceiling=None if pace.alone else median(found[CEILING]),
-                ratios=() if pace.alone else ratios(found[OURS], found[CEILING]),
+            replace(
+                compared(_row(callers), found, ours=OURS, against=CEILING),
                 least_ratio=None if pace.alone else LEAST_RATIO,
                 least_rate=LEAST_RATE,
                 note="no workers; the log of every row's acceptance and its wake-up included",
@@ -87,13 +83,16 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
         go = _turn(bench, stack, pace.bulk_rows, callers=2)
         found = alternate({OURS: go}, rounds=pace.rounds, turns=1)
     lines.append(
-        Line(
-            row="bulk intake, 2 callers, delivering",
-            ours=median(found[OURS]),
+        replace(
+            compared(f"{_row(2)}, delivering", found, ours=OURS),
             note="one worker process delivers meanwhile",
         )
     )
     return lines
+
+
+def _row(callers: int) -> str:
+    return f"bulk intake, {callers} caller{'s' if callers > 1 else ''}"
 
 
 def _turn(bench: Bench, stack: BenchStack, rows: int, *, callers: int) -> Callable[[], Turn]:

@@ -1,13 +1,13 @@
 """Delivery of queued messages by HTTP calls, with the latency of a distant provider."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.benchmarks import programs
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Line, Turn
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rounds import alternate, median, ratios
+from tests.benchmarks.rounds import alternate, compared
 from tests.benchmarks.rows import queued
 from tests.benchmarks.rows.watching import watched
 
@@ -54,18 +54,8 @@ def _measure(bench: Bench, pace: Pace, provider: Provider, *, count: int) -> lis
         contest[pool] = lambda: _pool(bench, provider, count)
     found = alternate(contest, rounds=pace.rounds, turns=pace.delivery_turns)
     row = f"{count * pace.delivery_turns:,} queued {provider.noun}, {WORKERS} worker processes"
-    if pace.alone:
-        return [Line(row=row, ours=median(found[OURS]))]
-    return [
-        Line(
-            row=row,
-            ours=median(found[OURS]),
-            against=pool,
-            ceiling=median(found[pool]),
-            ratios=ratios(found[OURS], found[pool]),
-            least_ratio=LEAST_RATIO,
-        )
-    ]
+    line = compared(row, found, ours=OURS, against=pool)
+    return [line if pace.alone else replace(line, least_ratio=LEAST_RATIO)]
 
 
 def _pool(bench: Bench, provider: Provider, count: int) -> Turn:

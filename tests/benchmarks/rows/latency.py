@@ -1,6 +1,7 @@
 """Latency of one mail, from the sending of its request until the sink has received it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tests.benchmarks import content, programs
 from tests.benchmarks.bench import Bench
@@ -8,7 +9,7 @@ from tests.benchmarks.cpu import meter
 from tests.benchmarks.figures import Line, Turn, counted
 from tests.benchmarks.open_loop import offer
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rounds import alternate, median
+from tests.benchmarks.rounds import alternate, compared
 from tests.benchmarks.rows.single import warm_up
 from tests.benchmarks.stack import BenchStack
 from tests.benchmarks.wrk import Target
@@ -26,13 +27,8 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
         _settle(bench)
         go = _turn(bench, stack, target, pace)
         found = alternate({"ours": go}, rounds=pace.rounds, turns=1)
-    return [
-        Line(
-            row=f"one mail at {pace.offered:.0f}/s offered, {WORKERS} worker processes",
-            ours=median(found["ours"]),
-            most=MOST,
-        )
-    ]
+    row = f"one mail at {pace.offered:.0f}/s offered, {WORKERS} worker processes"
+    return [replace(compared(row, found, ours="ours"), most=MOST)]
 
 
 def _settle(bench: Bench) -> None:

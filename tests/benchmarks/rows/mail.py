@@ -1,12 +1,13 @@
 """Delivery of queued mails, from the first to the last mail that the sink receives."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tests.benchmarks import programs
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Line, Turn
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rounds import alternate, median, ratios
+from tests.benchmarks.rounds import alternate, compared
 from tests.benchmarks.rows import queued
 from tests.benchmarks.rows.watching import watched
 
@@ -38,16 +39,9 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
     found = alternate(contest, rounds=pace.rounds, turns=pace.delivery_turns)
     row = f"{pace.mails:,} queued mails, {WORKERS} worker processes"
     if pace.alone:
-        return [Line(row=row, ours=median(found[OURS]))]
+        return [compared(row, found, ours=OURS)]
     return [
-        Line(
-            row=row,
-            ours=median(found[OURS]),
-            against=name,
-            ceiling=median(found[name]),
-            ratios=ratios(found[OURS], found[name]),
-            least_ratio=least,
-        )
+        replace(compared(row, found, ours=OURS, against=name), least_ratio=least)
         for name, least in LEAST.items()
     ]
 

@@ -6,7 +6,7 @@ from tests.benchmarks import programs
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Line, Turn
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rounds import alternate, median, ratios
+from tests.benchmarks.rounds import alternate, compared
 from tests.benchmarks.rows import queued
 from tests.benchmarks.rows.single import turn_of, warm_up
 
@@ -25,19 +25,17 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
 
 
 def _of(work: str, kind: str, pace: Pace, by_count: dict[int, Callable[[], Turn]]) -> list[Line]:
-    contest = {str(number): go for number, go in by_count.items()}
+    one = f"one {kind} process"
+    contest = {one if number == 1 else str(number): go for number, go in by_count.items()}
     # One turn in a round: every turn starts a stack of its own, which takes as long as the work.
     found = alternate(contest, rounds=pace.rounds, turns=1)
-    readings = {number: median(rounds) for number, rounds in found.items()}
     return [
-        Line(
-            row=f"{work}, {number} {kind} process{'es' if number != '1' else ''}",
-            ours=reading,
-            against=f"one {kind} process" if number != "1" else "",
-            ceiling=readings["1"] if number != "1" else None,
-            ratios=ratios(found[number], found["1"]) if number != "1" else (),
-        )
-        for number, reading in readings.items()
+        compared(f"{work}, 1 {kind} process", found, ours=one),
+        *(
+            compared(f"{work}, {number} {kind} processes", found, ours=number, against=one)
+            for number in found
+            if number != one
+        ),
     ]
 
 

@@ -1,6 +1,6 @@
 """Single requests: requests per second and the duration of each request."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -8,9 +8,9 @@ from tests.benchmarks import programs, wrk
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.cpu import meter
 from tests.benchmarks.database import since
-from tests.benchmarks.figures import Line, Reading, Turn
+from tests.benchmarks.figures import Line, Turn
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rounds import alternate, median, ratios
+from tests.benchmarks.rounds import Found, alternate, compared
 from tests.benchmarks.wrk import Target
 
 WEB_PROCESSES = 2
@@ -63,22 +63,17 @@ def _accepting(bench: Bench, pace: Pace) -> list[Line]:
                 for name, target in targets.items()
             }
             found = alternate(contest, rounds=pace.rounds, turns=pace.turns)
-            lines += _compared(f"single, {connections} connections", found)
+            lines += _lines(f"single, {connections} connections", found)
     return lines
 
 
-def _compared(row: str, found: Mapping[str, Sequence[Reading]]) -> Sequence[Line]:
-    ours = found[OURS]
+def _lines(row: str, found: Found) -> Sequence[Line]:
     most = {"p99": P99_SECONDS}
     if len(found) == 1:
-        return [Line(row=row, ours=median(ours), most=most)]
+        return [replace(compared(row, found, ours=OURS), most=most)]
     return [
-        Line(
-            row=row,
-            ours=median(ours),
-            against=name,
-            ceiling=median(found[name]),
-            ratios=ratios(ours, found[name]),
+        replace(
+            compared(row, found, ours=OURS, against=name),
             least_ratio=least,
             most=most if name == BARE else {},
             note="no workers on either side",
@@ -96,9 +91,8 @@ def _delivering(bench: Bench, pace: Pace) -> list[Line]:
             go = turn_of(bench, target, seconds=pace.seconds, connections=connections)
             found = alternate({OURS: go}, rounds=pace.rounds, turns=1)
             lines.append(
-                Line(
-                    row=f"single, {connections} connections, delivering",
-                    ours=median(found[OURS]),
+                replace(
+                    compared(f"single, {connections} connections, delivering", found, ours=OURS),
                     most={"p99": P99_SECONDS},
                     note="one worker process delivers meanwhile",
                 )

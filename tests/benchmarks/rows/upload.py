@@ -19,7 +19,7 @@ from tests.benchmarks.cpu import meter
 from tests.benchmarks.database import since
 from tests.benchmarks.figures import Line, Turn
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rounds import alternate, median
+from tests.benchmarks.rounds import alternate, compared
 from tests.benchmarks.stack import BenchStack
 from tests.journeys.http import until
 
@@ -75,9 +75,8 @@ def measure(bench: Bench, pace: Pace) -> list[Line]:
         go = _turn(bench, stack, path, rows=pace.uploaded)
         found = alternate({"ours": go}, rounds=pace.rounds, turns=1)
     return [
-        Line(
-            row=f"upload of a file of {pace.uploaded:,} rows",
-            ours=median(found["ours"]),
+        replace(
+            compared(f"upload of a file of {pace.uploaded:,} rows", found, ours="ours"),
             least_rate=LEAST_RATE,
             note="the rows are scheduled for the next day, so that none waits for a worker",
         )
