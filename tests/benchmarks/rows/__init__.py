@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Line
 from tests.benchmarks.pace import Pace
-from tests.benchmarks.rows import bulk, http_calls, idle, latency, limits, mail, scaling, single, soak, upload
+from tests.benchmarks.rows import (
+    bulk,
+    http_calls,
+    idle,
+    latency,
+    limits,
+    mail,
+    scaling,
+    single,
+    soak,
+    upload,
+)
 
 Measure = Callable[[Bench, Pace], Sequence[Line]]
 
