@@ -29,8 +29,9 @@ class Pace:
     seconds: float = 8.0
     bulk_rows: int = 40_000
     mails: int = 20_000
-    pushes: int = 10_000
-    calls: int = 5_000
+    # Turns of 20 chunks of 500, and of 40 of 100: one chunk more for a process changes little.
+    pushes: int = 20_000
+    calls: int = 8_000
     uploaded: int = 1_000_000
     offered: float = 100.0
     minutes: float = 10.0
