@@ -3,6 +3,7 @@
 They do not measure speed.
 """
 
+import json
 import os
 import smtplib
 import sqlite3
@@ -18,18 +19,21 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
+from apps.notifications.batches.file_rows import FileFormat, rows
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.models import Attempt, Notification
 from apps.notifications.providers.fcm.provider import FcmProvider
 from apps.notifications.providers.sendgrid import SendGridProvider, body_of
 from apps.notifications.providers.smtp.provider import SmtpProvider
 from tests.benchmarks import content, stored
+from tests.benchmarks.audience import Audience
 from tests.benchmarks.bench import service_account_pem
 from tests.benchmarks.contenders import bulk_create, http_pool, raw_mail
 from tests.benchmarks.cpu import memory_mb, meter
 from tests.benchmarks.open_loop import offer
 from tests.benchmarks.processes import end
 from tests.benchmarks.rows.http_calls import FCM, SENDGRID
+from tests.benchmarks.rows.upload import write_file
 from tests.benchmarks.rows.watching import watched
 from tests.benchmarks.sinks import fcm
 from tests.benchmarks.sinks.program import Sink
@@ -277,6 +281,17 @@ def test_stored_notifications_are_finished_and_have_ids_in_time_order(db: None) 
     assert [row.created_at for row in rows] == sorted(row.created_at for row in rows)
     assert {(row.status, row.wake_at, len(row.body_digest)) for row in rows} == {("sent", None, 32)}
     assert Attempt.objects.count() == 10
+
+
+def test_the_uploaded_file_has_a_different_row_for_each_user_in_turn(tmp_path: Path) -> None:
+    path = tmp_path / "upload.csv"
+    write_file(path, Audience(key="x", user_ids=["first", "second"]), rows=3)
+    with path.open("rb") as file:
+        header, *found = [json.loads(row) for row in rows(file, FileFormat.CSV)]
+
+    assert header == ["user_id", "variables.name", "variables.ref"]
+    assert [row[0] for row in found] == ["first", "second", "first"]
+    assert len({row[2] for row in found}) == 3
 
 
 def test_bulk_create_inserts_the_rows_that_a_bulk_call_stores(db: None) -> None:
