@@ -100,5 +100,5 @@ fuzz: $(VENV)/.dev ## Fuzz the API for long, from its OpenAPI document (EXAMPLES
 chaos: $(VENV)/.dev ## Inject faults into a stack on servers of its own (FAULT= one of them, or list).
 	@$(BIN)/python -m tests.chaos $(CHAOS) $(FAULT)
 
-bench: $(VENV)/.dev .venv-bench/.installed ## Measure speed against ceilings of the same run (ROW= one, or list; STORED= rows; MINUTES=).
+bench: $(VENV)/.dev .venv-bench/.installed ## Measure speed against ceilings of the same run, 40 minutes (ROW= one, or list; STORED= rows; MINUTES=).
 	@$(BIN)/python -m tests.benchmarks --stored $(STORED) --minutes $(MINUTES) $(BENCH) $(ROW)

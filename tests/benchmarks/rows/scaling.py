@@ -44,7 +44,7 @@ def _mails(bench: Bench, pace: Pace, workers: int) -> Callable[[], Turn]:
 
 
 def _pushes(bench: Bench, pace: Pace, workers: int) -> Callable[[], Turn]:
-    return lambda: queued.deliver(bench, provider="fcm", count=pace.pushes, workers=workers)
+    return lambda: queued.deliver(bench, provider="fcm", count=pace.turn_pushes, workers=workers)
 
 
 def _requests(bench: Bench, pace: Pace, web: int) -> Callable[[], Turn]:
