@@ -18,7 +18,6 @@ LEAST_SHOWN = 0.01
 
 def cells(line: Line) -> list[str]:
     """Return the cells of a line."""
-    met = {None: "", True: "yes", False: "NO"}[line.met]
     return [
         line.row,
         figures(line.ours),
@@ -26,8 +25,17 @@ def cells(line: Line) -> list[str]:
         figures(line.ceiling) if line.ceiling is not None else "",
         ratio(line),
         aims(line),
-        met if not line.wrong else "WRONG",
+        met(line),
     ]
+
+
+def met(line: Line) -> str:
+    """Format whether the aims were met; rounds that do not agree show no aim as met."""
+    if line.wrong:
+        return "WRONG"
+    if line.met and line.least_ratio is not None and not line.quotable:
+        return "unclear"
+    return {None: "", True: "yes", False: "NO"}[line.met]
 
 
 def ratio(line: Line) -> str:

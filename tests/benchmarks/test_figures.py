@@ -81,6 +81,14 @@ def test_a_ratio_with_a_spread_over_15_percent_is_marked_as_not_to_be_quoted() -
     assert "not to be quoted" in table.markdown([wide], machine="A machine.", picture="x.svg")
 
 
+def test_an_aim_is_not_shown_as_met_when_the_rounds_do_not_agree() -> None:
+    assert table.met(a_line(0.9, 0.95)) == "yes"
+    assert table.met(a_line(0.9, 1.2)) == "unclear"
+    assert table.met(a_line(0.9)) == "unclear"
+    assert table.met(a_line(0.5, 0.7)) == "NO"
+    assert table.met(a_line(0.9, 1.2, least_ratio=None)) == "yes"
+
+
 def test_a_ratio_of_a_single_round_has_no_spread_and_is_not_to_be_quoted() -> None:
     assert a_line(0.9).spread is None
     assert table.ratio(a_line(0.9)) == "0.90 (one round), not to be quoted"
