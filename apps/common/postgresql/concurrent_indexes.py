@@ -38,6 +38,7 @@ class AddIndex(migrations.AddIndex):
     ) -> None:
         """Create the index."""
         if schema_editor.connection.vendor != "postgresql":
+            schema_editor.execute(f'DROP INDEX IF EXISTS "{self.index.name}"')
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
         model = to_state.apps.get_model(app_label, self.model_name)
@@ -82,6 +83,7 @@ class AddUniqueIndex(migrations.AddConstraint):
     ) -> None:
         """Create the unique index."""
         if schema_editor.connection.vendor != "postgresql":
+            schema_editor.execute(f'DROP INDEX IF EXISTS "{self.constraint.name}"')
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
         model = to_state.apps.get_model(app_label, self.model_name)
@@ -90,3 +92,13 @@ class AddUniqueIndex(migrations.AddConstraint):
         with _without_time_limit(schema_editor):
             schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{self.constraint.name}"')
             schema_editor.execute(sql.replace(begin, f"{begin}CONCURRENTLY ", 1))
+
+
+class RemoveConstraint(migrations.RemoveConstraint):
+    """Remove a constraint in a transaction, although the migration has none.
+
+    SQLite copies the table for it. Without a transaction, a process that is killed meanwhile would
+    leave the rows in a table of another name.
+    """
+
+    atomic = True

@@ -9,7 +9,12 @@ from typing import ClassVar
 from django.db import migrations, models
 from django.db.models import Q
 
-from apps.common.postgresql.concurrent_indexes import AddIndex, AddUniqueIndex, RemoveIndex
+from apps.common.postgresql.concurrent_indexes import (
+    AddIndex,
+    AddUniqueIndex,
+    RemoveConstraint,
+    RemoveIndex,
+)
 
 RARE = ("bounced", "cancelled", "expired", "failed", "retrying", "scheduled", "skipped")
 
@@ -28,9 +33,7 @@ class Migration(migrations.Migration):
                 name="notification_request_key",
             ),
         ),
-        migrations.RemoveConstraint(
-            model_name="notification", name="notification_idempotency_key"
-        ),
+        RemoveConstraint(model_name="notification", name="notification_idempotency_key"),
         AddIndex(
             model_name="notification",
             index=models.Index(

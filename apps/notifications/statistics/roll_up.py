@@ -74,7 +74,7 @@ def roll_up() -> bool:
 
 def purge(*, now: datetime) -> bool:
     """Delete some sums that are older than a year; return whether there may be more."""
-    old = StatisticsSum.objects.exclude(seconds=ALL_TIME).filter(at__lt=now - KEPT)
+    old = StatisticsSum.objects.filter(seconds__in=(MINUTE, HOUR, DAY), at__lt=now - KEPT)
     ids = list(old.values_list("pk", flat=True)[:STEP_DELTAS])
     if ids:
         StatisticsSum.objects.filter(pk__in=ids).delete()
