@@ -29,7 +29,8 @@ from tests.notifications.statistics.stored import (
     expected_attempts,
 )
 
-pytestmark = pytest.mark.django_db
+# The sweep takes no row without the lanes.
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lanes")]
 
 OTHER = Caller(client="other", scopes=frozenset(Scope))
 STEPS = 60

@@ -32,7 +32,8 @@ from tests.notifications.statistics.stored import (
     expected_attempts,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# The sweep takes no row without the lanes.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("lanes")]
 
 
 @pytest.fixture
