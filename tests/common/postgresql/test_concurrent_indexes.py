@@ -61,13 +61,13 @@ def test_a_build_has_no_time_limit_and_the_usual_one_is_back_afterwards() -> Non
 @pytest.mark.usefixtures("_before")
 def test_a_build_that_was_interrupted_is_repeated() -> None:
     # What an interrupted one leaves has the name, and is of no use.
-    execute('CREATE INDEX notification_rare_newest ON notifications_notification ("status")')
+    execute("CREATE INDEX attempt_provider_message ON notifications_attempt (outcome)")
 
     migrate(AFTER)
 
     with connection.cursor() as cursor:
-        found = connection.introspection.get_constraints(cursor, "notifications_notification")
-    assert found["notification_rare_newest"]["columns"] == ["status", "id"]
+        found = connection.introspection.get_constraints(cursor, "notifications_attempt")
+    assert found["attempt_provider_message"]["columns"] == ["provider_message_id"]
 
 
 @pytest.mark.services
