@@ -18,6 +18,7 @@ class Pace:
         pushes: Push messages of one round.
         calls: Mails over SendGrid of one round.
         uploaded: Rows of the uploaded file.
+        purged: Old rows of the retention row; half as many are kept.
         offered: Mails per second of the latency row.
         minutes: Duration of the soak test, and of the idle row, in minutes.
         alone: Skip the contenders.
@@ -33,6 +34,7 @@ class Pace:
     pushes: int = 20_000
     calls: int = 8_000
     uploaded: int = 1_000_000
+    purged: int = 1_000_000
     offered: float = 100.0
     minutes: float = 10.0
     alone: bool = False

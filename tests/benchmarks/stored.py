@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -9,7 +10,9 @@ from tests.benchmarks.bench import EMPTY, STORED, Bench
 from tests.benchmarks.figures import Line
 from tests.benchmarks.pace import Pace
 from tests.benchmarks.rounds import compared
-from tests.benchmarks.rows import Row
+
+if TYPE_CHECKING:
+    from tests.benchmarks.rows import Row
 
 LEAST_RATIO = 0.9
 OURS, AGAINST = "ours", "itself on an empty table"
@@ -51,11 +54,11 @@ AND indexname NOT IN (SELECT conname FROM pg_constraint)
 """
 
 
-def fill(bench: Bench, count: int) -> None:
-    """Create the second database and store ``count`` finished notifications with their attempts."""
-    bench.make_database(STORED, like=EMPTY)
+def fill(bench: Bench, count: int, *, database_name: str = STORED) -> None:
+    """Create another database and store ``count`` finished notifications with their attempts."""
+    bench.make_database(database_name, like=EMPTY)
     users = bench.audience.user_ids
-    with psycopg.connect(bench.url(STORED), autocommit=True) as database:
+    with psycopg.connect(bench.url(database_name), autocommit=True) as database:
         # Create the indexes afterwards, which takes a fraction of the time.
         indexes = database.execute(INDEXES).fetchall()
         for name, _ in indexes:
@@ -70,7 +73,7 @@ def fill(bench: Bench, count: int) -> None:
         database.execute("CHECKPOINT")
 
 
-def both(bench: Bench, row: Row, pace: Pace, *, count: int) -> list[Line]:
+def both(bench: Bench, row: "Row", pace: Pace, *, count: int) -> list[Line]:
     """Run a row without its contenders, alternating between both tables."""
     found: dict[str, dict[str, list[Line]]] = {EMPTY: {}, STORED: {}}
     # One turn in a round: every turn starts a stack, because a stack has one database.

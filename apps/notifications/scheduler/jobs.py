@@ -13,7 +13,7 @@ from apps.notifications.batches.upload import drop_incomplete_uploads
 from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.dead_letters.replay_many import replay_slice
 from apps.notifications.flow_control.early_release import release_early
-from apps.notifications.privacy.retention.purge import Position
+from apps.notifications.privacy.retention.purge import Purge
 from apps.notifications.privacy.retention.recipients import Recipients
 from apps.notifications.scheduler import polling
 from apps.notifications.statistics.roll_up import RollUp
@@ -93,7 +93,7 @@ def all_jobs(kept: KeptConnection) -> list[Job]:
     return [
         partial(release_early, kept=kept),
         DueJobs(replay_slice, partial(make_slice, kept=kept), drop_incomplete_uploads),
-        Position(),
+        Purge(),
         Recipients(),
         RollUp(),
         PurgeExpired(),

@@ -13,6 +13,7 @@ from tests.benchmarks.rows import (
     latency,
     limits,
     mail,
+    retention,
     scaling,
     single,
     soak,
@@ -57,6 +58,11 @@ ROWS: dict[str, Row] = {
     "upload": Row(
         says="a file of a million rows, from the call to its last row",
         measure=upload.measure,
+        usual=False,
+    ),
+    "retention": Row(
+        says="a million old rows are deleted beside requests and deliveries",
+        measure=retention.measure,
         usual=False,
     ),
     "limits": Row(

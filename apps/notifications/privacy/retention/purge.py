@@ -1,15 +1,18 @@
-"""Purge old notifications, starting with the oldest.
+"""Purge old notifications, starting with the oldest of each client.
 
-A step takes tens of milliseconds and locks only rows that have not changed for weeks. A pass
-iterates over the primary key, which is ordered by time, so it reads every old row once.
+A step takes tens of milliseconds and locks only rows that have not changed for weeks. A pass reads
+each client's rows by the index of its list, up to the time that its own rule gives, so rows that a
+client keeps for years are not read again in each pass.
 """
 
 import time
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
+from django.db.models import CASCADE, QuerySet
 from django.utils import timezone
 
 from apps.common.failure_isolation import isolate_failures
@@ -23,60 +26,103 @@ from apps.notifications.privacy.retention.rules import Rules
 log = structlog.get_logger(__name__)
 
 STEP_ROWS = 500
-# A scheduler does two steps per second, so it purges up to 1000 rows per second.
+# A round of steps in each pause of the scheduler's jobs (0.5 s).
+ROUND_SECONDS = 0.25
 WALK_EVERY = timedelta(hours=1)
-BEGINNING = UUID(int=0)
 
 
-class Position:
-    """A scheduler job: one step at a time, with a pass from the oldest row every hour.
+class Position(NamedTuple):
+    """The last row that a pass has read, in the order of the index of a client's list."""
 
-    The position is kept in this process only. After a restart the pass begins at the oldest row.
+    client: str
+    kind: str
+    notification_id: UUID
+
+
+BEGINNING = Position("", "", UUID(int=0))
+
+
+class Purge:
+    """A scheduler job: a round of steps at a time, with a pass over all clients every hour.
+
+    The position is kept in this process only. After a restart the pass begins with the first
+    client.
+
+    Args:
+        clock: Returns monotonic seconds.
     """
 
-    def __init__(self) -> None:
-        self._after = BEGINNING
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._position = BEGINNING
         self._gone = 0
         self._next_walk = 0.0
 
     def __call__(self) -> bool:
-        """Do one step if a pass is due. Returns False, so that it never skips the jobs' pause."""
-        if time.monotonic() < self._next_walk:
+        """Do a round if a pass is due. Returns False, so that it never skips the jobs' pause."""
+        began = self._clock()
+        if began < self._next_walk:
             return False
         known = rules.load(timezone.now())
-        last, gone = step(self._after, known)
-        self._gone += gone
-        if last is not None:
-            self._after = last
-            return False
+        while True:
+            last, gone = step(self._position, known)
+            self._gone += gone
+            if last is None:
+                self._end_pass(known)
+                return False
+            self._position = last
+            if self._clock() - began >= ROUND_SECONDS:
+                return False
+
+    def _end_pass(self, known: Rules) -> None:
         swept = purge_others.purge_all(known)
         if self._gone or swept:
             log.info("retention", notifications=self._gone, **swept)
-        self._after, self._gone = BEGINNING, 0
-        self._next_walk = time.monotonic() + WALK_EVERY.total_seconds()
-        return False
+        self._position, self._gone = BEGINNING, 0
+        self._next_walk = self._clock() + WALK_EVERY.total_seconds()
 
 
-def step(after: UUID, known: Rules, *, rows: int = STEP_ROWS) -> tuple[UUID | None, int]:
-    """Read the next rows and purge the old ones.
+def step(after: Position, known: Rules, *, rows: int = STEP_ROWS) -> tuple[Position | None, int]:
+    """Read the next rows of a client and purge the old ones.
 
     Args:
-        after: The last id of the previous step.
+        after: Where the previous step ended.
         known: The retention rules.
         rows: The number of rows to read.
 
     Returns:
-        The last id of this step, None at the end of the pass, and the number of purged rows.
+        Where this step ended, None at the end of the pass, and the number of purged rows.
     """
-    ahead = Notification.objects.filter(pk__gt=after, pk__lt=first_id_at(known.newest))
-    seen = list(ahead.order_by("pk").values_list("pk", "client", "updated_at", "status")[:rows])
-    old = [
-        pk
-        for pk, client, updated_at, status in seen
-        if status in FINISHED and updated_at < known.limit(client)
-    ]
+    seen = _rows_of(after, known, rows)
+    limit = known.limit(after.client)
+    old = [pk for pk, changed, status in seen if status in FINISHED and changed < limit]
     gone = sum(isolate_failures(old, lambda some: _delete(some, known), failed=_keep))
-    return (seen[-1][0] if len(seen) == rows else None), gone
+    if len(seen) == rows:
+        return after._replace(notification_id=seen[-1][0]), gone
+    return _next_client(after), gone
+
+
+def _rows_of(after: Position, known: Rules, rows: int) -> list[tuple[UUID, datetime, str]]:
+    """Read the next rows of a client that were requested before its limit."""
+    # Ranges instead of equality and the whole order of the index: otherwise PostgreSQL may read the
+    # primary key up to the first row of this client, through the rows that others keep for years.
+    ahead = Notification.objects.filter(
+        client__range=(after.client, after.client),
+        kind__range=(after.kind, after.kind),
+        pk__gt=after.notification_id,
+        pk__lt=first_id_at(known.limit(after.client)),
+    ).order_by("-client", "-kind", "pk")
+    return list(ahead.values_list("pk", "updated_at", "status")[:rows])
+
+
+def _next_client(after: Position) -> Position | None:
+    """Return the beginning of the next client and kind that have rows."""
+    rows = Notification.objects.order_by("client", "kind").values_list("client", "kind")
+    found = (
+        rows.filter(client=after.client, kind__gt=after.kind).first()
+        or rows.filter(client__gt=after.client).first()
+    )
+    return None if found is None else Position(*found, BEGINNING.notification_id)
 
 
 def _keep(pk: UUID, error: Exception) -> int:
@@ -117,5 +163,21 @@ def _delete(ids: Sequence[UUID], known: Rules) -> int:
         )
         for row in held
     )
-    Notification.objects.filter(pk__in=[row.pk for row in held]).delete()
+    _delete_with_dependents([row.pk for row in held])
     return len(held)
+
+
+def _delete_with_dependents(ids: Sequence[UUID]) -> None:
+    """Delete rows and all rows that refer to them, without reading them.
+
+    Django's ``delete`` reads every column of each row first: 68 ms of processor time for 500 rows.
+    """
+    for relation in Notification._meta.related_objects:
+        if relation.on_delete is not CASCADE:
+            continue
+        dependents: QuerySet[Any] = relation.related_model._base_manager.filter(  # noqa: SLF001
+            **{f"{relation.field.name}__in": ids}
+        )
+        dependents.delete()
+    rows = Notification.objects.filter(pk__in=ids)
+    rows._raw_delete(rows.db)  # noqa: SLF001 - used by Django's own ``delete`` for such rows.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from apps.common.failure_isolation import isolate_failures
 from apps.notifications.models import (
@@ -53,18 +53,14 @@ def purge_all(known: Rules) -> dict[str, int]:
 
 def _batches(known: Rules) -> list[Any]:
     """Return the ids of old ended batches that have no notifications any more."""
+    old = ~Q(client__in=known.by_client) & Q(created_at__lt=known.limit())
+    for client in known.by_client:
+        old |= Q(client=client, created_at__lt=known.limit(client))
     kept = Notification.objects.filter(batch_id=OuterRef("pk"))
     ended = Batch.objects.filter(
-        ~Exists(kept),
-        state__in=(BatchState.FINISHED, BatchState.CANCELLED),
-        next_at=None,
-        created_at__lt=known.newest,
+        old, ~Exists(kept), state__in=(BatchState.FINISHED, BatchState.CANCELLED), next_at=None
     )
-    return [
-        pk
-        for pk, client, created_at in ended.values_list("pk", "client", "created_at")[:STEP_ROWS]
-        if created_at < known.limit(client)
-    ]
+    return _first(ended)
 
 
 def _first(rows: QuerySet[Any]) -> list[Any]:

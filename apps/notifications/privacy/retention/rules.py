@@ -23,11 +23,6 @@ class Rules:
     days: int
     by_client: Mapping[str, int]
 
-    @property
-    def newest(self) -> datetime:
-        """The time after which no notification is old, for any client."""
-        return self.now - timedelta(days=min([self.days, *self.by_client.values()]))
-
     def limit(self, client: str = "") -> datetime:
         """Return the cutoff: a client's notification last changed before this is old."""
         return self.now - timedelta(days=self.by_client.get(client, self.days))

@@ -1,5 +1,6 @@
 """Purge: old notifications are deleted with all dependent rows, unfinished ones are kept."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from apps.common.callers import Caller, Scope
+from apps.common.callers import Caller, Kind, Scope
 from apps.common.ids import derived_id, first_id_at
 from apps.notifications.lifecycle.states import FINISHED, UNFINISHED, Status
 from apps.notifications.models import (
@@ -27,13 +28,32 @@ from apps.notifications.models import (
 )
 from apps.notifications.privacy.retention import purge_others, rules
 from apps.notifications.privacy.retention.counts import day_of
-from apps.notifications.privacy.retention.purge import BEGINNING, Position, step
+from apps.notifications.privacy.retention.purge import (
+    BEGINNING,
+    ROUND_SECONDS,
+    Position,
+    Purge,
+    step,
+)
 from apps.users.models import User
 from tests.notifications.dead_letters.letters import dead_letter, poison
 from tests.notifications.factories import SHOP, accepted
 
 pytestmark = pytest.mark.django_db
+SHOPS = Position("shop", "live", UUID(int=0))
 FORUM = Caller(client="forum", scopes=frozenset(Scope))
+
+
+class Clock:
+    """Seconds that pass only here: ``step`` at each question."""
+
+    def __init__(self, *, step: float = 0.0) -> None:
+        self.now = 1000.0
+        self._step = step
+
+    def __call__(self) -> float:
+        self.now += self._step
+        return self.now
 
 
 @pytest.fixture(autouse=True)
@@ -64,15 +84,20 @@ def old(user: User, *, days: float = 91, status: Status = Status.SENT, **columns
     return aged(row, days=days)
 
 
+def steps(*, rows: int = 500) -> Iterator[tuple[Position, int]]:
+    """Do the steps of a pass, and yield where each began and the number of rows that it deleted."""
+    known = rules.load(timezone.now())
+    after: Position | None = BEGINNING
+    while after is not None:
+        began = after
+        after, gone = step(began, known, rows=rows)
+        yield began, gone
+
+
 def purge(*, rows: int = 500) -> int:
-    known, after, gone = rules.load(timezone.now()), BEGINNING, 0
-    while True:
-        last, deleted = step(after, known, rows=rows)
-        gone += deleted
-        if last is None:
-            purge_others.purge_all(known)
-            return gone
-        after = last
+    gone = sum(gone for _, gone in steps(rows=rows))
+    purge_others.purge_all(rules.load(timezone.now()))
+    return gone
 
 
 def remaining() -> set[UUID]:
@@ -147,7 +172,7 @@ def test_dependent_rows_are_deleted_with_their_notification(alice: User) -> None
     # The id contains the time of the request, so the clock of the purge is set forward instead.
     known = rules.load(now + timedelta(days=91))
     Notification.objects.update(updated_at=long_ago)
-    assert step(BEGINNING, known) == (None, 1)
+    assert step(SHOPS, known) == (None, 1)
     purge_others.purge_all(known)
     for model in (Notification, Attempt, Event, Receipt, DeadLetter, SandboxMessage):
         assert model.objects.count() == 0, model
@@ -185,13 +210,47 @@ def test_a_long_purge_is_done_in_steps(alice: User) -> None:
 
 
 def test_each_run_of_the_job_purges_everything_that_is_old(alice: User) -> None:
-    job = Position()
+    clock = Clock()
+    job = Purge(clock=clock)
     old(alice)
     assert job() is False
     assert remaining() == set()
     later = old(alice)
+    clock.now += 3599
     assert job() is False
     assert remaining() == {later}
+    clock.now += 1
+    assert job() is False
+    assert remaining() == set()
+
+
+def test_a_round_ends_after_its_time_and_the_next_one_continues(alice: User) -> None:
+    old(alice, caller=FORUM)
+    later = old(alice)
+    clock = Clock(step=ROUND_SECONDS / 2)
+    job = Purge(clock=clock)
+    job()
+    assert remaining() == {later}
+    job()
+    assert remaining() == set()
+
+
+def test_rows_that_their_client_keeps_for_years_are_not_read_again(alice: User) -> None:
+    RetentionRule.objects.create(client="museum", days=3650)
+    for _ in range(5):
+        old(alice, days=400, caller=Caller(client="museum"))
+    old(alice)
+    # With one row in a step, each row that is read would be a step of its own.
+    visited = [position.client for position, _ in steps(rows=1)]
+    assert visited == ["", "museum", "shop", "shop"]
+
+
+@pytest.mark.parametrize("kind", [Kind.TEST, Kind.LIVE])
+def test_both_kinds_of_each_client_are_purged(alice: User, kind: Kind) -> None:
+    for client in ("a", "b"):
+        old(alice, caller=Caller(client=client, kind=kind))
+        old(alice, caller=Caller(client=client))
+    assert purge() == 4
 
 
 def test_a_step_costs_the_same_number_of_statements_whatever_it_deletes(
@@ -200,10 +259,10 @@ def test_a_step_costs_the_same_number_of_statements_whatever_it_deletes(
     for _ in range(20):
         old(alice)
     known = rules.load(timezone.now())
-    # Select candidates, savepoint, lock, create the count, add to it, collect, delete attempts,
-    # dead letters, events and receipts, delete the rows, release.
-    with django_assert_num_queries(12):
-        assert step(BEGINNING, known) == (None, 20)
+    # Select candidates, savepoint, lock, create the count, add to it, delete attempts, dead
+    # letters, events and receipts, delete the rows, release, find the next kind and client.
+    with django_assert_num_queries(13):
+        assert step(SHOPS, known) == (None, 20)
 
 
 @pytest.mark.services
@@ -211,9 +270,9 @@ def test_a_step_costs_the_same_number_of_statements_whatever_it_deletes(
 def test_a_locked_notification_is_left_for_the_next_purge(alice: User) -> None:
     held, other = old(alice), old(alice)
 
-    def elsewhere() -> tuple[UUID | None, int]:
+    def elsewhere() -> tuple[Position | None, int]:
         try:
-            return step(BEGINNING, rules.load(timezone.now()))
+            return step(SHOPS, rules.load(timezone.now()))
         finally:
             connection.close()
 
@@ -237,6 +296,25 @@ def test_batches_are_deleted_after_their_notifications(alice: User) -> None:
     purge()
     assert set(Batch.objects.all()) == {used, young, running}
     assert empty not in Batch.objects.all()
+
+
+def test_batches_of_each_client_are_kept_as_its_rule_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(purge_others, "STEP_ROWS", 1)
+    RetentionRule.objects.create(client="forum", days=30)
+    RetentionRule.objects.create(client="museum", days=3650)
+    kept = set()
+    for client, days in (("museum", 400), ("shop", 91), ("shop", 31), ("forum", 31), ("forum", 29)):
+        asked = timezone.now() - timedelta(days=days)
+        batch = Batch.objects.create(
+            client=client, kind="live", body_digest=b"", created_at=asked, state="finished"
+        )
+        if (client, days) in {("museum", 400), ("shop", 31), ("forum", 29)}:
+            kept.add(batch)
+    for _ in range(2):
+        purge_others.purge_all(rules.load(timezone.now()))
+    assert set(Batch.objects.all()) == kept
 
 
 def test_old_poison_unmatched_receipts_and_sandbox_messages_are_deleted() -> None:
