@@ -57,7 +57,11 @@ class Received:
 
 @dataclass(kw_only=True)
 class Conversation:
-    """State of one connection."""
+    """State of one connection.
+
+    Attributes:
+        followed: The commands after which another one had arrived before their reply was sent.
+    """
 
     number: int
     reader: asyncio.StreamReader
@@ -67,7 +71,9 @@ class Conversation:
     sender: str = ""
     options: str = ""
     recipient: str = ""
+    recipient_taken: bool = False
     commands: list[str] = field(default_factory=list)
+    followed: list[str] = field(default_factory=list)
 
 
 class SmtpServer(ServerThread):
@@ -78,6 +84,7 @@ class SmtpServer(ServerThread):
         context: The server's certificate, for the latter two.
         users: Names and passwords; if there are any, AUTH is offered and required.
         smtputf8: Whether SMTPUTF8 is offered.
+        pipelining: Whether PIPELINING is offered.
         keep: Whether mails are stored; otherwise they are only counted.
 
     Attributes:
@@ -92,6 +99,7 @@ class SmtpServer(ServerThread):
         context: ssl.SSLContext | None = None,
         users: dict[str, str] | None = None,
         smtputf8: bool = True,
+        pipelining: bool = True,
         keep: bool = True,
         latency: float = 0.0,
     ) -> None:
@@ -99,6 +107,7 @@ class SmtpServer(ServerThread):
         self.tls, self.context = tls, context
         self.users = users or {}
         self.smtputf8, self.keep, self.latency = smtputf8, keep, latency
+        self.pipelining = pipelining
         self.takes_refused = False
         self.rules: list[Rule] = []
         self.mails: list[Received] = []
@@ -170,6 +179,8 @@ class SmtpServer(ServerThread):
         while line := await reader.readline():
             verb, _, rest = line.decode("utf-8", "replace").strip().partition(" ")
             talk.commands.append(verb.upper())
+            if reader._buffer:  # type: ignore[attr-defined]
+                talk.followed.append(verb.upper())
             handler = getattr(self, f"_on_{verb.lower()}", None)
             if handler is None:
                 await self._say("unknown", talk, "500 5.5.2 What?")
@@ -180,6 +191,8 @@ class SmtpServer(ServerThread):
         offers = ["fake.example", "8BITMIME", "ENHANCEDSTATUSCODES"]
         if self.smtputf8:
             offers.append("SMTPUTF8")
+        if self.pipelining:
+            offers.append("PIPELINING")
         if self.users:
             offers.append("AUTH PLAIN")
         if self.tls == "starttls" and not talk.tls:
@@ -205,18 +218,23 @@ class SmtpServer(ServerThread):
 
     async def _on_mail(self, talk: Conversation, rest: str) -> None:
         talk.sender, _, talk.options = rest.removeprefix("FROM:").partition(" ")
-        talk.recipient = ""
+        talk.recipient, talk.recipient_taken = "", False
         if self.users and talk.user is None:
             await self._say("mail", talk, "530 5.7.0 Authentication required")
             return
-        await self._say("mail", talk, "250 2.1.0 Sender ok")
+        reply = await self._say("mail", talk, "250 2.1.0 Sender ok")
+        if not reply.startswith("25"):
+            talk.sender = ""
 
     async def _on_rcpt(self, talk: Conversation, rest: str) -> None:
         talk.recipient = rest[len("TO:") :].partition(" ")[0].strip("<>")
-        await self._say("rcpt", talk, "250 2.1.5 Recipient ok")
+        usual = "250 2.1.5 Recipient ok" if talk.sender else "503 5.5.1 No sender"
+        reply = await self._say("rcpt", talk, usual)
+        talk.recipient_taken = reply.startswith("25")
 
     async def _on_data(self, talk: Conversation, _: str) -> None:
-        reply = await self._say("data", talk, "354 Go on")
+        usual = "354 Go on" if talk.recipient_taken else "503 5.5.1 No valid recipients"
+        reply = await self._say("data", talk, usual)
         if not reply.startswith("354"):
             return
         content = await talk.reader.readuntil(b"\r\n.\r\n")

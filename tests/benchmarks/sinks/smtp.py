@@ -15,7 +15,10 @@ IDENTITY = re.compile(rb"^Message-ID: *(\S+)", re.IGNORECASE | re.MULTILINE)
 REFERENCE = re.compile(rb"^Subject: *[^\r\n]*?(\S+)\r?$", re.IGNORECASE | re.MULTILINE)
 END_OF_MAIL = b"\r\n.\r\n"
 REPLIES = {
-    b"EHLO": b"250-sink.example\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n",
+    b"EHLO": (
+        b"250-sink.example\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-PIPELINING\r\n"
+        b"250 ENHANCEDSTATUSCODES\r\n"
+    ),
     b"HELO": b"250 sink.example\r\n",
     b"MAIL": b"250 2.1.0 Sender ok\r\n",
     b"RCPT": b"250 2.1.5 Recipient ok\r\n",

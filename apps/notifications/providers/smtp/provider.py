@@ -18,6 +18,7 @@ from apps.notifications.providers.smtp import mime
 from apps.notifications.providers.smtp.replies import Stage, classify
 from apps.notifications.providers.smtp.session import (
     WIRE_ERRORS,
+    Command,
     NotConfiguredError,
     RefusedError,
     Session,
@@ -26,7 +27,7 @@ from apps.notifications.providers.smtp.session import (
 )
 from apps.notifications.providers.time_limits import SMTP_CALL_SECONDS
 
-START_MAIL_INPUT = 354
+START_MAIL_INPUT = frozenset({354})
 NO_UTF8 = Reply(
     outcome=Outcome.REJECTED,
     reason="smtputf8",
@@ -119,10 +120,11 @@ class SmtpProvider(Provider[Mail]):
             that a new session can be tried.
         """
         try:
-            if not self._name_people(session, mail):
+            commands = self._commands(session, mail)
+            if commands is None:
                 self._keep(session, taken=True)
                 return NO_UTF8
-            session.command("DATA", Stage.DATA, START_MAIL_INPUT)
+            session.commands(commands)
             session.hand_over(content)
         except RefusedError as error:
             reply = classify(error.code, error.text, error.stage, mail.recipient)
@@ -153,18 +155,19 @@ class SmtpProvider(Provider[Mail]):
         return reply
 
     @staticmethod
-    def _name_people(session: Session, mail: Mail) -> bool:
-        """Send MAIL and RCPT. Return False if the server does not support the addresses."""
+    def _commands(session: Session, mail: Mail) -> list[Command] | None:
+        """Return MAIL, RCPT and DATA; None if the server does not support the addresses."""
         sender = name_and_address(mail.sender)[1]
         recipient = wire_address(mail.recipient)
         extended = not (sender.isascii() and recipient.isascii())
         if extended and not session.allow_utf8():
-            return False
-        session.command(
-            f"MAIL FROM:<{sender}>{' BODY=8BITMIME SMTPUTF8' if extended else ''}", Stage.MAIL
-        )
-        session.command(f"RCPT TO:<{recipient}>", Stage.RCPT)
-        return True
+            return None
+        options = " BODY=8BITMIME SMTPUTF8" if extended else ""
+        return [
+            Command(line=f"MAIL FROM:<{sender}>{options}", stage=Stage.MAIL),
+            Command(line=f"RCPT TO:<{recipient}>", stage=Stage.RCPT),
+            Command(line="DATA", stage=Stage.DATA, expected=START_MAIL_INPUT),
+        ]
 
     def _finish(self, session: Session, reply: Reply) -> None:
         """Keep a session after a reply, unless the server closes it or the reply is unreadable."""

@@ -8,6 +8,8 @@ import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
@@ -37,6 +39,21 @@ class RefusedError(Exception):
         self.code = code
         self.text = text
         self.stage = stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command.
+
+    Attributes:
+        line: The command without its line end.
+        stage: The stage of the command.
+        expected: The reply codes that mean success.
+    """
+
+    line: str
+    stage: Stage
+    expected: frozenset[int] = OK_CODES
 
 
 class NotConfiguredError(Exception):
@@ -130,20 +147,49 @@ class Session:
         self._used_at = time.monotonic()
         self._needs_reset = not taken
 
-    def command(self, line: str, stage: Stage, *expected: int) -> None:
+    def command(self, command: Command) -> None:
         """Send one command.
 
-        Args:
-            line: The command without its line end.
-            stage: The stage of the command.
-            expected: The reply codes that mean success; 250 to 252 if not given.
+        Raises:
+            RefusedError: The reply has another code than those expected.
+        """
+        code, text = self._smtp.docmd(command.line)
+        if code not in command.expected:
+            raise RefusedError(code, text, command.stage)
+
+    def commands(self, commands: Sequence[Command]) -> None:
+        """Send commands, all at once if the server offers PIPELINING (RFC 2920).
+
+        A mail then waits for two replies of the server and not for four.
 
         Raises:
-            RefusedError: The reply has another code.
+            RefusedError: One was refused. If several were, this is the first of them.
         """
-        code, text = self._smtp.docmd(line)
-        if code not in (expected or OK_CODES):
-            raise RefusedError(code, text, stage)
+        if self._smtp.has_extn("pipelining"):
+            self._smtp.send("".join(f"{_one_line(command.line)}\r\n" for command in commands))
+            self._expect_all(commands)
+        else:
+            for command in commands:
+                self.command(command)
+
+    def _expect_all(self, commands: Sequence[Command]) -> None:
+        refused: RefusedError | None = None
+        for command in commands:
+            try:
+                code, text = self._smtp.getreply()
+            except WIRE_ERRORS:
+                if refused is None:
+                    raise
+                # A server that refuses with 421 closes the connection and answers nothing else.
+                self.close()
+                break
+            if code not in command.expected:
+                refused = refused or RefusedError(code, text, command.stage)
+            elif refused is not None and command.stage is Stage.DATA:
+                # The server waits for the content of a mail that has no sender or recipient.
+                self.close()
+        if refused is not None:
+            raise refused
 
     def hand_over(self, content: bytes) -> None:
         """Send a mail's content with dot-stuffing, and the final dot (RFC 5321, 4.5.2).
@@ -175,7 +221,8 @@ class Session:
             return True
         try:
             with deadline(CHECK_SECONDS):
-                self.command("RSET" if self._needs_reset else "NOOP", Stage.MAIL)
+                line = "RSET" if self._needs_reset else "NOOP"
+                self.command(Command(line=line, stage=Stage.MAIL))
         except (RefusedError, *WIRE_ERRORS):
             return False
         self._needs_reset = False
@@ -231,6 +278,17 @@ class Session:
         except UnicodeError:
             message = "SMTP_USERNAME and SMTP_PASSWORD must be ASCII."
             raise NotConfiguredError(message) from None
+
+
+def _one_line(line: str) -> str:
+    """Return a line that has no line end, which would begin another command.
+
+    Raises:
+        ValueError: It has one.
+    """
+    if "\r" in line or "\n" in line:
+        raise ValueError("A command of SMTP must be one line.")
+    return line
 
 
 def _is_loopback(host: str) -> bool:
