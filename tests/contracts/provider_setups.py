@@ -20,7 +20,9 @@ from tests.fakes.fixtures import point_at_smtp
 from tests.fakes.http_server import Answer
 from tests.fakes.messages import a_mail, a_push
 
-TIMEOUT_SECONDS = 0.5
+# A call that no server answers ends after the short time. Every other call has the long one: with
+# half a second a busy machine ended calls that were accepted, and each of them cost a connection.
+SHORT_SECONDS, LONG_SECONDS = 0.5, 10.0
 
 
 class Fault(StrEnum):
@@ -47,14 +49,26 @@ class ReceivedMessage:
 
 
 class ProviderSetup:
-    """A provider together with its remote side. Subclasses implement all methods."""
+    """A provider together with its remote side. Subclasses implement all methods.
+
+    Args:
+        timeout: Seconds for a whole call.
+    """
 
     key: ClassVar[tuple[str, str]]
     faults: ClassVar[frozenset[Fault]]
     provider: Provider[Any]
 
-    def __init__(self, stack: ExitStack, settings: Settings, tmp_path: Path) -> None:
+    def __init__(
+        self,
+        stack: ExitStack,
+        settings: Settings,
+        tmp_path: Path,
+        *,
+        timeout: float = LONG_SECONDS,
+    ) -> None:
         self.stack, self.settings, self.tmp_path = stack, settings, tmp_path
+        self.timeout = timeout
         self.open()
         stack.callback(self.provider.close)
 
@@ -88,7 +102,7 @@ class SmtpSetup(ProviderSetup):
     def open(self) -> None:
         self.server = self.stack.enter_context(smtp_server.SmtpServer())
         point_at_smtp(self.settings, self.server)
-        self.provider = SmtpProvider(timeout=TIMEOUT_SECONDS, reply_timeout=TIMEOUT_SECONDS)
+        self.provider = SmtpProvider(timeout=self.timeout, reply_timeout=self.timeout)
 
     def message(self, fault: Fault | None = None) -> Any:
         if fault is Fault.AWAY:
@@ -128,7 +142,7 @@ class SendGridSetup(ProviderSetup):
         self.server = self.stack.enter_context(sendgrid_server.SendGridServer())
         self.settings.SENDGRID_API_URL = self.server.url
         self.settings.SENDGRID_API_KEY = sendgrid_server.API_KEY
-        self.provider = SendGridProvider(timeout=TIMEOUT_SECONDS)
+        self.provider = SendGridProvider(timeout=self.timeout)
 
     def message(self, fault: Fault | None = None) -> Any:
         mail = a_mail()
@@ -177,7 +191,7 @@ class FcmSetup(ProviderSetup):
         key_file = self.server.write_key_file(self.tmp_path / "key.json")
         self.settings.FCM_API_URL = self.server.url
         self.settings.FCM_SERVICE_ACCOUNT_FILE = str(key_file)
-        self.provider = FcmProvider(timeout=TIMEOUT_SECONDS)
+        self.provider = FcmProvider(timeout=self.timeout)
 
     def message(self, fault: Fault | None = None) -> Any:
         push = a_push()

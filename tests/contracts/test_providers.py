@@ -21,7 +21,15 @@ from apps.notifications.providers.fcm.provider import FcmProvider
 from apps.notifications.providers.registry import PROVIDERS
 from apps.notifications.providers.sendgrid import SendGridProvider
 from apps.notifications.providers.smtp.provider import SmtpProvider
-from tests.contracts.provider_setups import SETUPS, Fault, FcmSetup, ProviderSetup, SandboxSetup
+from tests.contracts.provider_setups import (
+    LONG_SECONDS,
+    SETUPS,
+    SHORT_SECONDS,
+    Fault,
+    FcmSetup,
+    ProviderSetup,
+    SandboxSetup,
+)
 from tests.fakes.messages import a_mail, a_push
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +111,8 @@ def test_a_message_is_accepted_and_arrives_with_its_ids(setup: ProviderSetup) ->
 def test_each_fault_of_the_remote_side_has_its_outcome_and_raises_nothing(
     kind: type[ProviderSetup], fault: Fault, stack: ExitStack, settings: Settings, tmp_path: Path
 ) -> None:
-    setup = kind(stack, settings, tmp_path)
+    timeout = SHORT_SECONDS if fault is Fault.HANGS else LONG_SECONDS
+    setup = kind(stack, settings, tmp_path, timeout=timeout)
     message = setup.message(fault)
 
     reply = setup.provider.send(message)
