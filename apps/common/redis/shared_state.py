@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -30,6 +31,7 @@ end
 """
 
 Value = TypeVar("Value")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +40,13 @@ class StateType(Generic[Value]):
 
     Attributes:
         prefix: The prefix of its keys in Redis.
-        read: Creates a value from a dict of its fields; an empty dict gives the initial value.
+        read: Creates a value from its fields; without any it gives the initial value.
         forgotten_seconds: The TTL in seconds after the last write; then the value is reset.
         lasting: Returns whether a value has no TTL and is kept until the next write.
     """
 
     prefix: str
-    read: Callable[[dict[str, Any]], Value]
+    read: Callable[..., Value]
     forgotten_seconds: int
     lasting: Callable[[Value], bool] = lambda _: False
 
@@ -55,9 +57,9 @@ class StateType(Generic[Value]):
     def parsed(self, text: Any) -> Value:
         """Parse a stored value; reset one that another version of the code has written."""
         try:
-            return self.read(json.loads(text) if text else {})
+            return self.read(**(json.loads(text) if text else {}))
         except (ValueError, TypeError, KeyError):
-            return self.read({})
+            return self.read()
 
 
 class Values(Protocol[Value]):
@@ -66,8 +68,8 @@ class Values(Protocol[Value]):
     def read(self, name: str) -> Value:
         """Return a value."""
 
-    def update(self, name: str, change: Callable[[Value], Value]) -> Value:
-        """Apply a change without losing concurrent changes, and return the new value."""
+    def update(self, name: str, change: Callable[[Value], Value]) -> tuple[Value, Value]:
+        """Apply a change without losing concurrent ones; return the values before and after."""
 
 
 class LocalValues(Generic[Value]):
@@ -81,13 +83,14 @@ class LocalValues(Generic[Value]):
     def read(self, name: str) -> Value:
         """Return a value."""
         found = self._values.get(name)
-        return self._kind.read({}) if found is None else found
+        return self._kind.read() if found is None else found
 
-    def update(self, name: str, change: Callable[[Value], Value]) -> Value:
-        """Apply a change under the lock and return the new value."""
+    def update(self, name: str, change: Callable[[Value], Value]) -> tuple[Value, Value]:
+        """Apply a change under the lock; return the values before and after."""
         with self._lock:
-            changed = self._values[name] = change(self.read(name))
-        return changed
+            before = self.read(name)
+            after = self._values[name] = change(before)
+        return before, after
 
 
 class RedisValues(Generic[Value]):
@@ -105,8 +108,8 @@ class RedisValues(Generic[Value]):
         """
         return self._kind.parsed(self._redis.get(self._kind.prefix + name))
 
-    def update(self, name: str, change: Callable[[Value], Value]) -> Value:
-        """Apply a change and return the new value.
+    def update(self, name: str, change: Callable[[Value], Value]) -> tuple[Value, Value]:
+        """Apply a change; return the values before and after.
 
         Raises:
             RedisError: Redis does not answer, or every try conflicted with a concurrent change.
@@ -117,11 +120,11 @@ class RedisValues(Generic[Value]):
             before = self._kind.parsed(text)
             after: Any = change(before)
             if after == before:
-                return before
+                return before, before
             new, seconds = json.dumps(asdict(after)), self._kind.expiry(after) or ""
             found: Any = self._redis.eval(COMPARE_AND_SET, 1, key, text or "", new, seconds)
             if found is None:
-                return after  # type: ignore[no-any-return] # A Value; Any because asdict needs a dataclass.
+                return before, after  # A Value; Any because asdict needs a dataclass.
             text = found
         raise WatchError(name)
 
@@ -145,18 +148,37 @@ class SharedState(Generic[Value]):
     def forget(self) -> None:
         """Forget what this process keeps, as a new one would; for tests."""
         self._local = LocalValues(self._kind)
+        self._cached: dict[str, tuple[float, Value]] = {}
         self._outage = Outage(consequence=self._consequence)
 
-    def read(self, name: str) -> Value:
-        """Return a value."""
-        return self._ask(lambda values: values.read(name))
+    def read(self, name: str, *, cached_seconds: float = 0.0) -> Value:
+        """Return a value, which this process may have read or written so many seconds ago."""
+        cached = self._cached.get(name)
+        if cached is None or time.monotonic() - cached[0] >= cached_seconds:
+            value = self._ask(lambda values: values.read(name))
+            cached = self._cached[name] = time.monotonic(), value
+        return cached[1]
 
-    def update(self, name: str, change: Callable[[Value], Value]) -> Value:
-        """Apply a change without losing concurrent changes, and return the new value."""
+    def update(self, name: str, change: Callable[[Value], Value]) -> tuple[Value, Value]:
+        """Apply a change without losing concurrent ones; return the values before and after."""
         with self._changing:
-            return self._ask(lambda values: values.update(name, change))
+            before, after = self._ask(lambda values: values.update(name, change))
+            self._cached[name] = time.monotonic(), after
+        return before, after
 
-    def _ask(self, question: Callable[[Values[Value]], Value]) -> Value:
+    def exchange(self, name: str, change: Callable[[Value], tuple[Value, Answer]]) -> Answer:
+        """Apply a change as ``update`` does, and return what it gives besides the new value."""
+        answers: list[Answer] = []
+
+        def changed(value: Value) -> Value:
+            after, answer = change(value)
+            answers.append(answer)
+            return after
+
+        self.update(name, changed)
+        return answers[-1]
+
+    def _ask(self, question: Callable[[Values[Value]], Answer]) -> Answer:
         if not settings.REDIS_URL or self._outage.lasts():
             return question(self._local)
         try:

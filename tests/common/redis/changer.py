@@ -16,9 +16,7 @@ class Count:
     number: int = 0
 
 
-COUNTS: StateType[Count] = StateType(
-    prefix="notifications:test:", read=lambda fields: Count(**fields), forgotten_seconds=60
-)
+COUNTS = StateType(prefix="notifications:test:", read=Count, forgotten_seconds=60)
 
 
 def add_one(count: Count) -> Count:

@@ -122,11 +122,11 @@ def test_a_provider_whose_limit_cannot_be_read_does_not_stop_the_others(
     settings.EMAIL_PROVIDERS = ["sendgrid", "smtp"]
     limits.lift("smtp")
     server = redis.Redis.from_url(settings.REDIS_URL)
-    server.set("notifications:bucket:sendgrid", '{"queues": {"bulk": "nonsense"}}')
+    server.set("notifications:limit:sendgrid", '{"queues": {"bulk": "nonsense"}}')
     try:
         with pytest.raises(TypeError):
             release_early()
     finally:
-        server.delete("notifications:bucket:sendgrid")
+        server.delete("notifications:limit:sendgrid")
 
     assert due() == 40

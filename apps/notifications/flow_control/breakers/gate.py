@@ -87,22 +87,19 @@ def report(name: str, counted: Tally) -> None:
         _unreported[name] = (successes, reported_at)
         return
     _unreported[name] = (0, now)
-    before: list[State] = []
-
-    def change(circuit: Circuit) -> Circuit:
-        before.append(circuit.state)
-        return reported(
+    before, after = _store.update(
+        name,
+        lambda circuit: reported(
             circuit,
             successes=successes,
             failures=counted.failures,
             fatal=counted.fatal,
             now=now,
-        )
-
-    after = _store.update(name, change)
+        ),
+    )
     if after.state is not State.CLOSED:
         _cached.pop(name, None)
-    if after.state is not before[-1]:
+    if after.state is not before.state:
         log.warning("breaker changed", breaker=name, state=after.state, reason=after.reason)
 
 

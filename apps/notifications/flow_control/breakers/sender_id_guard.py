@@ -92,7 +92,7 @@ def counted_calls(
 # has expired, a wrong key can retire five more devices.
 STATE_TYPE: StateType[Mismatches] = StateType(
     prefix="notifications:mismatches:",
-    read=lambda fields: Mismatches(**fields),
+    read=Mismatches,
     forgotten_seconds=30 * 24 * 3600,
 )
 
@@ -122,7 +122,7 @@ def with_doubtful_mismatches(
         _unreported[provider] = (accepted, calls, reported_at)
         return list(replies)
     _unreported[provider] = (0, 0, now)
-    after = _store.update(
+    _, after = _store.update(
         provider,
         lambda before: counted_calls(
             before, accepted=accepted, mismatches=mismatches, calls=calls, now=now

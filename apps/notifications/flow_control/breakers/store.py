@@ -10,12 +10,8 @@ from apps.notifications.flow_control.breakers.circuit import Circuit, Forced, St
 FORGOTTEN_SECONDS = 24 * 3600
 
 
-def _read(fields: dict[str, Any]) -> Circuit:
-    if not fields:
-        return Circuit()
-    return Circuit(
-        **{**fields, "state": State(fields["state"]), "forced": Forced(fields["forced"])}
-    )
+def _read(*, state: str = State.CLOSED, forced: str = Forced.AUTO, **others: Any) -> Circuit:
+    return Circuit(state=State(state), forced=Forced(forced), **others)
 
 
 CIRCUITS: StateType[Circuit] = StateType(

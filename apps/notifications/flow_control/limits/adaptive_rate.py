@@ -1,12 +1,13 @@
-"""The rate at which a provider may be called, learned from its replies: pure functions.
+"""The rate at which a provider may be called, learned from its replies: values and pure rules.
 
 Multiplicative decrease, then slow start up to a threshold and additive increase above it, as in
 TCP's congestion control (RFC 5681): a provider that asks for fewer calls gets half of them.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Reply
@@ -39,6 +40,36 @@ PAUSE_SECONDS_MAX = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class PendingStats:
+    """Replies, counted.
+
+    Attributes:
+        calls: All of them.
+        taken: Those by which the provider did its work, refused recipients included.
+        slower: Those that ask for fewer calls.
+        pause_seconds: The longest time for which the provider wants no call.
+        began: When the calls of the last chunk began, Unix seconds.
+    """
+
+    calls: int = 0
+    taken: int = 0
+    slower: int = 0
+    pause_seconds: float = 0.0
+    began: float = 0.0
+
+    def plus(self, replies: Sequence[Reply], *, began: float) -> "PendingStats":
+        """Count the replies of one more chunk, whose calls began then (Unix seconds)."""
+        slower = [reply for reply in replies if _asks_for_fewer(reply)]
+        return PendingStats(
+            calls=self.calls + len(replies),
+            taken=self.taken + sum(reply.outcome in TAKEN for reply in replies),
+            slower=len(slower),
+            pause_seconds=max((reply.pause_seconds for reply in slower), default=0.0),
+            began=began,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class AdaptiveRate:
     """What was learned about one provider. Times are Unix seconds.
 
@@ -57,92 +88,53 @@ class AdaptiveRate:
     raised_at: float = 0.0
     paused_until: float = 0.0
 
+    def allowed(self, maximum: float | None) -> float | None:
+        """Return the calls a second that may be made now; None means any number."""
+        return min((rate for rate in (self.rate, maximum) if rate is not None), default=None)
 
-@dataclass(frozen=True, kw_only=True)
-class PendingStats:
-    """Replies, counted.
+    def lifted(self) -> Self:
+        """Forget what the provider asked for."""
+        return replace(self, rate=None, threshold=math.inf, paused_until=0.0)
 
-    Attributes:
-        calls: All of them.
-        taken: Those by which the provider did its work, refused recipients included.
-        slower: Those that ask for fewer calls.
-        pause_seconds: The longest time for which the provider wants no call.
-        began: When the first of these calls began, Unix seconds.
-    """
+    def adapted(self, stats: PendingStats, *, maximum: float | None, now: float) -> Self:
+        """Cut or raise the rate by the replies of about one second.
 
-    calls: int
-    taken: int
-    slower: int = 0
-    pause_seconds: float = 0.0
-    began: float = 0.0
+        Args:
+            stats: The replies, counted.
+            maximum: The configured calls a second; None where there is no such limit.
+            now: The present, Unix seconds.
+        """
+        if stats.slower and stats.slower >= SLOWER_PART * stats.calls:
+            held = self.cut_at and stats.began < self.cut_at + HOLD_SECONDS
+            return self if held else self._cut(stats, most=maximum or math.inf, now=now)
+        if self.rate is None or stats.slower or not stats.taken or now < self.paused_until:
+            return self
+        rate = _raised(self.rate, self.threshold, seconds=now - self.raised_at)
+        calm = now - max(self.cut_at, self.paused_until) >= CALM_SECONDS
+        is_over = calm if maximum is None else rate >= maximum
+        return self.lifted() if is_over else replace(self, rate=rate, raised_at=now)
 
-
-def counted(replies: Iterable[Reply], *, began: float) -> PendingStats:
-    """Count the replies of one chunk, whose calls began then (Unix seconds)."""
-    calls = taken = slower = 0
-    pause = 0.0
-    for reply in replies:
-        calls += 1
-        if reply.outcome is Outcome.RATE_LIMITED or reply.reason in SLOWER_REASONS:
-            slower += 1
-            pause = max(pause, reply.pause_seconds)
-        elif reply.outcome in TAKEN:
-            taken += 1
-    return PendingStats(calls=calls, taken=taken, slower=slower, pause_seconds=pause, began=began)
-
-
-def allowed(known: AdaptiveRate, *, maximum: float | None) -> float | None:
-    """Return the calls a second that may be made now; None means any number."""
-    if known.rate is None or maximum is None:
-        return maximum if known.rate is None else known.rate
-    return min(known.rate, maximum)
-
-
-def adapted(
-    known: AdaptiveRate, stats: PendingStats, *, maximum: float | None, now: float
-) -> AdaptiveRate:
-    """Cut or raise the rate by the replies that were counted.
-
-    Args:
-        known: What was learned before.
-        stats: The replies of about one second.
-        maximum: The configured calls a second; None where there is no such limit.
-        now: The present, Unix seconds.
-    """
-    if stats.slower and stats.slower >= SLOWER_PART * stats.calls:
-        held = known.cut_at and stats.began < known.cut_at + HOLD_SECONDS
-        return known if held else _cut(known, stats, maximum=maximum, now=now)
-    if known.rate is not None and stats.taken and not stats.slower and now >= known.paused_until:
-        return _raised(known, known.rate, maximum=maximum, now=now)
-    return known
-
-
-def _cut(
-    known: AdaptiveRate, stats: PendingStats, *, maximum: float | None, now: float
-) -> AdaptiveRate:
-    most, threshold = math.inf if maximum is None else maximum, known.threshold
-    if known.rate is None:
+    def _cut(self, stats: PendingStats, *, most: float, now: float) -> Self:
         # The calls of one process in a second may be too few: the rate doubles from there.
-        before = min(stats.calls, most)
-    else:
-        before = min(known.rate, most)
+        rate = min(self.rate or stats.calls, most) * CUT_TO
         # A server that refuses everything for a while has shown nothing about its usual rate.
-        threshold = before * CUT_TO if stats.taken else threshold
-    pause = min(stats.pause_seconds, PAUSE_SECONDS_MAX)
-    return AdaptiveRate(
-        rate=max(before * CUT_TO, min(FLOOR_PER_SECOND, most)),
-        threshold=threshold,
-        cut_at=now,
-        raised_at=now,
-        paused_until=max(known.paused_until, now + pause) if pause > 0 else known.paused_until,
-    )
+        is_usual = self.rate is not None and stats.taken
+        pause = min(stats.pause_seconds, PAUSE_SECONDS_MAX)
+        return replace(
+            self,
+            rate=max(rate, min(FLOOR_PER_SECOND, most)),
+            threshold=rate if is_usual else self.threshold,
+            cut_at=now,
+            raised_at=now,
+            paused_until=max(self.paused_until, now + pause) if pause > 0 else self.paused_until,
+        )
 
 
-def _raised(known: AdaptiveRate, rate: float, *, maximum: float | None, now: float) -> AdaptiveRate:
-    seconds = min(max(0.0, now - known.raised_at), RAISE_SECONDS_MAX)
-    step = max(RAISE_PER_SECOND_MIN, RAISE_PART * min(rate, known.threshold))
-    rate = max(min(rate * 2.0**seconds, known.threshold), rate + step * seconds)
-    calm = now - max(known.cut_at, known.paused_until) >= CALM_SECONDS
-    if calm if maximum is None else rate >= maximum:
-        return AdaptiveRate(cut_at=known.cut_at)
-    return replace(known, rate=rate, raised_at=now)
+def _asks_for_fewer(reply: Reply) -> bool:
+    return reply.outcome is Outcome.RATE_LIMITED or reply.reason in SLOWER_REASONS
+
+
+def _raised(rate: float, threshold: float, *, seconds: float) -> float:
+    seconds = min(max(0.0, seconds), RAISE_SECONDS_MAX)
+    step = max(RAISE_PER_SECOND_MIN, RAISE_PART * min(rate, threshold))
+    return max(min(rate * math.exp2(seconds), threshold), rate + step * seconds)

@@ -1,4 +1,4 @@
-"""A token bucket with wait queues, as pure functions.
+"""A token bucket with wait queues, as a value and pure rules.
 
 The bucket fills at the rate. Its last part is kept for the more urgent lanes. A message that finds
 no token is given a time to ask again: the times of a wait queue follow each other at the rate, so
@@ -7,9 +7,11 @@ that a backlog returns spread over the time that it needs.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from apps.notifications.broker.topology import Urgency
+from apps.notifications.flow_control.limits.adaptive_rate import AdaptiveRate
 
 # The bucket holds the tokens of this time, and at least two, or none could be kept for urgent mail.
 BURST_SECONDS, BURST_MIN = 1.0, 2.0
@@ -18,10 +20,11 @@ RESERVES = {Urgency.URGENT: (0.0, 0.0), Urgency.NORMAL: (0.1, 0.5), Urgency.BULK
 # While messages wait, new ones of the same lane leave them this much more.
 NEW_RESERVE = 0.2
 # A wait queue is no longer than this, since the rate may have changed by then. Messages beyond its
-# end ask again after this time and up to a fifth more, at random.
-HORIZON_SECONDS, BEYOND_SPREAD = 300.0, 0.2
-# Messages are released early when the bucket is as full as this, and at most so many at once.
-RELEASE_PART, RELEASE_MAX = 0.8, 500
+# end ask again after this time and up to a minute more, at random.
+HORIZON_SECONDS, BEYOND_SECONDS = 300.0, 60.0
+# Messages are released early when they may use as much of the bucket as this, so that it is 80 %
+# full, and at most so many at once.
+RELEASE_PART, RELEASE_MAX = 0.5, 500
 # A third of a second at three calls a second is one call.
 ROUNDING = 1e-6
 
@@ -44,30 +47,6 @@ class RequestClass:
         """Name the wait queue."""
         return f"{self.urgency}{'-again' if self.returning else ''}"
 
-    def reserve(self, capacity: float, *, is_queued: bool) -> float:
-        """Return the tokens that must be left, more where messages of the lane wait."""
-        part, least = RESERVES[self.urgency]
-        if is_queued and not self.returning and self.urgency is not Urgency.URGENT:
-            part += NEW_RESERVE
-        return min(capacity - 1.0, max(least, part * capacity))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bucket:
-    """The bucket of one provider. Times are Unix seconds.
-
-    Attributes:
-        full_at: When it is full again.
-        queues: The last time that was given out in each wait queue.
-    """
-
-    full_at: float = 0.0
-    queues: Mapping[str, float] = field(default_factory=dict)
-
-    def tokens(self, rate: float, now: float) -> float:
-        """Return the tokens that are in it now; below 0 after the rate was cut."""
-        return capacity(rate) - max(0.0, self.full_at - now) * rate
-
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
@@ -84,57 +63,65 @@ class Grant:
     paused: bool = False
 
 
-def capacity(rate: float) -> float:
-    """Return how many tokens a bucket holds."""
-    return max(BURST_MIN, rate * BURST_SECONDS)
+@dataclass(frozen=True, kw_only=True)
+class Bucket(AdaptiveRate):
+    """The bucket of one provider, which fills at the adaptive rate. Times are Unix seconds.
 
-
-def taken(
-    bucket: Bucket,
-    request: RequestClass,
-    *,
-    wanted: int,
-    rate: float,
-    pause_seconds: float = 0.0,
-    now: float,
-) -> tuple[Bucket, Grant]:
-    """Take tokens, and times in the wait queue for messages without one.
-
-    Args:
-        bucket: As it was before.
-        request: Its class.
-        wanted: Calls that are to be made now.
-        rate: Calls a second.
-        pause_seconds: For so long the provider wants no call.
-        now: Unix seconds.
-
-    Returns:
-        The bucket afterwards, and what it gave.
+    Attributes:
+        full_at: When it is full again.
+        queues: The last time that was given out in each wait queue.
     """
-    last = bucket.queues.get(request.queue, 0.0)
-    reserve = request.reserve(capacity(rate), is_queued=last > now)
-    usable = 0 if pause_seconds > 0 else int(bucket.tokens(rate, now) - reserve + ROUNDING)
-    count = max(0, min(wanted, usable))
-    begins = max(last - now, pause_seconds)
-    waits = [begins + (place + 1) / rate for place in range(wanted - count)]
-    queues = dict(bucket.queues)
-    if waits:
-        queues[request.queue] = now + min(waits[-1], HORIZON_SECONDS)
-    after = Bucket(full_at=max(now, bucket.full_at) + count / rate, queues=queues)
-    longest = max(HORIZON_SECONDS, begins)
-    beyond = longest + HORIZON_SECONDS * BEYOND_SPREAD
-    spread = [w if w <= longest else random.uniform(longest, beyond) for w in waits]  # noqa: S311
-    return after, Grant(count=count, wait_seconds=spread, paused=pause_seconds > 0)
+
+    full_at: float = 0.0
+    queues: Mapping[str, float] = field(default_factory=dict)
+
+    def taken(
+        self, request: RequestClass, *, wanted: int, maximum: float | None, now: float
+    ) -> tuple[Self, Grant]:
+        """Take tokens, and times in the wait queue for messages without one.
+
+        Args:
+            request: Its class.
+            wanted: Calls that are to be made now.
+            maximum: The configured calls a second; None where there is no such limit.
+            now: Unix seconds.
+
+        Returns:
+            The bucket afterwards, and what it gave.
+        """
+        rate, paused = self.allowed(maximum), self.paused_until > now
+        if rate is None:
+            return self, Grant(count=wanted)
+        count = 0 if paused else max(0, min(wanted, int(self._usable(request, rate, now))))
+        begins = max(self.queues.get(request.queue, 0.0), self.paused_until, now) - now
+        longest = max(HORIZON_SECONDS, begins)
+        turns = [begins + place / rate for place in range(1, wanted - count + 1)]
+        waits = [min(turn, longest + random.uniform(0, BEYOND_SECONDS)) for turn in turns]  # noqa: S311
+        last = now + min(HORIZON_SECONDS, turns[-1] if turns else begins)
+        full_at = max(now, self.full_at) + count / rate
+        after = replace(self, full_at=full_at, queues={**self.queues, request.queue: last})
+        return after, Grant(count=count, wait_seconds=waits, paused=paused)
+
+    def releasable(self, *, maximum: float | None, now: float) -> int:
+        """Return how many waiting messages could be sent now; 0 where none waits."""
+        rate, last = self.allowed(maximum), max(self.queues.values(), default=0.0)
+        if last <= now + BURST_SECONDS or self.paused_until > now:
+            return 0
+        if rate is None:
+            return RELEASE_MAX
+        request = RequestClass(urgency=Urgency.BULK, returning=True)
+        usable = self._usable(request, rate, now)
+        return int(min(RELEASE_MAX, usable)) if usable >= RELEASE_PART * _capacity(rate) else 0
+
+    def _usable(self, request: RequestClass, rate: float, now: float) -> float:
+        """Return the tokens that are not left to others; below 0 after the rate was cut."""
+        part, least = RESERVES[request.urgency]
+        is_new = not request.returning and request.urgency is not Urgency.URGENT
+        if is_new and self.queues.get(request.queue, 0.0) > now:
+            part += NEW_RESERVE
+        tokens = _capacity(rate) - max(0.0, self.full_at - now) * rate
+        return tokens - max(least, part * _capacity(rate)) + ROUNDING
 
 
-def releasable(bucket: Bucket, *, rate: float | None, now: float) -> int:
-    """Return how many waiting messages could be sent now; a rate of None means any number."""
-    if max(bucket.queues.values(), default=0.0) <= now + BURST_SECONDS:
-        return 0
-    if rate is None:
-        return RELEASE_MAX
-    tokens = bucket.tokens(rate, now)
-    if tokens < RELEASE_PART * capacity(rate):
-        return 0
-    kept = RequestClass(urgency=Urgency.BULK).reserve(capacity(rate), is_queued=False)
-    return min(RELEASE_MAX, int(tokens - kept + ROUNDING))
+def _capacity(rate: float) -> float:
+    return max(BURST_MIN, rate * BURST_SECONDS)

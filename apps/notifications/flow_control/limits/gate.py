@@ -1,7 +1,7 @@
 """The outgoing limits as the pipeline uses them: take tokens, report replies."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -9,15 +9,7 @@ import structlog
 from django.conf import settings
 
 from apps.common.redis.shared_state import SharedState, StateType
-from apps.notifications.flow_control.limits import bucket as buckets
-from apps.notifications.flow_control.limits.adaptive_rate import (
-    FLOOR_PER_SECOND,
-    AdaptiveRate,
-    PendingStats,
-    adapted,
-    allowed,
-    counted,
-)
+from apps.notifications.flow_control.limits.adaptive_rate import PendingStats
 from apps.notifications.flow_control.limits.bucket import Bucket, Grant, RequestClass
 from apps.notifications.providers.base import Reply
 
@@ -31,27 +23,13 @@ READ_SECONDS = 0.1
 REPORT_SECONDS = 1.0
 # A provider that nobody has called for this long begins anew. Longer than any wait queue.
 FORGOTTEN_SECONDS = 3600
-ALONE = "each process has outgoing limits of its own: no Redis"
 
-RATES: SharedState[AdaptiveRate] = SharedState(
-    StateType(
-        prefix="notifications:rate:",
-        read=lambda fields: AdaptiveRate(**fields),
-        forgotten_seconds=FORGOTTEN_SECONDS,
-    ),
-    consequence=ALONE,
+BUCKETS = SharedState(
+    StateType(prefix="notifications:limit:", read=Bucket, forgotten_seconds=FORGOTTEN_SECONDS),
+    consequence="each process has outgoing limits of its own: no Redis",
 )
-BUCKETS: SharedState[Bucket] = SharedState(
-    StateType(
-        prefix="notifications:bucket:",
-        read=lambda fields: Bucket(**fields),
-        forgotten_seconds=FORGOTTEN_SECONDS,
-    ),
-    consequence=ALONE,
-)
-_cached: dict[str, tuple[float, AdaptiveRate]] = {}
-_pending: dict[str, PendingStats] = {}
-_reported_at: dict[str, float] = {}
+# What is not reported yet, and when the last report was, by provider.
+_pending: dict[str, tuple[float, PendingStats]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,28 +51,16 @@ class Shown:
 
 def take(provider: str, *, wanted: int, request: RequestClass) -> Grant:
     """Ask for calls: without a limit no call to Redis, else one change of a bucket."""
-    rate, pause = _allowed(provider)
-    if rate is None and not pause:
+    maximum = _maximum(provider)
+    if BUCKETS.read(provider, cached_seconds=READ_SECONDS).allowed(maximum) is None:
         return Grant(count=wanted)
-    grants: list[Grant] = []
-
-    def change(before: Bucket) -> Bucket:
-        after, grant = buckets.taken(
-            before,
-            request,
-            wanted=wanted,
-            rate=rate or FLOOR_PER_SECOND,
-            pause_seconds=pause,
-            now=time.time(),
-        )
-        grants.append(grant)
-        return after
-
-    BUCKETS.update(provider, change)
-    return grants[-1]
+    return BUCKETS.exchange(
+        provider,
+        lambda bucket: bucket.taken(request, wanted=wanted, maximum=maximum, now=time.time()),
+    )
 
 
-def report(provider: str, replies: Iterable[Reply], *, began: float) -> None:
+def report(provider: str, replies: Sequence[Reply], *, began: float) -> None:
     """Report replies: at once where the provider asks for fewer calls, else once a second.
 
     Args:
@@ -103,51 +69,42 @@ def report(provider: str, replies: Iterable[Reply], *, began: float) -> None:
         began: When its calls began, Unix seconds.
     """
     now = time.time()
-    stats = counted(replies, began=began)
-    earlier = _pending.pop(provider, PendingStats(calls=0, taken=0))
-    stats = replace(stats, calls=stats.calls + earlier.calls, taken=stats.taken + earlier.taken)
-    if not stats.slower and now - _reported_at.get(provider, 0.0) < REPORT_SECONDS:
-        _pending[provider] = stats
+    reported_at, earlier = _pending.get(provider, (0.0, PendingStats()))
+    stats = earlier.plus(replies, began=began)
+    if not stats.slower and now - reported_at < REPORT_SECONDS:
+        _pending[provider] = (reported_at, stats)
         return
-    _reported_at[provider], maximum = now, _maximum(provider)
-    before: list[AdaptiveRate] = []
-
-    def change(rate: AdaptiveRate) -> AdaptiveRate:
-        before.append(rate)
-        return adapted(rate, stats, maximum=maximum, now=now)
-
-    after = RATES.update(provider, change)
-    _cached[provider] = (now, after)
-    if after.cut_at > before[-1].cut_at:
+    _pending[provider], maximum = (now, PendingStats()), _maximum(provider)
+    before, after = BUCKETS.update(
+        provider, lambda bucket: bucket.adapted(stats, maximum=maximum, now=now)
+    )
+    if after.cut_at > before.cut_at:
         log.warning(
             "provider asks for fewer calls",
             provider=provider,
             per_second=after.rate,
-            before=before[-1].rate,
+            before=before.rate,
             paused_seconds=round(max(0.0, after.paused_until - now), 1),
         )
-    elif before[-1].rate is not None and after.rate is None:
+    elif before.rate is not None and after.rate is None:
         log.info("provider takes all calls again", provider=provider)
 
 
 def shown(provider: str) -> Shown:
     """Return the limit of a provider as it is now."""
-    rate, maximum = RATES.read(provider), _maximum(provider)
-    paused = rate.paused_until > time.time()
+    bucket, maximum = BUCKETS.read(provider), _maximum(provider)
+    paused = bucket.paused_until > time.time()
     return Shown(
-        per_second=allowed(rate, maximum=maximum),
+        per_second=bucket.allowed(maximum),
         maximum_per_second=maximum,
-        slowed=rate.rate is not None,
-        paused_until=datetime.fromtimestamp(rate.paused_until, UTC) if paused else None,
+        slowed=bucket.rate is not None,
+        paused_until=datetime.fromtimestamp(bucket.paused_until, UTC) if paused else None,
     )
 
 
 def releasable(provider: str) -> int:
     """Return how many waiting messages could be sent now; 0 where none waits."""
-    limit, bucket = shown(provider), BUCKETS.read(provider)
-    if limit.paused_until:
-        return 0
-    return buckets.releasable(bucket, rate=limit.per_second, now=time.time())
+    return BUCKETS.read(provider).releasable(maximum=_maximum(provider), now=time.time())
 
 
 def end_queues(provider: str) -> None:
@@ -157,29 +114,15 @@ def end_queues(provider: str) -> None:
 
 def lift(provider: str) -> None:
     """Forget what a provider asked for; its configured maximum stays."""
-    _cached.pop(provider, None)
-    RATES.update(provider, lambda _: AdaptiveRate())
-    log.warning("provider limit lifted by hand", provider=provider)
+    BUCKETS.update(provider, Bucket.lifted)
 
 
 def forget() -> None:
     """Forget what this process keeps, as a new one would; for tests."""
-    RATES.forget()
     BUCKETS.forget()
-    for kept in (_cached, _pending, _reported_at):
-        kept.clear()
+    _pending.clear()
 
 
 def _maximum(provider: str) -> float | None:
     found: float | None = settings.PROVIDER_MAX_PER_SECOND.get(provider)
     return found
-
-
-def _allowed(provider: str) -> tuple[float | None, float]:
-    """Return the calls a second that may be made, and for how many seconds none."""
-    now = time.time()
-    read_at, rate = _cached.get(provider, (0.0, AdaptiveRate()))
-    if now - read_at >= READ_SECONDS:
-        rate = RATES.read(provider)
-        _cached[provider] = (now, rate)
-    return allowed(rate, maximum=_maximum(provider)), max(0.0, rate.paused_until - now)

@@ -1,5 +1,7 @@
 """The token bucket and its wait queues, as pure functions."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +14,6 @@ from apps.notifications.flow_control.limits.bucket import (
     Bucket,
     Grant,
     RequestClass,
-    releasable,
-    taken,
 )
 
 NOW = 1_000_000.0
@@ -22,9 +22,14 @@ RETURNING = RequestClass(urgency=Urgency.BULK, returning=True)
 
 
 def take(
-    bucket: Bucket, wanted: int, request: RequestClass = URGENT, *, now: float = NOW, **more: float
+    bucket: Bucket,
+    wanted: int,
+    request: RequestClass = URGENT,
+    *,
+    rate: float = 100.0,
+    now: float = NOW,
 ) -> tuple[Bucket, Grant]:
-    return taken(bucket, request, wanted=wanted, now=now, **{"rate": 100.0, **more})
+    return bucket.taken(request, wanted=wanted, maximum=rate, now=now)
 
 
 def test_of_a_chunk_of_a_hundred_the_messages_without_a_token_wait_at_the_rate() -> None:
@@ -77,7 +82,7 @@ def test_with_enough_tokens_new_messages_do_not_wait() -> None:
 
 
 def test_in_a_pause_nothing_is_sent_and_the_wait_queue_begins_at_its_end() -> None:
-    _, grant = take(Bucket(), 2, rate=10, pause_seconds=60)
+    _, grant = take(Bucket(paused_until=NOW + 60), 2, rate=10)
 
     assert (grant.count, grant.paused) == (0, True)
     assert grant.wait_seconds == pytest.approx([60.1, 60.2])
@@ -93,7 +98,7 @@ def test_a_wait_queue_has_an_end_and_messages_beyond_it_ask_again_about_then() -
 
 
 def test_a_pause_of_an_hour_is_not_shortened() -> None:
-    _, grant = take(Bucket(), 5, rate=1, pause_seconds=3600)
+    _, grant = take(Bucket(paused_until=NOW + 3600), 5, rate=1)
 
     assert min(grant.wait_seconds) >= 3600
 
@@ -102,12 +107,19 @@ def test_messages_are_released_only_where_some_wait_and_the_bucket_is_nearly_ful
     idle, _ = take(Bucket(), 10, rate=10)
     queued, _ = take(Bucket(), 100, rate=10)
 
-    assert releasable(idle, rate=10, now=NOW + 5) == 0
-    assert releasable(queued, rate=10, now=NOW + 0.5) == 0
+    assert idle.releasable(maximum=10, now=NOW + 5) == 0
+    assert queued.releasable(maximum=10, now=NOW + 0.5) == 0
     # Times were given out for nine seconds, and no message has returned at one of them.
-    assert releasable(queued, rate=10, now=NOW + 5) == 7
-    assert releasable(queued, rate=None, now=NOW + 5) == RELEASE_MAX
-    assert releasable(queued, rate=10, now=NOW + 9) == 0
+    assert queued.releasable(maximum=10, now=NOW + 5) == 7
+    assert queued.releasable(maximum=None, now=NOW + 5) == RELEASE_MAX
+    assert queued.releasable(maximum=10, now=NOW + 9) == 0
+
+
+@given(st.floats(0.1, 2000))
+def test_at_every_rate_a_full_bucket_releases_some_of_the_messages_that_wait(rate: float) -> None:
+    waiting = Bucket(queues={BULK.queue: NOW + 60})
+
+    assert 1 <= waiting.releasable(maximum=rate, now=NOW) <= max(BURST_MIN, rate)
 
 
 steps = st.lists(
@@ -131,9 +143,8 @@ def test_no_more_is_sent_than_the_rate_allows_and_one_burst(
     for passed, wanted, request, pause in asked:
         now += passed
         latest = max(latest, now)
-        bucket, grant = taken(
-            bucket, request, wanted=wanted, rate=rate, pause_seconds=pause, now=now
-        )
+        bucket = replace(bucket, paused_until=now + pause)
+        bucket, grant = take(bucket, wanted, request, rate=rate, now=now)
         gone += grant.count
         assert 0 <= grant.count <= wanted
         assert gone <= rate * (latest - began) + max(BURST_MIN, rate) + 0.001
