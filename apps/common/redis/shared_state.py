@@ -118,13 +118,13 @@ class RedisValues(Generic[Value]):
         text: Any = self._redis.get(key)
         for _ in range(TRIES):
             before = self._kind.parsed(text)
-            after: Any = change(before)
+            after: Any = change(before)  # A Value; Any because asdict needs a dataclass.
             if after == before:
                 return before, before
             new, seconds = json.dumps(asdict(after)), self._kind.expiry(after) or ""
             found: Any = self._redis.eval(COMPARE_AND_SET, 1, key, text or "", new, seconds)
             if found is None:
-                return before, after  # A Value; Any because asdict needs a dataclass.
+                return before, after
             text = found
         raise WatchError(name)
 

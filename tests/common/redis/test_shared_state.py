@@ -12,7 +12,7 @@ import redis
 from django.conf import settings
 
 from apps.common.redis.shared_state import SharedState
-from tests.common.redis.changer import CHANGES, COUNTS, THREADS, Count
+from tests.common.redis.changer import CHANGES, COUNTS, THREADS, Count, add_one
 
 pytestmark = pytest.mark.services
 
@@ -41,6 +41,29 @@ def test_a_change_to_the_same_value_writes_nothing() -> None:
 
     assert values == (Count(), Count())
     assert stored(name) is None
+
+
+def test_a_cached_value_is_the_one_that_this_process_read_or_wrote_last() -> None:
+    name = uuid4().hex
+    one, other = (SharedState(COUNTS, consequence="no Redis") for _ in range(2))
+    assert one.read(name, cached_seconds=60) == Count()
+    other.update(name, add_one)
+
+    cached = one.read(name, cached_seconds=60)
+    read = one.read(name)
+    one.update(name, add_one)
+    written = one.read(name, cached_seconds=60)
+
+    assert [count.number for count in (cached, read, written)] == [0, 1, 2]
+
+
+def test_an_exchange_changes_the_value_and_returns_what_the_change_gives() -> None:
+    name = uuid4().hex
+    store = SharedState(COUNTS, consequence="no Redis")
+
+    answer = store.exchange(name, lambda count: (add_one(count), f"was {count.number}"))
+
+    assert (answer, store.read(name)) == ("was 0", Count(number=1))
 
 
 def stored(name: str) -> Any:

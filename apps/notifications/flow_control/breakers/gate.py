@@ -60,15 +60,12 @@ def admit(name: str, *, wanted: int) -> Admission:
     if _store.read(name).effective is State.CLOSED:
         _cached[name] = now
         return Admission(count=wanted, retry_at=_moment(now))
-    answer: list[tuple[int, float]] = []
 
-    def change(circuit: Circuit) -> Circuit:
+    def change(circuit: Circuit) -> tuple[Circuit, tuple[int, float]]:
         after, count, again_at = admitted(circuit, wanted=wanted, now=now)
-        answer.append((count, again_at))
-        return after
+        return after, (count, again_at)
 
-    _store.update(name, change)
-    count, again_at = answer[-1]
+    count, again_at = _store.exchange(name, change)
     return Admission(count=count, retry_at=_moment(again_at), probing=count > 0)
 
 

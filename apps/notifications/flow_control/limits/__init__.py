@@ -4,7 +4,7 @@ A provider that asks for fewer calls gets fewer, and more again while it accepts
 be sent now waits without spending an attempt.
 """
 
-from apps.notifications.flow_control.limits.bucket import Grant, RequestClass
+from apps.notifications.flow_control.limits.bucket import RequestClass
 from apps.notifications.flow_control.limits.gate import (
     Shown,
     end_queues,
@@ -16,7 +16,6 @@ from apps.notifications.flow_control.limits.gate import (
 )
 
 __all__ = [
-    "Grant",
     "RequestClass",
     "Shown",
     "end_queues",

@@ -15,10 +15,13 @@ from apps.notifications.flow_control.limits.adaptive_rate import AdaptiveRate
 
 # The bucket holds the tokens of this time, and at least two, or none could be kept for urgent mail.
 BURST_SECONDS, BURST_MIN = 1.0, 2.0
-# The part of the bucket, and the least number of tokens, that a lane leaves to more urgent ones.
-RESERVES = {Urgency.URGENT: (0.0, 0.0), Urgency.NORMAL: (0.1, 0.5), Urgency.BULK: (0.3, 1.0)}
-# While messages wait, new ones of the same lane leave them this much more.
-NEW_RESERVE = 0.2
+# The part of the bucket and the least number of tokens that a lane leaves to more urgent ones, and
+# the further part that its new messages leave to those that wait.
+RESERVES = {
+    Urgency.URGENT: (0.0, 0.0, 0.0),
+    Urgency.NORMAL: (0.1, 0.5, 0.2),
+    Urgency.BULK: (0.3, 1.0, 0.2),
+}
 # A wait queue is no longer than this, since the rate may have changed by then. Messages beyond its
 # end ask again after this time and up to a minute more, at random.
 HORIZON_SECONDS, BEYOND_SECONDS = 300.0, 60.0
@@ -78,17 +81,7 @@ class Bucket(AdaptiveRate):
     def taken(
         self, request: RequestClass, *, wanted: int, maximum: float | None, now: float
     ) -> tuple[Self, Grant]:
-        """Take tokens, and times in the wait queue for messages without one.
-
-        Args:
-            request: Its class.
-            wanted: Calls that are to be made now.
-            maximum: The configured calls a second; None where there is no such limit.
-            now: Unix seconds.
-
-        Returns:
-            The bucket afterwards, and what it gave.
-        """
+        """Take tokens for the wanted calls, and times in the wait queue for those without one."""
         rate, paused = self.allowed(maximum), self.paused_until > now
         if rate is None:
             return self, Grant(count=wanted)
@@ -115,10 +108,9 @@ class Bucket(AdaptiveRate):
 
     def _usable(self, request: RequestClass, rate: float, now: float) -> float:
         """Return the tokens that are not left to others; below 0 after the rate was cut."""
-        part, least = RESERVES[request.urgency]
-        is_new = not request.returning and request.urgency is not Urgency.URGENT
-        if is_new and self.queues.get(request.queue, 0.0) > now:
-            part += NEW_RESERVE
+        part, least, for_waiting = RESERVES[request.urgency]
+        if not request.returning and self.queues.get(request.queue, 0.0) > now:
+            part += for_waiting
         tokens = _capacity(rate) - max(0.0, self.full_at - now) * rate
         return tokens - max(least, part * _capacity(rate)) + ROUNDING
 

@@ -61,20 +61,18 @@ def take(provider: str, *, wanted: int, request: RequestClass) -> Grant:
 
 
 def report(provider: str, replies: Sequence[Reply], *, began: float) -> None:
-    """Report replies: at once where the provider asks for fewer calls, else once a second.
+    """Report the replies of one chunk, whose calls began then (Unix seconds).
 
-    Args:
-        provider: Its name.
-        replies: The replies of one chunk.
-        began: When its calls began, Unix seconds.
+    They go to Redis at once where the provider asks for fewer calls, else once a second.
     """
     now = time.time()
     reported_at, earlier = _pending.get(provider, (0.0, PendingStats()))
     stats = earlier.plus(replies, began=began)
-    if not stats.slower and now - reported_at < REPORT_SECONDS:
+    if not stats.slower and 0 <= now - reported_at < REPORT_SECONDS:
         _pending[provider] = (reported_at, stats)
         return
-    _pending[provider], maximum = (now, PendingStats()), _maximum(provider)
+    maximum = _maximum(provider)
+    _pending[provider] = (now, PendingStats())
     before, after = BUCKETS.update(
         provider, lambda bucket: bucket.adapted(stats, maximum=maximum, now=now)
     )

@@ -12,7 +12,8 @@ import redis
 
 from apps.notifications.broker.topology import Urgency
 from apps.notifications.flow_control import breakers, limits
-from apps.notifications.flow_control.limits import Grant, RequestClass, gate
+from apps.notifications.flow_control.limits import RequestClass, gate
+from apps.notifications.flow_control.limits.bucket import Grant
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Reply
 
