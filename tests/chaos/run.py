@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+from tests.chaos import statistics
 from tests.chaos.environment import Environment
 from tests.chaos.faults import Fault
 from tests.chaos.ledger import Account, account, percentile, windows
@@ -108,6 +109,9 @@ def _run(environment: Environment, fault: Fault, pace: Pace) -> Result:
     if drain is None or _drained(environment, ended, since=since) is None:
         complaints.append(f"not drained within {DRAIN_SECONDS:.0f} s")
     complaints += _replay(environment, since=since)
+    if fault.counted and not environment.commit:
+        wrong = statistics.differences(environment.database.url)
+        complaints += [f"the statistics differ from the rows: {words}" for words in wrong]
     rows = environment.database.rows(since=since)
     copies = environment.smtp.copies[first_copy[0] :] + environment.fcm.copies[first_copy[1] :]
     accepted = load.accepted()

@@ -30,6 +30,7 @@ class Fault:
         errors: The errors that callers may get, as ``load`` names them; None for any.
         baseline: Seconds of load before it; None for the default.
         slowdown: Maximum factor by which the p99 of callers may grow; None for no limit.
+        counted: Whether all of its processes count what they do in the statistics.
         prepare: Prepares the environment.
     """
 
@@ -42,6 +43,7 @@ class Fault:
     errors: frozenset[str] | None = None
     baseline: float | None = None
     slowdown: float | None = None
+    counted: bool = True
     prepare: Prepare = nullcontext
 
 
@@ -57,6 +59,7 @@ def fault(
     errors: frozenset[str] | None = None,
     baseline: float | None = None,
     slowdown: float | None = None,
+    counted: bool = True,
     prepare: Prepare = nullcontext,
 ) -> Callable[[Inject], Inject]:
     """Register a fault under the name of its function."""
@@ -73,6 +76,7 @@ def fault(
             errors=errors,
             baseline=baseline,
             slowdown=slowdown,
+            counted=counted,
             prepare=prepare,
         )
         return inject
