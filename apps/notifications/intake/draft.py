@@ -1,6 +1,7 @@
 """Validate a request and build its row, which is not stored yet."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -37,9 +38,7 @@ def make_draft(
         client=caller.client or "",
         kind=caller.kind,
         request_id=asked.request_id,
-        body_digest=second_form(request),
-        canonical_digest=body_digest(request),
-        digest_form=PRESENT_FORM,
+        **_digests(request),
         correlation_id=current_id(),
         channel=asked.notification_type,
         user_id=asked.user_id,
@@ -61,6 +60,20 @@ def make_draft(
     )
     row.status = row.first_status
     return row
+
+
+def _digests(request: SendRequest) -> dict[str, Any]:
+    """Return the digests by which a repetition of the request is recognised.
+
+    Without a key nothing repeats the request. Its digests would be a tenth of the work for a row.
+    """
+    if request.request_id is None:
+        return {"body_digest": b""}
+    return {
+        "body_digest": second_form(request),
+        "canonical_digest": body_digest(request),
+        "digest_form": PRESENT_FORM,
+    }
 
 
 def check_terms(request: SendRequest) -> None:

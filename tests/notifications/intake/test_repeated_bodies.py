@@ -14,7 +14,7 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, Notification
 from apps.users.models import User
 from tests.notifications.batches.batch_api import accepted_batch_id, broadcast, ndjson, upload
-from tests.notifications.factories import SHOP, body, row_with_status
+from tests.notifications.factories import SHOP, accepted, body
 from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
@@ -190,9 +190,23 @@ def test_one_key_for_two_kinds_of_batches_is_a_422(shop: APIClient, alice: User)
     assert Batch.objects.count() == 2
 
 
+def test_a_row_without_a_key_has_no_digest(alice: User) -> None:
+    keyless, keyed = accepted(alice), accepted(alice, request_id="a")
+    for row in (keyless, keyed):
+        row.refresh_from_db()
+    assert (bytes(keyless.body_digest), keyless.canonical_digest, keyless.digest_form) == (
+        b"",
+        None,
+        None,
+    )
+    assert len(bytes(keyed.body_digest)) == len(bytes(keyed.canonical_digest or b"")) == 32
+
+
 def test_no_request_counts_as_a_repeat_of_a_replay(shop: APIClient, alice: User) -> None:
     for key in (None, "again"):
-        original = row_with_status(alice, Status.BOUNCED)
+        original = accepted(alice, request_id=f"original-{key}")
+        Notification.objects.filter(pk=original.pk).update(status=Status.BOUNCED)
+        original.refresh_from_db()
         row = resend.replay(original, caller=SHOP, key=key).notification
         row.refresh_from_db()
         kept = (bytes(row.canonical_digest or b""), row.digest_form)
