@@ -10,17 +10,20 @@ from apps.users.addresses import address_hash, deliverable
 from apps.users.locales import forget_locale, known_locale, known_locales
 from apps.users.mail import AccountMail, AccountMailer
 from apps.users.models import Device, User
+from apps.users.search import FoundUsers, find_users, user_of_address
 
 __all__ = [
     "AccountMail",
     "AccountMailer",
     "Contact",
     "DeviceContact",
+    "FoundUsers",
     "address_hash",
     "addresses_of",
     "audience_members",
     "audience_size",
     "erase",
+    "find_users",
     "forget_locale",
     "known_locale",
     "known_locales",
@@ -30,6 +33,7 @@ __all__ = [
     "suppress",
     "suppress_all",
     "suppressed",
+    "user_of_address",
 ]
 
 

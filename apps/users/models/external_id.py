@@ -16,6 +16,10 @@ class ExternalId(models.Model):
     value = models.CharField(max_length=EXTERNAL_ID_MAX_LENGTH)
 
     class Meta:
+        indexes = [
+            # For searches of staff, who do not know the client.
+            models.Index(fields=["value"], name="users_externalid_any_client"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["client", "value"], name="users_externalid_value"),
             models.UniqueConstraint(fields=["client", "user"], name="users_externalid_user"),

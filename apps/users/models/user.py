@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.timezone import now
 
 from apps.common import languages
 from apps.common.ids import new_id
+from apps.common.postgresql.bytewise import Bytewise
 from apps.users import addresses, timezones
 
 if TYPE_CHECKING:
@@ -108,6 +110,16 @@ class User(AbstractBaseUser, PermissionsMixin):
                 fields=["created_at"],
                 name="users_user_unconfirmed",
                 condition=models.Q(email_confirmed_at=None, email__isnull=False),
+            ),
+            # For searches of staff: the beginning of a name or an address.
+            models.Index(Bytewise(Lower("name")), name="users_user_name_prefix"),
+            models.Index(Bytewise("email_key"), name="users_user_address_prefix"),
+            # For the lists of those with rights, who are few.
+            models.Index(
+                fields=["-id"], name="users_user_staff", condition=models.Q(is_staff=True)
+            ),
+            models.Index(
+                fields=["-id"], name="users_user_superuser", condition=models.Q(is_superuser=True)
             ),
         ]
         constraints = [

@@ -1,0 +1,94 @@
+"""Find users for staff: by id, address, external id or the beginning of a name or address.
+
+Each look-up reads its own index. One condition with OR over several columns would scan the table:
+0.4 s for a million users, and seconds with the join of the external ids.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
+
+from apps.common.postgresql.bytewise import Bytewise, prefix_range
+from apps.users.addresses import address_key
+from apps.users.models import User
+
+# The maximum number of users that a search returns.
+USERS_MAX = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundUsers:
+    """The result of a search.
+
+    Attributes:
+        ids: The users, at most ``USERS_MAX``.
+        more: Whether there are more.
+    """
+
+    ids: tuple[UUID, ...] = ()
+    more: bool = False
+
+
+def find_users(term: str) -> FoundUsers:
+    """Find the users that a term may mean. Erased users are not found.
+
+    A UUID is a user's id or an external id. Another text is an address in any spelling, an external
+    id, or the beginning of an address or of a name in upper or lower case. A full address of an
+    account finds no other account whose address begins with it.
+
+    Args:
+        term: What staff have entered.
+    """
+    term = term.strip()
+    if not term:
+        return FoundUsers()
+    found: dict[UUID, None] = {}
+    for users in _look_ups(term):
+        found |= dict.fromkeys(users.values_list("pk", flat=True)[: USERS_MAX + 1])
+    return FoundUsers(ids=tuple(found)[:USERS_MAX], more=len(found) > USERS_MAX)
+
+
+def user_of_address(address: str) -> UUID | None:
+    """Return the account that has this address today, in any spelling."""
+    users = _users().filter(email_key=address_key(address))
+    return users.values_list("pk", flat=True).first()
+
+
+def as_uuid(term: str) -> UUID | None:
+    """Return the UUID that a text is; None if it is none."""
+    try:
+        return UUID(term)
+    except ValueError:
+        return None
+
+
+def _users() -> QuerySet[User]:
+    # Without an order, because the primary key's index must not be read for it.
+    return User.objects.filter(erased_at=None).order_by()
+
+
+def _look_ups(term: str) -> Iterator[QuerySet[User]]:
+    yield _users().filter(external_ids__value=term)
+    identifier = as_uuid(term)
+    if identifier is not None:
+        yield _users().filter(pk=identifier)
+    elif user_of_address(term) is not None:
+        yield _users().filter(email_key=address_key(term))
+    else:
+        yield with_address_prefix(term)
+        yield with_name_prefix(term)
+
+
+def with_address_prefix(prefix: str) -> QuerySet[User]:
+    """Return the users whose address begins with a text, in the order of the index."""
+    users = _users().alias(address=Bytewise("email_key"))
+    return users.filter(**prefix_range("address", address_key(prefix))).order_by("address")
+
+
+def with_name_prefix(prefix: str) -> QuerySet[User]:
+    """Return the users whose name begins with a text, in the order of the index."""
+    users = _users().alias(lower_name=Bytewise(Lower("name")))
+    return users.filter(**prefix_range("lower_name", prefix, lower=True)).order_by("lower_name")
