@@ -12,6 +12,14 @@ def new_id() -> UUID:
     return uuid7()
 
 
+def as_uuid(text: str) -> UUID | None:
+    """Return the UUID that a text is; None if it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def first_id_at(moment: datetime) -> UUID:
     """Return the smallest UUIDv7 of a millisecond, to use a time as the bound of an id range.
 

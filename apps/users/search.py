@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
+from apps.common.ids import as_uuid
 from apps.common.postgresql.bytewise import Bytewise, prefix_range
 from apps.users.addresses import address_key
 from apps.users.models import User
@@ -55,14 +56,6 @@ def user_of_address(address: str) -> UUID | None:
     """Return the account that has this address today, in any spelling."""
     users = _users().filter(email_key=address_key(address))
     return users.values_list("pk", flat=True).first()
-
-
-def as_uuid(term: str) -> UUID | None:
-    """Return the UUID that a text is; None if it is none."""
-    try:
-        return UUID(term)
-    except ValueError:
-        return None
 
 
 def _users() -> QuerySet[User]:

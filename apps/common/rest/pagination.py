@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.common.ids import time_of
+from apps.common.keyset import ROWS_SEARCHED
 from apps.common.rest.problems import invalid
 
 PAGE_SIZE_MAX_DIGITS = 9
@@ -87,7 +88,7 @@ class BoundedNewestFirst(NewestFirst):
     the rows that are read by an index; None if the list itself is one.
     """
 
-    rows_searched = 10_000
+    rows_searched = ROWS_SEARCHED
     boundary: UUID | None = None
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:

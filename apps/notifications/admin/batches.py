@@ -1,16 +1,21 @@
 """The admin pages of batches: their progress, and actions to pause, resume and cancel them."""
 
+from collections.abc import Sequence
+
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from apps.notifications.admin.reading import ReadOnlyAdmin
+from apps.common.callers import Kind
+from apps.common.ids import as_uuid
+from apps.common.newest_first import NewestFirstList
+from apps.notifications.admin.reading import LargeTableAdmin
 from apps.notifications.batches import control, progress
 from apps.notifications.models import Batch
 
 
 @admin.register(Batch)
-class BatchAdmin(ReadOnlyAdmin[Batch]):
+class BatchAdmin(LargeTableAdmin[Batch]):
     """Bulk calls, broadcasts and uploads."""
 
     list_display = (
@@ -27,7 +32,8 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
         "created_at",
     )
     list_filter = ("source", "state", "kind")
-    search_fields = ("=id", "=client", "=request_id")
+    search_fields = ("pk",)
+    search_help_text = "An id, a request id or a client, in full."
     actions = ("pause", "resume", "cancel")
     fields = (
         "id",
@@ -48,6 +54,12 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
         "ended_at",
     )
     readonly_fields = ("counts",)
+
+    def look_ups(self, changelist: NewestFirstList, term: str) -> Sequence[Q]:
+        """Return the columns that a term may be found in."""
+        identifier = as_uuid(term)
+        known = [Q(pk=identifier)] if identifier is not None else []
+        return [Q(request_id=term), *known, *(Q(client=term, kind=kind) for kind in Kind)]
 
     @admin.display(description="Notifications by status")
     def counts(self, batch: Batch) -> str:

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from apps.common.channels import Channel
 from apps.common.rest.problems import Problem
 from apps.notifications.admin.dead_letters import by_staff
-from apps.notifications.admin.reading import ReadOnlyAdmin
+from apps.notifications.admin.reading import LargeTableAdmin
 from apps.notifications.dead_letters import replay_many
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.models import DeadLetterAction, DeadLetterReplay
@@ -72,7 +72,7 @@ class StartForm(ReplayModelForm):
 
 
 @admin.register(DeadLetterReplay)
-class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
+class DeadLetterReplayAdmin(LargeTableAdmin[DeadLetterReplay]):
     """Replays of all dead letters that match a filter."""
 
     list_display = (
@@ -87,7 +87,6 @@ class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
         "ended_at",
     )
     list_filter = ("state",)
-    ordering = ("-id",)
     actions = ("cancel",)
     form = StartForm
     fields = (
@@ -169,12 +168,15 @@ class DeadLetterReplayAdmin(ReadOnlyAdmin[DeadLetterReplay]):
 
 
 @admin.register(DeadLetterAction)
-class DeadLetterActionAdmin(ReadOnlyAdmin[DeadLetterAction]):
+class DeadLetterActionAdmin(LargeTableAdmin[DeadLetterAction]):
     """The audit trail of dead letters: actor, action, time and reason."""
 
     list_display = ("at", "action", "by", "letter_id", "replay", "note")
     list_filter = ("action", ("at", admin.DateFieldListFilter))
-    search_fields = ("by__exact",)
+    search_fields = ("by",)
     search_help_text = "Who: a client, staff:<user id> or operator, in full."
-    ordering = ("-id",)
     fields = ("at", "action", "by", "note", "letter_id", "replay", "detail")
+
+    def without_index(self, term: str) -> Q:
+        """Return the condition of an actor."""
+        return Q(by=term)

@@ -1,27 +1,31 @@
 """The admin pages of dead letters: browse, inspect, replay, discard with a reason."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
-from django.db.models import QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apps.common.callers import Kind
+from apps.common.ids import as_uuid
+from apps.common.newest_first import NewestFirstList, RecentValuesFilter
 from apps.common.rest.problems import Problem
-from apps.notifications.admin.notifications import BoundedPaginator
-from apps.notifications.admin.reading import ReadOnlyAdmin
+from apps.notifications.admin.reading import LargeTableAdmin
 from apps.notifications.dead_letters import history, replay_one
 from apps.notifications.models import DeadLetter, LetterState
 
 NOTE_MAX_LENGTH = 500
 # The maximum number of letters per request. For more there are bulk replays.
 BY_HAND_MAX = 200
+ALL = "all"
 
 
 class NoteForm(ActionForm):
@@ -43,14 +47,14 @@ class StateFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return every state, and ``all``."""
-        return [*((state.value, state.value) for state in LetterState), ("all", "all")]
+        return [*((state.value, state.value) for state in LetterState), (ALL, ALL)]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[DeadLetter]
     ) -> QuerySet[DeadLetter]:
         """Filter the list by the selected state."""
         wanted = self.value() or LetterState.OPEN
-        return queryset if wanted == "all" else queryset.filter(state=wanted)
+        return queryset if wanted == ALL else queryset.filter(state=wanted)
 
     def choices(self, changelist: Any) -> Any:
         """Mark ``open`` as selected if no state is selected."""
@@ -69,7 +73,7 @@ def by_staff(request: HttpRequest) -> str:
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
+class DeadLetterAdmin(LargeTableAdmin[DeadLetter]):
     """Notifications that could not be delivered, and messages that could not be processed."""
 
     list_display = (
@@ -84,16 +88,15 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
     )
     list_filter = (
         StateFilter,
-        "reason",
-        ("channel", admin.AllValuesFieldListFilter),
-        ("provider", admin.AllValuesFieldListFilter),
+        ("reason", RecentValuesFilter),
+        ("channel", RecentValuesFilter),
+        ("provider", RecentValuesFilter),
         ("recorded_at", admin.DateFieldListFilter),
         "kind",
     )
-    search_fields = ("template_code__exact", "message_id__exact")
-    search_help_text = "A template's code or a message's id, in full."
-    ordering = ("-id",)
-    paginator = BoundedPaginator
+    filters_by_default = True
+    search_fields = ("pk",)
+    search_help_text = "In full: an id, a notification's id, a message's id, or a template's code."
     actions = ("replay", "replay_doubtful", "discard")
     action_form = NoteForm
     fields = (
@@ -119,6 +122,29 @@ class DeadLetterAdmin(ReadOnlyAdmin[DeadLetter]):
     def get_queryset(self, request: HttpRequest) -> Any:
         """Load the notification in the same query."""
         return super().get_queryset(request).select_related("notification")
+
+    def look_ups(self, changelist: NewestFirstList, term: str) -> Sequence[Q]:
+        """Return the columns that an id may be found in; none if the term is no id."""
+        identifier = as_uuid(term)
+        if identifier is not None:
+            return [Q(message_id=term), Q(pk=identifier), Q(notification=identifier)]
+        known = DeadLetter.objects.filter(message_id=term).exists()
+        return [Q(message_id=term)] if known else []
+
+    def without_index(self, term: str) -> Q:
+        """Return the condition of a template."""
+        return Q(template_code=term)
+
+    def leading(self, changelist: ChangeList) -> Sequence[Q]:
+        """Return the reason, or else the state for each kind, which have indexes."""
+        params = changelist.filter_params
+        if reason := params.get("reason"):
+            return [Q(reason=reason[-1])]
+        (state,) = params.get("state", [LetterState.OPEN.value])[-1:]
+        if state == ALL:
+            return [Q()]
+        kinds = params.get("kind__exact", list(Kind))
+        return [Q(state=state, kind=kind) for kind in kinds]
 
     @admin.display(description="May have arrived", boolean=True)
     def may_have_arrived(self, letter: DeadLetter) -> bool:

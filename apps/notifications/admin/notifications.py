@@ -1,50 +1,77 @@
 """The admin pages of notifications: timeline, replay and cancel."""
 
-from typing import ClassVar, cast
-from uuid import UUID
+from collections.abc import Sequence
+from datetime import datetime
+from functools import reduce
+from operator import and_
+from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.functional import cached_property
+from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from apps.common.callers import Caller
+from apps.common.keyset import Source
 from apps.common.masking import masked_address
-from apps.notifications.admin.reading import ReadOnlyAdmin
+from apps.common.newest_first import NewestFirstList
+from apps.notifications import search
+from apps.notifications.admin.reading import LargeTableAdmin
 from apps.notifications.dead_letters import resend
 from apps.notifications.intake.cancel import cancel
 from apps.notifications.lifecycle import timeline
 from apps.notifications.models import Notification
-
-# The maximum number of rows that the pager counts. Older rows are found by filters and search.
-PAGER_ROWS = 1000
+from apps.users.contacts import find_users
 
 
-class BoundedPaginator(Paginator[Notification]):
-    """Counts only up to ``PAGER_ROWS``, because a COUNT would scan the whole table."""
+class CreatedFilter(admin.DateFieldListFilter):
+    """Filters by the time of creation, as a range of the ids, which are UUIDv7."""
 
-    @cached_property
-    def count(self) -> int:
-        """The number of rows, at most ``PAGER_ROWS``."""
-        rows = cast("QuerySet[Notification]", self.object_list)
-        return len(rows.values_list("pk", flat=True)[:PAGER_ROWS])
+    @property
+    def id_range(self) -> Q:
+        """The range of ids.
+
+        Raises:
+            IncorrectLookupParameters: One of the times is malformed.
+        """
+        since, until = (
+            self._time(name) for name in (self.lookup_kwarg_since, self.lookup_kwarg_until)
+        )
+        return search.id_range(since, until)
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Notification]
+    ) -> QuerySet[Notification]:
+        """Filter by the ids."""
+        return queryset.filter(self.id_range)
+
+    def _time(self, name: str) -> datetime | None:
+        given: Any = self.used_parameters.get(name)
+        if given is None:
+            return None
+        try:
+            found: datetime = self.field.to_python(given[-1])
+        except ValidationError as error:
+            raise IncorrectLookupParameters(error) from error
+        return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnlyAdmin[Notification]):
+class NotificationAdmin(LargeTableAdmin[Notification]):
     """One page for each notification, with its timeline."""
 
     list_display = ("id", "channel", "template_code", "status", "reason", "attempts", "created_at")
-    list_filter = ("status", "channel", "kind")
-    search_fields = ("pk__exact", "correlation_id__exact", "user_id__exact", "request_id__exact")
-    search_help_text = "An id, a user's id, a correlation id or a request id, in full."
-    ordering = ("-id",)
-    # Another order would sort the whole table.
-    sortable_by: ClassVar[tuple[str, ...]] = ()
-    paginator = BoundedPaginator
+    list_filter = ("status", "channel", "kind", ("created_at", CreatedFilter))
+    search_fields = ("pk",)
+    search_help_text = (
+        "In full: an id, a batch's id, a user's id, a request id, a correlation id, the provider's "
+        "id of a message, or a user's external id. Or the beginning of a user's address or name."
+    )
     actions = ("replay", "replay_doubtful", "cancel")
     fields = (
         "id",
@@ -73,18 +100,31 @@ class NotificationAdmin(ReadOnlyAdmin[Notification]):
         "replay_of",
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Notification], search_term: str
-    ) -> tuple[QuerySet[Notification], bool]:
-        """Search UUID columns only if the term is a UUID, because others would be an error."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        try:
-            found = queryset.filter(pk=UUID(term)) | queryset.filter(user_id=UUID(term))
-        except ValueError:
-            found = queryset.filter(correlation_id=term)
-        return found | queryset.filter(request_id=term), False
+    def look_ups(self, changelist: NewestFirstList, term: str) -> Sequence[Q]:
+        """Return the columns that a term may be found in."""
+        return list(search.meanings(term))
+
+    def leading(self, changelist: ChangeList) -> Sequence[Q]:
+        """Return the condition of a rare status, which has an index, and the range of ids."""
+        status = changelist.filter_params.get("status__exact")
+        rare = search.leading({"status": status[-1]} if status else {}) or Q()
+        ranges = [
+            each.id_range for each in changelist.filter_specs if isinstance(each, CreatedFilter)
+        ]
+        return [reduce(and_, ranges, rare)]
+
+    def sources(self, request: HttpRequest, changelist: NewestFirstList) -> Sequence[Source]:
+        """Add the notifications of the users that a term finds."""
+        sources = list(super().sources(request, changelist))
+        found = find_users(changelist.query)
+        if found.more:
+            changelist.note = (
+                f"The term finds more than {len(found.ids):,} users; not all are searched."
+            )
+        if found.ids:
+            filtered = self.filtered(changelist)
+            sources.append(search.OfUsers(changelist.queryset, found.ids, filtered=filtered))
+        return sources
 
     @admin.display(description="Recipient of its own", empty_value="-")
     def recipient_masked(self, notification: Notification) -> str | None:

@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from apps.common.newest_first import NewestFirstAdmin
 from apps.common.rest.problems import Problem
 
 Row = TypeVar("Row", bound=Model)
@@ -15,8 +16,6 @@ Row = TypeVar("Row", bound=Model)
 class ReadOnlyAdmin(admin.ModelAdmin[Row]):
     """Shows rows, which only the pipeline writes."""
 
-    # The tables are large, so a full count, or the counts of each filter, would be slow: 3 to 6 s
-    # for a million rows.
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
 
@@ -64,3 +63,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Row]):
             self.message_user(request, f"{done} {word}.", messages.SUCCESS)
         for line in refused:
             self.message_user(request, line, messages.WARNING)
+
+
+class LargeTableAdmin(NewestFirstAdmin[Row], ReadOnlyAdmin[Row]):
+    """Shows the rows of a large table in pages by id."""

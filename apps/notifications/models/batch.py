@@ -92,6 +92,12 @@ class Batch(models.Model):
             ),
             # Read by lists: a client's batches, newest first.
             models.Index(fields=["client", "kind", "-id"], name="batch_client_newest"),
+            # Read by staff who do not know the client.
+            models.Index(
+                fields=["request_id"],
+                name="batch_request_key",
+                condition=models.Q(request_id__isnull=False),
+            ),
         ]
         verbose_name_plural = "batches"
 

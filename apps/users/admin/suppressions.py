@@ -1,10 +1,13 @@
 """The suppression list in the admin: addresses can be added and removed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest
 
+from apps.common.newest_first import NewestFirstAdmin, NewestFirstList, RecentValuesFilter
 from apps.users.addresses import address_hash
 from apps.users.admin.bases import SuppressionModelAdmin
 from apps.users.admin.forms import SuppressionForm
@@ -12,16 +15,20 @@ from apps.users.models import Suppression
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(SuppressionModelAdmin):
+class SuppressionAdmin(NewestFirstAdmin[Suppression], SuppressionModelAdmin):
     """List the suppressed addresses with their reasons."""
 
     form = SuppressionForm
     list_display = ("shown_address", "reason", "created_at")
-    list_filter = ("reason",)
-    search_fields = ("address",)
-    ordering = ("-id",)
+    list_filter = (("reason", RecentValuesFilter),)
+    search_fields = ("pk",)
+    search_help_text = "An address in any spelling, in full."
 
-    @admin.display(description="address", ordering="address")
+    def look_ups(self, changelist: NewestFirstList, term: str) -> Sequence[Q]:
+        """Return the hash of an address, by which it is stored."""
+        return [Q(address_hash=address_hash(term))]
+
+    @admin.display(description="address")
     def shown_address(self, suppression: Suppression) -> str:
         """Return the address, or a placeholder if its owner was erased."""
         return suppression.address or "(erased)"

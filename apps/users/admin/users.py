@@ -1,16 +1,19 @@
 """Accounts in the admin. Passwords can be set; neither passwords nor hashes are shown."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db import models
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from apps.common.newest_first import NewestFirstAdmin, NewestFirstList
 from apps.users import unconfirmed
-from apps.users.addresses import address_key
 from apps.users.admin.bases import (
     AccountModelAdmin,
     CategoryPreferences,
@@ -20,6 +23,7 @@ from apps.users.admin.bases import (
 from apps.users.admin.forms import AccountAddForm, AccountChangeForm, AccountPasswordForm
 from apps.users.locales import forget_locale
 from apps.users.models import CategoryPreference, Device, ExternalId, User
+from apps.users.search import USERS_MAX, find_users
 from apps.users.staff import second_factor
 
 # A user who may set these fields can create administrators.
@@ -54,7 +58,7 @@ class ExternalIdInline(ExternalIds):
 
 
 @admin.register(User)
-class AccountAdmin(AccountModelAdmin):
+class AccountAdmin(NewestFirstAdmin[User], AccountModelAdmin):
     """Find, create and change accounts. They are erased elsewhere, with their notifications."""
 
     form = AccountChangeForm
@@ -64,8 +68,11 @@ class AccountAdmin(AccountModelAdmin):
     inlines: ClassVar[list[Any]] = [DeviceInline, CategoryPreferenceInline, ExternalIdInline]
     list_display = ("name", "email", "email_confirmed", "locale", "is_staff", "created_at")
     list_filter = ("is_staff", "is_superuser", "is_active", "groups")
-    search_fields = ("name", "email_key", "external_ids__value")
-    ordering = ("-id",)
+    search_fields = ("pk",)
+    search_help_text = (
+        "In full: an id or an external id. An address in any spelling, or the beginning of an "
+        "address or a name."
+    )
     readonly_fields = (
         "id",
         "set_password",
@@ -120,13 +127,23 @@ class AccountAdmin(AccountModelAdmin):
         """Exclude erased accounts, which have nothing to show."""
         return super().get_queryset(request).filter(erased_at=None)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
-    ) -> tuple[QuerySet[User], bool]:
-        """Find an address in any of its spellings."""
-        if "@" in search_term:
-            search_term = address_key(search_term)
-        return super().get_search_results(request, queryset, search_term)
+    def look_ups(self, changelist: NewestFirstList, term: str) -> Sequence[Q]:
+        """Return the users that a term finds."""
+        found = find_users(term)
+        if found.more:
+            number = f"{len(found.ids):,}"
+            changelist.note = f"The term finds more than {number} users; {number} of them are here."
+        return [Q(pk__in=found.ids)]
+
+    def leading(self, changelist: ChangeList) -> Sequence[Q]:
+        """Return a condition that few users meet; else all users are searched, newest first."""
+        params = changelist.filter_params
+        for right in ("is_superuser", "is_staff"):
+            if params.get(f"{right}__exact", [""])[-1] == "1":
+                return [Q(**{right: True})]
+        groups = params.get("groups__id__exact", [""])[-1]
+        members = _members(int(groups)) if groups.isdecimal() else None
+        return [Q() if members is None else Q(pk__in=members)]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Let only superusers change rights."""
@@ -163,3 +180,10 @@ class AccountAdmin(AccountModelAdmin):
             unconfirmed.release_address(obj.email or "", proven=True, to=obj)
         super().save_model(request, obj, form, change)
         forget_locale(obj.pk)
+
+
+def _members(group_id: int) -> list[UUID] | None:
+    """Return the users of a group; None if there are too many to name them."""
+    members = User.groups.through.objects.filter(group_id=group_id).order_by()
+    found = list(members.values_list("user_id", flat=True)[: USERS_MAX + 1])
+    return found if len(found) <= USERS_MAX else None

@@ -7,11 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from rest_framework.test import APIClient
 
-from apps.common.callers import Scope
+from apps.common.callers import Caller, Scope
 from apps.common.ids import time_of
 from apps.common.rest.pagination import BoundedNewestFirst
+from apps.notifications.api.notification_access import VIEW_PERMISSION
 from apps.notifications.models import Attempt, Notification
 from apps.users.models import User
+from apps.users.models.user import ALWAYS
 from tests.notifications.delivering import deliver_and_refresh
 from tests.notifications.factories import accepted, client_with, template
 
@@ -138,3 +140,63 @@ def test_a_message_is_found_by_the_id_of_the_provider(shop: APIClient, alice: Us
 def client_ids(client: APIClient) -> list[str]:
     (page,) = pages(client, provider_message_id="msg-1")
     return ids(page)
+
+
+def test_the_notifications_of_the_owner_of_an_address_are_found(
+    shop: APIClient, alice: User, bob: User
+) -> None:
+    row, _ = accepted(alice), accepted(bob)
+
+    (page,) = pages(shop, email="ALICE@example.com")
+
+    assert ids(page) == [str(row.pk)]
+
+
+@pytest.mark.parametrize("address", ["nobody@example.com", "alice", "@"])
+def test_an_address_without_an_account_finds_nothing(
+    shop: APIClient, alice: User, address: str
+) -> None:
+    accepted(alice)
+
+    (page,) = pages(shop, email=address)
+
+    assert ids(page) == []
+
+
+def test_an_address_and_another_user_find_nothing(shop: APIClient, alice: User, bob: User) -> None:
+    accepted(alice), accepted(bob)
+
+    (page,) = pages(shop, email="alice@example.com", user_id=str(bob.pk))
+
+    assert ids(page) == []
+
+
+def test_a_key_without_the_right_to_read_users_finds_no_address(alice: User) -> None:
+    client = client_with(Scope.NOTIFICATIONS_READ)
+
+    answer = client.get(URL, {"email": "alice@example.com"})
+
+    assert answer.status_code == 403
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_a_user_may_not_look_an_address_up(alice: User) -> None:
+    client = APIClient()
+    client.force_authenticate(alice, Caller(client=None, user_id=alice.pk, reads_from=ALWAYS))
+
+    assert client.get(URL, {"email": "alice@example.com"}).status_code == 403
+
+
+def test_staff_need_the_permission_to_read_users(alice: User) -> None:
+    row, client = accepted(alice), APIClient()
+    for permissions, status in (
+        ({VIEW_PERMISSION}, 403),
+        ({VIEW_PERMISSION, "users.view_user"}, 200),
+    ):
+        caller = Caller(
+            client="staff:1", user_id=alice.pk, is_staff=True, permissions=frozenset(permissions)
+        )
+        client.force_authenticate(alice, caller)
+        answer = client.get(URL, {"email": "alice@example.com"})
+        assert answer.status_code == status
+    assert ids(answer.json()) == [str(row.pk)]
