@@ -20,6 +20,7 @@ from apps.common.ids import time_of
 from apps.common.keyset import Page, Position, Source, read_page
 
 Row = TypeVar("Row", bound=Model)
+UUID_WITH_TIME = 7
 # What precedes the id in the parameter of the page.
 NEWER, OLDER = "from-", "before-"
 
@@ -67,10 +68,12 @@ class NewestFirstList(ChangeList):
         return self.get_query_string()
 
     @property
-    def searched_to(self) -> Any:
+    def searched_to(self) -> str:
         """How far the page has searched: a time, or the id in a table whose ids have none."""
         bound = self.page.searched_to
-        return time_of(bound) if isinstance(bound, UUID) else bound
+        if isinstance(bound, UUID) and bound.version == UUID_WITH_TIME:
+            return f"{time_of(bound):%Y-%m-%d %H:%M:%S}"
+        return str(bound)
 
     @property
     def further(self) -> str:

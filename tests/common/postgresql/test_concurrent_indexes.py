@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.notifications.api.test_plans import BATCH, FILL, MANY
+from tests.large_tables import BATCH, FILL, MANY
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,0 +1,123 @@
+"""Each list and search of staff reads indexes of tables of 300,000 rows, by the plans."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.users.models import User
+from tests.large_tables import (
+    ATTEMPTS,
+    BATCH,
+    EXTERNAL_IDS,
+    MANY,
+    NOTIFICATIONS,
+    USERS,
+    check,
+    empty,
+    fill,
+    plans,
+)
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.django_db,
+    # Before the transaction of a test begins.
+    pytest.mark.usefixtures("stored"),
+]
+TABLES = (NOTIFICATIONS, ATTEMPTS, USERS, EXTERNAL_IDS)
+SECOND = "before-01a0c4f8-0000-7000-8000-000000000000"
+TERMS = [
+    str(MANY),
+    str(BATCH),
+    "key-150000",
+    "trace-70000",
+    "message-7",
+    "nothing",
+    "person7@example.com",
+    "PERSON100@Example.com",
+    "person12",
+    "ann",
+    "Person 12",
+    "person",
+    "customer-300",
+    "100%",
+]
+FILTERS: list[dict[str, Any]] = [
+    {},
+    {"status__exact": "failed"},
+    {"status__exact": "sent"},
+    {"status__exact": "pending"},
+    {"channel__exact": "push"},
+    {"kind__exact": "test"},
+    {"status__exact": "failed", "channel__exact": "push"},
+    {"created_at__gte": "2026-09-22 00:00:00+00:00", "created_at__lt": "2026-09-23 00:00:00+00:00"},
+    {"created_at__lt": "2026-09-22 00:00:00+00:00", "status__exact": "pending"},
+]
+
+
+@pytest.fixture(scope="module")
+def stored(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        fill()
+        yield
+        empty()
+
+
+@pytest.fixture
+def admin(client: Client, settings: Any) -> Client:
+    root: Any = User.objects.create_superuser(name="", email="root@example.com", password="x")
+    client.force_login(root)
+    return client
+
+
+def read(admin: Client, model: str, query: dict[str, Any]) -> Any:
+    with plans(*TABLES) as found:
+        answer = admin.get(f"/admin/{model}/", query)
+        assert answer.status_code == 200
+    check(found, *TABLES)
+    return answer.context["cl"]
+
+
+@pytest.mark.parametrize("position", [{}, {"p": SECOND}], ids=["first", "second"])
+@pytest.mark.parametrize("query", FILTERS, ids=str)
+def test_a_list_of_notifications_reads_indexes_and_few_rows(
+    admin: Client, query: dict[str, Any], position: dict[str, str]
+) -> None:
+    read(admin, "notifications/notification", query | position)
+
+
+@pytest.mark.parametrize("query", [{}, {"status__exact": "pending"}], ids=str)
+@pytest.mark.parametrize("term", TERMS)
+def test_a_search_for_notifications_reads_indexes_and_few_rows(
+    admin: Client, term: str, query: dict[str, str]
+) -> None:
+    read(admin, "notifications/notification", {"q": term, **query})
+
+
+@pytest.mark.parametrize(
+    "term", ["key-150000", "trace-70000", "message-7", "person7@example.com", "Ann 1", "customer-3"]
+)
+def test_a_search_finds_its_notifications(admin: Client, term: str) -> None:
+    assert len(read(admin, "notifications/notification", {"q": term}).result_list) > 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"is_staff__exact": "1"},
+        {"is_staff__exact": "0"},
+        {"is_superuser__exact": "1"},
+        {"is_active__exact": "0"},
+        {"groups__id__exact": "1"},
+        {"is_staff__exact": "1", "is_active__exact": "0"},
+        {"o": "1"},
+        *({"q": term} for term in TERMS),
+        {"q": "ann", "is_active__exact": "0"},
+    ],
+    ids=str,
+)
+def test_a_list_of_users_reads_indexes_and_few_rows(admin: Client, query: dict[str, str]) -> None:
+    read(admin, "users/user", query)
