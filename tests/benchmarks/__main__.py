@@ -60,14 +60,14 @@ def _all(names: Sequence[str], given: argparse.Namespace) -> int:
         if given.keep:
             _say(f"Data and logs stay in {bench.folder}.")
         machine = described(bench)
-        if given.stored:
+        if given.stored and any(ROWS[name].compares for name in names):
             _say(f"{time.strftime('%H:%M:%S')} storing {given.stored:,} notifications")
             stored.fill(bench, given.stored)
         for name in names:
             _say(f"{time.strftime('%H:%M:%S')} {name}: {ROWS[name].says}")
             found = (
                 stored.both(bench, ROWS[name], pace, count=given.stored)
-                if given.stored
+                if given.stored and ROWS[name].compares
                 else ROWS[name].measure(bench, pace)
             )
             lines += found
@@ -118,6 +118,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=PEOPLE, help="users written to in turn")
     parser.add_argument("--alone", action="store_true", help="leave the contenders out")
     parser.add_argument("--stored", type=int, default=0, help="compare with so many rows stored")
+    parser.add_argument("--crowd", type=int, default=usual.crowd, help="users of the lists")
     parser.add_argument("--write", type=Path, help="write the table between a document's markers")
     parser.add_argument("--keep", action="store_true", help="leave data and logs where they are")
     return parser.parse_args()

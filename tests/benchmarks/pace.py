@@ -22,6 +22,8 @@ class Pace:
         offered: Mails per second of the latency row.
         minutes: Duration of the soak test, and of the idle row, in minutes.
         alone: Skip the contenders.
+        stored: Notifications that are stored before the lists are asked; 0 for the default.
+        crowd: Users that are stored before the lists are asked.
     """
 
     rounds: int = 5
@@ -38,6 +40,8 @@ class Pace:
     offered: float = 100.0
     minutes: float = 10.0
     alone: bool = False
+    stored: int = 0
+    crowd: int = 1_000_000
 
     @property
     def turn_seconds(self) -> float:

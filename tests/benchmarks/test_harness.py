@@ -21,11 +21,12 @@ from django.db import connection
 
 from apps.notifications.batches.file_rows import FileFormat, rows
 from apps.notifications.lifecycle.outcomes import Outcome
-from apps.notifications.models import Attempt, Notification
+from apps.notifications.models import Attempt, DeadLetter, Notification
 from apps.notifications.providers.fcm.provider import FcmProvider
 from apps.notifications.providers.sendgrid import SendGridProvider, body_of
 from apps.notifications.providers.smtp.provider import SmtpProvider
-from tests.benchmarks import content, stored
+from apps.users.models import User
+from tests.benchmarks import content, crowd, stored
 from tests.benchmarks.audience import Audience
 from tests.benchmarks.bench import service_account_pem
 from tests.benchmarks.contenders import bulk_create, http_pool, raw_mail
@@ -33,6 +34,7 @@ from tests.benchmarks.cpu import memory_mb, meter
 from tests.benchmarks.open_loop import offer
 from tests.benchmarks.processes import end
 from tests.benchmarks.rows.http_calls import FCM, SENDGRID
+from tests.benchmarks.rows.lists import ASKED, sample
 from tests.benchmarks.rows.upload import write_file
 from tests.benchmarks.rows.watching import watched
 from tests.benchmarks.sinks import fcm
@@ -313,3 +315,22 @@ def run(*words: str, **env: str) -> str:
         check=True,
         timeout=60,
     ).stdout
+
+
+@pytest.mark.services
+def test_the_crowd_has_users_and_their_notifications(
+    transactional_db: None,
+) -> None:
+    named = {name: connection.settings_dict[name] for name in ("USER", "PASSWORD", "HOST", "PORT")}
+    place = "{USER}:{PASSWORD}@{HOST}:{PORT}".format_map(named)
+    url = f"postgresql://{place}/{connection.settings_dict['NAME']}"
+    crowd.fill(url, notifications=100, people=20)
+
+    rows = list(Notification.objects.order_by("id"))
+    users = set(User.objects.values_list("pk", flat=True))
+    assert (len(rows), len(users), Attempt.objects.count()) == (100, 20, 100)
+    assert {row.user_id for row in rows} <= users
+    assert {row.id.version for row in rows} == {7}
+    assert [row.status for row in rows].count("failed") == 1
+    assert DeadLetter.objects.count() == 1
+    assert len(sample(url, 100)) == ASKED

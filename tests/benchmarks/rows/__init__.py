@@ -12,6 +12,7 @@ from tests.benchmarks.rows import (
     idle,
     latency,
     limits,
+    lists,
     mail,
     retention,
     scaling,
@@ -30,11 +31,14 @@ class Row:
     Attributes:
         says: A description of what it measures.
         usual: Whether it runs when the command line names no row.
+        compares: Whether a run with rows stored compares it with an empty table. Otherwise it
+            stores the rows itself.
     """
 
     says: str
     measure: Measure
     usual: bool = True
+    compares: bool = True
 
 
 ROWS: dict[str, Row] = {
@@ -69,6 +73,12 @@ ROWS: dict[str, Row] = {
         says="bulk mails under a maximum of ours, and under a limit of the server",
         measure=limits.measure,
         usual=False,
+    ),
+    "lists": Row(
+        says="each list and search of the API and the admin, STORED= rows and a million users",
+        measure=lists.measure,
+        usual=False,
+        compares=False,
     ),
     "soak": Row(
         says="MINUTES=10 at 60 % of the top rate: memory, losses, latency",

@@ -182,7 +182,8 @@ def test_a_key_without_the_right_to_read_users_finds_no_address(alice: User) -> 
 
 def test_a_user_may_not_look_an_address_up(alice: User) -> None:
     client = APIClient()
-    client.force_authenticate(alice, Caller(client=None, user_id=alice.pk, reads_from=ALWAYS))
+    caller: Any = Caller(client=None, user_id=alice.pk, reads_from=ALWAYS)
+    client.force_authenticate(alice, caller)
 
     assert client.get(URL, {"email": "alice@example.com"}).status_code == 403
 
@@ -193,7 +194,7 @@ def test_staff_need_the_permission_to_read_users(alice: User) -> None:
         ({VIEW_PERMISSION}, 403),
         ({VIEW_PERMISSION, "users.view_user"}, 200),
     ):
-        caller = Caller(
+        caller: Any = Caller(
             client="staff:1", user_id=alice.pk, is_staff=True, permissions=frozenset(permissions)
         )
         client.force_authenticate(alice, caller)
