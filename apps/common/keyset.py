@@ -1,5 +1,6 @@
 """Pages of a table in the order of its ids, newest first, which read a limited number of rows."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,30 @@ class Source:
             return None
         count = _ids(self.rows, newer=False)[: ROWS_SEARCHED + 1].count()
         return count if count <= ROWS_SEARCHED else None
+
+
+class KnownIds(Source):
+    """Rows whose ids are known, so that no table is read to sort them.
+
+    Args:
+        rows: All rows of the table.
+        ids: The ids.
+    """
+
+    def __init__(self, rows: QuerySet[Any], ids: Sequence[Any]) -> None:
+        super().__init__(rows)
+        self._ids = sorted(ids)
+
+    def ids(self, position: Position | None, boundary: Any, most: int) -> Sequence[Any]:
+        """Return the first ids from the position on."""
+        if position is None:
+            return self._ids[::-1][:most]
+        place = bisect_left(self._ids, position.id)
+        return self._ids[place:][:most] if position.newer else self._ids[:place][::-1][:most]
+
+    def count(self) -> int | None:
+        """Return the number of ids."""
+        return len(self._ids)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,8 @@ from apps.common.keyset import Page, Position, Source, read_page
 
 Row = TypeVar("Row", bound=Model)
 UUID_WITH_TIME = 7
+# The newest rows whose values a filter offers.
+ROWS_OFFERED = 2_000
 # What precedes the id in the parameter of the page.
 NEWER, OLDER = "from-", "before-"
 
@@ -179,4 +181,4 @@ class RecentValuesFilter(AllValuesFieldListFilter):
         super().__init__(*given, **named)
         _, _, _, model, *_ = given
         newest = model.objects.order_by("-pk").values_list(self.lookup_kwarg, flat=True)
-        self.lookup_choices = sorted(set(newest[: keyset.ROWS_SEARCHED]))
+        self.lookup_choices = sorted(set(newest[:ROWS_OFFERED]))

@@ -4,13 +4,15 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
+from rest_framework_simplejwt.tokens import RefreshToken
 
 from apps.users import api_keys, contacts, devices
-from apps.users.models import ApiKey, Suppression, User
+from apps.users.models import ApiKey, ExternalId, Suppression, User
 from tests.users.conftest import PASSWORD, make
 
+USERS = "/admin/users/user/"
 USER_FORM = {
     "name": "Alice Liddell",
     "email": "alice@example.com",
@@ -51,6 +53,89 @@ def test_accounts_are_found_and_no_hash_is_shown(admin: Client, alice: User) -> 
     algorithm, _, secret = alice.password.partition("$")
     assert f"{algorithm}$".encode() not in page.content
     assert secret.rpartition("$")[2].encode() not in page.content
+
+
+def shown(answer: Any) -> list[Any]:
+    return [row.pk for row in answer.context["cl"].result_list]
+
+
+@pytest.mark.parametrize("term", ["ALI", "alice@exam", "Alice@EXAMPLE.com", "customer-7", "{id}"])
+def test_a_search_finds_an_account(admin: Client, alice: User, bob: User, term: str) -> None:
+    ExternalId.objects.create(user=alice, client="shop", value="customer-7")
+
+    assert shown(admin.get(USERS, {"q": term.format(id=alice.pk)})) == [alice.pk]
+
+
+def test_found_accounts_are_filtered_and_shown_in_pages(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin.get(USERS)  # Django imports the admin with its first page.
+    monkeypatch.setattr("apps.users.admin.users.AccountAdmin.list_per_page", 2)
+    users = [make(f"ann{number}", is_active=number != 3).pk for number in range(5)][::-1]
+
+    first = admin.get(USERS, {"q": "ann"})
+    second = admin.get(f"{USERS}{first.context['cl'].older_link}")
+    third = admin.get(f"{USERS}{second.context['cl'].older_link}")
+    assert [shown(page) for page in (first, second, third)] == [users[:2], users[2:4], users[4:]]
+    assert shown(admin.get(f"{USERS}{third.context['cl'].newer_link}")) == users[2:4]
+    assert b"5 users" in first.content
+    assert shown(admin.get(USERS, {"q": "ann", "is_active__exact": "0"})) == [users[1]]
+
+
+def test_a_search_that_finds_too_many_accounts_says_so(
+    admin: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.users.search.USERS_MAX", 1)
+    make("alina")
+
+    page = admin.get(USERS, {"q": "ali"})
+
+    assert len(shown(page)) == 1
+    assert b"more than 1 users" in page.content
+
+
+@pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
+def test_accounts_with_rights_are_listed(
+    admin: Client, alice: User, charlie: User, right: str
+) -> None:
+    assert shown(admin.get(USERS, {f"{right}__exact": "1"})) == [charlie.pk]
+    assert shown(admin.get(USERS, {f"{right}__exact": "0"})) == [alice.pk]
+
+
+def test_the_members_of_a_group_are_listed(admin: Client, alice: User, bob: User) -> None:
+    group = Group.objects.create(name="Desk")
+    alice.groups.add(group)
+
+    assert shown(admin.get(USERS, {"groups__id__exact": str(group.pk)})) == [alice.pk]
+
+
+def test_no_column_sorts_all_accounts(admin: Client, alice: User) -> None:
+    assert "?o=" not in admin.get(USERS).content.decode()
+
+
+def test_a_suppressed_address_is_found_in_any_spelling(admin: Client) -> None:
+    contacts.suppress(email="alice@example.com", reason="complaint")
+    contacts.suppress(email="bob@example.com", reason="hard_bounce")
+    row = Suppression.objects.get(reason="complaint")
+    url = "/admin/users/suppression/"
+
+    assert shown(admin.get(url, {"q": "ALICE@example.com"})) == [row.pk]
+    assert shown(admin.get(url, {"q": "alice"})) == []
+    assert shown(admin.get(url, {"reason": "complaint"})) == [row.pk]
+
+
+@pytest.mark.parametrize("model", ["outstandingtoken", "blacklistedtoken"])
+def test_refresh_tokens_are_found_by_user_and_jti(
+    admin: Client, alice: User, bob: User, model: str
+) -> None:
+    token, other = (RefreshToken.for_user(user) for user in (alice, bob))
+    token.blacklist(), other.blacklist()
+    url = f"/admin/token_blacklist/{model}/"
+
+    assert len(shown(admin.get(url))) == 2
+    for term in (str(alice.pk), token["jti"]):
+        (found,) = admin.get(url, {"q": term}).context["cl"].result_list
+        assert (found.jti if model == "outstandingtoken" else found.token.jti) == token["jti"]
 
 
 def test_an_account_can_be_created_with_a_password(admin: Client) -> None:

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from apps.common.keyset import KnownIds, Source
 from apps.common.newest_first import NewestFirstAdmin, NewestFirstList
 from apps.users import unconfirmed
 from apps.users.admin.bases import (
@@ -127,13 +128,18 @@ class AccountAdmin(NewestFirstAdmin[User], AccountModelAdmin):
         """Exclude erased accounts, which have nothing to show."""
         return super().get_queryset(request).filter(erased_at=None)
 
-    def look_ups(self, changelist: NewestFirstList, term: str) -> Sequence[Q]:
-        """Return the users that a term finds."""
+    def sources(self, request: HttpRequest, changelist: NewestFirstList) -> Sequence[Source]:
+        """Return the users that a term finds, or those that the filters find."""
+        term, rows = changelist.query.strip(), changelist.queryset
+        if not term:
+            return super().sources(request, changelist)
         found = find_users(term)
         if found.more:
             number = f"{len(found.ids):,}"
             changelist.note = f"The term finds more than {number} users; {number} of them are here."
-        return [Q(pk__in=found.ids)]
+        if self.filtered(changelist):
+            return [Source(rows.filter(pk__in=found.ids))]
+        return [KnownIds(rows, found.ids)]
 
     def leading(self, changelist: ChangeList) -> Sequence[Q]:
         """Return a condition that few users meet; else all users are searched, newest first."""
