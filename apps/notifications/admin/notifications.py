@@ -114,8 +114,10 @@ class NotificationAdmin(LargeTableAdmin[Notification]):
         return [reduce(and_, ranges, rare)]
 
     def sources(self, request: HttpRequest, changelist: NewestFirstList) -> Sequence[Source]:
-        """Add the notifications of the users that a term finds."""
-        sources = list(super().sources(request, changelist))
+        """Add the notifications of the users that a term finds, for staff who may see users."""
+        sources = super().sources(request, changelist)
+        if not request.user.has_perm("users.view_user"):
+            return sources
         found = find_users(changelist.query)
         if found.more:
             changelist.note = (
@@ -123,7 +125,8 @@ class NotificationAdmin(LargeTableAdmin[Notification]):
             )
         if found.ids:
             filtered = self.filtered(changelist)
-            sources.append(search.OfUsers(changelist.queryset, found.ids, filtered=filtered))
+            of_users = search.OfUsers(changelist.queryset, found.ids, filtered=filtered)
+            sources = [*sources, of_users]
         return sources
 
     @admin.display(description="Recipient of its own", empty_value="-")

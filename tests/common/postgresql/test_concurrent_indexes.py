@@ -8,6 +8,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from apps.users.models import User
+from apps.users.search import find_users
 from tests.large_tables import BATCH, FILL, MANY
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,8 +17,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BEFORE, AFTER = "0012", "0013"
 
 
-def migrate(target: str) -> None:
-    call_command("migrate", "notifications", target, verbosity=0)
+def migrate(target: str, app: str = "notifications") -> None:
+    call_command("migrate", app, target, verbosity=0)
 
 
 def execute(statement: str, *values: Any) -> Any:
@@ -39,7 +41,8 @@ def indexes() -> dict[str, bool]:
 def _before() -> Iterator[None]:
     migrate(BEFORE)
     yield
-    migrate(AFTER)
+    # To the newest one.
+    call_command("migrate", verbosity=0)
 
 
 @pytest.mark.services
@@ -79,3 +82,18 @@ def test_every_index_of_the_big_tables_is_built_concurrently() -> None:
     built = [q["sql"] for q in captured.captured_queries if "INDEX" in q["sql"][:20]]
     assert len(built) > 5
     assert all("CONCURRENTLY" in statement for statement in built)
+
+
+def test_users_are_kept_and_found_after_the_migration_of_their_indexes() -> None:
+    migrate("0002", "users")
+    try:
+        user = User.objects.create_user(name="Ada", email="ada@example.com")
+        with CaptureQueriesContext(connection) as captured:
+            migrate("0003", "users")
+        built = [q["sql"] for q in captured.captured_queries if q["sql"].startswith("CREATE INDEX")]
+        assert len(built) == 5
+        on_postgresql = connection.vendor == "postgresql"
+        assert all(("CONCURRENTLY" in statement) is on_postgresql for statement in built)
+        assert find_users("ADA@").ids == find_users("ad").ids == (user.pk,)
+    finally:
+        call_command("migrate", verbosity=0)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from apps.common import keyset
@@ -91,6 +92,18 @@ def test_a_search_finds_the_notifications_of_a_user(
     accepted(bob)
 
     assert shown(admin.get(URL, {"q": term})) == [rows[1].pk, rows[0].pk]
+
+
+def test_staff_who_may_not_see_users_find_nothing_by_their_addresses(
+    client: Client, alice: User
+) -> None:
+    row, staff = accepted(alice), person("viewer", is_staff=True)
+    staff.user_permissions.add(Permission.objects.get(codename="view_notification"))
+    client.force_login(staff)
+
+    for term in ("alice@example.com", "ali"):
+        assert shown(client.get(URL, {"q": term})) == []
+    assert shown(client.get(URL, {"q": str(row.pk)})) == [row.pk]
 
 
 def test_the_notifications_of_several_users_are_merged_newest_first(
