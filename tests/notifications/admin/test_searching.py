@@ -11,9 +11,16 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from apps.common import keyset
+from apps.common.ids import new_id
 from apps.notifications import search
 from apps.notifications.admin.notifications import NotificationAdmin
-from apps.notifications.models import Attempt, Batch, Notification
+from apps.notifications.models import (
+    Attempt,
+    Batch,
+    DeadLetter,
+    DeadLetterAction,
+    Notification,
+)
 from apps.users.models import ExternalId, User
 from tests.notifications.delivering import deliver_and_refresh
 from tests.notifications.factories import accepted, person, template
@@ -23,6 +30,7 @@ pytestmark = pytest.mark.django_db
 UUID_4 = "84cf1bf1-28a6-457e-8900-921a8db97913"
 UUID_7 = "01a22382-6c3d-7408-83ae-ad77bb3ef532"
 URL = "/admin/notifications/notification/"
+LETTERS = "/admin/notifications/deadletter/"
 
 
 @pytest.fixture
@@ -229,3 +237,64 @@ def test_an_action_takes_only_chosen_rows(admin: Client, alice: User) -> None:
     assert set(Notification.objects.values_list("status", flat=True)) == {"pending"}
     admin.post(URL, action)
     assert Notification.objects.get(status="cancelled").pk == rows[0].pk
+
+
+@pytest.mark.parametrize("term", ["{id}", "file-1", "shop"])
+def test_a_batch_is_found_by_id_request_and_client(admin: Client, term: str) -> None:
+    fields = {"kind": "live", "body_digest": b""}
+    batch = Batch.objects.create(client="shop", request_id="file-1", **fields)
+    Batch.objects.create(client="other", request_id="file-2", **fields)
+
+    found = admin.get("/admin/notifications/batch/", {"q": term.format(id=batch.pk)})
+
+    assert shown(found) == [batch.pk]
+
+
+@pytest.mark.parametrize("term", ["{pk}", "{notification_id}", "welcome"])
+def test_a_dead_letter_is_found_by_its_ids_and_template(
+    admin: Client, alice: User, term: str
+) -> None:
+    row = accepted(alice)
+    letter = DeadLetter.objects.create(
+        notification=row, reason="crashed", channel="email", template_code="welcome"
+    )
+    DeadLetter.objects.create(message_id="message-2", reason="rejected", channel="push")
+
+    query = {"q": term.format(pk=letter.pk, notification_id=row.pk)}
+
+    assert shown(admin.get(LETTERS, query)) == [letter.pk]
+
+
+def test_a_poison_message_is_found_by_its_id(admin: Client) -> None:
+    letter = DeadLetter.objects.create(message_id="message-2", reason="rejected")
+
+    assert shown(admin.get(LETTERS, {"q": "message-2"})) == [letter.pk]
+
+
+def test_letters_of_both_kinds_are_merged_newest_first(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.notifications.admin.dead_letters.DeadLetterAdmin.list_per_page", 2)
+    letters = [
+        DeadLetter.objects.create(message_id=f"m-{n}", reason="rejected", kind=kind).pk
+        for n, kind in enumerate(["live", "test", "live", "test", "live"])
+    ][::-1]
+    DeadLetter.objects.filter(pk=letters[2]).update(state="discarded")
+
+    first = admin.get(LETTERS)
+    second = admin.get(f"{LETTERS}{link(first, 'Older')}")
+
+    assert shown(first) == letters[:2]
+    assert shown(second) == letters[3:]
+    assert shown(admin.get(LETTERS, {"state": "all", "reason": "rejected"})) == letters[:2]
+
+
+def test_the_audit_trail_is_searched_for_an_actor(admin: Client) -> None:
+    mine, _ = (
+        DeadLetterAction.objects.create(action="discarded", by=by, letter_id=new_id())
+        for by in ("desk", "console")
+    )
+
+    url = "/admin/notifications/deadletteraction/"
+
+    assert shown(admin.get(url, {"q": "desk"})) == [mine.pk]
