@@ -95,7 +95,7 @@ def of_admin() -> Iterator[Asked]:
     older = {"p": "before-{id}"}
     terms = {
         name: {"q": f"{{{name}}}"}
-        for name in ("id", "request", "trace", "user", "email", "batch", "message")
+        for name in ("id", "request", "trace", "user", "email", "external", "batch", "message")
     }
     people = {
         "beginning of an address": {"q": "{email_begin}"},
