@@ -82,6 +82,9 @@ def with_address_prefix(prefix: str) -> QuerySet[User]:
 
 
 def with_name_prefix(prefix: str) -> QuerySet[User]:
-    """Return the users whose name begins with a text, in the order of the index."""
+    """Return the users whose name begins with a text, in the order of the index.
+
+    The database converts names to lower case; SQLite does so for ASCII letters only.
+    """
     users = _users().alias(lower_name=Bytewise(Lower("name")))
     return users.filter(**prefix_range("lower_name", prefix, lower=True)).order_by("lower_name")

@@ -11,6 +11,7 @@ from apps.notifications.models import Notification
 from tests.large_tables import (
     ATTEMPTS,
     BATCH,
+    EXTERNAL_IDS,
     MANY,
     NOTIFICATIONS,
     ROWS,
@@ -93,6 +94,20 @@ def test_a_list_reads_an_index_and_few_rows(
         assert client.get(URL, query).status_code == 200
 
     check(found, NOTIFICATIONS, ATTEMPTS, USERS)
+
+
+@pytest.mark.parametrize("caller", ["shop", "operator"])
+@pytest.mark.parametrize(
+    "query", [{}, {"email": "person7@example.com"}, {"external_id": "customer-300"}], ids=str
+)
+def test_a_list_of_users_reads_an_index_and_few_rows(
+    request: pytest.FixtureRequest, caller: str, query: dict[str, str]
+) -> None:
+    client: APIClient = request.getfixturevalue(caller)
+    with plans(USERS, EXTERNAL_IDS) as found:
+        assert client.get("/api/v1/users/", query).status_code == 200
+
+    check(found, USERS, EXTERNAL_IDS)
 
 
 def test_the_rare_rows_of_all_clients_are_found_by_their_index(stored: None) -> None:
