@@ -102,15 +102,21 @@ def condition(name: str, value: Any) -> Q:
     if name == "notification_type":
         return Q(channel=value)
     if name == "batch_id":
-        # The rows of a batch have ids of its time. Without this bound PostgreSQL may read all newer
-        # rows of the table, where it believes that the rows of a big batch are spread over it.
-        began = time_of(value)
-        return Q(batch_id=value) & id_range(began, began + BATCH_IDS)
+        # Without the range PostgreSQL may read all newer rows of the table, where it believes that
+        # the rows of a big batch are spread over it.
+        first, end = ids_of_batch(value)
+        return Q(batch_id=value, pk__gte=first, pk__lt=end)
     if name == "provider_message_id":
         calls = Attempt.objects.filter(provider_message_id=value).order_by()
         # The index has no calls without such an id.
         return Q(pk__in=calls.exclude(provider_message_id="").values("notification_id"))
     return Q(**{name: value})
+
+
+def ids_of_batch(batch_id: UUID) -> tuple[UUID, UUID]:
+    """Return the range of the ids of a batch's notifications, which have its time."""
+    began = time_of(batch_id)
+    return first_id_at(began), first_id_at(began + BATCH_IDS)
 
 
 def meanings(term: str) -> Iterator[Q]:

@@ -1,6 +1,8 @@
 """The serializers and examples of batches."""
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -137,3 +139,43 @@ class BatchSerializer(serializers.Serializer[Batch]):
     def get_links(self, batch: Batch) -> dict[str, str]:
         """Return the links."""
         return links_of(batch)
+
+
+class CountedBatches(serializers.ListSerializer[Any]):
+    """A page of batches, whose notifications are counted with one statement."""
+
+    def to_representation(self, data: Any) -> Any:
+        """Count the statuses of the small batches."""
+        child: Any = self.child
+        child.counted_of = progress.statuses_of_small(data)
+        return [child.to_representation(batch) for batch in data]
+
+
+class ListedBatchSerializer(BatchSerializer):
+    """A batch in a list."""
+
+    counts = serializers.SerializerMethodField(
+        "get_listed_counts",
+        help_text="Notifications by status. Null for more than 1,000: read the batch by itself.",
+    )
+    progress = serializers.SerializerMethodField(
+        "get_listed_progress",
+        help_text="The share of rows for which nothing is left to do. Null like counts.",
+    )
+    counted_of: Mapping[UUID, dict[str, int]]
+
+    class Meta:
+        list_serializer_class = CountedBatches
+
+    def to_representation(self, instance: Batch) -> dict[str, Any]:
+        """Leave the counting to the list."""
+        return super(BatchSerializer, self).to_representation(instance)
+
+    def get_listed_counts(self, batch: Batch) -> dict[str, int] | None:
+        """Return its notifications by status, if they were counted."""
+        return self.counted_of.get(batch.pk)
+
+    def get_listed_progress(self, batch: Batch) -> float | None:
+        """Return the share of rows that need no further work, if it is known."""
+        counted = self.counted_of.get(batch.pk)
+        return None if counted is None else progress.share_done(batch, counted)

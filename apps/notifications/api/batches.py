@@ -15,7 +15,7 @@ from apps.common.callers import Caller, Scope, caller_of
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import Problem
 from apps.notifications.api import batch_answers as shown
-from apps.notifications.api.batch_answers import BatchSerializer
+from apps.notifications.api.batch_answers import BatchSerializer, ListedBatchSerializer
 from apps.notifications.api.notifications import CANCEL
 from apps.notifications.batches import control, progress
 from apps.notifications.models import Batch
@@ -55,7 +55,7 @@ class BatchesView(AccessTable, ListAPIView[Batch]):
     """Batches, newest first."""
 
     access = {"GET": READ}
-    serializer_class = BatchSerializer
+    serializer_class = ListedBatchSerializer
 
     def get_queryset(self) -> QuerySet[Batch]:
         """Return the batches that the caller may see."""
@@ -65,7 +65,7 @@ class BatchesView(AccessTable, ListAPIView[Batch]):
         operation_id="list_batches",
         tags=TAGS,
         summary="List batches, newest first",
-        responses=BatchSerializer(many=True),
+        responses=ListedBatchSerializer(many=True),
         examples=[EXAMPLE],
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -1,12 +1,31 @@
 """The progress of a batch: its rows, and the statuses of its notifications."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from uuid import UUID
 
+from django.db import connection
 from django.db.models import Count
 from msgspec import json
 
 from apps.notifications.lifecycle.states import FINISHED, Status
 from apps.notifications.models import Batch, BatchState, Notification
+from apps.notifications.search import ids_of_batch
+
+# The size up to which a list of batches counts the statuses of each.
+LISTED_ROWS_MAX = 1_000
+# With the range of ids PostgreSQL reads the index of batches. Without it, it may believe that each
+# is as large as the average one, and walk through the table: 1.6 s for 40 small batches beside one
+# of 80,000 rows, in a table of 300,000.
+COUNTS = """
+SELECT asked.id, found.status, count(*)
+FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (id, first_id, end_id)
+CROSS JOIN LATERAL (
+    SELECT status FROM notifications_notification AS row
+    WHERE row.batch_id = asked.id AND row.id >= asked.first_id AND row.id < asked.end_id
+    LIMIT %s
+) AS found
+GROUP BY asked.id, found.status ORDER BY asked.id, found.status
+"""
 
 
 def statuses(batch: Batch) -> dict[str, int]:
@@ -16,6 +35,29 @@ def statuses(batch: Batch) -> dict[str, int]:
     """
     rows = Notification.objects.filter(batch_id=batch.pk).values_list("status")
     return dict(rows.annotate(Count("pk")).order_by("status"))
+
+
+def statuses_of_small(batches: Iterable[Batch]) -> dict[UUID, dict[str, int]]:
+    """Count the notifications of small batches by status, with one statement.
+
+    A list leaves out the batches of more than ``LISTED_ROWS_MAX`` notifications: a page with fifty
+    uploads of a million rows would count for a minute.
+    """
+    counted = {batch.pk: dict[str, int]() for batch in batches if batch.accepted <= LISTED_ROWS_MAX}
+    for batch_id, status, count in _counts(list(counted)):
+        counted[batch_id][status] = count
+    return counted
+
+
+def _counts(batch_ids: list[UUID]) -> Iterable[tuple[UUID, str, int]]:
+    if connection.vendor != "postgresql":
+        rows = Notification.objects.filter(batch_id__in=batch_ids).values_list("batch_id", "status")
+        return rows.annotate(Count("pk")).order_by("batch_id", "status")
+    ranges = [ids_of_batch(batch_id) for batch_id in batch_ids]
+    first, end = [begin for begin, _ in ranges], [end for _, end in ranges]
+    with connection.cursor() as cursor:
+        cursor.execute(COUNTS, [batch_ids, first, end, LISTED_ROWS_MAX])
+        return list(cursor.fetchall())
 
 
 def share_done(batch: Batch, counted: dict[str, int]) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from apps.users.models import User
@@ -94,6 +95,15 @@ def test_a_search_for_notifications_reads_indexes_and_few_rows(
     admin: Client, term: str, query: dict[str, str]
 ) -> None:
     read(admin, "notifications/notification", {"q": term, **query})
+
+
+def test_users_without_notifications_are_searched_by_their_index(admin: Client) -> None:
+    with connection.cursor() as cursor:
+        # As if all notifications were of ten users. Every hundredth person has none.
+        cursor.execute(f"ALTER TABLE {NOTIFICATIONS} ALTER user_id SET (n_distinct = 10)")
+        cursor.execute(f"ANALYZE {NOTIFICATIONS} (user_id)")
+
+    read(admin, "notifications/notification", {"q": "Person 12"})
 
 
 @pytest.mark.parametrize(

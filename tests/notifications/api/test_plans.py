@@ -7,7 +7,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.common.callers import Scope
-from apps.notifications.models import Notification
+from apps.notifications.models import Batch, Notification
 from tests.large_tables import (
     ATTEMPTS,
     BATCH,
@@ -108,6 +108,18 @@ def test_a_list_of_users_reads_an_index_and_few_rows(
         assert client.get("/api/v1/users/", query).status_code == 200
 
     check(found, USERS, EXTERNAL_IDS)
+
+
+def test_a_list_of_batches_counts_only_the_rows_of_small_ones(shop: APIClient) -> None:
+    fields = {"client": "shop", "kind": "live", "body_digest": b""}
+    Batch.objects.create(pk=BATCH, accepted=79_999, **fields)
+    Batch.objects.bulk_create(Batch(accepted=1000, **fields) for _ in range(40))
+    with plans(NOTIFICATIONS) as found:
+        page = shop.get("/api/v1/batches/").json()
+
+    check(found, NOTIFICATIONS)
+    counts = {row["batch_id"]: row["counts"] for row in page["results"]}
+    assert (len(counts), counts[str(BATCH)]) == (41, None)
 
 
 def test_the_rare_rows_of_all_clients_are_found_by_their_index(stored: None) -> None:

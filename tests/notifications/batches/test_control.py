@@ -7,6 +7,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
+from apps.notifications.batches import progress
 from apps.notifications.batches.cancel import STEP_ROWS
 from apps.notifications.batches.materialize import make_slice
 from apps.notifications.lifecycle.states import Status
@@ -177,3 +178,24 @@ def test_the_notifications_of_a_batch_can_be_listed(
     link = read(shop, batch_id)["links"]["notifications"]
     shop.post("/api/v1/notifications/", body(alice), format="json")
     assert [row["user_id"] for row in shop.get(link).json()["results"]] == [str(bob.pk)]
+
+
+def test_a_list_counts_the_rows_of_small_batches_with_one_statement(
+    shop: APIClient,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_max_num_queries: Any,
+) -> None:
+    monkeypatch.setattr(progress, "LISTED_ROWS_MAX", 2)
+    sizes = (1, 2, 3, 1)
+    found = [accepted_batch_id(upload(shop, ndjson(*[body(alice)] * size))) for size in sizes]
+    while make_slice():
+        pass
+
+    with django_assert_max_num_queries(2):
+        listed = {row["batch_id"]: row for row in shop.get(BATCHES).json()["results"]}
+
+    counts = [listed[batch]["counts"] for batch in found]
+    assert counts == [{"pending": 1}, {"pending": 2}, None, {"pending": 1}]
+    assert [listed[batch]["progress"] for batch in found] == [0.0, 0.0, None, 0.0]
+    assert read(shop, found[2])["counts"] == {"pending": 3}
