@@ -57,11 +57,11 @@ def taken_until(lanes: Lanes, count: int) -> list[Message]:
     return taken
 
 
-def test_a_message_has_one_lane_one_attempt_and_at_most_a_hundred_mails() -> None:
-    usual, again = wakeups(250), wakeups(1, attempt=1)
+def test_a_message_has_one_lane_one_attempt_and_at_most_three_hundred_mails() -> None:
+    usual, again = wakeups(650), wakeups(1, attempt=1)
     urgent = wakeups(2, lane="email.urgent")
     made = messages_of([*usual[:100], *urgent, *again, *usual[100:]])
-    assert [len(message) for message in made] == [100, 100, 50, 2, 1]
+    assert [len(message) for message in made] == [300, 300, 50, 2, 1]
     assert [wakeup for message in made[:3] for wakeup in message] == usual
     assert all(len({(one.lane, one.attempt) for one in message}) == 1 for message in made)
     assert messages_of([]) == []

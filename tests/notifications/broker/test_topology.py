@@ -128,7 +128,7 @@ def test_the_tasks_keep_their_wire_names() -> None:
         Channel.PUSH: "notifications.deliver_push",
     }
     assert topology.CHUNK_SIZE == 100
-    assert topology.MESSAGE_SIZES == {Channel.EMAIL: 100, Channel.PUSH: 500}
+    assert topology.MESSAGE_SIZES == {Channel.EMAIL: 300, Channel.PUSH: 500}
 
 
 def workers_of_the_stack() -> list[str]:

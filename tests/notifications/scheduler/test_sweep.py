@@ -133,11 +133,11 @@ def test_a_long_lane_delays_its_own_rows_and_no_others(alice: User, lanes: Lanes
     assert about(slow.wake_at, timezone.now() + DEEP_LANE_WAIT)
 
 
-def test_a_hundred_rows_are_published_in_one_message(alice: User, lanes: Lanes) -> None:
-    rows = [accepted(alice) for _ in range(150)]
+def test_three_hundred_rows_are_published_in_one_message(alice: User, lanes: Lanes) -> None:
+    rows = [accepted(alice) for _ in range(350)]
     make_overdue(*rows)
-    assert sweep() == 150
-    assert sorted(len(ids) for _, _, ids, _ in lanes.take()) == [50, 100]
+    assert sweep() == 350
+    assert sorted(len(ids) for _, _, ids, _ in lanes.take()) == [50, 300]
 
 
 def test_a_batch_is_bounded_and_takes_the_oldest_first(alice: User, lanes: Lanes) -> None:
