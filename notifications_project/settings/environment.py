@@ -16,6 +16,7 @@ from typing import Literal, cast
 from django.core.exceptions import ImproperlyConfigured
 from environs import FileAwareEnv, validate
 
+from apps.notifications.providers.addresses import BadAddressError, name_and_address
 from apps.notifications.providers.registry import PROVIDERS
 from apps.notifications.providers.time_limits import SMTP_REPLY_MAX_SECONDS
 
@@ -30,6 +31,9 @@ RETENTION_MAX_DAYS = 36_500
 SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*")
 # URLs with these schemes contain scripts or whole documents.
 SCRIPT_SCHEMES = frozenset({"data", "javascript", "vbscript"})
+
+# RFC 5321, 4.1.2: a domain, or an address in brackets.
+HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,45}\]")
 
 SMTP_DEFAULT_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
 
@@ -120,6 +124,32 @@ def _seconds(name: str, default: list[float]) -> tuple[float, ...]:
     return tuple(waits)
 
 
+def _sender(name: str, default: str) -> str:
+    """Read an address with or without a name, as it is written in a mail's From header."""
+    text: str = env.str(name, default)
+    problem = "Write the name as it is read: it is encoded when it is sent." if "=?" in text else ""
+    try:
+        name_and_address(text)
+    except BadAddressError as error:
+        problem = str(error)
+    if problem:
+        message = (
+            f'Environment variable "{name}": {text!r} is not a sender such as '
+            f'"Foobar, Inc." <ops@example.com>. {problem}'
+        )
+        raise ImproperlyConfigured(message)
+    return text
+
+
+def _host_name(name: str) -> str:
+    """Read a host name; unset or empty means none."""
+    text: str = env.str(name, "")
+    if text and not HOST_NAME.fullmatch(text):
+        message = f'Environment variable "{name}": {text!r} is not a host name.'
+        raise ImproperlyConfigured(message)
+    return text
+
+
 def _providers(name: str, known: Iterable[str]) -> list[str]:
     chosen = [part.strip() for part in env.str(name, "sandbox").split(",") if part.strip()]
     unknown = [part for part in chosen if part not in known]
@@ -201,7 +231,7 @@ LOG_FORMAT: str = env.str("LOG_FORMAT", "json", validate=validate.OneOf(["json",
 EMAIL_PROVIDERS: list[str] = _providers("EMAIL_PROVIDERS", PROVIDERS["email"])
 PUSH_PROVIDERS: list[str] = _providers("PUSH_PROVIDERS", PROVIDERS["push"])
 LINK_SCHEMES: frozenset[str] = _link_schemes("LINK_SCHEMES")
-DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Notifications <notifications@localhost>")
+DEFAULT_FROM_EMAIL: str = _sender("DEFAULT_FROM_EMAIL", "Notifications <notifications@localhost>")
 
 SMTP_HOST: str = env.str("SMTP_HOST", "")
 SMTP_TLS: Literal["none", "starttls", "implicit"] = cast(
@@ -213,6 +243,7 @@ SMTP_PORT: int = env.int(
 )
 SMTP_USERNAME: str = env.str("SMTP_USERNAME", "")
 SMTP_PASSWORD: str = env.str("SMTP_PASSWORD", "")
+SMTP_LOCAL_HOSTNAME: str = _host_name("SMTP_LOCAL_HOSTNAME")
 SMTP_CA_FILE: str = env.str("SMTP_CA_FILE", "")
 SMTP_REPLY_TIMEOUT_SECONDS: float = _time_limit(
     "SMTP_REPLY_TIMEOUT_SECONDS", 45.0, most=SMTP_REPLY_MAX_SECONDS

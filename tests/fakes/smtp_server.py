@@ -60,6 +60,9 @@ class Conversation:
     """State of one connection.
 
     Attributes:
+        taken: The number of mails accepted in it.
+        refused_over_limit: Whether a mail was refused because of ``session_limit``.
+        greeted_as: The name that the client gave.
         followed: The commands after which another one had arrived before their reply was sent.
     """
 
@@ -73,6 +76,9 @@ class Conversation:
     recipient: str = ""
     recipient_taken: bool = False
     commands: list[str] = field(default_factory=list)
+    taken: int = 0
+    refused_over_limit: bool = False
+    greeted_as: str = ""
     followed: list[str] = field(default_factory=list)
 
 
@@ -88,6 +94,7 @@ class SmtpServer(ServerThread):
         keep: Whether mails are stored; otherwise they are only counted.
 
     Attributes:
+        session_limit: How many mails a session takes; the stage and the reply of the next one.
         takes_refused: Whether a mail is stored even if the reply to the final dot is a refusal.
     """
 
@@ -108,6 +115,7 @@ class SmtpServer(ServerThread):
         self.users = users or {}
         self.smtputf8, self.keep, self.latency = smtputf8, keep, latency
         self.pipelining = pipelining
+        self.session_limit: tuple[int, str, str] | None = None
         self.takes_refused = False
         self.rules: list[Rule] = []
         self.mails: list[Received] = []
@@ -138,6 +146,11 @@ class SmtpServer(ServerThread):
         await super().start(**options)
 
     def _scripted(self, stage: str, talk: Conversation, usual: str) -> str:
+        if self.session_limit is not None:
+            most, limited, refusal = self.session_limit
+            if stage == limited and talk.taken >= most:
+                talk.refused_over_limit = True
+                return refusal
         for rule in self.rules:
             fits = rule.stage == stage and rule.recipient in {None, talk.recipient}
             if fits and rule.times != 0:
@@ -187,7 +200,8 @@ class SmtpServer(ServerThread):
             else:
                 await handler(talk, rest)
 
-    async def _on_ehlo(self, talk: Conversation, _: str) -> None:
+    async def _on_ehlo(self, talk: Conversation, rest: str) -> None:
+        talk.greeted_as = rest
         offers = ["fake.example", "8BITMIME", "ENHANCEDSTATUSCODES"]
         if self.smtputf8:
             offers.append("SMTPUTF8")
@@ -246,6 +260,7 @@ class SmtpServer(ServerThread):
         # A dropped, missing or endless reply still accepts the mail: that is the unknown outcome.
         taken = scripted == usual or scripted in {DROP, HANG} or scripted.startswith(("2", DRIP))
         if taken or self.takes_refused:
+            talk.taken += 1
             self._take(talk, content[:-3].replace(b"\r\n..", b"\r\n."))
         await self._give(talk, scripted)
 

@@ -25,13 +25,15 @@ RULES: dict[Outcome, Rule] = {
     Outcome.TRANSIENT: Rule.RETRY,
     Outcome.RATE_LIMITED: Rule.RETRY,
     Outcome.UNKNOWN: Rule.RETRY,
+    Outcome.UNAVAILABLE: Rule.WAIT,
     Outcome.CONFIGURATION: Rule.WAIT,
     Outcome.DEAD_ADDRESS: Rule.GIVE_UP,
     Outcome.REJECTED: Rule.GIVE_UP,
     Outcome.DEFECT: Rule.GIVE_UP,
 }
 
-# Somebody has to correct wrong credentials manually; more frequent retries do not help.
+# Somebody has to correct wrong credentials manually, or the provider itself is in trouble; more
+# frequent retries do not help.
 CONFIGURATION_WAIT_SECONDS = 30.0
 # Jitter for retries after an unknown outcome: the wait grows by up to this share.
 UNKNOWN_SPREAD = 0.1
@@ -221,7 +223,7 @@ def _unknown(
     The mail may have arrived. RFC 5321, 4.5.3.2.6: a lost reply to the final dot leads to
     duplicate copies.
     """
-    words = f"no answer, so it may have arrived: {reply.code or reply.detail or reply.outcome}"
+    words = f"no answer, so it may have arrived: {_said(reply) or reply.outcome}"
     if unknown_before < len(waits) and attempts + 1 < policy.max_attempts:
         wait = max(
             waits[unknown_before] * (1 + UNKNOWN_SPREAD * jitter()),
@@ -254,7 +256,7 @@ def _try_again(
         attempts=max(used, 1), policy=policy, retry_after=asked or None, jitter=jitter
     )
     due = now + timedelta(seconds=wait)
-    words = f"{again[0].outcome}: {again[0].code or again[0].detail or again[0].outcome}"
+    words = f"{again[0].outcome}: {_said(again[0]) or again[0].outcome}"
     out_of_attempts = used >= policy.max_attempts
     if out_of_attempts or (expires_at is not None and due >= expires_at):
         if accepted:
@@ -273,5 +275,9 @@ def _given_up(replies: Collection[Reply]) -> Verdict:
     last = list(replies)[-1]
     reason = last.reason or last.outcome.value
     to = Status.BOUNCED if reason == "hard_bounce" else Status.FAILED
-    words = " ".join(word for word in (last.code, last.detail) if word)
-    return Verdict(to=to, reason=reason, detail=words or reason)
+    return Verdict(to=to, reason=reason, detail=_said(last) or reason)
+
+
+def _said(reply: Reply) -> str:
+    """Return the code and the provider's own words."""
+    return " ".join(word for word in (reply.code, reply.detail) if word)

@@ -12,5 +12,6 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # It was transmitted and no reply was received: it may have arrived.
     DEAD_ADDRESS = "dead_address"  # The address or token does not exist: never use it again.
     REJECTED = "rejected"  # Refused permanently, for a reason other than the address.
+    UNAVAILABLE = "unavailable"  # The provider takes no message at all now: keep the message.
     CONFIGURATION = "configuration"  # Our credentials or settings are wrong: keep the message.
     DEFECT = "defect"  # We sent something malformed: it needs manual investigation.

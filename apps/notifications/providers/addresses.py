@@ -1,16 +1,22 @@
 """E-mail addresses in the form that SMTP and provider APIs accept."""
 
 import re
-from email.utils import parseaddr
+from email.utils import getaddresses
 
 import idna
 
 # Characters that would end a header, an SMTP command or the brackets around an address.
 UNSAFE = re.compile(r"[\x00-\x20\x7f<>\x80-\x9f\u2028\u2029]")
+# RFC 5322, 3.2.3. A name with one of these needs quotation marks.
+SPECIALS = re.compile(r'[()<>\[\]:;@\\,."]')
 
 
 class BadAddressError(ValueError):
     """The text is not an address that can be used in a mail."""
+
+
+class BadSenderError(BadAddressError):
+    """The sender's address is wrong, which no mail of this installation can have caused."""
 
 
 def wire_address(address: str) -> str:
@@ -33,11 +39,28 @@ def wire_address(address: str) -> str:
     return f"{local}@{ascii_domain}"
 
 
+def quoted_name(name: str) -> str:
+    """Put a name into quotation marks if RFC 5322 (3.2.3) requires it: ``Foobar, Inc.``.
+
+    A name with letters outside of ASCII is encoded later and needs none, except for characters that
+    would end an address.
+    """
+    if not SPECIALS.search(name):
+        return name
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def name_and_address(sender: str) -> tuple[str, str]:
     """Split ``Name <address>`` into name and address. The name may be empty.
 
     Raises:
-        BadAddressError: As for ``wire_address``.
+        BadSenderError: The address cannot be used, or the text is not one address with a name. In
+            ``Foobar, Inc. <ops@example.com>`` the comma would end an address: such a name needs
+            quotation marks.
     """
-    name, address = parseaddr(sender)
-    return name, wire_address(address)
+    found = getaddresses([sender])
+    try:
+        ((name, address),) = found
+        return name, wire_address(address)
+    except ValueError:
+        raise BadSenderError("This is not one address, with or without a name.") from None

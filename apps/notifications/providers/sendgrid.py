@@ -17,7 +17,13 @@ from python_http_client.client import Client, Response
 from sendgrid import SendGridAPIClient
 
 from apps.notifications.lifecycle.outcomes import Outcome
-from apps.notifications.providers.addresses import BadAddressError, name_and_address, wire_address
+from apps.notifications.providers.addresses import (
+    BadAddressError,
+    BadSenderError,
+    name_and_address,
+    quoted_name,
+    wire_address,
+)
 from apps.notifications.providers.base import (
     Mail,
     Provider,
@@ -150,6 +156,8 @@ class SendGridProvider(Provider[Mail]):
         try:
             with deadline(self._timeout):
                 answer = self._client().send(body_of(mail))
+        except BadSenderError as error:
+            return failure(Outcome.CONFIGURATION, "sender", error)
         except BadAddressError as error:
             return failure(Outcome.REJECTED, "invalid_address", error)
         except urllib3.exceptions.HTTPError as error:
@@ -255,7 +263,8 @@ def _is_free(header: str) -> bool:
 
 
 def _person(name: str, address: str) -> dict[str, str]:
-    return {"email": address, "name": name} if name else {"email": address}
+    # SendGrid writes the name into the header as it is given.
+    return {"email": address, "name": quoted_name(name)} if name else {"email": address}
 
 
 def _content(mail: Mail) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from apps.notifications.providers.base import Reply
 ABOUT_RECIPIENT = frozenset({"greylisted", "mailbox_full"})
 # Refusals that indicate a problem with us as the sender if there are many of them.
 AGAINST_SENDER = frozenset({"policy", "sender_id_mismatch"})
-FAILURES = frozenset({Outcome.TRANSIENT, Outcome.UNKNOWN})
+FAILURES = frozenset({Outcome.TRANSIENT, Outcome.UNAVAILABLE, Outcome.UNKNOWN})
 
 
 @dataclass(frozen=True, kw_only=True)

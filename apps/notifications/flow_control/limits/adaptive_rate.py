@@ -12,8 +12,9 @@ from typing import Self
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Reply
 
-# A mail server that ends the session by itself (421) asks for fewer calls, too.
-SLOWER_REASONS = frozenset({"service_closing"})
+# A mail server that ends the session by itself (421), or takes no more sessions, asks for fewer
+# calls, too.
+SLOWER_REASONS = frozenset({"service_closing", "slow_down"})
 TAKEN = frozenset({Outcome.ACCEPTED, Outcome.DEAD_ADDRESS, Outcome.REJECTED})
 
 # The rate is never lower than this, or than the configured maximum where that is less: without any

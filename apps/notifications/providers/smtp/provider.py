@@ -11,12 +11,18 @@ from typing import ClassVar
 from django.conf import settings
 
 from apps.notifications.lifecycle.outcomes import Outcome
-from apps.notifications.providers.addresses import BadAddressError, name_and_address, wire_address
+from apps.notifications.providers.addresses import (
+    BadAddressError,
+    BadSenderError,
+    name_and_address,
+    wire_address,
+)
 from apps.notifications.providers.base import Mail, Provider, Reply, failure
 from apps.notifications.providers.deadline import Resolve, deadline, resolve_by_system
 from apps.notifications.providers.smtp import mime
 from apps.notifications.providers.smtp.replies import Stage, classify
 from apps.notifications.providers.smtp.session import (
+    MAX_MAILS,
     WIRE_ERRORS,
     Command,
     NotConfiguredError,
@@ -58,19 +64,24 @@ class SmtpProvider(Provider[Mail]):
     ) -> None:
         super().__init__()
         self._timeout = timeout
-        self._reply_timeout = reply_timeout
+        self._given_reply_seconds = reply_timeout
         self._resolve = resolve
         # The sessions that no call uses now. The last used one is at the right end and is reused
         # first. So there are no more open sessions than concurrent calls, and unused ones expire.
         self._idle: deque[Session] = deque()
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
+        # How many mails a session carries at most, and after how many the last refused one ended.
+        self._mails_max = MAX_MAILS
+        self._ended_after = 0
 
     def send(self, message: Mail) -> Reply:
         """Send the mail to the server. ``smtp.replies`` classifies its reply."""
         started = time.monotonic()
         try:
             reply = self._deliver(message)
+        except BadSenderError as error:
+            reply = failure(Outcome.CONFIGURATION, "sender", error)
         except BadAddressError as error:
             reply = failure(Outcome.REJECTED, "invalid_address", error)
         return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
@@ -79,80 +90,119 @@ class SmtpProvider(Provider[Mail]):
         """Close the sessions."""
         super().close()
         with self._lock:
-            closing, self._idle = self._idle, deque()
             self._context = None
-        for session in closing:
-            session.close()
+        self._close_idle()
 
     def _deliver(self, mail: Mail) -> Reply:
+        """Send a mail in a kept session, or in a new one if the kept one is at its end."""
         content = mime.build(mail)
+        with deadline(self._timeout + self._reply_seconds):
+            kept = self._kept_session()
+            reply = self._sent_in(kept, mail, content) if kept is not None else None
+            if reply is None:
+                reply = self._sent_in_new(mail, content)
+                if kept is not None and reply.outcome is Outcome.ACCEPTED:
+                    self._learn(kept)
+        return reply
+
+    @property
+    def _reply_seconds(self) -> float:
+        seconds = self._given_reply_seconds
+        return float(settings.SMTP_REPLY_TIMEOUT_SECONDS if seconds is None else seconds)
+
+    def _sent_in_new(self, mail: Mail, content: bytes) -> Reply:
         with deadline(self._timeout):
-            handed_over = self._handed_over(mail, content)
-        if isinstance(handed_over, Reply):
-            return handed_over
-        return self._verdict(handed_over, mail)
-
-    def _handed_over(self, mail: Mail, content: bytes) -> Session | Reply:
-        """Send a mail to the server, including the final dot.
-
-        Returns:
-            The session on which the whole mail has been sent, or the reply for the failure.
-        """
-        kept = self._kept_session()
-        result = self._transfer(kept, mail, content) if kept is not None else None
-        if result is not None:
-            return result
-        try:
-            session = self._open()
-        except RefusedError as error:
-            return classify(error.code, error.text, error.stage)
-        except (NotConfiguredError, *WIRE_ERRORS) as error:
-            return failure(*_opening_failure(error), error)
-        return self._transfer(session, mail, content) or Reply(
+            try:
+                session = self._open()
+            except RefusedError as error:
+                return classify(error.code, error.text, error.stage)
+            except (NotConfiguredError, *WIRE_ERRORS) as error:
+                return failure(*_opening_failure(error), error)
+        return self._sent_in(session, mail, content) or Reply(
             outcome=Outcome.TRANSIENT, reason="connection", detail="The session ended at once."
         )
 
-    def _transfer(self, session: Session, mail: Mail, content: bytes) -> Session | Reply | None:
+    def _sent_in(self, session: Session, mail: Mail, content: bytes) -> Reply | None:
         """Send one mail in a session.
 
         Returns:
-            As ``_handed_over``. None if the server had closed a kept session before this mail, so
-            that a new session can be tried.
+            The reply. None if a kept session had been closed by the server, or if the server
+            refuses further mails in it, so that a new session can be tried.
+        """
+        with deadline(self._timeout):
+            reply, handed_over = self._transfer(session, mail, content)
+        if handed_over:
+            return self._verdict(session, mail)
+        return reply
+
+    def _transfer(self, session: Session, mail: Mail, content: bytes) -> tuple[Reply | None, bool]:
+        """Send a mail to the server, including the final dot.
+
+        Returns:
+            As ``_sent_in``, and whether the whole mail was sent instead.
         """
         try:
             commands = self._commands(session, mail)
             if commands is None:
                 self._keep(session, taken=True)
-                return NO_UTF8
+                return NO_UTF8, False
             session.commands(commands)
             session.hand_over(content)
         except RefusedError as error:
             reply = classify(error.code, error.text, error.stage, mail.recipient)
-            stale = error.code == 421 and error.stage is Stage.MAIL and session.mails > 0  # noqa: PLR2004 - RFC 5321, 3.8.
-            self._finish(session, reply)
-            return None if stale else reply
+            return self._settled(session, reply, error.stage), False
         except BadAddressError:
             self._keep(session, taken=False)
             raise
         except WIRE_ERRORS as error:
             session.close()
             if session.mails and not timed_out(error):
-                return None
-            return failure(Outcome.TRANSIENT, "connection", error, mail.recipient)
-        return session
+                return None, False
+            return failure(Outcome.TRANSIENT, "connection", error, mail.recipient), False
+        return None, True
 
-    def _verdict(self, session: Session, mail: Mail) -> Reply:
+    def _verdict(self, session: Session, mail: Mail) -> Reply | None:
         """Wait for the reply to the final dot. Servers that scan the mail need a long time."""
-        seconds = self._reply_timeout
         try:
-            with deadline(settings.SMTP_REPLY_TIMEOUT_SECONDS if seconds is None else seconds):
+            with deadline(self._reply_seconds):
                 code, text = session.verdict()
         except WIRE_ERRORS as error:
             session.close()
             return failure(Outcome.UNKNOWN, "connection", error, mail.recipient)
-        reply = classify(code, text, Stage.END, mail.recipient)
-        self._finish(session, reply)
+        return self._settled(session, classify(code, text, Stage.END, mail.recipient), Stage.END)
+
+    def _settled(self, session: Session, reply: Reply, stage: Stage) -> Reply | None:
+        """Decide after a reply whether the session is kept, and whether a new one can be tried.
+
+        A temporary refusal in a session that has carried mails may only mean that the server takes
+        no more in it: "452 4.4.5 Maximum number of messages per session exceeded".
+        """
+        temporary = reply.code.startswith("4")
+        if temporary and (session.carried or (session.mails and reply.code.startswith("421"))):
+            session.refused_at = stage
+            session.close()
+            return None
+        if temporary and stage is not Stage.RCPT:
+            # The server itself is in trouble, so the next mail begins with a new session.
+            session.close()
+            self._close_idle()
+        elif reply.reason == "unreadable_reply":
+            session.close()
+        else:
+            self._keep(session, taken=reply.outcome is Outcome.ACCEPTED)
         return reply
+
+    def _learn(self, ended: Session) -> None:
+        """Learn how many mails the server takes in a session: two ended after the same number.
+
+        Refused recipients say nothing about that.
+        """
+        if ended.refused_at in {None, Stage.RCPT}:
+            return
+        with self._lock:
+            if ended.carried == self._ended_after:
+                self._mails_max = ended.carried
+            self._ended_after = ended.carried
 
     @staticmethod
     def _commands(session: Session, mail: Mail) -> list[Command] | None:
@@ -169,20 +219,22 @@ class SmtpProvider(Provider[Mail]):
             Command(line="DATA", stage=Stage.DATA, expected=START_MAIL_INPUT),
         ]
 
-    def _finish(self, session: Session, reply: Reply) -> None:
-        """Keep a session after a reply, unless the server closes it or the reply is unreadable."""
-        if reply.code.startswith("421") or reply.reason == "unreadable_reply":
-            session.close()
-            return
-        self._keep(session, taken=reply.outcome is Outcome.ACCEPTED)
-
     def _keep(self, session: Session, *, taken: bool) -> None:
         session.end_mail(taken=taken)
+        if session.carried >= self._mails_max:
+            session.close()
+            return
         with self._lock:
             self._idle.append(session)
             old = self._idle.popleft() if self._idle[0].too_old() else None
         if old is not None:
             old.close()
+
+    def _close_idle(self) -> None:
+        with self._lock:
+            closing, self._idle = self._idle, deque()
+        for session in closing:
+            session.close()
 
     def _open(self) -> Session:
         with self._lock:

@@ -18,6 +18,24 @@ TOO_FAST = re.compile(
 # These concern the recipient's mailbox, which gets too much mail from all senders: Gmail's "450
 # 4.2.1 The user you are trying to contact is receiving mail too quickly".
 ABOUT_THE_MAILBOX = (4, 2)
+# The sender's own quota or rate, for which a provider often has no code of its own: "554 5.7.0 The
+# limit on the number of allowed outgoing messages was exceeded", "550 Domain example.com has
+# exceeded the max emails per hour (100/100) allowed".
+OF_THE_SENDER = re.compile(
+    r"\b(daily|hourly|monthly|per[ -](day|hour|month|minute|second)|sending|outgoing|outbound|"
+    r"sender|tenant|(e-?mails?|messages?|recipients?) (you|that you|per|can|allowed))\b",
+    re.IGNORECASE,
+)
+LIMIT_REACHED = re.compile(
+    r"\b(limit\w*|quota|threshold|allowance|max(imum)?|number|rate|activity)\b.*"
+    r"\b(exceed\w*|reached|over|unusual\w*)\b|"
+    r"\b(exceed\w*|reached|over|unusual\w*)\b.*"
+    r"\b(limit\w*|quota|threshold|allowance|max(imum)?|number|rate|activity)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+ABOUT_A_MAILBOX = re.compile(
+    r"\b(mailbox|inbox|storage|disk)\b|\brecipient('s)? (is|has|quota|over)", re.IGNORECASE
+)
 QUEUED_AS = re.compile(r"\bqueued as ([\w.-]{1,100})", re.IGNORECASE)
 
 
@@ -41,6 +59,7 @@ SLOW_DOWN: Meaning = (Outcome.RATE_LIMITED, "slow_down")
 CREDENTIALS: Meaning = (Outcome.CONFIGURATION, "credentials")
 SESSION: Meaning = (Outcome.CONFIGURATION, "session")
 SENDER: Meaning = (Outcome.CONFIGURATION, "sender")
+QUOTA: Meaning = (Outcome.CONFIGURATION, "sender_quota")
 HARD_BOUNCE: Meaning = (Outcome.DEAD_ADDRESS, "hard_bounce")
 MAILBOX_FULL: Meaning = (Outcome.TRANSIENT, "mailbox_full")
 TOO_LARGE: Meaning = (Outcome.REJECTED, "message_too_large")
@@ -55,12 +74,19 @@ BY_STATUS: dict[tuple[int, ...], Meaning] = {
     (5, 1): HARD_BOUNCE,
     (5, 1, 7): SENDER,  # The sender's address is malformed, which is no fault of the recipient.
     (5, 1, 8): SENDER,  # The sender's domain is not accepted.
+    (5, 1, 90): QUOTA,  # Microsoft 365: the daily limit of recipients.
     (5, 2, 1): HARD_BOUNCE,
     (5, 2, 2): MAILBOX_FULL,
     (5, 2, 3): TOO_LARGE,
     (5, 3, 4): TOO_LARGE,
+    (5, 4, 5): QUOTA,  # Gmail: "Daily user sending limit exceeded".
     (5, 7): POLICY,
     (5, 7, 8): CREDENTIALS,
+    # Microsoft 365: the limits of a tenant.
+    (5, 7, 232): QUOTA,
+    (5, 7, 233): QUOTA,
+    (5, 7, 236): QUOTA,
+    (5, 7, 705): QUOTA,
 }
 
 # These codes are more specific about the cause than a general 5.7.0 that follows them.
@@ -83,7 +109,11 @@ BY_CODE: dict[int, Meaning] = {
 # (4.2.3). The mail fails, but the address is not proven dead, so it is not suppressed.
 BY_CLASS: dict[int, Meaning] = {4: (Outcome.TRANSIENT, ""), 5: (Outcome.REJECTED, "")}
 
-# Before MAIL a refusal concerns us and not this mail, which waits until the cause is corrected.
+# The codes whose text may speak of the sender's quota.
+QUOTA_CODES = frozenset({550, 552, 554})
+
+# Before MAIL a permanent refusal concerns us and not this mail, which waits until the cause is
+# corrected. A temporary one concerns the server.
 BEFORE_MAIL: dict[Stage, Meaning] = {
     Stage.CONNECT: SESSION,
     Stage.EHLO: SESSION,
@@ -105,13 +135,18 @@ def classify(code: int, text: bytes | str, stage: Stage, *personal: str) -> Repl
     found = ENHANCED.match(words)
     status = tuple(int(number) for number in found.groups()) if found else ()
     outcome, reason = _meaning(code, status, stage)
-    if outcome is Outcome.TRANSIENT and _is_too_fast(code, status, stage, words):
-        outcome, reason = SLOW_DOWN
+    if _is_too_fast(code, status, stage, words):
+        if outcome is Outcome.TRANSIENT:
+            outcome, reason = SLOW_DOWN
+        elif outcome is Outcome.UNAVAILABLE:
+            reason = SLOW_DOWN[1]
+    if outcome is not Outcome.CONFIGURATION and _is_quota(code, status, words):
+        outcome, reason = QUOTA
     queued = QUEUED_AS.search(words) if outcome is Outcome.ACCEPTED else None
     return Reply(
         outcome=outcome,
         code=f"{code} {found[0]}" if found else str(code),
-        detail=provider_words(words, *personal),
+        detail=provider_words(_without_status(words, found), *personal),
         reason=reason,
         provider_message_id=queued[1] if queued else "",
         retry_after=GREYLIST_RETRY_AFTER_SECONDS if status[:2] == (4, 7) else None,
@@ -122,7 +157,7 @@ def _meaning(code: int, status: tuple[int, ...], stage: Stage) -> Meaning:
     """Look the reply up: 421 first, then refusals, then whether the mail was accepted."""
     kind = code // 100
     if code == 421:  # noqa: PLR2004 - RFC 5321, 3.8: the server closes the session.
-        return CLOSING
+        return (Outcome.UNAVAILABLE, CLOSING[1]) if stage in BEFORE_MAIL else CLOSING
     if kind in BY_CLASS:
         return _refusal(code, status, stage)
     if stage is not Stage.END:
@@ -143,12 +178,30 @@ def _is_too_fast(code: int, status: tuple[int, ...], stage: Stage, words: str) -
     return plain_454 or TOO_FAST.search(words) is not None
 
 
+def _is_quota(code: int, status: tuple[int, ...], words: str) -> bool:
+    """Return whether a refusal speaks of what the sender may send, and not of a mailbox."""
+    return (
+        code in QUOTA_CODES
+        and (not status or status[:2] in {(5, 4), (5, 7)})
+        and OF_THE_SENDER.search(words) is not None
+        and LIMIT_REACHED.search(words) is not None
+        and ABOUT_A_MAILBOX.search(words) is None
+    )
+
+
+def _without_status(words: str, found: "re.Match[str] | None") -> str:
+    """Remove the enhanced status at the beginning of each line, because the code has it already."""
+    if found is None:
+        return words
+    return "\n".join(line.removeprefix(found[0]) for line in words.splitlines())
+
+
 def _refusal(code: int, status: tuple[int, ...], stage: Stage) -> Meaning:
     passing = status[:1] == (4,) or (not status and BY_CLASS[code // 100] == BY_CLASS[4])
     if not passing and code in CREDENTIAL_CODES:
         return CREDENTIALS
-    if not passing and stage in BEFORE_MAIL:
-        return BEFORE_MAIL[stage]
+    if stage in BEFORE_MAIL:
+        return (Outcome.UNAVAILABLE, "session") if passing else BEFORE_MAIL[stage]
     if status[:2] == (5, 1) and stage is Stage.MAIL:
         return SENDER
     return _by_status(status) or BY_CODE.get(code) or BY_CLASS[code // 100]

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from apps.notifications.providers.addresses import name_and_address
 from apps.notifications.providers.deadline import Resolve, bound_tls, connect, deadline
 from apps.notifications.providers.smtp.replies import Stage
 
@@ -22,7 +24,8 @@ from apps.notifications.providers.smtp.replies import Stage
 # this pause detects a closed session before a mail is sent in it.
 IDLE_CHECK_SECONDS = 5.0
 MAX_AGE_SECONDS = 240.0
-# Some servers limit the mails per session. After this many, a new session costs little.
+# Some servers limit the mails per session. After this many, a new session costs little. A smaller
+# limit of the server is learned (``provider``).
 MAX_MAILS = 500
 # The time limit for the check of a kept session. It leaves enough of the call for a new session.
 CHECK_SECONDS = 5.0
@@ -115,6 +118,11 @@ class _SmtpOverTls(_Smtp):
 class Session:
     """An SMTP session, opened by the constructor. Only one thread at a time may use it.
 
+    Attributes:
+        mails: The number of mails that the server has answered.
+        carried: The number of those that it has accepted.
+        refused_at: The command to which the server answered that it takes no further mail now.
+
     Args:
         context: The TLS context; None without TLS.
         resolve: Resolves the server's host name.
@@ -130,6 +138,8 @@ class Session:
         self._used_at = self._opened_at
         self._needs_reset = False
         self.mails = 0
+        self.carried = 0
+        self.refused_at: Stage | None = None
         self._smtp = self._connect(context, resolve)
         try:
             self._introduce(context)
@@ -144,6 +154,7 @@ class Session:
         sent before the next mail, so that the reply to this one does not wait for it.
         """
         self.mails += 1
+        self.carried += taken
         self._used_at = time.monotonic()
         self._needs_reset = not taken
 
@@ -209,8 +220,8 @@ class Session:
         return offered
 
     def too_old(self) -> bool:
-        """Return whether the session has reached its maximum age or number of mails."""
-        return time.monotonic() - self._opened_at > MAX_AGE_SECONDS or self.mails >= MAX_MAILS
+        """Return whether the session has reached its maximum age."""
+        return time.monotonic() - self._opened_at > MAX_AGE_SECONDS
 
     def alive(self) -> bool:
         """Return whether the session can be used for another mail, and reset it if necessary."""
@@ -242,7 +253,7 @@ class Session:
         common: dict[str, Any] = {
             "host": host,
             "port": port,
-            "local_hostname": _own_name(),
+            "local_hostname": own_name(),
             "resolve": resolve,
         }
         try:
@@ -252,6 +263,10 @@ class Session:
             return _Smtp(**common)
         except smtplib.SMTPConnectError as error:
             raise RefusedError(error.smtp_code, error.smtp_error, Stage.CONNECT) from None
+        except (ssl.SSLError, TimeoutError, smtplib.SMTPServerDisconnected) as error:
+            if _is_wrong_mode(error, mode, port):
+                raise NotConfiguredError(_WRONG_MODE.format(mode=mode, port=port)) from error
+            raise
 
     def _introduce(self, context: ssl.SSLContext | None) -> None:
         self._greet()
@@ -291,13 +306,45 @@ def _one_line(line: str) -> str:
     return line
 
 
+_WRONG_MODE = (
+    "SMTP_TLS={mode} does not fit SMTP_PORT={port}: usually port 465 is for SMTP_TLS=implicit, and "
+    "ports 25 and 587 are for starttls."
+)
+IMPLICIT_PORT = 465
+# What OpenSSL says of a greeting in plain text.
+NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"})
+
+
+def _is_wrong_mode(error: Exception, mode: str, port: int) -> bool:
+    """Return whether the server speaks TLS where we did not, or the other way round."""
+    if mode == "implicit":
+        return isinstance(error, ssl.SSLError) and error.reason in NOT_TLS
+    # A server that expects TLS sends no greeting, and waits.
+    return port == IMPLICIT_PORT and timed_out(error)
+
+
 def _is_loopback(host: str) -> bool:
     with contextlib.suppress(ValueError):
         return ip_address(host.strip("[]")).is_loopback
     return host == "localhost" or host.endswith(".localhost")
 
 
-def _own_name() -> str:
-    """Return this host's name for EHLO without the DNS query that smtplib makes per session."""
-    name = socket.gethostname()
-    return name if "." in name and name.isascii() else "[127.0.0.1]"
+def own_name() -> str:
+    """Return the name for EHLO: the setting, the host of ``PUBLIC_URL``, or the sender's domain.
+
+    Many servers refuse an address or a name without a dot, and a container's own name has none.
+    """
+    if settings.SMTP_LOCAL_HOSTNAME:
+        return str(settings.SMTP_LOCAL_HOSTNAME)
+    public = urlsplit(settings.PUBLIC_URL).hostname or ""
+    if "." in public.strip(".") and not _is_address(public):
+        return public
+    return name_and_address(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -7,20 +7,16 @@ from apps.notifications.providers.smtp.replies import Stage, classify
 
 TRANSIENT = [
     (421, "4.3.2 Shutting down", Stage.RCPT),
-    (421, "Closing transmission channel", Stage.CONNECT),
     (421, "5.7.1 Closing", Stage.MAIL),
     (450, "Mailbox busy", Stage.RCPT),
     (451, "4.3.0 Local error", Stage.END),
     (452, "4.3.1 Out of storage", Stage.RCPT),
-    (454, "TLS not available", Stage.STARTTLS),
-    (454, "4.7.0 Temporary authentication failure", Stage.AUTH),
     (550, "4.2.1 The enhanced status comes first", Stage.RCPT),
     (554, "4.4.7 So here too", Stage.END),
     (455, "Unable to accommodate parameters", Stage.MAIL),
 ]
 TOO_FAST = [
     (421, "4.7.28 Our system has detected an unusual rate of unsolicited mail", Stage.END),
-    (421, "4.7.0 Error: too many connections from 192.0.2.1", Stage.CONNECT),
     (450, "4.7.1 Error: too much mail from 192.0.2.1", Stage.MAIL),
     (451, "4.7.500 Server busy. Please try again later", Stage.RCPT),
     (452, "Too many messages in this session", Stage.MAIL),
@@ -31,7 +27,6 @@ TOO_FAST = [
 OTHER_WAITS = [
     (450, "4.2.1 The user you are trying to contact is receiving mail too quickly", Stage.RCPT),
     (451, "4.7.1 Greylisted, please try again later", Stage.RCPT),
-    (454, "4.7.0 Temporary authentication failure", Stage.AUTH),
     (421, "4.3.2 Shutting down", Stage.RCPT),
     (550, "4.7.1 Rate", Stage.RCPT),
 ]
@@ -164,6 +159,76 @@ def test_a_protocol_error_of_the_client_is_a_defect(code: int, text: str, stage:
     assert classify(code, text, stage).outcome is Outcome.DEFECT
 
 
+QUOTAS = [
+    (550, "5.4.5 Daily user sending limit exceeded. For more information", Stage.MAIL),
+    (550, "5.4.5 Daily user sending limit exceeded.", Stage.END),
+    (554, "5.7.0 The limit on the number of allowed outgoing messages was exceeded.", Stage.END),
+    (
+        550,
+        "Domain example.com has exceeded the max emails per hour (100/100 (100%)) allowed.",
+        Stage.RCPT,
+    ),
+    (554, "Message rejected: daily message quota exceeded", Stage.END),
+    (550, "5.7.1 Sender rate limit exceeded", Stage.MAIL),
+    (550, "5.1.90 Your message can't be sent because you've reached your daily limit", Stage.END),
+    (550, "5.7.233 Your tenant has exceeded its external recipient rate limit", Stage.RCPT),
+    (550, "5.7.705 Access denied, tenant has exceeded threshold", Stage.END),
+    (
+        550,
+        "5.7.1 We have detected an unusual rate of mail from your sending address",
+        Stage.END,
+    ),
+    (554, "5.7.1 You have reached your monthly sending limit", Stage.MAIL),
+    (552, "Outgoing message quota exceeded", Stage.END),
+]
+NO_QUOTAS = [
+    (550, "5.7.1 Message rejected as spam", Stage.END),
+    (554, "5.7.1 The recipient has exceeded the limit of messages per hour", Stage.RCPT),
+    (550, "Recipient's mailbox has exceeded its daily limit", Stage.RCPT),
+    (554, "The number of Received headers exceeds the maximum", Stage.END),
+    (550, "5.7.26 Unauthenticated mail from this sender is not accepted", Stage.END),
+    (550, "5.7.1 Sending address rejected", Stage.RCPT),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), QUOTAS)
+def test_the_quota_of_the_sender_is_no_fault_of_the_mail(
+    code: int, text: str, stage: Stage
+) -> None:
+    reply = classify(code, text, stage)
+
+    assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "sender_quota")
+
+
+@pytest.mark.parametrize(("code", "text", "stage"), NO_QUOTAS)
+def test_other_limits_are_not_the_quota_of_the_sender(code: int, text: str, stage: Stage) -> None:
+    assert classify(code, text, stage).outcome is Outcome.REJECTED
+
+
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.EHLO, Stage.STARTTLS, Stage.AUTH])
+@pytest.mark.parametrize("code", [421, 450, 451, 454])
+def test_a_temporary_refusal_before_the_mail_concerns_the_provider(code: int, stage: Stage) -> None:
+    reply = classify(code, "4.3.2 System not accepting messages", stage)
+
+    assert reply.outcome is Outcome.UNAVAILABLE
+
+
+@pytest.mark.parametrize("code", [421, 450])
+def test_too_many_sessions_ask_for_fewer_calls(code: int) -> None:
+    reply = classify(code, "4.7.0 Too many connections from your address", Stage.CONNECT)
+
+    assert (reply.outcome, reply.reason) == (Outcome.UNAVAILABLE, "slow_down")
+
+
+@pytest.mark.parametrize(
+    "text", ["5.1.1 The account\n5.1.1 does not exist", b"5.1.1 The account\n5.1.1 does not exist"]
+)
+def test_the_enhanced_status_of_each_line_is_in_the_code_only(text: str | bytes) -> None:
+    reply = classify(550, text, Stage.RCPT)
+
+    assert (reply.code, reply.detail) == ("550 5.1.1", "The account does not exist")
+
+
 @pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.EHLO])
 def test_a_refusal_of_the_whole_session_is_a_configuration_error(stage: Stage) -> None:
     reply = classify(554, "5.7.1 Your address is listed", stage)
@@ -209,11 +274,11 @@ def test_the_detail_of_a_reply_contains_no_recipient() -> None:
     reply = classify(550, words, Stage.RCPT, "bob@example.com")
 
     assert reply.code == "550 5.1.1"
-    assert reply.detail == "5.1.1 <***>: Recipient address rejected for ***"
+    assert reply.detail == "<***>: Recipient address rejected for ***"
 
 
 def test_the_detail_is_truncated_to_one_short_line() -> None:
     reply = classify(554, "5.6.0 line\nline\x07\xff" + "words " * 1000, Stage.END)
 
-    assert reply.detail.startswith("5.6.0 line line \xffwords")
+    assert reply.detail.startswith("line line \xffwords")
     assert len(reply.detail) == 500
