@@ -37,10 +37,27 @@ def test_language_tags_have_one_canonical_spelling(tag: str, canonical: str | No
 
 
 @pytest.mark.parametrize(
-    "address", ["", "@", "a", "a@", "@b.c", "a b@c.de", "a@b..c", "é@example.com", "a@b\n.c"]
+    "address",
+    ["", "@", "a", "a@", "@b.c", "a b@c.de", "a@b..c", "a@b\n.c", ".@b.c", "..@b.c"],
 )
 def test_a_malformed_address_has_an_error_message(address: str) -> None:
     assert problem_with(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("jane.@docomo.example", "jane.@docomo.example"),
+        (".jane@docomo.example", ".jane@docomo.example"),
+        ("A..B@docomo.example", "a..b@docomo.example"),
+        ("ада@пример.рф", "ада@xn--e1afmkfd.xn--p1ai"),
+        ("\u00e9t\u00e9@example.com", "\u00e9t\u00e9@example.com"),
+        ("e\u0301te\u0301@example.com", "\u00e9t\u00e9@example.com"),
+    ],
+)
+def test_unusual_addresses_of_real_mailboxes_are_accepted(address: str, key: str) -> None:
+    assert problem_with(address) is None
+    assert address_key(address) == key
 
 
 def test_spellings_of_one_mailbox_share_a_key() -> None:

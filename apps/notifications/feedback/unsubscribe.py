@@ -36,8 +36,16 @@ def read_token(token: str) -> Subscription | None:
 
 
 def headers_for(subscription: Subscription) -> dict[str, str]:
-    """Build the two unsubscribe headers of a mail."""
-    return {
-        "List-Unsubscribe": f"<{settings.PUBLIC_URL}/unsubscribe/{token_for(subscription)}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-    }
+    """Build the unsubscribe headers of a mail.
+
+    One click is offered for HTTPS only, as RFC 8058 (3.1) requires.
+    """
+    headers = {"List-Unsubscribe": f"<{link_for(subscription)}>"}
+    if settings.PUBLIC_URL.startswith("https://"):
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return headers
+
+
+def link_for(subscription: Subscription) -> str:
+    """Return the address of the page that cancels a subscription."""
+    return f"{settings.PUBLIC_URL}/unsubscribe/{token_for(subscription)}"

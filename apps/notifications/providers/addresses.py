@@ -22,7 +22,8 @@ class BadSenderError(BadAddressError):
 def wire_address(address: str) -> str:
     """Return the address with its domain in ASCII (IDNA 2008, RFC 5891).
 
-    The local part is unchanged. If it is not ASCII, the mail needs SMTPUTF8 (RFC 6531).
+    The local part is unchanged, except that one with a dot in an unusual place is quoted. If it is
+    not ASCII, the mail needs SMTPUTF8 (RFC 6531).
 
     Raises:
         BadAddressError: It has no local part or domain, contains spaces, control characters or
@@ -36,7 +37,13 @@ def wire_address(address: str) -> str:
         ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
     except (idna.IDNAError, UnicodeError):
         raise BadAddressError("The domain of this address has no ASCII form.") from None
-    return f"{local}@{ascii_domain}"
+    return f"{_quoted_local(local)}@{ascii_domain}"
+
+
+def _quoted_local(local: str) -> str:
+    """Put a local part into quotation marks if it is no dot-string (RFC 5321, 4.1.2): ``jane.``."""
+    odd = ".." in local or local.startswith(".") or local.endswith(".")
+    return f'"{local}"' if odd and '"' not in local else local
 
 
 def quoted_name(name: str) -> str:

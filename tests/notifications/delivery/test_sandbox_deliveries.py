@@ -142,7 +142,7 @@ def test_a_flaky_address_is_retried_and_then_delivered(welcome: None, settings: 
     (group,) = again
     assert (group.lane, group.attempt, group.ids) == ("email", 1, [row.pk])
     assert group.delay_seconds in {4, 8}
-    assert events(row) == [("retrying", "transient: 451 4.3.0")]
+    assert events(row) == [("retrying", "transient: 451 4.3.0 Try again later.")]
     # Its message arrives early: the row is put into the next delay queue and spends no attempt.
     (early,) = deliver_and_refresh(row)
     assert (early.ids, early.attempt) == ([row.pk], 1)

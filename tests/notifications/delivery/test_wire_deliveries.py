@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from apps.common.channels import Channel
 from apps.notifications.delivery import record
@@ -18,6 +19,7 @@ from apps.notifications.models import Attempt, DeadLetter, Notification
 from apps.notifications.providers.base import Mail, Reply
 from apps.users.models import Device, Suppression, User
 from tests.fakes.fcm_server import FcmServer, refusal
+from tests.fakes.sendgrid_server import SendGridServer
 from tests.fakes.smtp_server import DROP, SmtpServer
 from tests.notifications.delivering import deliver, deliver_and_refresh, outcomes_of
 from tests.notifications.factories import TEST_CALLER, accepted, person
@@ -36,6 +38,8 @@ def test_a_mail_that_the_server_accepted_is_sent_until_a_receipt_arrives(
     assert mail.parsed["Subject"] == "Welcome, Ada"
     assert mail.parsed["Message-ID"] == f"<{row.pk}@example.com>"
     assert mail.parsed["X-Correlation-ID"] == row.correlation_id
+    assert mail.parsed["Auto-Submitted"] == "auto-generated"
+    assert mail.parsed["X-Auto-Response-Suppress"] == "OOF, AutoReply"
     (attempt,) = Attempt.objects.all()
     assert (attempt.provider, attempt.outcome, attempt.number) == ("smtp", "accepted", 1)
 
@@ -52,6 +56,38 @@ def test_a_busy_server_costs_an_attempt_and_is_tried_again(alice: User, smtp: Sm
         (1, "transient"),
         (2, "accepted"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "refusal", "outcome"),
+    [
+        ("mail", "550 5.4.5 Daily user sending limit exceeded.", "configuration"),
+        ("end", "554 5.7.0 The number of allowed outgoing messages was exceeded", "configuration"),
+        ("ehlo", "450 4.7.1 Helo command rejected", "unavailable"),
+        ("connect", "421 4.3.2 Too many connections", "unavailable"),
+    ],
+)
+def test_what_concerns_us_or_the_server_spends_no_attempt_of_the_mail(
+    alice: User, smtp: SmtpServer, stage: str, refusal: str, outcome: str
+) -> None:
+    smtp.answer(stage, refusal)
+    row = accepted(alice)
+    deliver_and_refresh(row)
+    assert (row.status, row.attempts) == (Status.RETRYING, 0)
+    assert [attempt.outcome for attempt in Attempt.objects.all()] == [outcome]
+    assert refusal[10:] in row.events.get().detail
+
+
+def test_the_next_provider_takes_over_when_the_quota_of_the_first_is_used_up(
+    alice: User, smtp: SmtpServer, sendgrid_server: SendGridServer, settings: Settings
+) -> None:
+    settings.EMAIL_PROVIDERS = ["smtp", "sendgrid"]
+    smtp.answer("mail", "550 5.4.5 Daily user sending limit exceeded.")
+    first, second = accepted(alice), accepted(alice)
+    deliver_and_refresh(first)
+    deliver_and_refresh(second)
+    assert (first.status, second.status) == (Status.RETRYING, Status.SENT)
+    assert [attempt.provider for attempt in second.attempt_rows.all()] == ["sendgrid"]
 
 
 def test_greylisting_waits_at_least_a_minute(alice: User, smtp: SmtpServer) -> None:

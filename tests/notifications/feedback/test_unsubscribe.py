@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from apps.notifications.feedback.unsubscribe import Subscription, headers_for, read_token, token_for
 from apps.users import contacts
@@ -49,8 +50,18 @@ def test_a_forged_token_is_not_found(alice: User) -> None:
     assert wants(alice, "news")
 
 
-def test_the_unsubscribe_headers_are_those_of_rfc_8058(settings: object, alice: User) -> None:
+def test_one_click_is_offered_for_https_only(settings: Settings, alice: User) -> None:
     subscription = Subscription(user_id=alice.pk, category="news")
+    settings.PUBLIC_URL = "http://notify.example.com"
+
+    headers = headers_for(subscription)
+
+    assert headers.keys() == {"List-Unsubscribe"}
+
+
+def test_the_unsubscribe_headers_are_those_of_rfc_8058(settings: Settings, alice: User) -> None:
+    subscription = Subscription(user_id=alice.pk, category="news")
+    settings.PUBLIC_URL = "https://notify.example.com"
 
     headers = headers_for(subscription)
 

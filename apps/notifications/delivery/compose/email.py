@@ -12,6 +12,13 @@ from apps.notifications.providers.base import Mail
 from apps.templates.rendering import EmailContent, TemplateFacts
 from apps.users.contacts import Contact
 
+# No vacation notice or other program should answer (RFC 3834, 5). Exchange reads the second one:
+# https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxcmail.
+AUTOMATIC = {
+    "Auto-Submitted": "auto-generated",
+    "X-Auto-Response-Suppress": "OOF, AutoReply",
+}
+
 
 def message_id_for(notification: Notification) -> str:
     """Build the Message-ID from the notification id, so that all copies have the same one."""
@@ -25,7 +32,7 @@ def _domain_of(sender: str) -> str:
 
 def headers_of(notification: Notification, *, facts: TemplateFacts) -> dict[str, str]:
     """Build the additional headers. Only mails that are not critical get unsubscribe headers."""
-    headers = {"X-Correlation-ID": notification.correlation_id}
+    headers = {"X-Correlation-ID": notification.correlation_id, **AUTOMATIC}
     if not facts.critical:
         subscription = Subscription(user_id=notification.user_id, category=facts.category)
         headers.update(unsubscribe.headers_for(subscription))

@@ -1,6 +1,7 @@
 """The command of the embedded mode: migrate, create the demo, print the URLs and serve."""
 
 import json
+import os
 import socket
 from typing import Any
 
@@ -34,10 +35,19 @@ class Command(BaseCommand):
         if not settings.EMBEDDED:
             raise CommandError("BROKER_URL is set: this is not the embedded mode; use make stack.")
         self._check_port(port)
+        self._let_links_lead_here(port)
         made = self._prepared()
         self._print(made, f"http://{ADDRESS}:{port}")
         # There must be exactly one process, because the workers share memory with the broker.
         serve("notifications_project.server:server", host=ADDRESS, port=port, processes=1)
+
+    def _let_links_lead_here(self, port: int) -> None:
+        """Let links in mails lead to this server, unless ``PUBLIC_URL`` says otherwise."""
+        if not os.environ.get("PUBLIC_URL"):
+            settings.PUBLIC_URL = f"http://{ADDRESS}:{port}"
+            settings.CSRF_TRUSTED_ORIGINS = [settings.PUBLIC_URL]
+            # For processes that this one starts.
+            os.environ["PUBLIC_URL"] = settings.PUBLIC_URL
 
     def _prepared(self) -> demo.Demo:
         """Migrate the database and create the demo.

@@ -130,6 +130,17 @@ def test_a_bad_sender_is_a_configuration_error(
     assert smtp_server.connections == 0
 
 
+@pytest.mark.parametrize("local", ["jane.", ".jane", "a..b"])
+def test_a_local_part_with_an_unusual_dot_is_quoted(
+    smtp: SmtpProvider, smtp_server: SmtpServer, local: str
+) -> None:
+    assert smtp.send(a_mail(f"{local}@docomo.example")).outcome is Outcome.ACCEPTED
+
+    (mail,) = smtp_server.mails
+    assert mail.recipient == f'"{local}"@docomo.example'
+    assert mail.parsed["To"].addresses[0].username == local
+
+
 def test_implicit_tls_on_a_port_that_begins_without_tls_names_both_variables(
     smtp: SmtpProvider, smtp_server: SmtpServer, settings: Settings
 ) -> None:
