@@ -15,6 +15,7 @@ from apps.templates.builtin import texts as builtin
 from apps.templates.catalog import same_content
 from apps.templates.content import FIELDS, CheckedContent, check
 from apps.templates.models import Template, TemplateVersion
+from apps.templates.options import OPTIONS
 
 # Django's classes accept no type arguments at run time.
 if TYPE_CHECKING:
@@ -26,7 +27,23 @@ else:
     _ModelForm, _Inline = forms.ModelForm, admin.TabularInline
     _TemplateAdmin = _VersionAdmin = admin.ModelAdmin
 
-CONTENT_NAMES = ("subject", "title", "body", "html", "image", "link", "data")
+CONTENT_NAMES = (
+    "subject",
+    "title",
+    "body",
+    "html",
+    "image",
+    "link",
+    "data",
+    "from_name",
+    "reply_to",
+    "sound",
+    "badge",
+    "channel_id",
+    "silent",
+    "ttl_seconds",
+    "collapse_id",
+)
 OWN_NAMES = ("name", "category", "critical", "sensitive")
 TALL = forms.Textarea(attrs={"rows": 14, "cols": 100, "spellcheck": "false"})
 WIDE = forms.TextInput(attrs={"size": 100})
@@ -46,6 +63,26 @@ class TemplateForm(_ModelForm):
     link = forms.CharField(required=False, widget=WIDE)
     data = forms.JSONField(  # type: ignore[assignment] # The metaclass removes fields from the class.
         required=False, help_text="An object of strings."
+    )
+    from_name = forms.CharField(
+        required=False, widget=WIDE, help_text="The name of the sender in this language."
+    )
+    reply_to = forms.CharField(required=False, help_text="The address to which answers go.")
+    sound = forms.CharField(
+        required=False, help_text='A sound of the app. Empty for the default one, "none" for none.'
+    )
+    badge = forms.IntegerField(required=False, help_text="The number at the app's icon.")
+    channel_id = forms.CharField(
+        required=False, help_text="The notification channel of Android.", label="Channel id"
+    )
+    silent = forms.BooleanField(
+        required=False, help_text="Show nothing, only give the data to the app."
+    )
+    ttl_seconds = forms.IntegerField(
+        required=False, help_text="How long it is worth being delivered.", label="Time to live (s)"
+    )
+    collapse_id = forms.CharField(
+        required=False, help_text="A later message with the same id replaces this one."
     )
 
     checked: CheckedContent | None = None
@@ -96,7 +133,10 @@ class TemplateForm(_ModelForm):
 
 def _given(value: Any) -> Any:
     # Browsers send line ends as CR LF (HTML, section 4.10.5.1); content is stored with LF.
-    return value.replace("\r\n", "\n") or None if isinstance(value, str) else value or None
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n") or None
+    # Zero is a badge, but a box that is not ticked is nothing.
+    return None if value is False or value == {} else value
 
 
 class VersionInline(_Inline):
@@ -142,7 +182,9 @@ class TemplateAdmin(_TemplateAdmin):
         """Return the fieldsets; an existing template has only the fields of its channel."""
         if obj is None or not self.has_change_permission(request, obj):
             return self.fieldsets if obj is None else self.fieldsets[:1]
-        names = [*FIELDS[obj.channel], *(["data"] if obj.channel == Channel.PUSH else [])]
+        of_channel = {*FIELDS[obj.channel], *OPTIONS[obj.channel]}
+        of_channel |= {"data"} if obj.channel == Channel.PUSH else set()
+        names = [name for name in CONTENT_NAMES if name in of_channel]
         return (self.fieldsets[0], ("Words", {"fields": ("language", *names)}))
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override] # ``change`` stays among the keywords.

@@ -3,7 +3,8 @@
 ``<folder>/<code>/template.json`` contains the properties of a template.
 ``<folder>/<code>/<language>/`` contains its content: ``subject.liquid``, ``body.liquid`` and
 ``html.liquid`` for an e-mail; ``title.liquid``, ``body.liquid``, ``image.liquid``, ``link.liquid``
-and ``data.json`` for a push message.
+and ``data.json`` for a push message. Further texts are in files of their names, and constant
+values, such as ``reply_to`` or ``badge``, in ``options.json``.
 """
 
 import json
@@ -21,9 +22,11 @@ from apps.templates import versions
 from apps.templates.builtin import texts as builtin
 from apps.templates.content import COMPILED_HTML, FIELDS, CheckedContent, check
 from apps.templates.models import DEFAULT_CATEGORY, Template, TemplateVersion
+from apps.templates.options import OPTIONS
 
 META_FILE = "template.json"
 DATA_FILE = "data.json"
+OPTIONS_FILE = "options.json"
 AUTHOR = "import"
 Action = Literal["created", "updated", "unchanged"]
 
@@ -101,10 +104,12 @@ def _write_content(home: Path, channel: str, content: Mapping[str, Any]) -> None
         # it.
         text = content[name] + "\n" if rule.one_line else content[name]
         path.write_text(text, encoding="utf-8", newline="")
-    if data := content.get("data"):
-        _write_json(home / DATA_FILE, data)
-    else:
-        (home / DATA_FILE).unlink(missing_ok=True)
+    options = {name: content[name] for name in OPTIONS[channel] if name in content}
+    for path, value in ((home / DATA_FILE, content.get("data")), (home / OPTIONS_FILE, options)):
+        if value:
+            _write_json(path, value)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def import_templates(folder: Path) -> list[Imported]:
@@ -179,6 +184,8 @@ def _read_content(home: Path, channel: str) -> CheckedContent:
             given[name] = text.rstrip("\r\n") if rule.one_line else text
     if channel == Channel.PUSH and (home / DATA_FILE).exists():
         given["data"] = _read_json(home / DATA_FILE)
+    if (home / OPTIONS_FILE).exists():
+        given |= _read_json(home / OPTIONS_FILE)
     try:
         return check(channel, given)
     except Problem as problem:

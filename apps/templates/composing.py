@@ -4,19 +4,19 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from liquid.exceptions import LiquidError
 
 from apps.common.channels import Channel
-from apps.templates.content import ParsedContent
+from apps.templates.content import LINK_PROBLEMS, LINKS, ParsedContent
 from apps.templates.engine.limits import Meter
 from apps.templates.engine.syntax import Parsed
 
 # CR and LF would start another header; other control characters are not allowed in one line.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 LINE_LENGTH_LIMIT = 998  # RFC 5322, section 2.1.1.
-ADDRESS_LENGTH_LIMIT = 2_048
+# APNs: https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns
+COLLAPSE_ID_MAX_BYTES = 64
 
 
 class RenderError(Exception):
@@ -35,22 +35,47 @@ class RenderError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EmailContent:
-    """The content of an e-mail. The subject is one line."""
+    """The content of an e-mail. The subject is one line.
+
+    Attributes:
+        from_name: The name of the sender; empty for that of ``DEFAULT_FROM_EMAIL``.
+        reply_to: The address to which answers go; empty for the sender's.
+    """
 
     subject: str
     text: str
     html: str | None = None
+    from_name: str = ""
+    reply_to: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PushContent:
-    """The content of a push message. The title is one line; image and link are http(s) URLs."""
+    """The content of a push message. The title is one line.
+
+    Attributes:
+        image: An http(s) URL.
+        link: An http(s) URL, or one with an app's scheme.
+        sound: The sound's name; empty for the default one, ``none`` for none.
+        badge: The number at the app's icon; None leaves it as it is.
+        channel_id: The notification channel of Android; empty for the app's default.
+        silent: Whether nothing is shown, and only the data is delivered to the app.
+        ttl_seconds: How long it is worth being delivered; None for the provider's maximum.
+        collapse_id: A later message with the same id replaces this one; empty for the
+            notification's id, which no other message has.
+    """
 
     title: str
     body: str
     image: str | None = None
     link: str | None = None
     data: Mapping[str, str] = field(default_factory=dict)
+    sound: str = ""
+    badge: int | None = None
+    channel_id: str = ""
+    silent: bool = False
+    ttl_seconds: int | None = None
+    collapse_id: str = ""
 
 
 def missing_paths(required: Iterable[str], variables: Mapping[str, Any]) -> list[str]:
@@ -85,6 +110,8 @@ def compose(parsed: ParsedContent, variables: Mapping[str, Any]) -> EmailContent
             subject=composer.line("subject"),
             text=composer.text("body"),
             html=composer.text("html") if "html" in parsed.fields else None,
+            from_name=composer.line("from_name"),
+            **parsed.options,
         )
     return PushContent(
         title=composer.line("title"),
@@ -92,7 +119,32 @@ def compose(parsed: ParsedContent, variables: Mapping[str, Any]) -> EmailContent
         image=composer.address("image"),
         link=composer.address("link"),
         data={key: composer.render(f"data.{key}", one) for key, one in parsed.data.items()},
+        collapse_id=composer.collapse_id(),
+        **parsed.options,
     )
+
+
+def check_outcomes(
+    parsed: ParsedContent, variables: Mapping[str, Any], names: Iterable[str]
+) -> None:
+    """Render some fields of a message, to see whether they can be sent.
+
+    Raises:
+        RenderError: A text is empty that must not be, or an address is none.
+    """
+    composer = _Composer(parsed, variables)
+    for name in names:
+        if name in LINKS:
+            composer.address(name)
+        elif not composer.line(name):
+            raise RenderError("renders to nothing", place=name)
+
+
+def empty_texts(content: EmailContent | PushContent) -> list[str]:
+    """Return the texts of a message that must not be empty and are."""
+    if isinstance(content, EmailContent):
+        return [] if content.subject else ["subject"]
+    return [] if content.title or content.silent else ["title"]
 
 
 class _Composer:
@@ -116,7 +168,8 @@ class _Composer:
             raise RenderError(detail, place=place) from None
 
     def text(self, name: str) -> str:
-        return self.render(name, self.parsed.fields[name])
+        field = self.parsed.fields.get(name)
+        return "" if field is None else self.render(name, field)
 
     def line(self, name: str) -> str:
         line = CONTROL_CHARACTERS.sub(" ", self.text(name)).strip()
@@ -128,17 +181,13 @@ class _Composer:
         address = self.text(name).strip()
         if not address:
             return None
-        if not is_web_address(address):
-            raise RenderError("is not an http(s) address", place=name)
+        if not LINKS[name](address):
+            raise RenderError(LINK_PROBLEMS[name], place=name)
         return address
 
-
-def is_web_address(text: str) -> bool:
-    """Return whether a text is an absolute http or https URL that a client can open."""
-    if len(text) > ADDRESS_LENGTH_LIMIT or CONTROL_CHARACTERS.search(text) or " " in text:
-        return False
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        return False
+    def collapse_id(self) -> str:
+        collapse_id = self.line("collapse_id")
+        if len(collapse_id.encode()) > COLLAPSE_ID_MAX_BYTES:
+            detail = f"is longer than {COLLAPSE_ID_MAX_BYTES} bytes"
+            raise RenderError(detail, place="collapse_id")
+        return collapse_id

@@ -1,7 +1,7 @@
 """The content fields of each channel: check them before saving, parse them for rendering."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +9,24 @@ from apps.common.channels import Channel
 from apps.common.rest.problems import FieldError, Problem, pointer_to
 from apps.templates.engine.limits import WORK_LIMIT
 from apps.templates.engine.syntax import Parsed, TemplateSyntaxError, parse, problem_at
+from apps.templates.links import is_app_address, is_web_address
 from apps.templates.mjml import MjmlError, compile_mjml, is_mjml
+from apps.templates.options import OPTIONS, Check
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 DATA_KEYS_LIMIT = 50
 DATA_KEY_LENGTH = 100
-# Our own keys, and those that FCM reserves (reference of Message.data).
-RESERVED_DATA_KEYS = frozenset({"notification_id", "correlation_id", "from", "message_type"})
-RESERVED_DATA_PREFIXES = ("google", "gcm")
+# Our own keys, and those that FCM reserves:
+# https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages#Message.FIELDS.data
+RESERVED_DATA_KEYS = {
+    "notification_id": "The notification's id is sent under this key.",
+    "correlation_id": "The correlation id is sent under this key.",
+    "from": "FCM reserves this key.",
+    "message_type": "FCM reserves this key.",
+}
+RESERVED_DATA_PREFIXES = ("google.", "gcm.")
+# The objects that every template has; see ``rendering.reserved_of``.
+RESERVED_NAMES = frozenset({"recipient", "unsubscribe_url"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +52,25 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
         "subject": Field(length=998, required=True, one_line=True),
         "body": Field(length=250_000, required=True),
         "html": Field(length=250_000, html=True),
+        "from_name": Field(length=200, one_line=True),
     },
     Channel.PUSH: {
         "title": Field(length=500, required=True, one_line=True),
         "body": Field(length=4_000, required=True),
         "image": Field(length=2_000, one_line=True),
         "link": Field(length=2_000, one_line=True),
+        "collapse_id": Field(length=500, one_line=True),
     },
+}
+# What a push that shows nothing needs no more.
+NOT_SILENT = frozenset({"title", "body"})
+# The one-line texts that must not be empty. What may render to nothing is rendered at intake.
+NEVER_EMPTY = frozenset({"subject", "title"})
+# The addresses of a push. A constant one is checked when it is saved.
+LINKS: Mapping[str, Callable[[str], bool]] = {"image": is_web_address, "link": is_app_address}
+LINK_PROBLEMS = {
+    "image": "Expected an absolute http or https address.",
+    "link": "Expected an absolute address: https://…, or with an app's own scheme.",
 }
 DATA_VALUE = Field(length=4_000)
 # The key of the HTML compiled from MJML; the source stays in ``html``.
@@ -63,11 +85,14 @@ class CheckedContent:
         stored: The content to store in the version.
         required: The required variables, as dotted paths.
         used: The names of all variables that are used.
+        checked_at_intake: The fields that are rendered when a notification is requested, because
+            what they render to may be nothing, or no address.
     """
 
     stored: dict[str, Any]
     required: list[str]
     used: list[str]
+    checked_at_intake: list[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +102,7 @@ class ParsedContent:
     channel: str
     fields: Mapping[str, Parsed]
     data: Mapping[str, Parsed]
+    options: Mapping[str, Any]
 
 
 def check(channel: str, given: Mapping[str, Any]) -> CheckedContent:
@@ -95,10 +121,12 @@ def check(channel: str, given: Mapping[str, Any]) -> CheckedContent:
     if checker.errors:
         raise Problem(400, "The request is not valid.", code="invalid", errors=checker.errors)
     parsed = checker.parsed
+    required = {path for one in parsed for path in one.required}
     return CheckedContent(
         stored=checker.stored,
-        required=sorted({path for one in parsed for path in one.required}),
+        required=sorted(path for path in required if path.split(".")[0] not in RESERVED_NAMES),
         used=sorted({name for one in parsed for name in one.used}),
+        checked_at_intake=sorted(checker.uncertain),
     )
 
 
@@ -108,16 +136,22 @@ class _Checker:
         self.errors: list[FieldError] = []
         self.stored: dict[str, Any] = {}
         self.parsed: list[Parsed] = []
+        self.uncertain: set[str] = set()
 
     def check(self, given: Mapping[str, Any]) -> None:
         rules = FIELDS[self.channel]
-        known = {*rules, "data"} if self.channel == Channel.PUSH else {*rules}
+        known = {*rules, *OPTIONS[self.channel]}
+        known |= {"data"} if self.channel == Channel.PUSH else set()
+        silent = given.get("silent") is True
         for name, value in given.items():
             if value is not None and name not in known:
                 detail = f"A template for {self.channel} has no such field."
                 self._refuse(detail, "unknown_field", name)
         for name, rule in rules.items():
-            self._field(rule, given.get(name), name)
+            if not (silent and name in NOT_SILENT and given.get(name) in {None, ""}):
+                self._field(rule, given.get(name), name)
+        for name, problem_with in OPTIONS[self.channel].items():
+            self._option(given.get(name), problem_with, name)
         if self.channel == Channel.PUSH and given.get("data"):
             self._data(given["data"])
 
@@ -141,6 +175,26 @@ class _Checker:
             return True
         return False
 
+    def _option(self, value: Any, problem_with: Check, name: str) -> None:
+        if value is None or value == "":
+            return
+        problem = problem_with(value)
+        if problem is not None:
+            self._refuse(problem, "invalid_option", name)
+        else:
+            self.stored[name] = value
+
+    def _outcome(self, name: str, parsed: Parsed) -> None:
+        """Check what a field renders to, if that is known, or let it be checked at intake."""
+        if name in NEVER_EMPTY and parsed.may_be_empty:
+            self.uncertain.add(name)
+        if name not in LINKS:
+            return
+        if parsed.constant is None:
+            self.uncertain.add(name)
+        elif not LINKS[name](parsed.constant.strip()):
+            self._refuse(LINK_PROBLEMS[name], "invalid_address", name)
+
     def _source(self, source: str, rule: Field, *steps: str) -> None:
         try:
             parsed = parse(source, html=rule.html)
@@ -155,6 +209,8 @@ class _Checker:
             for problem in refused:
                 self._refuse(str(problem), "template_syntax", *steps)
             self.parsed.append(parsed)
+            if len(steps) == 1:
+                self._outcome(steps[0], parsed)
             # All fields of a message share one work limit.
             if sum(one.cost for one in self.parsed) > WORK_LIMIT:
                 detail = "Together with the fields before, this is more work than a message may do."
@@ -179,8 +235,8 @@ class _Checker:
             if not key or len(key) > DATA_KEY_LENGTH or CONTROL_CHARACTER.search(key):
                 detail = f"A key has 1 to {DATA_KEY_LENGTH} characters, no control characters."
                 self._refuse(detail, "invalid_key", "data", key)
-            elif key in RESERVED_DATA_KEYS or key.startswith(RESERVED_DATA_PREFIXES):
-                self._refuse("This key is reserved.", "reserved_key", "data", key)
+            elif reserved := _reserved(key):
+                self._refuse(reserved, "reserved_key", "data", key)
             elif value == "" or self._field(DATA_VALUE, value, "data", key):
                 self.stored.setdefault("data", {})[key] = value
             elif value is None:
@@ -188,6 +244,16 @@ class _Checker:
 
     def _refuse(self, detail: str, code: str, *steps: str) -> None:
         self.errors.append(FieldError(pointer=pointer_to(*steps), code=code, detail=detail))
+
+
+def _reserved(key: str) -> str | None:
+    """Return why a key of the data cannot be used; None if it can."""
+    if key in RESERVED_DATA_KEYS:
+        return RESERVED_DATA_KEYS[key]
+    for prefix in RESERVED_DATA_PREFIXES:
+        if key.startswith(prefix):
+            return f"FCM reserves the keys that begin with {prefix!r}."
+    return None
 
 
 def sources(content: Mapping[str, Any], channel: str) -> Iterator[tuple[str, str, bool]]:
@@ -208,4 +274,5 @@ def parse_stored(channel: str, content: Mapping[str, Any]) -> ParsedContent:
         channel=channel,
         fields={name: parse(text, html=html) for name, text, html in sources(content, channel)},
         data={key: parse(text) for key, text in content.get("data", {}).items()},
+        options={name: content[name] for name in OPTIONS[channel] if name in content},
     )

@@ -51,6 +51,8 @@ class TemplateVersion(models.Model):
         content: The fields of the channel as they were given; MJML also has its compiled HTML.
         required: The variables that a notification must have, as dotted paths.
         used: The names of all variables in the content.
+        checked_at_intake: The fields that are rendered when a notification is requested; null for
+            a version of an earlier release, for which none is.
         created_by: The author: a client, ``staff:<user id>``, or ``import`` for a file import.
     """
 
@@ -61,6 +63,7 @@ class TemplateVersion(models.Model):
     content = models.JSONField()
     required = models.JSONField(default=list)
     used = models.JSONField(default=list)
+    checked_at_intake = models.JSONField(null=True)
     published = models.BooleanField(default=False)
     created_by = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,7 +1,7 @@
 """The interface for senders: pin a version, list missing variables, render, preview."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,12 @@ from apps.templates.composing import (
     EmailContent,
     PushContent,
     RenderError,
+    check_outcomes,
     compose,
+    empty_texts,
     missing_paths,
 )
-from apps.templates.content import ParsedContent, parse_stored
+from apps.templates.content import RESERVED_NAMES, ParsedContent, parse_stored
 from apps.templates.engine.syntax import TemplateSyntaxError
 from apps.templates.models import Template, TemplateVersion
 
@@ -37,6 +39,7 @@ __all__ = [
     "UnknownTemplate",
     "UnknownVersion",
     "builtin",
+    "check_at_intake",
     "forget",
     "load_versions",
     "missing_variables",
@@ -44,6 +47,18 @@ __all__ = [
     "preview",
     "render",
 ]
+
+
+# Our own objects as a preview without a recipient shows them.
+SAMPLE: Mapping[str, Any] = {
+    "recipient": {
+        "name": "Ada Lovelace",
+        "email": "ada@example.com",
+        "locale": "en",
+        "timezone": "Europe/London",
+    },
+    "unsubscribe_url": "https://notify.example.com/unsubscribe/sample",
+}
 
 
 class UnknownTemplate(Exception):  # noqa: N818 - the name says what happened; it is no program error.
@@ -62,6 +77,7 @@ class PinnedTemplate:
         channel: ``email`` or ``push``.
         number: The version number, counted per template and language.
         required: The variables that must be given, as dotted paths.
+        checked_at_intake: The fields that ``check_at_intake`` renders.
     """
 
     version_id: UUID
@@ -73,6 +89,7 @@ class PinnedTemplate:
     critical: bool
     sensitive: bool
     required: frozenset[str]
+    checked_at_intake: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +110,8 @@ class Preview:
     Attributes:
         missing: Required variables that were not given; they are rendered as empty text.
         unused: Given variables that the content does not use.
+        empty: Texts that must not be empty and are, such as ``subject``.
+        replaced: Given variables that have the name of one of our own objects and replace it.
     """
 
     content: EmailContent | PushContent
@@ -101,6 +120,8 @@ class Preview:
     version: int
     missing: list[str]
     unused: list[str]
+    empty: list[str]
+    replaced: list[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +136,7 @@ class _Loaded:
 
     parsed: ParsedContent | None
     required: frozenset[str]
+    reserved: frozenset[str]
 
 
 _published: TtlCache[str, _Published] = TtlCache(seconds=CACHE_SECONDS, size=PINNED_CODES_LIMIT)
@@ -177,7 +199,26 @@ def _pinned(version: TemplateVersion) -> PinnedTemplate:
         critical=template.critical,
         sensitive=template.sensitive,
         required=frozenset(version.required),
+        checked_at_intake=tuple(version.checked_at_intake or ()),
     )
+
+
+def check_at_intake(pinned: PinnedTemplate, variables: Mapping[str, Any]) -> None:
+    """Render what may turn out to be nothing, or no address, before a notification is accepted.
+
+    Most versions have no such field: a subject with a literal text is never empty.
+
+    Raises:
+        RenderError: It cannot be sent with these variables.
+    """
+    if not pinned.checked_at_intake:
+        return
+    loaded = _loaded.get(pinned.version_id)
+    if loaded is None:
+        load_versions([pinned.version_id])
+        loaded = _loaded.get(pinned.version_id)
+    if loaded is not None and loaded.parsed is not None:
+        check_outcomes(loaded.parsed, {**SAMPLE, **variables}, pinned.checked_at_intake)
 
 
 def missing_variables(pinned: PinnedTemplate, variables: Mapping[str, Any]) -> list[str]:
@@ -224,11 +265,26 @@ def _load(version: TemplateVersion) -> _Loaded:
     parsed: ParsedContent | None = None
     with suppress(TemplateSyntaxError):
         parsed = parse_stored(version.template.channel, version.content)
-    return _Loaded(parsed=parsed, required=frozenset(version.required))
+    return _Loaded(
+        parsed=parsed,
+        required=frozenset(version.required),
+        reserved=RESERVED_NAMES.intersection(version.used),
+    )
 
 
-def render(version_id: UUID, variables: Mapping[str, Any]) -> EmailContent | PushContent:
+def render(
+    version_id: UUID,
+    variables: Mapping[str, Any],
+    *,
+    reserved: Callable[[], Mapping[str, Any]] = lambda: SAMPLE,
+) -> EmailContent | PushContent:
     """Render a version. Query the database only if ``load_versions`` has not loaded it.
+
+    Args:
+        version_id: The version.
+        variables: The variables of the notification.
+        reserved: Returns our own objects, ``recipient`` and ``unsubscribe_url``. It is called only
+            if the version uses one of them. A variable of the same name replaces it.
 
     Raises:
         RenderError: A required variable is missing, a limit was exceeded, or a value does not fit.
@@ -243,6 +299,8 @@ def render(version_id: UUID, variables: Mapping[str, Any]) -> EmailContent | Pus
     if missing:
         detail = f"required variables are missing: {', '.join(missing)}"
         raise RenderError(detail)
+    if loaded.reserved - variables.keys():
+        variables = {**reserved(), **variables}
     return compose(loaded.parsed, variables)
 
 
@@ -253,6 +311,7 @@ def preview(
     language: str | None = None,
     locale: str | None = None,
     version: int | None = None,
+    reserved: Mapping[str, Any] | None = None,
 ) -> Preview:
     """Render a preview with the same code as sending; missing variables are empty.
 
@@ -262,6 +321,7 @@ def preview(
         language: The requested language.
         locale: The recipient's locale.
         version: The number of another version than the published one, in the chosen language.
+        reserved: Our own objects; by default those of an invented recipient.
 
     Raises:
         UnknownTemplate: There is no template with this code.
@@ -281,11 +341,14 @@ def preview(
     loaded = _load(chosen)
     if loaded.parsed is None:
         raise RenderError("the version can no longer be parsed")
+    content = compose(loaded.parsed, {**(reserved or SAMPLE), **variables})
     return Preview(
-        content=compose(loaded.parsed, variables),
+        content=content,
         channel=chosen.template.channel,
         language=chosen.language,
         version=chosen.number,
         missing=missing_paths(chosen.required, variables),
         unused=sorted(set(variables) - set(chosen.used)),
+        empty=empty_texts(content),
+        replaced=sorted(RESERVED_NAMES.intersection(chosen.used, variables)),
     )

@@ -147,6 +147,7 @@ def _add_version(
         content=content.stored,
         required=content.required,
         used=content.used,
+        checked_at_intake=content.checked_at_intake,
         published=True,
         created_by=author,
     )

@@ -25,7 +25,8 @@ def register(*, user_id: UUID, token: str, platform: Platform | None = None) -> 
     Args:
         user_id: The user who has the device now.
         token: The provider's registration token.
-        platform: The platform; None keeps the stored one, which is Android by default.
+        platform: The platform; None keeps the stored one, also that of a token that moves from
+            another user. A new token without a platform is one of Android.
 
     Raises:
         Problem: 409 when the user has too many active devices, or has not confirmed their address.
@@ -41,7 +42,11 @@ def register(*, user_id: UUID, token: str, platform: Platform | None = None) -> 
     if platform is not None:
         current["platform"] = platform
     with transaction.atomic():
-        Device.objects.filter(token=token).exclude(user_id=user_id).delete()
+        earlier = Device.objects.filter(token=token).exclude(user_id=user_id)
+        if platform is None:
+            known = earlier.values_list("platform", flat=True).first()
+            current |= {} if known is None else {"platform": known}
+        earlier.delete()
         device, created = Device.objects.update_or_create(token=token, defaults=current)
         if Device.objects.filter(user_id=user_id, retired_at=None).count() > MAX_ACTIVE_DEVICES:
             detail = f"A user has at most {MAX_ACTIVE_DEVICES} active devices."

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import TypedDict
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from apps.common.rest.problems import Problem, invalid
+from apps.users import timezones
 from apps.users.models import CategoryPreference, User
 
 CHANNELS = ("email", "push")
@@ -39,17 +40,20 @@ class QuietHours:
         """Return when the quiet hours that include ``now`` end, in UTC; None outside of them."""
         local = now.astimezone(ZoneInfo(zone))
         clock = local.time().replace(tzinfo=None)
-        over_midnight = self.end < self.start
-        if over_midnight:
+        if self.end < self.start:
             quiet = clock >= self.start or clock < self.end
         else:
             quiet = self.start <= clock < self.end
         if not quiet:
             return None
-        day = local.date() + timedelta(days=1 if over_midnight and clock >= self.start else 0)
-        end = datetime.combine(day, self.end, tzinfo=local.tzinfo).astimezone(UTC)
-        # When clocks are set back, the end time occurs twice; the first may already be in the past.
-        return end if end > now else None
+        # When clocks are set back, the end occurs twice: the wall clock counts on both passes.
+        days = (local.date(), local.date() + timedelta(days=1))
+        ends = [
+            timezones.instant(datetime.combine(day, self.end), zone, second_pass=second)
+            for day in days
+            for second in (False, True)
+        ]
+        return min(end for end in ends if end > now)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

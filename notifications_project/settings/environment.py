@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, cast
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import FileAwareEnv, validate
@@ -141,6 +142,25 @@ def _sender(name: str, default: str) -> str:
     return text
 
 
+def _origin(name: str, default: str) -> str:
+    """Read the address under which browsers reach this installation, without a path."""
+    text: str = env.str(name, default).rstrip("/")
+    try:
+        parts = urlsplit(text)
+        whole = bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0)
+    except ValueError:
+        whole = False
+    if not whole or parts.username or parts.query or parts.fragment:
+        problem = "is not an address such as https://notify.example.com"
+    elif parts.path:
+        # Cookies, links and the admin are those of a whole host.
+        problem = "has a path. Give the installation a host name of its own"
+    else:
+        return text
+    message = f'Environment variable "{name}": {text!r} {problem}.'
+    raise ImproperlyConfigured(message)
+
+
 def _host_name(name: str) -> str:
     """Read a host name; unset or empty means none."""
     text: str = env.str(name, "")
@@ -211,7 +231,7 @@ SECRET_KEY: str = env.str("SECRET_KEY", "")
 SECRET_KEY_FALLBACKS: list[str] = _older_keys("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", [])
 DEBUG: bool = env.bool("DEBUG", default=False)
-PUBLIC_URL: str = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+PUBLIC_URL: str = _origin("PUBLIC_URL", "http://127.0.0.1:8000")
 TRUSTED_PROXIES: list[str] = _networks("TRUSTED_PROXIES")
 OPEN_REGISTRATION: bool = env.bool("OPEN_REGISTRATION", default=EMBEDDED and not HAS_SERVER)
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")

@@ -34,6 +34,11 @@ def test_the_printed_curl_works_and_the_mail_can_be_read(checkout: Checkout) -> 
         status = checkout.api.ended(accepted["id"])
         assert (status["status"], status["attempts"]) == ("delivered", 1)
 
+        # Links lead to the port of this server, in lists and in mails alike.
+        subprocess.check_output(["/bin/sh", "-c", curl])  # noqa: S603 - as above.
+        page = checkout.api.call("GET", "/api/v1/notifications/?page_size=1").body
+        assert page["next"].startswith(f"http://127.0.0.1:{checkout.port}/api/v1/notifications/?")
+
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         sandbox = browser.open(checkout.printed(r"Sandbox +(http\S+)"), timeout=10).read().decode()
         detail = re.findall(r'href="(/sandbox/[0-9a-f-]{36}/?)"', sandbox)[0]

@@ -12,7 +12,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.common.channels import Channel
+from apps.common.rest.problems import Problem
 from apps.notifications.models import Notification, SandboxMessage
+from apps.templates import rendering
 from apps.templates.models import TemplateVersion
 from apps.users.models import User
 from tests.fakes.fcm_server import FcmServer
@@ -118,8 +120,25 @@ SCHEMES = [
 
 
 @pytest.mark.parametrize("place", ["image", "link"])
-def test_a_push_opens_only_http_urls(alice: User, place: str) -> None:
+@pytest.mark.parametrize("address", SCHEMES)
+def test_a_push_that_would_open_anything_else_is_not_accepted(
+    alice: User, place: str, address: str
+) -> None:
     template("opens", "push", content={"title": "t", "body": "b", place: "{{ at }}"})
+    with pytest.raises(Problem) as caught:
+        accepted(alice, template_code="opens", notification_type="push", variables={"at": address})
+    assert caught.value.status_code == 422
+    assert Notification.objects.count() == 0
+
+
+@pytest.mark.parametrize("place", ["image", "link"])
+def test_a_push_of_an_earlier_version_opens_only_web_and_app_addresses(
+    alice: User, place: str
+) -> None:
+    template("opens", "push", content={"title": "t", "body": "b", place: "{{ at }}"})
+    # A version that an earlier release has saved is checked when it is sent.
+    TemplateVersion.objects.update(checked_at_intake=None)
+    rendering.forget()
     rows = [
         accepted(alice, template_code="opens", notification_type="push", variables={"at": address})
         for address in SCHEMES

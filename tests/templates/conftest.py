@@ -62,6 +62,12 @@ def api(db: None) -> Api:
     return Api(Caller(client="shop", scopes=frozenset(Scope)))
 
 
+def place_of(response: Any) -> str:
+    """Return the pointer of the only error of a problem document."""
+    ((pointer, _),) = pointers(response)
+    return pointer
+
+
 def pointers(response: Any) -> list[tuple[str, str]]:
     """Return pointer and code of each error of a problem document."""
     return [(error["pointer"], error["code"]) for error in response.json()["errors"]]

@@ -7,7 +7,7 @@ import pytest
 
 from apps.templates import rendering
 from apps.templates.rendering import EmailContent, PushContent, RenderError
-from tests.templates.conftest import EMAIL, PUSH, Api
+from tests.templates.conftest import EMAIL, PUSH, Api, place_of
 
 PARCEL = {"number": 7, "day": "today"}
 
@@ -72,14 +72,63 @@ def test_a_long_subject_is_truncated(api: Api) -> None:
     assert content.subject.endswith("x…")
 
 
-@pytest.mark.parametrize(
-    "link", ["javascript:x", "example.com", "https://", "ftp://e.com", "https://e.com/a b", "//e"]
-)
-def test_a_link_must_be_an_http_url(api: Api, link: str) -> None:
+BAD_LINKS = [
+    *["javascript:x", "JavaScript:x", "data:text/html,x", "vbscript:x", "file:///etc/passwd"],
+    *["example.com", "/orders/1", "//e", "https://", "https://e.com/a b", "myapp:", "my app://x"],
+]
+GOOD_LINKS = ["https://e.com/1", "http://e.com", "myapp://order/1", "myapp:order", "tel:+123"]
+
+
+@pytest.mark.parametrize("link", BAD_LINKS)
+def test_a_link_that_no_device_can_open_is_not_sent(api: Api, link: str) -> None:
     pinned = made(api, PUSH | {"link": "{{ number }}"})
 
-    with pytest.raises(RenderError, match="link: is not an http"):
+    with pytest.raises(RenderError, match="link: Expected an absolute address"):
         rendering.render(pinned.version_id, {"number": link, "day": "x"})
+
+
+@pytest.mark.parametrize("link", BAD_LINKS)
+def test_a_constant_link_that_no_device_can_open_is_not_saved(api: Api, link: str) -> None:
+    answer = api.post("", PUSH | {"link": link})
+
+    assert (answer.status_code, place_of(answer)) == (400, "/link")
+
+
+@pytest.mark.parametrize("link", GOOD_LINKS)
+def test_a_link_may_have_the_scheme_of_an_app(api: Api, link: str) -> None:
+    constant = made(api, PUSH | {"code": "constant", "link": link})
+    variable = made(api, PUSH | {"link": "{{ number }}"})
+
+    for pinned in (constant, variable):
+        content = rendering.render(pinned.version_id, {"number": link, "day": "x"})
+        assert isinstance(content, PushContent)
+        assert content.link == link
+
+
+@pytest.mark.parametrize("image", ["/a.png", "myapp://a.png", "a.png", "data:image/png,x"])
+def test_a_constant_picture_needs_a_web_address(api: Api, image: str) -> None:
+    answer = api.post("", PUSH | {"image": image})
+
+    assert (answer.status_code, place_of(answer)) == (400, "/image")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": 1, "b": [True, None]}, '{"a": 1, "b": [true, null]}'),
+        (["a", None, {"b": "ä"}], 'a{"b": "ä"}'),
+        ([1, [2, None]], "12"),
+        (None, ""),
+        (True, "true"),
+    ],
+)
+def test_objects_are_written_as_json_and_null_as_nothing(api: Api, value: Any, text: str) -> None:
+    pinned = made(api, PUSH | {"link": None, "data": {"order": "{{ order | default: '' }}"}})
+
+    content = rendering.render(pinned.version_id, {**PARCEL, "order": value})
+
+    assert isinstance(content, PushContent)
+    assert content.data == {"order": text}
 
 
 def test_an_empty_link_counts_as_none(api: Api) -> None:

@@ -25,6 +25,10 @@ def test_a_preview_is_what_would_be_sent(api: Api) -> None:
         "html": "<p>&lt;Ada&gt;\r\n</p>",
         "missing": [],
         "unused": ["more"],
+        "from_name": "",
+        "reply_to": "",
+        "empty": [],
+        "replaced": [],
     }
     pinned = rendering.pin("welcome", language=None, locale=None)
     sent = rendering.render(pinned.version_id, variables)

@@ -109,3 +109,19 @@ def test_the_number_of_active_devices_is_limited(alice: User, shop: APIClient) -
     assert answer.status_code == 409
     assert answer.json()["code"] == "too_many_devices"
     assert not Device.objects.filter(token="one-more").exists()
+
+
+@pytest.mark.parametrize("spelling", ["ios", "iOS", "IOS", " ios "])
+def test_a_platform_is_read_without_regard_to_case(
+    alice: User, shop: APIClient, spelling: str
+) -> None:
+    answer = shop.post(url(alice), {"push_token": "one", "platform": spelling}, format="json")
+    assert (answer.status_code, answer.json()["platform"]) == (201, "ios")
+
+
+def test_a_token_that_moves_without_a_platform_keeps_its_own(
+    alice: User, bob: User, shop: APIClient
+) -> None:
+    shop.post(url(alice), {"push_token": "one", "platform": "ios"}, format="json")
+    moved = shop.post(url(bob), {"push_token": "one"}, format="json")
+    assert (moved.status_code, moved.json()["platform"]) == (201, "ios")

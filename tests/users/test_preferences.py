@@ -82,7 +82,9 @@ def test_the_profile_shows_the_same_channels(alice: User, shop: APIClient) -> No
         ({"categories": {"news": {"fax": True}}}, "/categories/news/fax"),
         ({"quiet_hours": {"start": "22:00"}}, "/quiet_hours/end"),
         ({"quiet_hours": {"start": "24:00", "end": "07:00"}}, "/quiet_hours/start"),
-        ({"quiet_hours": {"start": "7:00", "end": "08:00"}}, "/quiet_hours/start"),
+        ({"quiet_hours": {"start": "7", "end": "08:00"}}, "/quiet_hours/start"),
+        ({"quiet_hours": {"start": "07:00:30", "end": "08:00"}}, "/quiet_hours/start"),
+        ({"quiet_hours": {"start": "007:00", "end": "08:00"}}, "/quiet_hours/start"),
         ({"quiet_hours": {"start": "07:00", "end": "07:00"}}, "/quiet_hours"),
         ({"quiet_hours": "22-07"}, "/quiet_hours"),
     ],
@@ -148,6 +150,13 @@ def test_quiet_hours_are_in_the_time_zone_of_the_user(
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     expected = datetime.fromisoformat(until).replace(tzinfo=UTC) if until else None
     assert quiet.until(moment, zone) == expected
+
+
+@pytest.mark.parametrize("start", ["9:00", "09:00", "09:00:00", "09:00:00.000"])
+def test_a_time_of_day_is_read_in_each_usual_form(alice: User, shop: APIClient, start: str) -> None:
+    quiet = {"start": start, "end": "22:00:00"}
+    answer = shop.patch(url(alice), {"quiet_hours": quiet}, format="json")
+    assert answer.json()["quiet_hours"] == {"start": "09:00", "end": "22:00"}
 
 
 def test_quiet_hours_may_be_within_one_day() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
@@ -23,6 +24,12 @@ class NewestFirst(CursorPagination):
     page_size = 50
     max_page_size = 200
     page_size_query_param = "page_size"
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        """Read a page. Its links lead to ``PUBLIC_URL``, because a proxy may have ended TLS."""
+        page: Any = super().paginate_queryset(queryset, request, view)
+        self.base_url = f"{settings.PUBLIC_URL}{request.get_full_path()}"
+        return page
 
     def decode_cursor(self, request: Request) -> Any:
         """Read the cursor. A modified cursor is an error of the caller, not of the server.

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import msgspec
 from django.conf import settings
@@ -72,7 +72,18 @@ def refuse_depth(raw: bytes) -> None:
             raise Problem(400, detail, code="too_deep")
 
 
-def decode(raw: bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
+class BodyDecoder(Protocol):
+    """Decodes a body to a validated value."""
+
+    def decode(self, raw: bytes, /) -> Any:
+        """Decode a body.
+
+        Raises:
+            msgspec.DecodeError: It is not valid.
+        """
+
+
+def decode(raw: bytes, decoder: BodyDecoder | None = None) -> Any:
     """Decode a JSON body.
 
     Raises:

@@ -84,6 +84,7 @@ class NotificationAdmin(LargeTableAdmin[Notification]):
         "template_code",
         "template_version",
         "language",
+        "reply_to",
         "priority",
         "client",
         "kind",

@@ -86,6 +86,7 @@ class NotificationSerializer(serializers.Serializer[Notification]):
     template_code = serializers.CharField()
     template_version = serializers.IntegerField()
     language = serializers.CharField()
+    reply_to = serializers.CharField(allow_null=True)
     variables = serializers.DictField()
     metadata = serializers.DictField()
     priority = serializers.IntegerField()

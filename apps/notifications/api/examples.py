@@ -18,6 +18,7 @@ SEND: dict[str, Any] = {
     "scheduled_for": None,
     "expires_at": None,
     "language": None,
+    "reply_to": None,
 }
 ACCEPTED: dict[str, Any] = {
     "id": NOTIFICATION_ID,
@@ -29,6 +30,7 @@ ACCEPTED: dict[str, Any] = {
     "template_code": "welcome",
     "template_version": 1,
     "language": "en",
+    "reply_to": None,
     "priority": 5,
     "created_at": "2026-11-22T12:00:00Z",
     "scheduled_for": None,

@@ -1,5 +1,6 @@
 """The header ``Idempotency-Key``."""
 
+import re
 from typing import TypeVar
 
 import msgspec
@@ -11,6 +12,9 @@ from apps.common.rest.problems import invalid
 from apps.notifications.intake.requests import REQUEST_ID_MAX_LENGTH, Terms
 
 RequestTerms = TypeVar("RequestTerms", bound=Terms)
+
+QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+ESCAPED = re.compile(r'\\(["\\])')
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -29,11 +33,34 @@ def idempotency_key(request: HttpRequest | Request) -> str | None:
     Raises:
         Problem: 400 if it is not 1 to 255 printable characters.
     """
-    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
-    if key is not None and (not 0 < len(key) <= REQUEST_ID_MAX_LENGTH or not key.isprintable()):
-        detail = f"Idempotency-Key takes 1 to {REQUEST_ID_MAX_LENGTH} printable characters."
+    given = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if given is None:
+        return None
+    key = _unquoted(_decoded(given))
+    if not 0 < len(key) <= REQUEST_ID_MAX_LENGTH or not key.isprintable() or key.isspace():
+        detail = (
+            f"Idempotency-Key takes 1 to {REQUEST_ID_MAX_LENGTH} printable characters that are not "
+            "all blank."
+        )
         raise invalid("/request_id", "invalid", detail)
     return key
+
+
+def _decoded(given: str) -> str:
+    """Decode a header as UTF-8, like the body; WSGI has decoded it as Latin-1 (PEP 3333)."""
+    try:
+        return given.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return given
+
+
+def _unquoted(text: str) -> str:
+    """Return the key without the quotation marks that the IETF's draft of this header has.
+
+    The draft is draft-ietf-httpapi-idempotency-key-header; its strings are those of RFC 9651.
+    """
+    found = QUOTED.fullmatch(text.strip(" "))
+    return text if found is None else ESCAPED.sub(r"\1", found[1])
 
 
 def with_idempotency_key(request: HttpRequest | Request, asked: RequestTerms) -> RequestTerms:

@@ -7,7 +7,7 @@ import msgspec
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 
-from apps.common.rest.parsers import StrictJSONParser, decode, read_bounded
+from apps.common.rest.parsers import BodyDecoder, StrictJSONParser, decode, read_bounded
 from apps.notifications.intake import requests
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -27,7 +27,7 @@ def body_as(expected: type[Body], request: Request) -> Body:
 class SendRequestParser(StrictJSONParser):
     """Decodes one request. Subclasses set another decoder."""
 
-    decoder: ClassVar[msgspec.json.Decoder[Any]] = requests.send_decoder
+    decoder: ClassVar[BodyDecoder] = requests.send_decoder
 
     def parse(
         self,

@@ -26,6 +26,7 @@ COLUMNS = (
     "scheduled_for",
     "expires_at",
     "language",
+    "reply_to",
 )
 NESTED_COLUMN = re.compile(r"(?P<field>variables|metadata)((?:\.[^.]+)+)")
 

@@ -197,9 +197,7 @@ def _row(line: bytes, *, header: list[str] | None, defaults: dict[str, object]) 
         elif not isinstance(given, dict):
             return invalid("", "invalid", "Expected a JSON object.")
         # CSV cells are always text and must be converted; JSON values must have the right type.
-        return msgspec.convert(
-            {**defaults, **given}, requests.BulkSendRequest, strict=header is None
-        )
+        return requests.row_of({**defaults, **given}, strict=header is None)
     except Problem as problem:
         return problem
     except msgspec.ValidationError as error:

@@ -223,6 +223,7 @@ def _copy_or_problem(
         template_version=original.template_version,
         template_version_id=original.template_version_id,
         language=original.language,
+        reply_to=original.reply_to,
         variables=original.variables,
         sensitive=original.sensitive,
         secret_variables=original.secret_variables,

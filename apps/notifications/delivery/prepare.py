@@ -11,7 +11,7 @@ from django.db import Error
 
 from apps.common.channels import Channel
 from apps.notifications.delivery import own_recipients
-from apps.notifications.delivery.compose import email, push
+from apps.notifications.delivery.compose import email, push, reserved
 from apps.notifications.delivery.decide import USER_ERASED, Decision, decide, skipped
 from apps.notifications.delivery.retry_policy import RULES, Rule
 from apps.notifications.lifecycle.outcomes import Outcome
@@ -148,7 +148,11 @@ def _compose(
 ) -> Envelope | Decision:
     try:
         content = (
-            rendering.render(row.template_version_id, row.content_variables)
+            rendering.render(
+                row.template_version_id,
+                row.content_variables,
+                reserved=lambda: reserved.objects_for(row, contact=contact, facts=facts),
+            )
             if row.recipient is None
             else own_recipients.content_of(row)
         )

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from apps.common.callers import Caller
+from apps.common.channels import Channel
 from apps.common.middleware.correlation import current_id
 from apps.common.rest.problems import FieldError, Problem, impossible, pointer_to
 from apps.notifications.broker import publisher
@@ -46,6 +47,7 @@ def make_draft(
         template_version=pinned.number,
         template_version_id=pinned.version_id,
         language=pinned.language,
+        reply_to=asked.reply_to,
         variables=redacted(asked.variables) if pinned.sensitive else asked.variables,
         sensitive=pinned.sensitive,
         secret_variables=asked.variables if pinned.sensitive else None,
@@ -103,8 +105,25 @@ def _pinned(asked: SendRequest, *, locale: str | None) -> rendering.PinnedTempla
     if pinned.channel != asked.notification_type:
         detail = f"The template is for {pinned.channel}, not {asked.notification_type}."
         raise impossible("/notification_type", "type_mismatch", detail)
+    if asked.reply_to is not None and asked.notification_type != Channel.EMAIL.value:
+        detail = "Nobody can answer a push message."
+        raise impossible("/reply_to", "type_mismatch", detail)
     _check_variables(asked, pinned)
+    _check_outcomes(asked, pinned)
     return pinned
+
+
+def _check_outcomes(asked: SendRequest, pinned: rendering.PinnedTemplate) -> None:
+    """Refuse variables with which the message could not be sent.
+
+    Raises:
+        Problem: 422 that names the field of the template.
+    """
+    try:
+        rendering.check_at_intake(pinned, asked.variables)
+    except rendering.RenderError as error:
+        detail = f"The template's {error.place or 'content'}: {error.detail}"
+        raise impossible("/variables", "template_error", detail) from None
 
 
 def _check_times(asked: SendRequest, *, now: datetime) -> None:

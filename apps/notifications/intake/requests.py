@@ -5,7 +5,7 @@ The OpenAPI document is generated from these classes.
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -26,6 +26,8 @@ RequestId = Annotated[
     Meta(
         min_length=1,
         max_length=REQUEST_ID_MAX_LENGTH,
+        # One character that is not blank, and no control character.
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$(?!\n)",
         description="The idempotency key, unique per client and kind of key.",
     ),
 ]
@@ -34,6 +36,17 @@ Time = Annotated[datetime, Meta(tz=True)]
 # feed, which the lookahead excludes.
 LANGUAGE_TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$(?!\n)"
 LanguageTag = Annotated[str, Meta(pattern=LANGUAGE_TAG, max_length=35)]
+
+
+# One address without a name: RFC 5322, 3.4.1, as far as a typing mistake shows.
+Mailbox = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\s<>,;@]+@[^\s<>,;@]+$(?!\n)",
+        max_length=320,
+        description="E-mail: the address to which answers go.",
+    ),
+]
 
 
 class Terms(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +61,7 @@ class Terms(Struct, kw_only=True, forbid_unknown_fields=True):
     scheduled_for: Time | None = None
     expires_at: Time | None = None
     language: LanguageTag | None = None
+    reply_to: Mailbox | None = None
 
 
 AnyTerms = TypeVar("AnyTerms", bound=Terms)
@@ -96,11 +110,78 @@ class BroadcastRequest(Terms, kw_only=True, forbid_unknown_fields=True):
         return BulkSendRequest(**{**terms, "user_id": user_id, "request_id": None})
 
 
-send_decoder = msgspec.json.Decoder(SendRequest)
-bulk_decoder = msgspec.json.Decoder(BulkRequest)
-broadcast_decoder = msgspec.json.Decoder(BroadcastRequest)
-bulk_row_decoder = msgspec.json.Decoder(BulkSendRequest)
+# Java writes a time with zero seconds without them, which the decoder refuses.
+WITHOUT_SECONDS = re.compile(r"(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2})([Zz]|[+-]\d{2}:\d{2})")
+TIMES = ("scheduled_for", "expires_at")
+Decoded = TypeVar("Decoded")
 
+
+def with_seconds(values: Any) -> Any:
+    """Complete the times of a decoded request that have no seconds."""
+    if not isinstance(values, dict):
+        return values
+    given = {name: values[name] for name in TIMES if isinstance(values.get(name), str)}
+    return {
+        **values,
+        **{name: WITHOUT_SECONDS.sub(r"\1:00\2", text, count=1) for name, text in given.items()},
+    }
+
+
+class RequestDecoder(Generic[Decoded]):
+    """A decoder that also takes times without seconds, at a second try."""
+
+    def __init__(self, kind: type[Decoded]) -> None:
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def decode(self, raw: Any) -> Decoded:
+        """Decode a request.
+
+        Raises:
+            msgspec.DecodeError: It is not valid.
+        """
+        try:
+            return self._decoder.decode(raw)
+        except msgspec.ValidationError as error:
+            try:
+                values = msgspec.json.decode(raw)
+            except msgspec.DecodeError:
+                raise error from None
+            completed = with_seconds(values)
+            if completed == values:
+                raise
+        return self._decoder.decode(msgspec.json.encode(completed))
+
+
+def row_of(values: dict[str, Any], *, strict: bool) -> "BulkSendRequest":
+    """Build the request of one row of a file.
+
+    Args:
+        values: The values by field.
+        strict: Whether a text is refused where another type is expected.
+
+    Raises:
+        msgspec.ValidationError: A value is not valid.
+    """
+    try:
+        return msgspec.convert(values, BulkSendRequest, strict=strict)
+    except msgspec.ValidationError:
+        completed = with_seconds(values)
+        if completed == values:
+            raise
+    return msgspec.convert(completed, BulkSendRequest, strict=strict)
+
+
+send_decoder = RequestDecoder(SendRequest)
+bulk_decoder = msgspec.json.Decoder(BulkRequest)
+broadcast_decoder = RequestDecoder(BroadcastRequest)
+bulk_row_decoder = RequestDecoder(BulkSendRequest)
+
+# What a pattern means, by field.
+EXPECTED = {
+    "request_id": "printable characters that are not all blank",
+    "reply_to": "one address without a name, such as help@example.com",
+    "language": "a language tag (BCP 47) such as en or pt-BR",
+}
 _PLACE = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
 _NAMED_FIELD = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
@@ -118,6 +199,8 @@ def as_problem(error: msgspec.ValidationError) -> Problem:
             if step["index"] != "..."
         ]
         text = text[: place.start()]
+    if "matching regex" in text and steps and steps[-1] in EXPECTED:
+        text = f"Expected {EXPECTED[steps[-1]]}"
     field = _NAMED_FIELD.search(text)
     code = "invalid"
     if field is not None:

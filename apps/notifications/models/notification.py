@@ -53,6 +53,8 @@ class Notification(models.Model):
     template_version = models.PositiveIntegerField()
     template_version_id = models.UUIDField()
     language = models.CharField(max_length=35)
+    # The address to which answers to this mail go; null for the template's, or the sender's.
+    reply_to = models.CharField(max_length=RECIPIENT_MAX_LENGTH, null=True)
     # For a sensitive template only the names; the values are in ``secret_variables``.
     variables = models.JSONField(default=dict)
     # Whether the template was sensitive when this was accepted.

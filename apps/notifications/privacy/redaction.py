@@ -25,6 +25,7 @@ ERASED: dict[str, Any] = {
     "secret_variables": None,
     "recipient": BLANK_RECIPIENT,
     "metadata": {},
+    "reply_to": None,
     "request_id": None,
     "body_digest": b"",
     "canonical_digest": None,

@@ -87,6 +87,13 @@ class Push:
         data: Additional data for the app. The provider adds the ids.
         ttl_seconds: How long the provider may store it for an offline device; None for the
             provider's default.
+        sound: The sound's name; empty for the default one, ``none`` for none.
+        badge: The number at the app's icon; None leaves it as it is.
+        channel_id: The notification channel of Android; empty for the app's default.
+        silent: Whether nothing is shown, and only the data is delivered to the app.
+        collapse_id: A later message with the same id replaces this one; empty for the
+            notification's id.
+        at_once: Whether it may wake a sleeping device.
         sensitive: As for a mail.
     """
 
@@ -101,6 +108,12 @@ class Push:
     link: str | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     ttl_seconds: int | None = None
+    sound: str = ""
+    badge: int | None = None
+    channel_id: str = ""
+    silent: bool = False
+    collapse_id: str = ""
+    at_once: bool = True
     sensitive: bool = False
 
 

@@ -1,28 +1,37 @@
 """Response bodies for templates, versions and previews."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apps.common.channels import Channel
 from apps.templates.models import Template, TemplateVersion
 from apps.templates.rendering import EmailContent, Preview
 
+FURTHER_FIELDS: Mapping[str, tuple[str, ...]] = {
+    Channel.EMAIL: ("from_name", "reply_to"),
+    Channel.PUSH: ("sound", "badge", "channel_id", "silent", "ttl_seconds", "collapse_id"),
+}
+
 
 def content_answer(version: TemplateVersion, channel: str) -> dict[str, Any]:
     """Return the content fields as the author wrote them; MJML is not compiled."""
     content = version.content
+    # Those of a later release than the version are shown where they are given only.
+    further = {name: content[name] for name in FURTHER_FIELDS[channel] if name in content}
     if channel == Channel.EMAIL:
         return {
             "subject": content["subject"],
             "body": content["body"],
             "html": content.get("html"),
+            **further,
         }
     return {
-        "title": content["title"],
-        "body": content["body"],
+        "title": content.get("title", ""),
+        "body": content.get("body", ""),
         "image": content.get("image"),
         "link": content.get("link"),
         "data": content.get("data", {}),
+        **further,
     }
 
 
@@ -73,7 +82,13 @@ def preview_answer(code: str, preview: Preview) -> dict[str, Any]:
     content = preview.content
     shown: dict[str, Any]
     if isinstance(content, EmailContent):
-        shown = {"subject": content.subject, "body": content.text, "html": content.html}
+        shown = {
+            "subject": content.subject,
+            "body": content.text,
+            "html": content.html,
+            "from_name": content.from_name,
+            "reply_to": content.reply_to,
+        }
     else:
         shown = {
             "title": content.title,
@@ -81,6 +96,7 @@ def preview_answer(code: str, preview: Preview) -> dict[str, Any]:
             "image": content.image,
             "link": content.link,
             "data": dict(content.data),
+            **{name: getattr(content, name) for name in FURTHER_FIELDS[Channel.PUSH]},
         }
     return {
         "template_code": code,
@@ -90,4 +106,6 @@ def preview_answer(code: str, preview: Preview) -> dict[str, Any]:
         **shown,
         "missing": preview.missing,
         "unused": preview.unused,
+        "empty": preview.empty,
+        "replaced": preview.replaced,
     }

@@ -64,6 +64,10 @@ PREVIEWED: dict[str, Any] = {
     "subject": "Welcome, Ada",
     "body": "Hello Ada,\n\nconfirm your address: https://example.com/confirm\n",
     "html": None,
+    "from_name": "",
+    "reply_to": "",
     "missing": [],
     "unused": [],
+    "empty": [],
+    "replaced": [],
 }

@@ -6,7 +6,12 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.languages import canonical
-from apps.common.rest.serializers import StrictBooleanField, StrictCharField, StrictSerializer
+from apps.common.rest.serializers import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+)
 from apps.templates.api.converters import CODE_PATTERN
 from apps.templates.models import (
     CATEGORY_MAX_LENGTH,
@@ -17,7 +22,23 @@ from apps.templates.models import (
 
 CATEGORY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z"
 # In the order of the response.
-CONTENT_FIELDS = ("subject", "title", "body", "html", "image", "link", "data")
+CONTENT_FIELDS = (
+    "subject",
+    "title",
+    "body",
+    "html",
+    "image",
+    "link",
+    "data",
+    "from_name",
+    "reply_to",
+    "sound",
+    "badge",
+    "channel_id",
+    "silent",
+    "ttl_seconds",
+    "collapse_id",
+)
 
 
 class LanguageField(StrictCharField):
@@ -68,9 +89,46 @@ class ContentSerializer(StrictSerializer):
     body = SourceField(help_text="E-mail: the plain text. Push: the text.")
     html = SourceField(help_text="E-mail: HTML or MJML. Values are escaped.")
     image = SourceField(help_text="Push: an http(s) address.")
-    link = SourceField(help_text="Push: an http(s) address that a tap opens.")
+    link = SourceField(
+        help_text="Push: the address that a tap opens, https or with an app's own scheme."
+    )
     data = DataField(  # type: ignore[assignment] # The metaclass removes fields from the class.
         required=False, allow_null=True, help_text="Push: further strings."
+    )
+    from_name = SourceField(help_text="E-mail: the name of the sender, one line.")
+    reply_to = StrictCharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text="E-mail: the address to which answers go.",
+    )
+    sound = StrictCharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text='Push: a sound of the app; by default "default", "none" for none.',
+    )
+    badge = StrictIntegerField(
+        required=False, allow_null=True, help_text="Push: the number at the app's icon."
+    )
+    channel_id = StrictCharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text="Push: the notification channel of Android.",
+    )
+    silent = StrictBooleanField(
+        required=False,
+        allow_null=True,
+        help_text="Push: show nothing, only give the data to the app. Needs no title and body.",
+    )
+    ttl_seconds = StrictIntegerField(
+        required=False,
+        allow_null=True,
+        help_text="Push: how long it is worth being delivered, at most four weeks.",
+    )
+    collapse_id = SourceField(
+        help_text="Push: a later message with the same id replaces this one; at most 64 bytes."
     )
 
     def content_of(self) -> dict[str, Any]:
@@ -154,6 +212,14 @@ class VersionAnswer(serializers.Serializer[Any]):
     data = serializers.DictField(  # type: ignore[assignment] # As above.
         child=serializers.CharField(), required=False
     )
+    from_name = serializers.CharField(required=False)
+    reply_to = serializers.CharField(required=False)
+    sound = serializers.CharField(required=False)
+    badge = serializers.IntegerField(required=False)
+    channel_id = serializers.CharField(required=False)
+    silent = serializers.BooleanField(required=False)
+    ttl_seconds = serializers.IntegerField(required=False)
+    collapse_id = serializers.CharField(required=False)
     variables = serializers.ListField(
         child=serializers.CharField(), help_text="What a notification must bring."
     )
@@ -191,5 +257,21 @@ class PreviewAnswer(serializers.Serializer[Any]):
     data = serializers.DictField(  # type: ignore[assignment] # As above.
         child=serializers.CharField(), required=False
     )
+    from_name = serializers.CharField(required=False)
+    reply_to = serializers.CharField(required=False)
+    sound = serializers.CharField(required=False)
+    badge = serializers.IntegerField(required=False, allow_null=True)
+    channel_id = serializers.CharField(required=False)
+    silent = serializers.BooleanField(required=False)
+    ttl_seconds = serializers.IntegerField(required=False, allow_null=True)
+    collapse_id = serializers.CharField(required=False)
     missing = serializers.ListField(child=serializers.CharField())
     unused = serializers.ListField(child=serializers.CharField())
+    empty = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Texts that must not be empty and are, as a subject.",
+    )
+    replaced = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Given variables that replace an object of every template, as recipient.",
+    )

@@ -7,13 +7,13 @@ from liquid import RenderContext
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.output import OutputNode
-from liquid.stringify import to_liquid_string
 
 from apps.templates.engine.addresses import IGNORED_IN_ADDRESS, is_harmless, is_plainly_good
 from apps.templates.engine.buffers import Buffer, ValueBuffer
 from apps.templates.engine.html_tokenizer import values
 from apps.templates.engine.limits import CHARACTERS_PER_UNIT
 from apps.templates.engine.places import ValueKind
+from apps.templates.engine.texts import text_of
 
 # Characters that are removed from an output that is part of a name.
 NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z_-]+")
@@ -80,7 +80,7 @@ class AddressNode(Node):
             for node in self.nodes:
                 node.render(context, inner)
         else:
-            text = to_liquid_string(self.alone.evaluate(context), autoescape=True)
+            text = text_of(self.alone.evaluate(context), autoescape=True)
             if self.kind is ValueKind.ADDRESS and is_plainly_good(text):
                 return outer.write(text)
             value.write(text)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TextIO, cast
 
 from liquid import Environment, RenderContext
-from liquid.builtin import content, illegal, output
+from liquid.builtin import content, illegal
 from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.builtin.tags import (
     assign_tag,
@@ -26,6 +26,7 @@ from apps.templates.engine.buffers import Buffer
 from apps.templates.engine.cost import COST_OF_A_ROUND, cost_of
 from apps.templates.engine.filters import FILTERS
 from apps.templates.engine.limits import BLOCK_DEPTH_LIMIT, LIST_LIMIT, Meter
+from apps.templates.engine.texts import Output
 
 
 class Context(RenderContext):
@@ -136,7 +137,7 @@ class Sandbox(Environment):
 
     TAGS: ClassVar = (
         content.Literal,
-        output.Output,
+        Output,
         illegal.Illegal,
         if_tag.IfTag,
         unless_tag.UnlessTag,

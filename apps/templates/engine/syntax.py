@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liquid.ast import Node
+from liquid.builtin.content import ContentNode
 from liquid.exceptions import LiquidError
 from liquid.parser import get_parser
 from liquid.stream import TokenStream
@@ -62,6 +63,8 @@ class Parsed:
             they begin.
         refused: Errors that prevent saving: outputs in HTML contexts in which they are not
             allowed. Versions that were saved before this rule are rendered in a harmless form.
+        may_be_empty: Whether it may write nothing, because all of its text comes from outputs or
+            stands in a condition.
         leaves_tags_open: Whether an output prints part of a tag, so that the attribute values are
             known only after rendering.
     """
@@ -72,6 +75,7 @@ class Parsed:
     used: frozenset[str]
     cost: int
     refused: tuple[SyntaxProblem, ...] = ()
+    may_be_empty: bool = False
     leaves_tags_open: bool = False
 
     def render(self, variables: Mapping[str, Any], meter: Meter) -> str:
@@ -173,6 +177,7 @@ def _checked(source: str, nodes: list[Node], *, html: bool) -> Parsed:
         required=frozenset(reader.required),
         used=frozenset(reader.used),
         cost=cost,
+        may_be_empty=all(node.blank for node in nodes if isinstance(node, ContentNode)),
         leaves_tags_open=any(one.leaves_a_tag_open for one in found),
         refused=tuple(dict.fromkeys(_refusal(source, one) for one in found)),
     )

@@ -5,12 +5,15 @@ import unicodedata
 from datetime import time
 from typing import Any
 
+from rest_framework import serializers
+
 from apps.common import languages
 from apps.common.rest.serializers import StrictCharField
 from apps.users import addresses, timezones
-from apps.users.models.device import TOKEN_MAX_LENGTH
+from apps.users.models.device import TOKEN_MAX_LENGTH, Platform
 
-CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+# With one or two digits of the hour, and with seconds that are zero, as HTML and Java write it.
+CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::00(?:\.0+)?)?", re.ASCII)
 TOKEN = re.compile(r"[\x21-\x7e]+")
 # Unicode categories of control characters, line separators and paragraph separators.
 LINE_BREAKING = {"Cc", "Zl", "Zp"}
@@ -94,8 +97,19 @@ class PushTokenField(StrictCharField):
         return value
 
 
+class PlatformField(serializers.ChoiceField):
+    """A device's platform, in any spelling of upper and lower case: ``iOS``, ``ANDROID``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=Platform.choices, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the platform; refuse another text."""
+        return super().to_internal_value(data.strip().lower() if isinstance(data, str) else data)
+
+
 class ClockField(StrictCharField):
-    """A time of day as ``HH:MM``."""
+    """A time of day as ``HH:MM``; ``9:00`` and ``22:00:00`` are read as well."""
 
     default_error_messages = {"invalid_time": "Expected a time of day such as 22:00."}
 
@@ -103,9 +117,10 @@ class ClockField(StrictCharField):
     def to_internal_value(self, data: Any) -> time:  # type: ignore[override]
         """Return the time; refuse other text."""
         text = super().to_internal_value(data)
-        if not CLOCK.fullmatch(text):
+        found = CLOCK.fullmatch(text)
+        if found is None:
             self.fail("invalid_time")
-        hour, minute = text.split(":")
+        hour, minute = found.groups()
         return time(int(hour), int(minute))
 
     def to_representation(self, value: Any) -> str:

@@ -9,6 +9,7 @@ from apps.users.api.fields import (
     AddressField,
     LineField,
     LocaleField,
+    PlatformField,
     PushTokenField,
     TimezoneField,
 )
@@ -54,7 +55,7 @@ class ProfileFields(StrictSerializer):
     preferences = SwitchesIn(required=False)
     external_id = LineField(required=False, allow_null=True, max_length=EXTERNAL_ID_MAX_LENGTH)
     push_token = PushTokenField(required=False, allow_null=True)
-    platform = serializers.ChoiceField(choices=Platform.choices, required=False)
+    platform = PlatformField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Rename the switches to the account's fields, and drop a null password or push token."""
@@ -174,7 +175,7 @@ class DeviceIn(StrictSerializer):
     """A device to register."""
 
     push_token = PushTokenField()
-    platform = serializers.ChoiceField(choices=Platform.choices, required=False)
+    platform = PlatformField(required=False)
 
 
 class DeviceOut(serializers.Serializer[Any]):

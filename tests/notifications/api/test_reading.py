@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from apps.common.channels import Channel
@@ -77,6 +78,7 @@ def test_a_notification_is_shown_with_all_its_fields(shop: APIClient, alice: Use
         "kind",
         "variables",
         "metadata",
+        "reply_to",
         "attempts",
         "next_attempt_at",
         "updated_at",
@@ -181,6 +183,18 @@ def test_a_row_that_is_inserted_between_two_pages_does_not_shift_them(
     accepted(alice)
     second = shop.get(first["next"]).json()
     assert [one["id"] for one in second["results"]] == rows[2:]
+
+
+def test_links_to_further_pages_have_the_scheme_and_host_of_the_installation(
+    shop: APIClient, alice: User, settings: Settings
+) -> None:
+    settings.PUBLIC_URL = "https://notify.example.com"
+    for _ in range(3):
+        accepted(alice)
+    first = shop.get(f"{PATH}?page_size=1").json()
+    second = shop.get(first["next"].removeprefix("https://notify.example.com")).json()
+    links = (first["next"], second["next"], second["previous"])
+    assert all(link.startswith(f"https://notify.example.com{PATH}?") for link in links)
 
 
 def test_links_to_further_pages_keep_the_filters(shop: APIClient, alice: User, bob: User) -> None:

@@ -30,9 +30,22 @@ def _domain_of(sender: str) -> str:
     return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
 
 
-def headers_of(notification: Notification, *, facts: TemplateFacts) -> dict[str, str]:
+def sender_of(content: EmailContent) -> str:
+    """Return the sender, with the name that the template gives it."""
+    sender: str = settings.DEFAULT_FROM_EMAIL
+    if not content.from_name:
+        return sender
+    name = content.from_name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{name}" <{parseaddr(sender)[1]}>'
+
+
+def headers_of(
+    notification: Notification, *, content: EmailContent, facts: TemplateFacts
+) -> dict[str, str]:
     """Build the additional headers. Only mails that are not critical get unsubscribe headers."""
     headers = {"X-Correlation-ID": notification.correlation_id, **AUTOMATIC}
+    if reply_to := notification.reply_to or content.reply_to:
+        headers["Reply-To"] = reply_to
     if not facts.critical:
         subscription = Subscription(user_id=notification.user_id, category=facts.category)
         headers.update(unsubscribe.headers_for(subscription))
@@ -49,14 +62,14 @@ def compose(
             notification_id=notification.pk,
             correlation_id=notification.correlation_id,
             message_id=message_id_for(notification),
-            sender=settings.DEFAULT_FROM_EMAIL,
+            sender=sender_of(content),
             recipient=contact.email,
             # An account mail may be requested by an unauthenticated caller, who may invent a name.
             recipient_name=contact.name if notification.recipient is None else "",
             subject=content.subject,
             text=content.text,
             html=content.html,
-            headers=headers_of(notification, facts=facts),
+            headers=headers_of(notification, content=content, facts=facts),
             sensitive=notification.sensitive,
         )
     ]

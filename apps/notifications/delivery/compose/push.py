@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from apps.notifications.broker import topology
 from apps.notifications.models import Notification
 from apps.notifications.providers.base import Push
 from apps.templates.rendering import PushContent
@@ -13,15 +14,23 @@ from apps.users.contacts import Contact
 TTL_MAX_SECONDS = 2_419_200
 
 
-def ttl_seconds(notification: Notification, *, now: datetime) -> int | None:
+def ttl_seconds(
+    notification: Notification, *, now: datetime, most: int | None = None
+) -> int | None:
     """Return the seconds for which the provider may store the message for an offline device.
 
-    None means the provider's default.
+    Args:
+        notification: The notification, which may expire.
+        now: The current time, UTC.
+        most: The template's own time to live in seconds.
+
+    Returns:
+        The shorter of both; None means the provider's default.
     """
     if notification.expires_at is None:
-        return None
+        return most
     left = int((notification.expires_at - now).total_seconds())
-    return min(max(left, 0), TTL_MAX_SECONDS)
+    return min(max(left, 0), TTL_MAX_SECONDS if most is None else most)
 
 
 def compose(
@@ -53,7 +62,14 @@ def compose(
             image=content.image,
             link=content.link,
             data=content.data,
-            ttl_seconds=ttl_seconds(notification, now=now),
+            ttl_seconds=ttl_seconds(notification, now=now, most=content.ttl_seconds),
+            sound=content.sound,
+            badge=content.badge,
+            channel_id=content.channel_id,
+            silent=content.silent,
+            collapse_id=content.collapse_id,
+            # A newsletter must not wake a sleeping device.
+            at_once=not topology.is_bulk(notification.lane),
             sensitive=notification.sensitive,
         )
         for device in contact.devices

@@ -7,11 +7,10 @@ connections.
 import json
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import urllib3
 from django.conf import settings
@@ -21,12 +20,12 @@ from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Provider, Push, Reply, failure
 from apps.notifications.providers.deadline import deadline
 from apps.notifications.providers.fcm.client import FcmClient
+from apps.notifications.providers.fcm.message import message_of, payload_bytes
 from apps.notifications.providers.fcm.replies import classify
 from apps.notifications.providers.http import wire_failure
 from apps.notifications.providers.time_limits import HTTP_CALL_SECONDS
 
 PAYLOAD_MAX_BYTES = 4096
-TTL_MAX_SECONDS = 2_419_200  # Four weeks.
 
 # The errors that a malformed key file or response raises.
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
@@ -109,61 +108,6 @@ class FcmProvider(Provider[Push]):
                     timeout=self._timeout,
                 )
             return self._line
-
-
-def message_of(push: Push, *, now: float) -> dict[str, Any]:
-    """Build the FCM message for a push.
-
-    A second copy replaces the first one on the device: the notification's id is the tag on Android
-    and the web, and the collapse id on APNs. ``collapse_key`` is not used: notification messages
-    ignore it, and FCM keeps only four keys for each device.
-
-    firebase-admin's message classes give the same fields, which the contract test checks, but cost
-    0.04 ms per message.
-
-    Args:
-        push: The composed push.
-        now: Unix seconds, the base of the expiry for APNs.
-    """
-    tag = str(push.notification_id)
-    shown = {"title": push.title, "body": push.body}
-    android: dict[str, Any] = {"notification": {"tag": tag}}
-    apns: dict[str, Any] = {"headers": {"apns-collapse-id": tag}}
-    webpush: dict[str, Any] = {"notification": {"tag": tag}}
-    if push.image is not None:
-        shown["image"] = webpush["notification"]["image"] = push.image
-        apns["fcm_options"] = {"image": push.image}
-        # This makes iOS start the app's service extension, which fetches the image.
-        apns["payload"] = {"aps": {"mutable-content": 1}}
-    if push.ttl_seconds is not None:
-        ttl = min(max(push.ttl_seconds, 0), TTL_MAX_SECONDS)
-        android["ttl"] = f"{ttl}s"
-        apns["headers"]["apns-expiration"] = str(int(now) + ttl)
-        webpush["headers"] = {"TTL": str(ttl)}
-    if push.link and push.link.startswith("https://"):
-        webpush["fcm_options"] = {"link": push.link}
-    return {
-        "token": push.token,
-        "notification": shown,
-        # Apps open the link from the data: Android's click_action names an intent, not a page.
-        "data": {
-            **({"link": push.link} if push.link else {}),
-            **push.data,
-            "notification_id": tag,
-            "correlation_id": push.correlation_id,
-        },
-        "android": android,
-        "apns": apns,
-        "webpush": webpush,
-    }
-
-
-def payload_bytes(message: Mapping[str, Any]) -> int:
-    """Return the payload size in bytes: notification and data as compact UTF-8 JSON."""
-    content = {"image": None, **message["notification"], **message["data"]}
-    return len(
-        json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    )
 
 
 def _read(answer: urllib3.BaseHTTPResponse, token: str) -> Reply:
