@@ -24,12 +24,24 @@ def _without_time_limit(schema_editor: Any) -> Iterator[None]:
             cursor.execute("SELECT set_config('statement_timeout', %s, false)", [usual])
 
 
-class AddIndex(migrations.AddIndex):
-    """Create an index, on PostgreSQL with CONCURRENTLY.
+def _is_postgresql(schema_editor: Any) -> bool:
+    return bool(schema_editor.connection.vendor == "postgresql")
 
-    A creation that was interrupted leaves an invalid index, which is dropped first, so that the
-    migration can be repeated.
-    """
+
+def _create(schema_editor: Any, name: str, statement: str) -> None:
+    """Create an index. One that an interrupted creation has left is invalid and dropped first."""
+    with _without_time_limit(schema_editor):
+        schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
+        schema_editor.execute(statement)
+
+
+def _drop(schema_editor: Any, name: str) -> None:
+    with _without_time_limit(schema_editor):
+        schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{name}"')
+
+
+class AddIndex(migrations.AddIndex):
+    """Create an index, on PostgreSQL with CONCURRENTLY. The migration can be repeated."""
 
     atomic = False
 
@@ -37,24 +49,22 @@ class AddIndex(migrations.AddIndex):
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         """Create the index."""
-        if schema_editor.connection.vendor != "postgresql":
+        if not _is_postgresql(schema_editor):
             schema_editor.execute(f'DROP INDEX IF EXISTS "{self.index.name}"')
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
         model = to_state.apps.get_model(app_label, self.model_name)
-        with _without_time_limit(schema_editor):
-            schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{self.index.name}"')
-            schema_editor.execute(self.index.create_sql(model, schema_editor, concurrently=True))
+        statement = str(self.index.create_sql(model, schema_editor, concurrently=True))
+        _create(schema_editor, self.index.name, statement)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         """Remove the index."""
-        if schema_editor.connection.vendor != "postgresql":
+        if _is_postgresql(schema_editor):
+            _drop(schema_editor, self.index.name)
+        else:
             super().database_backwards(app_label, schema_editor, from_state, to_state)
-            return
-        with _without_time_limit(schema_editor):
-            schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{self.index.name}"')
 
 
 class RemoveIndex(migrations.RemoveIndex):
@@ -66,11 +76,10 @@ class RemoveIndex(migrations.RemoveIndex):
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         """Remove the index."""
-        if schema_editor.connection.vendor != "postgresql":
+        if _is_postgresql(schema_editor):
+            _drop(schema_editor, self.name)
+        else:
             super().database_forwards(app_label, schema_editor, from_state, to_state)
-            return
-        with _without_time_limit(schema_editor):
-            schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{self.name}"')
 
 
 class AddUniqueIndex(migrations.AddConstraint):
@@ -82,16 +91,15 @@ class AddUniqueIndex(migrations.AddConstraint):
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         """Create the unique index."""
-        if schema_editor.connection.vendor != "postgresql":
+        if not _is_postgresql(schema_editor):
             schema_editor.execute(f'DROP INDEX IF EXISTS "{self.constraint.name}"')
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
         model = to_state.apps.get_model(app_label, self.model_name)
-        sql = str(self.constraint.create_sql(model, schema_editor))
         begin = "CREATE UNIQUE INDEX "
-        with _without_time_limit(schema_editor):
-            schema_editor.execute(f'DROP INDEX CONCURRENTLY IF EXISTS "{self.constraint.name}"')
-            schema_editor.execute(sql.replace(begin, f"{begin}CONCURRENTLY ", 1))
+        statement = str(self.constraint.create_sql(model, schema_editor))
+        statement = statement.replace(begin, f"{begin}CONCURRENTLY ", 1)
+        _create(schema_editor, self.constraint.name, statement)
 
 
 class RemoveConstraint(migrations.RemoveConstraint):
