@@ -2,7 +2,7 @@
 # PostgreSQL, RabbitMQ and Redis on loopback. Those that answer are used; the others come from
 # Docker where its engine answers, else from Debian's packages.
 # usage: docker/services.sh [postgresql|rabbitmq|redis ...]      (without a name: all three)
-#        docker/services.sh prometheus      (only installs it; the test starts its own)
+#        docker/services.sh prometheus nginx    (only installs them; the tests start their own)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -121,11 +121,20 @@ prometheus() {
     install_package prometheus
 }
 
+nginx() {
+    [ ! -x /usr/sbin/nginx ] || return 0
+    # The package would start a server on port 80; this file, which Debian documents, forbids it.
+    policy=/usr/sbin/policy-rc.d
+    [ -e "$policy" ] && policy= || { printf '#!/bin/sh\nexit 101\n' > "$policy"; chmod +x "$policy"; }
+    install_package nginx-light
+    [ -z "$policy" ] || rm -f "$policy"
+}
+
 [ "$#" -gt 0 ] || set -- postgresql rabbitmq redis
 for service in "$@"; do
     case "$service" in
         postgresql | rabbitmq | redis) "$service"; echo "$service answers." ;;
-        prometheus) prometheus; echo "prometheus is installed." ;;
+        prometheus | nginx) "$service"; echo "$service is installed." ;;
         *) echo "There is no service called $service." >&2; exit 2 ;;
     esac
 done
