@@ -61,9 +61,10 @@ class Browser:
             urllib.request.HTTPCookieProcessor(self.cookies),
         )
 
-    def open(self, path: str, *, form: dict[str, str] | None = None, **headers: str) -> Any:
+    def open(self, path: str, *, form: dict[str, str] | None = None, key: str = "") -> Any:
         data = None if form is None else urllib.parse.urlencode(form).encode()
-        given = {"Referer": f"{self.base}{path}", **headers}
+        given = {"Referer": f"{self.base}{path}"}
+        given |= {"Authorization": f"Api-Key {key}"} if key else {}
         request = urllib.request.Request(f"{self.base}{path}", data, given)  # noqa: S310 - loopback.
         return self._opener.open(request, timeout=10)
 
@@ -111,7 +112,7 @@ def _answers(browser: Browser) -> bool:
 def test_links_to_further_pages_lead_through_the_proxy(
     checkout: Checkout, browser: Browser
 ) -> None:
-    key = {"Authorization": f"Api-Key {checkout.api.key}"}
+    key = checkout.api.key
     body: dict[str, Any] = {
         "notification_type": "email",
         "user_id": checkout.printed(r"Demo user +(\S+)"),
@@ -121,10 +122,10 @@ def test_links_to_further_pages_lead_through_the_proxy(
     for _ in range(2):
         assert checkout.api.call("POST", "/api/v1/notifications/", body).status == 202
 
-    first = json.load(browser.open("/api/v1/notifications/?page_size=1", **key))
+    first = json.load(browser.open("/api/v1/notifications/?page_size=1", key=key))
     assert first["next"].startswith(f"{browser.base}/api/v1/notifications/?")
 
-    second = json.load(browser.open(first["next"].removeprefix(browser.base), **key))
+    second = json.load(browser.open(first["next"].removeprefix(browser.base), key=key))
     assert [len(page["results"]) for page in (first, second)] == [1, 1]
     assert second["previous"].startswith(f"{browser.base}/api/v1/notifications/?")
 
