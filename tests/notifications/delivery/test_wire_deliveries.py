@@ -78,6 +78,17 @@ def test_what_concerns_us_or_the_server_spends_no_attempt_of_the_mail(
     assert refusal[10:] in row.events.get().detail
 
 
+def test_a_server_that_takes_ten_mails_in_a_session_gets_all_mails_of_a_chunk(
+    alice: User, smtp: SmtpServer
+) -> None:
+    smtp.session_limit = (10, "data", "452 4.4.5 Maximum number of messages per session exceeded.")
+    rows = [accepted(alice) for _ in range(100)]
+    deliver(channel=Channel.EMAIL, ids=[row.pk for row in rows], attempt=0)
+    assert set(Notification.objects.values_list("status", "attempts")) == {(Status.SENT, 1)}
+    assert len(smtp.mails) == 100
+    assert not Attempt.objects.exclude(outcome="accepted").exists()
+
+
 def test_the_next_provider_takes_over_when_the_quota_of_the_first_is_used_up(
     alice: User, smtp: SmtpServer, sendgrid_server: SendGridServer, settings: Settings
 ) -> None:
