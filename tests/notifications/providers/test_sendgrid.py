@@ -18,7 +18,7 @@ NOW = 1_800_000_000.0
 
 @pytest.fixture
 def sendgrid() -> Iterator[SendGridProvider]:
-    provider = SendGridProvider(timeout=0.5)
+    provider = SendGridProvider(timeout=10)
     yield provider
     provider.close()
 

@@ -45,7 +45,7 @@ class SecureFcmServer(FcmServer):
 
 @pytest.fixture
 def fcm() -> Iterator[FcmProvider]:
-    provider = FcmProvider(timeout=0.5)
+    provider = FcmProvider(timeout=10)
     yield provider
     provider.close()
 

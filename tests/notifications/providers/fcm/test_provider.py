@@ -21,6 +21,14 @@ BAD_TOKEN = "The registration token is not a valid FCM registration token"
 
 @pytest.fixture
 def fcm() -> Iterator[FcmProvider]:
+    provider = FcmProvider(timeout=10)
+    yield provider
+    provider.close()
+
+
+@pytest.fixture
+def hasty() -> Iterator[FcmProvider]:
+    """Make a provider for an API that never answers."""
     provider = FcmProvider(timeout=0.5)
     yield provider
     provider.close()
@@ -344,10 +352,10 @@ def test_an_invalid_key_file_is_a_configuration_error_until_it_is_repaired(
     assert mended.outcome is Outcome.ACCEPTED
 
 
-def test_silence_is_an_unknown_outcome(fcm: FcmProvider, fcm_server: FcmServer) -> None:
+def test_silence_is_an_unknown_outcome(hasty: FcmProvider, fcm_server: FcmServer) -> None:
     fcm_server.answer(TOKEN, Answer(hang=True))
 
-    reply = fcm.send(a_push())
+    reply = hasty.send(a_push())
 
     assert reply.outcome is Outcome.UNKNOWN
     assert TOKEN not in reply.detail

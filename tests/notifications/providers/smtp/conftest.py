@@ -1,4 +1,4 @@
-"""An SMTP provider with short time limits, and servers with and without PIPELINING."""
+"""SMTP providers, and servers with and without PIPELINING."""
 
 from collections.abc import Iterator
 
@@ -12,6 +12,14 @@ from tests.fakes.smtp_server import SmtpServer
 
 @pytest.fixture
 def smtp() -> Iterator[SmtpProvider]:
+    provider = SmtpProvider(timeout=10, reply_timeout=10)
+    yield provider
+    provider.close()
+
+
+@pytest.fixture
+def hasty() -> Iterator[SmtpProvider]:
+    """Make a provider for servers that never answer. On a busy machine others may be too slow."""
     provider = SmtpProvider(timeout=0.5, reply_timeout=0.5)
     yield provider
     provider.close()

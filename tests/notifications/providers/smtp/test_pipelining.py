@@ -78,12 +78,12 @@ def test_a_server_that_wants_the_content_of_a_refused_mail_gets_none(
 @TOGETHER
 @pytest.mark.parametrize("fault", [DROP, HANG])
 def test_a_refusal_counts_although_the_next_reply_never_comes(
-    smtp: SmtpProvider, smtp_server: SmtpServer, fault: str
+    hasty: SmtpProvider, smtp_server: SmtpServer, fault: str
 ) -> None:
     smtp_server.answer("rcpt", "550 5.1.1 No such user")
     smtp_server.answer("data", fault)
 
-    refused = smtp.send(a_mail())
+    refused = hasty.send(a_mail())
 
     assert (refused.outcome, refused.code) == (Outcome.DEAD_ADDRESS, "550 5.1.1")
 

@@ -98,32 +98,32 @@ def test_an_idle_session_that_was_lost_is_replaced(
 
 @pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "rcpt", "data"])
 def test_a_timeout_before_the_final_dot_is_transient(
-    smtp: SmtpProvider, smtp_server: SmtpServer, stage: str
+    hasty: SmtpProvider, smtp_server: SmtpServer, stage: str
 ) -> None:
     smtp_server.answer(stage, HANG)
 
-    assert smtp.send(a_mail()).outcome is Outcome.TRANSIENT
+    assert hasty.send(a_mail()).outcome is Outcome.TRANSIENT
     assert smtp_server.mails == []
 
 
 def test_a_kept_session_that_times_out_is_not_tried_twice(
-    smtp: SmtpProvider, smtp_server: SmtpServer
+    hasty: SmtpProvider, smtp_server: SmtpServer
 ) -> None:
-    smtp.send(a_mail())
+    hasty.send(a_mail())
     smtp_server.answer("mail", HANG)
 
-    assert smtp.send(a_mail()).outcome is Outcome.TRANSIENT
+    assert hasty.send(a_mail()).outcome is Outcome.TRANSIENT
     assert smtp_server.connections == 1
 
 
 @pytest.mark.parametrize("fault", [HANG, DROP])
 def test_a_timeout_after_the_final_dot_is_an_unknown_outcome(
-    smtp: SmtpProvider, smtp_server: SmtpServer, fault: str
+    hasty: SmtpProvider, smtp_server: SmtpServer, fault: str
 ) -> None:
     smtp_server.answer("end", fault, times=1)
     mail = a_mail()
 
-    first, second = smtp.send(mail), smtp.send(mail)
+    first, second = hasty.send(mail), hasty.send(mail)
 
     assert (first.outcome, second.outcome) == (Outcome.UNKNOWN, Outcome.ACCEPTED)
     ids = [received.parsed["Message-ID"] for received in smtp_server.mails]

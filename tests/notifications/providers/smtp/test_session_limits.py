@@ -154,7 +154,7 @@ def test_implicit_tls_on_a_port_that_begins_without_tls_names_both_variables(
 
 @pytest.mark.parametrize("mode", ["none", "starttls"])
 def test_a_port_for_implicit_tls_that_sends_no_greeting_names_both_variables(
-    smtp: SmtpProvider,
+    hasty: SmtpProvider,
     smtp_server: SmtpServer,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
@@ -164,7 +164,7 @@ def test_a_port_for_implicit_tls_that_sends_no_greeting_names_both_variables(
     monkeypatch.setattr(session, "IMPLICIT_PORT", smtp_server.port)
     smtp_server.answer("connect", HANG)
 
-    reply = smtp.send(a_mail())
+    reply = hasty.send(a_mail())
 
     assert (reply.outcome, reply.reason) == (Outcome.CONFIGURATION, "settings")
     assert f"SMTP_TLS={mode} does not fit" in reply.detail
