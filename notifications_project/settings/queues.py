@@ -8,9 +8,9 @@ from typing import Any
 
 from apps.notifications.broker import topology
 from apps.notifications.providers import time_limits
-from notifications_project.settings import environment
+from notifications_project.settings import environment, server_addresses
 
-CELERY_BROKER_URL = environment.BROKER_URL or "memory://"
+CELERY_BROKER_URL = server_addresses.broker_address(environment.BROKER_URL) or "memory://"
 
 CELERY_TASK_QUEUES = list(topology.LANES.values())
 CELERY_TASK_CREATE_MISSING_QUEUES = False
@@ -54,7 +54,8 @@ CELERY_WORKER_SEND_TASK_EVENTS = not environment.EMBEDDED
 
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # Without a limit; the default gives up after 100.
-CELERY_BROKER_HEARTBEAT = 10
+# In seconds; ``?heartbeat=`` in the address of the broker sets another time.
+CELERY_BROKER_HEARTBEAT = server_addresses.broker_heartbeat(environment.BROKER_URL) or 10
 CELERY_BROKER_CONNECTION_TIMEOUT = 1
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     # The in-memory transport polls at this interval in s; its default of 1 s gives 4 tasks/s.

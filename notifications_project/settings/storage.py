@@ -3,9 +3,7 @@
 import os
 from typing import Any
 
-import dj_database_url
-
-from notifications_project.settings import environment
+from notifications_project.settings import environment, server_addresses
 from notifications_project.settings.core import VAR_DIR, kept_files
 
 DATABASE_CONNECT_TIMEOUT_SECONDS = 5
@@ -18,7 +16,7 @@ REDIS_TIMEOUT_SECONDS = 0.5
 
 def _database() -> dict[str, Any]:
     url = environment.DATABASE_URL or f"sqlite:///{VAR_DIR / 'db.sqlite3'}"
-    config: dict[str, Any] = dict(dj_database_url.parse(url))
+    config: dict[str, Any] = server_addresses.database_config(url)
     # Connections are persistent; a check before the first use in a request or task replaces broken
     # ones.
     config["CONN_MAX_AGE"] = None

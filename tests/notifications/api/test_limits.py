@@ -7,7 +7,7 @@ import pytest
 from apps.common.callers import Kind
 from apps.notifications.models import Batch, Notification
 from apps.users.models import User
-from notifications_project.settings.environment import Rate
+from notifications_project.settings.readers import Rate
 from tests.notifications.factories import body, client_with
 from tests.notifications.problems import assert_problem
 
