@@ -4,6 +4,7 @@ Every other process imports the Celery application without it, and starts earlie
 """
 
 import logging
+import time
 from typing import Any, ClassVar
 
 import billiard.pool
@@ -12,12 +13,19 @@ from celery import bootsteps
 from celery.worker import consumer as celery_consumer
 from celery.worker.state import maybe_shutdown
 
+from apps.common.masking import masked_first_line
+from apps.notifications.broker import topology
+
 log = structlog.get_logger(__name__)
 logger = logging.getLogger(__name__)
 
 # Celery's default waits are 2, 4, 6 … 30 s; shorter waits use a recovered broker sooner.
 RECONNECT_STEP_SECONDS = 0.5
 RECONNECT_MAX_SECONDS = 3.0
+
+# The retry interval while a queue of another program has the name of a lane. It is below the
+# heartbeat of the connection, which RabbitMQ would close otherwise.
+NAME_TAKEN_PAUSE_SECONDS = 3.0
 
 # How often a worker tells Flower that it is alive, as often as it tells the database. Nothing else
 # uses these events. With Celery's 2 s they were half of what an idle worker and Flower do. Flower
@@ -65,7 +73,7 @@ class Consumer(celery_consumer.Consumer):
                 "broker is unavailable", error=type(error).__name__, next_try_seconds=interval
             )
 
-        return conn.ensure_connection(
+        connected = conn.ensure_connection(
             on_error,
             self.app.conf.broker_connection_max_retries,
             interval_start=RECONNECT_STEP_SECONDS,
@@ -73,3 +81,19 @@ class Consumer(celery_consumer.Consumer):
             interval_max=RECONNECT_MAX_SECONDS,
             callback=maybe_shutdown,
         )
+        while not self._declared(connected):
+            time.sleep(NAME_TAKEN_PAUSE_SECONDS)
+            maybe_shutdown()
+        return connected
+
+    def _declared(self, connection: Any) -> bool:
+        """Declare the lanes of this worker, or log which name another program has taken.
+
+        Celery would end the worker with a traceback.
+        """
+        try:
+            topology.declare(connection, self.app.amqp.queues.consume_from.values())
+        except topology.NameTakenError as error:
+            log.error("queues were not declared", error=masked_first_line(error))  # noqa: TRY400 - the line says all.
+            return False
+        return True

@@ -18,6 +18,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from apps.common.masking import masked_first_line
+
 log = structlog.get_logger(__name__)
 
 
@@ -64,7 +66,8 @@ class Probe:
             detail = self.check()
         except Exception as error:  # noqa: BLE001 - every failure of a dependency is a result here.
             status = Health.UNAVAILABLE if self.required else Health.DEGRADED
-            detail = str(error) if isinstance(error, ProbeFailed) else type(error).__name__
+            # The server's own words say what to do: a wrong password, a refused port.
+            detail = str(error) if isinstance(error, ProbeFailed) else masked_first_line(error)
         milliseconds = (time.perf_counter() - started) * 1000
         return Row(name=self.name, status=status, detail=detail, latency_ms=round(milliseconds, 1))
 

@@ -16,6 +16,8 @@ ROW_VALUES = re.compile(r"(?:\n|\\n)\s*(?:DETAIL|CONTEXT|HINT|LINE \d+):.*", re.
 LONG_RUN = 100
 PERSONAL_DATA = re.compile(r"[^\s<>()\[\],;:\"'=]{1,64}@[^\s<>()\[\],;:\"']+|[\w:%+/=.-]{100,}")
 API_KEY = re.compile(r"(nk_(?:live|test)_[a-z0-9]{8})_[A-Za-z0-9]{10,}")
+# The user and the password in a URL.
+CREDENTIALS = re.compile(r"://[^\s/]*@")
 QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
 # Quoted text that may stay in an error message: names of columns, classes and modules.
 NAME = re.compile(r"['\"][a-z_][a-z_.]{0,62}['\"]")
@@ -53,6 +55,22 @@ def masked_error(text: str) -> str:
         return found[0] if NAME.fullmatch(found[0]) else WITHHELD
 
     return QUOTED.sub(unless_a_name, masked(first))[:ERROR_MAX_CHARACTERS]
+
+
+def masked_first_line(error: BaseException) -> str:
+    """Return an error's class and the first line of what the server said, without credentials.
+
+    Quoted text stays: it names a host, a role, a database or a queue, without which nobody finds
+    what is wrong. libpq ends a line with a colon if it tried several hosts, so then the lines that
+    follow are added.
+    """
+    name = type(error).__name__
+    lines = [" ".join(line.split()) for line in ROW_VALUES.sub("", str(error)).splitlines()]
+    lines = [line for line in lines if line]
+    if not lines:
+        return name
+    said = lines[0] if not lines[0].endswith(":") else " ".join(lines)
+    return f"{name}: {masked(CREDENTIALS.sub('://', said))}"[:ERROR_MAX_CHARACTERS]
 
 
 def mask(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:

@@ -5,13 +5,19 @@ queue: a queue without consumers whose messages expire and return to the lane th
 Messages that cannot be processed go through the dead-letter exchange to ``failed``.
 """
 
+import re
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from amqp.exceptions import PreconditionFailed, ResourceLocked
 from kombu import Connection, Exchange, Queue
 
 from apps.common.channels import Channel
+
+# What RabbitMQ says when a declaration does not fit to what exists.
+NAMED_IN_REFUSAL = re.compile(r"\b(queue|exchange) '([^']*)' in vhost '([^']*)'")
 
 QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
 # Dead-lettering that waits for the target's confirm. RabbitMQ requires both arguments together.
@@ -26,6 +32,25 @@ DELIVERY_LIMIT = 20
 EXCHANGE = Exchange("notifications", "direct")
 DEAD_LETTER_EXCHANGE = Exchange("notifications.dlx", "direct")
 FAILED = Queue("failed", DEAD_LETTER_EXCHANGE, routing_key="failed", queue_arguments=QUORUM)
+
+
+class NameTakenError(PreconditionFailed):
+    """RabbitMQ has an exchange or a queue of one of our names, with other arguments.
+
+    Such a queue is usually a classic one that another program declared in the same virtual host.
+    """
+
+    def __str__(self) -> str:
+        """Return what is wrong and what to do, in one line."""
+        said = " ".join(str(self.reply_text).split())
+        named = NAMED_IN_REFUSAL.search(said)
+        what = f"{named[1]} {named[2]!r}" if named else "queue or exchange"
+        place = f"the virtual host {named[3]!r}" if named else "the virtual host"
+        return (
+            f"Another program has declared the {what} in {place} in another way, for example as a "
+            "classic queue. Use a virtual host for this service alone (BROKER_URL), or move its "
+            f"messages to another queue and delete it. RabbitMQ says: {said}"
+        )
 
 
 # The task names in messages, written out so that modules can be moved.
@@ -146,12 +171,33 @@ def delay_queue(seconds: int, *, lane: str) -> Queue:
     )
 
 
+def all_queues() -> list[Queue]:
+    """Return every queue of this service."""
+    delay_queues = [delay_queue(seconds, lane=DEFAULT_LANE) for seconds in DELAYS_SECONDS]
+    return [FAILED, *LANES.values(), *delay_queues]
+
+
 def declare_all(connection: Connection) -> None:
-    """Declare all exchanges and queues. Does nothing if they exist with the same arguments."""
-    with connection.channel() as channel:
-        delay_queues = [delay_queue(seconds, lane=DEFAULT_LANE) for seconds in DELAYS_SECONDS]
-        for queue in (FAILED, *LANES.values(), *delay_queues):
-            queue(channel).declare()
+    """Declare all exchanges and queues. Does nothing if they exist with the same arguments.
+
+    Raises:
+        NameTakenError: One of the names is taken by an exchange or a queue of another kind.
+    """
+    declare(connection, all_queues())
+
+
+def declare(connection: Connection, queues: Iterable[Queue]) -> None:
+    """Declare some queues and their exchanges.
+
+    Raises:
+        NameTakenError: One of the names is taken by an exchange or a queue of another kind.
+    """
+    try:
+        with connection.channel() as channel:
+            for queue in queues:
+                queue(channel).declare()
+    except (PreconditionFailed, ResourceLocked) as error:
+        raise NameTakenError(str(error.reply_text), error.method_sig) from error
 
 
 def depths(connection: Connection) -> dict[str, int]:

@@ -7,6 +7,7 @@ import structlog
 from celery import current_app, signals
 
 from apps.common import logs
+from apps.common.masking import masked_first_line
 from apps.notifications.broker import topology
 from apps.notifications.broker.publisher import PUBLISH_ERRORS
 from apps.notifications.operations.heartbeat import HeartbeatThread
@@ -30,7 +31,7 @@ def _begin(sender: Any, **_: Any) -> None:
             topology.declare_all(connection)
     except PUBLISH_ERRORS as error:
         # The consumer declares its own lanes when it reconnects.
-        log.warning("queues were not declared", error=type(error).__name__)
+        log.warning("queues were not declared", error=masked_first_line(error))
     # The child processes have been forked by now, so only the parent has the heartbeat's
     # connection.
     heartbeat = HeartbeatThread(role="worker", queues=sorted(sender.app.amqp.queues.consume_from))

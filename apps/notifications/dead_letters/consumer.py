@@ -1,5 +1,6 @@
 """The consumer of the queue ``failed``. A Celery worker would execute the message again."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from kombu import Connection, Consumer, Message
 from kombu.mixins import ConsumerMixin
 
 from apps.common.ids import new_id
+from apps.common.masking import masked_first_line
 from apps.notifications.broker import topology
 from apps.notifications.dead_letters import store
 from apps.notifications.dead_letters.store import Poison
@@ -21,6 +23,9 @@ PREFETCH = 100
 BODY_SHOWN_CHARACTERS = 10_000
 # The retry interval while the database is unavailable; the message stays at the broker.
 DATABASE_PAUSE_SECONDS = 1.0
+# The retry interval while a queue of another program has one of our names. It is below the
+# heartbeat of the connection, which RabbitMQ would close otherwise.
+NAME_TAKEN_PAUSE_SECONDS = 3.0
 
 
 class Recorder(ConsumerMixin):
@@ -36,7 +41,8 @@ class Recorder(ConsumerMixin):
         self, consumer_class: Callable[..., Consumer], channel: Any
     ) -> list[Consumer]:
         """Declare the queues and consume ``failed``. Kombu calls this on each connection."""
-        topology.declare_all(self.connection)
+        while not self._declared() and not self.should_stop:
+            time.sleep(NAME_TAKEN_PAUSE_SECONDS)
         return [
             consumer_class(
                 queues=[topology.FAILED],
@@ -44,6 +50,15 @@ class Recorder(ConsumerMixin):
                 prefetch_count=PREFETCH,
             )
         ]
+
+    def _declared(self) -> bool:
+        """Declare all queues, or log which name is taken by a queue of another program."""
+        try:
+            topology.declare_all(self.connection)
+        except topology.NameTakenError as error:
+            log.error("queues were not declared", error=masked_first_line(error))  # noqa: TRY400 - the line says all.
+            return False
+        return True
 
     def on_connection_error(self, exc: Exception, interval: float) -> None:
         """Log that the broker is unavailable."""

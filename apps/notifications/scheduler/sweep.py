@@ -18,6 +18,7 @@ from django.db.models.functions import Least, Now
 from django.utils import timezone
 
 from apps.common.failure_isolation import affects_all, isolate_failures, name_of
+from apps.common.masking import masked_first_line
 from apps.notifications.broker import kept_connection, publisher, topology
 from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.broker.publisher import FIRST_WAKE, PUBLISH_ERRORS, Wakeup
@@ -162,7 +163,7 @@ def _declare() -> bool:
         with current_app.connection_for_write() as broker:
             topology.declare_all(broker)
     except PUBLISH_ERRORS as error:
-        log.warning("sweep waits for the broker", error=type(error).__name__)
+        log.warning("sweep waits for the broker", error=masked_first_line(error))
         return False
     return True
 

@@ -21,6 +21,8 @@ class Command(BaseCommand):
         try:
             with current_app.connection_for_write() as connection:
                 topology.declare_all(connection)
+        except topology.NameTakenError as error:
+            raise CommandError(str(error)) from None
         except PUBLISH_ERRORS as error:
             message = f"The broker refused: {type(error).__name__}: {error}"
             raise CommandError(message) from None
