@@ -5,17 +5,27 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 from django_redis.exceptions import ConnectionInterrupted
 from redis import Redis
 from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
-# The errors that the libraries raise when Redis is unavailable.
-REDIS_ERRORS = (RedisError, ConnectionInterrupted, OSError)
+# The errors that the libraries raise when Redis is unavailable, when its address cannot be used, or
+# when what answers does not speak its protocol: their parsers raise ValueError and TypeError.
+REDIS_ERRORS = (
+    RedisError,
+    ConnectionInterrupted,
+    ImproperlyConfigured,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+)
 # After a failure Redis is not called for this long, so that not every call waits for the timeout.
 REDIS_RETRY_SECONDS = 5.0
 # An outage is logged at most once in this time.
@@ -124,7 +134,9 @@ class RedisCounter:
         Raises:
             RedisError: Redis does not answer.
             OSError: As above.
+            ValueError: It answers something else, as a server that is not Redis does.
+            TypeError: As above.
         """
-        answer = self._connect().eval(self.SCRIPT, 1, key, need, want, limit, seconds)
-        granted, left = cast("list[int]", answer)
+        answer: Any = self._connect().eval(self.SCRIPT, 1, key, need, want, limit, seconds)
+        granted, left = map(int, answer)
         return Allowance(granted=granted, left=left)
