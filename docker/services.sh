@@ -2,7 +2,7 @@
 # PostgreSQL, RabbitMQ and Redis on loopback. Those that answer are used; the others come from
 # Docker where its engine answers, else from Debian's packages.
 # usage: docker/services.sh [postgresql|rabbitmq|redis ...]      (without a name: all three)
-#        docker/services.sh prometheus nginx    (only installs them; the tests start their own)
+#        docker/services.sh prometheus nginx pgbouncer     (only installs them; tests start their own)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -121,20 +121,23 @@ prometheus() {
     install_package prometheus
 }
 
-nginx() {
-    [ ! -x /usr/sbin/nginx ] || return 0
-    # The package would start a server on port 80; this file, which Debian documents, forbids it.
+# These packages would start a server of their own. The file, which Debian documents, forbids it.
+install_without_start() {
     policy=/usr/sbin/policy-rc.d
     [ -e "$policy" ] && policy= || { printf '#!/bin/sh\nexit 101\n' > "$policy"; chmod +x "$policy"; }
-    install_package nginx-light
+    install_package "$1"
     [ -z "$policy" ] || rm -f "$policy"
 }
+
+nginx() { [ -x /usr/sbin/nginx ] || install_without_start nginx-light; }
+
+pgbouncer() { [ -x /usr/sbin/pgbouncer ] || install_without_start pgbouncer; }
 
 [ "$#" -gt 0 ] || set -- postgresql rabbitmq redis
 for service in "$@"; do
     case "$service" in
         postgresql | rabbitmq | redis) "$service"; echo "$service answers." ;;
-        prometheus | nginx) "$service"; echo "$service is installed." ;;
+        prometheus | nginx | pgbouncer) "$service"; echo "$service is installed." ;;
         *) echo "There is no service called $service." >&2; exit 2 ;;
     esac
 done

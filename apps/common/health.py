@@ -23,6 +23,13 @@ from apps.common.masking import masked_first_line
 log = structlog.get_logger(__name__)
 
 
+TIME_LIMIT = "SELECT current_setting('statement_timeout')"
+NO_TIME_LIMIT = (
+    "statements have no time limit: ALTER DATABASE ... SET statement_timeout = '15s' "
+    "(docs/deployment.md, PgBouncer)"
+)
+
+
 class Health(StrEnum):
     """State of a dependency. Only ``unavailable`` means that the process cannot serve requests."""
 
@@ -77,11 +84,18 @@ class ProbeFailed(Exception):  # noqa: N818 - its message describes the state of
 
 
 def check_database() -> str:
-    """Run the smallest query."""
+    """Run the smallest query, and say if PostgreSQL gives no time limit to statements.
+
+    The limit is missing behind a pooler that refuses or ignores it, if the database sets none.
+    """
     connection.close_if_unusable_or_obsolete()
+    on_postgresql = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return connection.vendor
+        cursor.execute(TIME_LIMIT if on_postgresql else "SELECT '-'")
+        ((limit,),) = cursor.fetchall()
+    if limit != "0":
+        return connection.vendor
+    return f"{connection.vendor}; {NO_TIME_LIMIT}"
 
 
 def check_migrations() -> str:
