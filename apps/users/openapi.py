@@ -15,18 +15,23 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     """The two headers for an API key; either of them is sufficient."""
 
     target_class = ApiKeyAuthentication
-    name = ["ApiKey", "ApiKeyHeader"]
+    name = ["ApiKey", "ApiKeyAuthorization"]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
-        """Describe the headers."""
+        """Describe the headers; first the one that takes the key as it is."""
         return [
             {
                 "type": "apiKey",
                 "in": "header",
-                "name": "Authorization",
-                "description": "`Api-Key <key>`",
+                "name": "X-API-Key",
+                "description": "The key alone: `nk_live_...`.",
             },
-            {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "Authorization",
+                "description": "The word `Api-Key`, a space and the key: `Api-Key nk_live_...`.",
+            },
         ]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:

@@ -44,8 +44,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # Enumerations stay inline where they are used, because generated names would not be meaningful.
-    "POSTPROCESSING_HOOKS": [],
-    "PREPROCESSING_HOOKS": ["apps.common.rest.openapi.drop_second_spellings"],
+    "POSTPROCESSING_HOOKS": [
+        "apps.common.rest.document.add_servers",
+        "apps.common.rest.document.drop_library_marks",
+    ],
+    "PREPROCESSING_HOOKS": ["apps.common.rest.document.drop_second_spellings"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -74,6 +74,15 @@ class NewestFirst(CursorPagination):
             "results": data,
         }
 
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Describe the parameters, with the limits of ``page_size``."""
+        described: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        limits = {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        for parameter in described:
+            if parameter["name"] == self.page_size_query_param:
+                parameter["schema"] |= limits
+        return described
+
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Describe a page in OpenAPI 3.1, where the type of a nullable link includes null."""
         link = {"type": ["string", "null"], "format": "uri"}

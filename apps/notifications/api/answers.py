@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.common.channels import Channel
@@ -105,6 +106,7 @@ class NotificationSerializer(serializers.Serializer[Notification]):
         """Return the reason of the status; null without a reason."""
         return notification.reason or None
 
+    @extend_schema_field(LinksSerializer)
     def get_links(self, notification: Notification) -> dict[str, str]:
         """Return the links."""
         return links(notification)
@@ -143,6 +145,8 @@ class BulkResultSerializer(serializers.Serializer[Any]):
 
 class BulkAnswerSerializer(serializers.Serializer[Any]):
     """The result of a bulk call."""
+
+    component_name = "AcceptedBulk"
 
     batch_id = serializers.UUIDField()
     accepted = serializers.IntegerField()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.notifications.api import examples as shown
@@ -136,6 +137,7 @@ class BatchSerializer(serializers.Serializer[Batch]):
         """Return the last error, which contains no value of a row."""
         return batch.last_error or None
 
+    @extend_schema_field(BatchLinksSerializer)
     def get_links(self, batch: Batch) -> dict[str, str]:
         """Return the links."""
         return links_of(batch)

@@ -62,7 +62,7 @@ class BatchesView(AccessTable, ListAPIView[Batch]):
         return visible_to(caller_of(self.request))
 
     @extend_schema(
-        operation_id="list_batches",
+        operation_id="batches_list",
         tags=TAGS,
         summary="List batches, newest first",
         responses=ListedBatchSerializer(many=True),
@@ -79,7 +79,7 @@ class BatchView(AccessTable, APIView):
     access = {"GET": READ}
 
     @extend_schema(
-        operation_id="read_batch",
+        operation_id="batches_read",
         tags=TAGS,
         summary="Read the progress of a batch",
         responses=BatchSerializer,
@@ -96,7 +96,7 @@ class BatchErrorsView(AccessTable, APIView):
     access = {"GET": READ}
 
     @extend_schema(
-        operation_id="read_batch_errors",
+        operation_id="batches_errors_read",
         tags=TAGS,
         summary="Download why rows were rejected, as NDJSON: a row a line, counted from 0",
         responses={
@@ -130,7 +130,7 @@ class PauseBatchView(AccessTable, APIView):
     problems: ClassVar = {"POST": (409,)}
 
     @extend_schema(
-        operation_id="pause_batch",
+        operation_id="batches_pause",
         tags=TAGS,
         summary="Make no more notifications of a batch for now",
         description="What waits in the queue already, a few thousand at most, still goes out.",
@@ -151,7 +151,7 @@ class ResumeBatchView(AccessTable, APIView):
     problems: ClassVar = {"POST": (409,)}
 
     @extend_schema(
-        operation_id="resume_batch",
+        operation_id="batches_resume",
         tags=TAGS,
         summary="Go on with a paused batch",
         request=None,
@@ -171,7 +171,7 @@ class CancelBatchView(AccessTable, APIView):
     problems: ClassVar = {"POST": (409,)}
 
     @extend_schema(
-        operation_id="cancel_batch",
+        operation_id="batches_cancel",
         tags=TAGS,
         summary="Stop a batch and everything of it that has not gone out",
         request=None,

@@ -35,11 +35,15 @@ FORCED: dict[str, Any] = {
 class ForceSerializer(StrictSerializer):
     """The state to force; ``auto`` removes the override."""
 
+    component_name = "ForceBreaker"
+
     state = serializers.ChoiceField(choices=[forced.value for forced in Forced])
 
 
 class ForcedSerializer(serializers.Serializer[Any]):
     """A provider with its breakers."""
+
+    component_name = "ForcedBreaker"
 
     name = serializers.CharField()
     breakers = BreakerSerializer(many=True)
@@ -54,7 +58,7 @@ class ProviderBreakerView(AccessTable, APIView):
     examples: ClassVar = {"POST": FORCE}
 
     @extend_schema(
-        operation_id="force_breaker",
+        operation_id="providers_breaker_force",
         tags=["Operations"],
         summary="Force the breakers of a provider, or return them to automatic control",
         request=ForceSerializer,

@@ -32,7 +32,7 @@ class BroadcastView(AccessTable, RateLimitHeaders, APIView):
     problems: ClassVar = {"POST": (409, 422)}
 
     @extend_schema(
-        operation_id="send_broadcast",
+        operation_id="notifications_broadcast",
         tags=TAGS,
         summary="Send the same notification to named users, to everybody, or to a category",
         description=(
@@ -40,7 +40,7 @@ class BroadcastView(AccessTable, RateLimitHeaders, APIView):
             "version that is published when their notification is made, in their own language."
         ),
         parameters=[IDEMPOTENCY_KEY],
-        request=body_of(BroadcastRequest),
+        request=body_of(BroadcastRequest, name="SendBroadcast"),
         responses={202: StartedSerializer},
         examples=[
             OpenApiExample("To a category", shown.BROADCAST, request_only=True),

@@ -29,11 +29,11 @@ class BulkView(AccessTable, RateLimitHeaders, APIView):
     problems = {"POST": (422,)}
 
     @extend_schema(
-        operation_id="send_bulk",
+        operation_id="notifications_bulk_send",
         tags=TAGS,
         summary="Send up to a thousand notifications; each is accepted or rejected by itself",
         parameters=[IDEMPOTENCY_KEY],
-        request=body_of(BulkRequest),
+        request=body_of(BulkRequest, name="SendBulk"),
         responses={202: BulkAnswerSerializer},
         examples=[
             OpenApiExample("Two mails", shown.BULK, request_only=True),

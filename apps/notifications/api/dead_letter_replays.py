@@ -76,7 +76,7 @@ class ReplayDeadLettersView(AccessTable, APIView):
     examples: ClassVar = {"POST": shown.REPLAY_MANY}
 
     @extend_schema(
-        operation_id="replay_dead_letters",
+        operation_id="dead_letters_replays_create",
         tags=TAGS,
         summary="Replay all open dead letters that match, at a rate",
         description=(
@@ -121,7 +121,7 @@ class DeadLetterReplaysView(AccessTable, ListAPIView[DeadLetterReplay]):
         return visible_to(caller_of(self.request))
 
     @extend_schema(
-        operation_id="list_dead_letter_replays",
+        operation_id="dead_letters_replays_list",
         tags=TAGS,
         summary="List replays of many dead letters, newest first",
         responses=ReplaySerializer(many=True),
@@ -139,7 +139,7 @@ class DeadLetterReplayView(AccessTable, APIView):
     access = {"GET": READ}
 
     @extend_schema(
-        operation_id="read_dead_letter_replay",
+        operation_id="dead_letters_replays_read",
         tags=TAGS,
         summary="Read the progress of a replay",
         responses=ReplaySerializer,
@@ -157,7 +157,7 @@ class CancelDeadLetterReplayView(AccessTable, APIView):
     problems: ClassVar = {"POST": (409,)}
 
     @extend_schema(
-        operation_id="cancel_dead_letter_replay",
+        operation_id="dead_letters_replays_cancel",
         tags=TAGS,
         summary="Stop a replay; what was replayed stays so",
         request=None,

@@ -74,7 +74,7 @@ class DeadLettersView(AccessTable, ListAPIView[DeadLetter]):
         return letters if query["state"] == "all" else letters.filter(state=query["state"])
 
     @extend_schema(
-        operation_id="list_dead_letters",
+        operation_id="dead_letters_list",
         tags=TAGS,
         summary="List dead letters, newest first; by default those that are open",
         parameters=[QuerySerializer],
@@ -92,7 +92,7 @@ class DeadLetterView(AccessTable, APIView):
     access = {"GET": READ}
 
     @extend_schema(
-        operation_id="read_dead_letter",
+        operation_id="dead_letters_read",
         tags=TAGS,
         summary="Read a dead letter: message, history, lineage and who did what",
         responses=DeadLetterDetailSerializer,
@@ -133,7 +133,7 @@ class ReplayDeadLetterView(AccessTable, APIView):
     problems: ClassVar = {"POST": (409, 422)}
 
     @extend_schema(
-        operation_id="replay_dead_letter",
+        operation_id="dead_letters_replay",
         tags=TAGS,
         summary="Replay a dead letter: its notification as a new one, or what poison names",
         request=ReplayOneSerializer,
@@ -162,7 +162,7 @@ class DiscardDeadLetterView(AccessTable, APIView):
     problems: ClassVar = {"POST": (409,)}
 
     @extend_schema(
-        operation_id="discard_dead_letter",
+        operation_id="dead_letters_discard",
         tags=TAGS,
         summary="Discard a dead letter, with a reason",
         request=DiscardSerializer,

@@ -18,7 +18,8 @@ ESCAPED = re.compile(r'\\(["\\])')
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    # A key of 255 characters has two more in quotation marks; more if characters are escaped.
+    {"type": "string", "minLength": 1, "maxLength": 2 * REQUEST_ID_MAX_LENGTH + 2},
     OpenApiParameter.HEADER,
     description=(
         "Repeating the call with the same key and body gives the first answer again. For a single "

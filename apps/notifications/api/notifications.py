@@ -64,7 +64,7 @@ class NotificationsView(FastPost, AccessTable, RateLimitHeaders, ListAPIView[Not
         return found.rows
 
     @extend_schema(
-        operation_id="list_notifications",
+        operation_id="notifications_list",
         tags=TAGS,
         summary="List notifications, newest first",
         description=(
@@ -81,7 +81,7 @@ class NotificationsView(FastPost, AccessTable, RateLimitHeaders, ListAPIView[Not
         return super().get(request, *args, **kwargs)
 
     @extend_schema(
-        operation_id="send_notification",
+        operation_id="notifications_send",
         tags=TAGS,
         summary="Send a notification to a user",
         description=(
@@ -89,7 +89,7 @@ class NotificationsView(FastPost, AccessTable, RateLimitHeaders, ListAPIView[Not
             "call may be repeated: the first answer comes again, with `Idempotency-Replayed: true`."
         ),
         parameters=[IDEMPOTENCY_KEY],
-        request=body_of(SendRequest),
+        request=body_of(SendRequest, name="SendNotification"),
         responses={202: AcceptedSerializer},
         examples=[
             OpenApiExample("A mail", shown.SEND, request_only=True),
@@ -121,7 +121,7 @@ class NotificationView(AccessTable, APIView):
     access = {"GET": READ}
 
     @extend_schema(
-        operation_id="read_notification",
+        operation_id="notifications_read",
         tags=TAGS,
         summary="Read a notification",
         responses=NotificationSerializer,
@@ -139,7 +139,7 @@ class StatusView(AccessTable, APIView):
     access = {"GET": READ}
 
     @extend_schema(
-        operation_id="read_notification_status",
+        operation_id="notifications_status_read",
         tags=TAGS,
         summary="Read the status and the timeline of a notification",
         responses=StatusSerializer,
@@ -167,7 +167,7 @@ class CancelView(AccessTable, APIView):
     problems = {"POST": (409,)}
 
     @extend_schema(
-        operation_id="cancel_notification",
+        operation_id="notifications_cancel",
         tags=TAGS,
         summary="Cancel a notification that has not gone out",
         request=None,
@@ -193,7 +193,7 @@ class ReplayView(AccessTable, RateLimitHeaders, APIView):
     problems = {"POST": (409, 422)}
 
     @extend_schema(
-        operation_id="replay_notification",
+        operation_id="notifications_replay",
         tags=TAGS,
         summary="Send a notification that ended badly once more, as a new one",
         description=(

@@ -125,7 +125,7 @@ class EmailReceiptView(ReceiptView):
 
     channel = Channel.EMAIL
 
-    @_described("take_email_receipt", "Report what became of a mail")
+    @_described("receipts_email_take", "Report what became of a mail")
     def post(self, request: Request) -> Response:
         """Process a receipt. Repeating it changes nothing."""
         return self.take(request)
@@ -137,7 +137,7 @@ class PushReceiptView(ReceiptView):
     channel = Channel.PUSH
     body = PushReceiptSerializer
 
-    @_described("take_push_receipt", "Report what became of a push message", PushReceiptSerializer)
+    @_described("receipts_push_take", "Report what became of a push message", PushReceiptSerializer)
     def post(self, request: Request) -> Response:
         """Process a receipt. Repeating it changes nothing."""
         return self.take(request)

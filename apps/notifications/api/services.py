@@ -140,7 +140,7 @@ class ServicesView(AccessTable, APIView):
     access = {"GET": Access(scope=Scope.OPERATIONS, staff="notifications.view_heartbeat")}
 
     @extend_schema(
-        operation_id="list_services",
+        operation_id="services_list",
         tags=["Operations"],
         summary="Living processes, providers and queue depths",
         responses=ServicesSerializer,

@@ -115,7 +115,7 @@ class StatisticsView(AccessTable, APIView):
     access = {"GET": Access(scope=Scope.NOTIFICATIONS_READ, operations=True, staff=VIEW_PERMISSION)}
 
     @extend_schema(
-        operation_id="read_statistics",
+        operation_id="statistics_read",
         tags=["Operations"],
         summary="Read what was accepted, attempted and ended, and how long it took",
         parameters=[

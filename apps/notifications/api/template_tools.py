@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,9 +32,12 @@ TEST_SEND_PRIORITY = 9
 class UserPreviewSerializer(PreviewSerializer):
     """The body of a preview."""
 
+    component_name = "NewPreview"
+
     user_id = serializers.UUIDField(required=False, allow_null=True)
 
 
+@extend_schema_view(post=extend_schema(request=UserPreviewSerializer))
 class PreviewView(template_views.PreviewView):
     """A preview of the message in the language of a given user."""
 
@@ -66,7 +69,7 @@ class TestSendView(AccessTable, RateLimitHeaders, APIView):
     problems: ClassVar = {"POST": (422,)}
 
     @extend_schema(
-        operation_id="test_send_template",
+        operation_id="templates_test_send",
         tags=["Templates"],
         summary="Send a template to one user",
         request=TestSendSerializer,

@@ -121,7 +121,7 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
     problems: ClassVar = {"POST": (409, 422)}
 
     @extend_schema(
-        operation_id="upload_batch",
+        operation_id="batches_upload",
         tags=TAGS,
         summary="Send a file of up to a million notifications, CSV or NDJSON",
         description=(

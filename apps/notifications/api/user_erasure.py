@@ -26,7 +26,7 @@ class ErasableUserView(UserView):
     problems = {**UserView.problems, "DELETE": ()}
 
     @extend_schema(
-        operation_id="erase_user",
+        operation_id="users_erase",
         tags=["Users"],
         summary="Erase a user's personal data and what was sent; the counts stay",
         responses={204: None},

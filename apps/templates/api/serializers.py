@@ -199,6 +199,8 @@ class PreviewSerializer(StrictSerializer):
 class VersionAnswer(serializers.Serializer[Any]):
     """One version, in the list of versions."""
 
+    component_name = "TemplateVersion"
+
     id = serializers.UUIDField()
     version = serializers.IntegerField()
     language = serializers.CharField()

@@ -172,7 +172,7 @@ class TemplateView(AccessTable, APIView):
         return Response(_answer(found))
 
     @extend_schema(
-        operation_id="templates_write",
+        operation_id="templates_update",
         tags=TAGS,
         summary="Write a new version and publish it",
         request=NewVersionSerializer,
@@ -242,7 +242,7 @@ class PublishView(AccessTable, APIView):
     examples: ClassVar = {"POST": PUBLISH}
 
     @extend_schema(
-        operation_id="templates_publish",
+        operation_id="templates_versions_publish",
         tags=TAGS,
         summary="Publish a version",
         request=PublishSerializer,

@@ -5,6 +5,7 @@ import unicodedata
 from datetime import time
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.common import languages
@@ -32,6 +33,11 @@ class LineField(StrictCharField):
         return value
 
 
+# The pattern of a token in the document, where the outer white space is removed before it is read.
+DESCRIBED_TOKEN = rf"^\s*{TOKEN.pattern}\s*$"
+
+
+@extend_schema_field({"type": "string", "format": "email", "maxLength": addresses.MAX_LENGTH})
 class AddressField(StrictCharField):
     """An e-mail address, stored as entered."""
 
@@ -79,6 +85,9 @@ class TimezoneField(StrictCharField):
         return name
 
 
+@extend_schema_field(
+    {"type": "string", "minLength": 1, "maxLength": TOKEN_MAX_LENGTH, "pattern": DESCRIBED_TOKEN}
+)
 class PushTokenField(StrictCharField):
     """A provider's registration token."""
 

@@ -15,6 +15,8 @@ from apps.users.preferences import MAX_CATEGORIES, Channels, Preferences, QuietH
 class QuietHoursField(StrictSerializer):
     """Start and end in the user's time zone; past midnight if the end is earlier."""
 
+    component_name = "QuietHours"
+
     start = ClockField()
     end = ClockField()
 
@@ -49,6 +51,8 @@ class CategoriesField(serializers.DictField):
 class PreferencesPut(StrictSerializer):
     """All preferences; omitted categories and quiet hours are removed."""
 
+    component_name = "NewPreferences"
+
     email = StrictBooleanField()
     push = StrictBooleanField()
     categories = CategoriesField(child=SwitchesIn(), required=False)
@@ -71,6 +75,8 @@ class PreferencesPut(StrictSerializer):
 class PreferencesPatchIn(StrictSerializer):
     """The preferences to change; a category of null is removed."""
 
+    component_name = "PreferencesChanges"
+
     email = StrictBooleanField(required=False)
     push = StrictBooleanField(required=False)
     categories = CategoriesField(child=SwitchesIn(allow_null=True), required=False)
@@ -84,17 +90,10 @@ class ChannelsOut(serializers.Serializer[Channels]):
     push = serializers.BooleanField()
 
 
-class QuietHoursOut(serializers.Serializer[QuietHours]):
-    """Quiet hours."""
-
-    start = ClockField()
-    end = ClockField()
-
-
 class PreferencesOut(serializers.Serializer[Preferences]):
     """All preferences."""
 
     email = serializers.BooleanField()
     push = serializers.BooleanField()
     categories = serializers.DictField(child=ChannelsOut())
-    quiet_hours = QuietHoursOut(allow_null=True)
+    quiet_hours = QuietHoursField(allow_null=True)

@@ -39,7 +39,7 @@ class PreferencesView(AccessTable, APIView):
     examples: ClassVar[Mapping[str, Any]] = {"PUT": PREFERENCES, "PATCH": PREFERENCES_PATCH}
 
     @extend_schema(
-        operation_id="users_preferences_retrieve",
+        operation_id="users_preferences_read",
         tags=["Users"],
         summary="Read a user's preferences",
         responses={200: PreferencesOut},

@@ -184,7 +184,7 @@ class UserView(AccessTable, RateLimitHeaders, APIView):
     problems: ClassVar[Mapping[str, tuple[int, ...]]] = {"PUT": (409, 503), "PATCH": (409, 503)}
 
     @extend_schema(
-        operation_id="users_retrieve",
+        operation_id="users_read",
         tags=["Users"],
         summary="Read a user",
         responses={200: UserOut},

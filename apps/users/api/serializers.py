@@ -40,6 +40,8 @@ class SwitchesIn(StrictSerializer):
 class SwitchesOut(serializers.Serializer[Any]):
     """The channel switches."""
 
+    component_name = "UserSwitches"
+
     email = serializers.BooleanField(source="email_enabled")
     push = serializers.BooleanField(source="push_enabled")
 
@@ -76,6 +78,8 @@ class NewUserIn(ProfileFields):
 
 class UserChangesIn(ProfileFields):
     """The body of PUT and PATCH, with ``current_password`` if an end user changes credentials."""
+
+    component_name = "UserProfile"
 
     current_password = PasswordField(required=False)
 
@@ -134,6 +138,8 @@ class LoginIn(StrictSerializer):
 class RefreshIn(StrictSerializer):
     """A refresh token."""
 
+    component_name = "RefreshToken"
+
     refresh = StrictCharField(max_length=2048)
 
 
@@ -149,17 +155,23 @@ class TokensOut(serializers.Serializer[Any]):
 class LoginOut(TokensOut):
     """New tokens and their user."""
 
+    component_name = "Session"
+
     user = UserOut()
 
 
 class ResetIn(StrictSerializer):
     """The address of the account whose password was forgotten."""
 
+    component_name = "PasswordReset"
+
     email = AddressField()
 
 
 class ResetConfirmIn(StrictSerializer):
     """The token of the link in the mail, and the new password."""
+
+    component_name = "NewPassword"
 
     token = StrictCharField(max_length=512)
     password = PasswordField()
@@ -168,11 +180,15 @@ class ResetConfirmIn(StrictSerializer):
 class ConfirmIn(StrictSerializer):
     """The token of the link in the mail."""
 
+    component_name = "EmailConfirmation"
+
     token = StrictCharField(max_length=1024)
 
 
 class DeviceIn(StrictSerializer):
     """A device to register."""
+
+    component_name = "NewDevice"
 
     push_token = PushTokenField()
     platform = PlatformField(required=False)

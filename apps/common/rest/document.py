@@ -1,0 +1,44 @@
+"""The steps that change the OpenAPI document as a whole, before and after it is made."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from rest_framework.request import Request
+
+LIBRARY_MARK = "x-spec-enum-id"
+
+
+def drop_second_spellings(endpoints: list[Any], **_: Any) -> list[Any]:
+    """Keep one spelling of each path; each path is routed with and without a trailing slash."""
+    kept: dict[tuple[str, str], Any] = {}
+    for endpoint in endpoints:
+        path, _regex, method, _callback = endpoint
+        kept.setdefault((path.rstrip("/"), method), endpoint)
+    return list(kept.values())
+
+
+def add_servers(result: dict[str, Any], request: Request | None, **_: Any) -> dict[str, Any]:
+    """Name the server of the API: ``PUBLIC_URL``.
+
+    If the document was read under another host name, its own server comes first, because the
+    content security policy of Swagger's page forbids calls to another origin.
+    """
+    servers = [{"url": settings.PUBLIC_URL}]
+    if request is not None and request.get_host() != urlsplit(settings.PUBLIC_URL).netloc:
+        servers.insert(0, {"url": "/", "description": "Where this document was read."})
+    return {**result, "servers": servers}
+
+
+def drop_library_marks(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Remove what the library notes for its own steps."""
+    cleaned: dict[str, Any] = _without_marks(result)
+    return cleaned
+
+
+def _without_marks(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_marks(one) for key, one in value.items() if key != LIBRARY_MARK}
+    if isinstance(value, list):
+        return [_without_marks(one) for one in value]
+    return value
