@@ -19,7 +19,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["apps.common.rest.permissions.Authenticated"],
     "DEFAULT_RENDERER_CLASSES": [
         "apps.common.rest.renderers.JSONRenderer",
-        "apps.common.rest.renderers.BrowsableAPIRenderer",
+        "apps.notifications.api.demo_examples.BrowsableAPIRenderer",
     ],
     "DEFAULT_PARSER_CLASSES": ["apps.common.rest.parsers.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.common.rest.negotiation.ContentNegotiation",
@@ -47,6 +47,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "POSTPROCESSING_HOOKS": [
         "apps.common.rest.document.add_servers",
         "apps.common.rest.document.drop_library_marks",
+        "apps.notifications.api.demo_examples.use_demo_user",
     ],
     "PREPROCESSING_HOOKS": ["apps.common.rest.document.drop_second_spellings"],
     "SWAGGER_UI_DIST": "SIDECAR",

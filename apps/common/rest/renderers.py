@@ -47,9 +47,13 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
         return renderers.JSONRenderer()
 
     def get_raw_data_form(self, data: Any, view: Any, method: str, request: Any) -> Any:
-        """Prefill the form with ``view.examples[method]`` if the view has one."""
+        """Prefill the form with the example of the view, if it has one."""
         form = super().get_raw_data_form(data, view, method, request)
-        example = getattr(view, "examples", {}).get(method)
+        example = self.example(view, method)
         if form is not None and example is not None and "_content" in form.fields:
             form.fields["_content"].initial = json.dumps(example, indent=4, ensure_ascii=False)
         return form
+
+    def example(self, view: Any, method: str) -> Any:
+        """Return ``view.examples[method]``; None if there is none."""
+        return getattr(view, "examples", {}).get(method)

@@ -31,11 +31,16 @@ class Demo:
     api_key: str
 
 
+def demo_user() -> User | None:
+    """Return the user of the demo; None before it is created, or after it was erased."""
+    return User.objects.filter(erased_at=None, email_key=USER_EMAIL).first()
+
+
 def seed() -> Demo:
     """Create the missing parts of the demo, and return all parts."""
     catalog.import_templates(TEMPLATES_DIR)
     kept = secret_file.read(settings.DEMO_ENV_FILE)
-    user = User.objects.filter(erased_at=None, email_key=USER_EMAIL).first()
+    user = demo_user()
     if user is None:
         user = User.objects.create_user(
             email=USER_EMAIL, name="Ada Lovelace", email_confirmed_at=timezone.now()
