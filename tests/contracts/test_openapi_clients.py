@@ -111,6 +111,16 @@ def test_no_component_has_the_name_that_a_generator_gives_to_a_field(
     assert clashes == []
 
 
+def test_no_component_has_a_field_of_its_own_name(document: dict[str, Any]) -> None:
+    """In a typed client the field ``status`` of a class ``Status`` hides the class's instance."""
+    hidden = [
+        name
+        for name, schema in document["components"]["schemas"].items()
+        if re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() in schema.get("properties", {})
+    ]
+    assert hidden == []
+
+
 def test_every_body_says_whether_it_is_required(document: dict[str, Any]) -> None:
     said = {
         operation["operationId"]: operation["requestBody"].get("required")

@@ -125,6 +125,8 @@ class TimelineEntrySerializer(serializers.Serializer[Any]):
 class StatusSerializer(serializers.Serializer[Any]):
     """The status of a notification and its timeline."""
 
+    component_name = "DeliveryStatus"
+
     notification_id = serializers.UUIDField()
     status = serializers.ChoiceField(choices=STATUS_CHOICES)
     reason = serializers.CharField(allow_null=True)

@@ -51,6 +51,8 @@ class QuerySerializer(FilterSerializer):
 class ReplayManySerializer(FilterSerializer):
     """The filter and the rate of a bulk replay. Without a filter: all open dead letters."""
 
+    component_name = "ReplayDeadLetters"
+
     rate_per_second = StrictIntegerField(
         min_value=1, max_value=RATE_MAX_PER_SECOND, default=RATE_DEFAULT_PER_SECOND
     )
@@ -66,6 +68,8 @@ class ReplayManySerializer(FilterSerializer):
 class MayHaveArrivedSerializer(StrictSerializer):
     """The body of a replay of one notification; it may be left out."""
 
+    component_name = "ReplayNotification"
+
     may_have_arrived = StrictBooleanField(
         default=False,
         help_text="Send it although nobody knows whether the first copy has arrived.",
@@ -74,6 +78,8 @@ class MayHaveArrivedSerializer(StrictSerializer):
 
 class ReplayOneSerializer(MayHaveArrivedSerializer):
     """The body of a replay of one dead letter; it may be left out."""
+
+    component_name = "ReplayDeadLetter"
 
     note = StrictCharField(
         max_length=NOTE_MAX_LENGTH,
@@ -147,6 +153,8 @@ class LineageSerializer(serializers.Serializer[Any]):
 
 class ActionSerializer(serializers.Serializer[Any]):
     """One entry of the audit trail."""
+
+    component_name = "AuditEntry"
 
     at = serializers.DateTimeField()
     action = serializers.ChoiceField(choices=[name.value for name in ActionName])
