@@ -1,0 +1,121 @@
+"""A Python client is generated from the OpenAPI document, without a warning, and sends with it."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.checkout import Checkout
+from tests.journeys.processes import BIN, bare_environment
+
+pytestmark = [pytest.mark.embedded, pytest.mark.timeout(240)]
+
+# The generator has no media types for files. The hooks would format the code, which nobody reads.
+CONFIG = {
+    "post_hooks": [],
+    "content_type_overrides": dict.fromkeys(
+        (
+            "text/csv",
+            "application/csv",
+            "application/x-ndjson",
+            "application/ndjson",
+            "application/jsonl",
+        ),
+        "application/octet-stream",
+    ),
+}
+# A program as a user of the client writes it; the arguments are the address, the key and the user.
+PROGRAM = """
+import sys
+from uuid import UUID
+
+from notifications_client import AuthenticatedClient
+from notifications_client.api.batches import batches_list, batches_read
+from notifications_client.api.notifications import notifications_send, notifications_status_read
+from notifications_client.models import (
+    Accepted,
+    Batch,
+    DeliveryStatus,
+    ListedBatchPage,
+    Problem,
+    SendNotification,
+    SendNotificationNotificationType,
+    SendNotificationVariables,
+)
+
+address, key, user_id = sys.argv[1:]
+client = AuthenticatedClient(address, token=key, prefix="", auth_header_name="X-API-Key")
+
+
+def mail(to: UUID) -> SendNotification:
+    return SendNotification(
+        notification_type=SendNotificationNotificationType.EMAIL,
+        user_id=to,
+        template_code="welcome",
+        variables=SendNotificationVariables.from_dict(
+            {"name": "Ada", "link": "https://example.com"}
+        ),
+    )
+
+
+sent = notifications_send.sync(client=client, body=mail(UUID(user_id)))
+assert isinstance(sent, Accepted), sent
+status = notifications_status_read.sync(sent.id, client=client)
+assert isinstance(status, DeliveryStatus), status
+refused = notifications_send.sync(client=client, body=mail(sent.id))
+assert isinstance(refused, Problem), refused
+assert refused.errors[0].code == "unknown_user"
+assert isinstance(batches_list.sync(client=client), ListedBatchPage)
+batch = batches_read.sync(sent.id, client=client)
+assert isinstance(batch, (Batch, Problem)), batch
+print(sent.id)
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    copy = Checkout(tmp_path)
+    running = copy.run()
+    yield copy
+    running.kill()
+
+
+def run(*command: str, folder: Path) -> str:
+    done = subprocess.run(  # noqa: S603 - tools of this project, against loopback.
+        command,
+        cwd=folder,
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_generated_client_type_checks_strictly_and_sends(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    address = f"http://127.0.0.1:{checkout.port}"
+    printed = run(
+        f"{BIN}/openapi-python-client",
+        "generate",
+        f"--url={address}/api/schema/",
+        "--config=config.json",
+        "--output-path=client",
+        "--fail-on-warning",
+        folder=tmp_path,
+    )
+    assert "warning" not in printed.lower()
+    folder = tmp_path / "client"
+    assert len(list(folder.glob("notifications_client/models/*.py"))) < 250
+
+    (folder / "program.py").write_text(PROGRAM)
+    run(f"{BIN}/mypy", "--strict", "program.py", folder=folder)
+    user = checkout.printed(r"Demo user +(\S+)")
+    sent = run(f"{BIN}/python", "program.py", address, checkout.api.key, user, folder=folder)
+    assert checkout.api.ended(sent.strip())["status"] == "delivered"
