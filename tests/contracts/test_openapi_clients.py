@@ -212,6 +212,39 @@ def test_limits_of_parameters_are_stated(document: dict[str, Any]) -> None:
         assert key["maxLength"] >= 255
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "limits"),
+    [
+        ("templates/", "category", {"minLength": 1, "maxLength": 100}),
+        ("templates/{template_code}", "version", {"minimum": 1, "maximum": 999999999}),
+        ("templates/{template_code}", "language", {"maxLength": 35}),
+        ("users/", "email", {"format": "email", "maxLength": 254}),
+        ("users/", "external_id", {"minLength": 1, "maxLength": 255}),
+    ],
+)
+def test_limits_of_filters_are_stated(
+    document: dict[str, Any], path: str, name: str, limits: dict[str, Any]
+) -> None:
+    listed = document["paths"][f"/api/v1/{path}"]["get"]["parameters"]
+    (schema,) = (parameter["schema"] for parameter in listed if parameter["name"] == name)
+    assert {limit: schema.get(limit) for limit in limits} == limits
+
+
+@pytest.mark.parametrize(
+    ("component", "field", "good", "bad"),
+    [
+        ("QuietHours", "start", ["22:00", "9:00", "22:00:00"], ["24:00", "9", "22:00:01"]),
+        ("NewDevice", "push_token", ["abc:1_2-3"], ["two words", "ключ"]),
+    ],
+)
+def test_patterns_take_what_the_server_takes(
+    document: dict[str, Any], component: str, field: str, good: list[str], bad: list[str]
+) -> None:
+    pattern = document["components"]["schemas"][component]["properties"][field]["pattern"]
+    assert [text for text in good if not re.search(pattern, text)] == []
+    assert [text for text in bad if re.search(pattern, text)] == []
+
+
 def test_a_body_that_refuses_unknown_fields_says_so(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     open_bodies = []
@@ -228,6 +261,7 @@ def test_a_body_that_refuses_unknown_fields_says_so(document: dict[str, Any]) ->
     [
         ("NewUser", "email", {"format": "email", "maxLength": 254}),
         ("NewUser", "name", {"maxLength": 200}),
+        ("NewUser", "locale", {"minLength": 1, "maxLength": 35}),
         ("PasswordReset", "email", {"format": "email"}),
         ("User", "email", {"format": "email"}),
         ("User", "id", {"format": "uuid"}),

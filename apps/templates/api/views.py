@@ -3,15 +3,14 @@
 from typing import Any, ClassVar
 
 from django.db.models import Prefetch, QuerySet
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.common import languages
 from apps.common.callers import Caller, Scope, caller_of
 from apps.common.channels import Channel
-from apps.common.languages import fallbacks
 from apps.common.rest.pagination import NewestFirst
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import Problem, impossible, invalid, pointer_to
@@ -43,7 +42,7 @@ from apps.templates.api.serializers import (
     VersionAnswer,
 )
 from apps.templates.content import check
-from apps.templates.models import Template, TemplateVersion
+from apps.templates.models import CATEGORY_MAX_LENGTH, Template, TemplateVersion
 
 READ = Access(scope=Scope.TEMPLATES_READ, staff="message_templates.view_template")
 CREATE = Access(scope=Scope.TEMPLATES_WRITE, staff="message_templates.add_template")
@@ -51,7 +50,15 @@ CHANGE = Access(scope=Scope.TEMPLATES_WRITE, staff="message_templates.change_tem
 TAGS = ["Templates"]
 # The template's own fields that a PUT may change.
 OWN_FIELDS = ("name", "category", "critical", "sensitive")
-LANGUAGE_PARAMETER = OpenApiParameter("language", str, description="A language tag.")
+LANGUAGE_PARAMETER = OpenApiParameter(
+    "language",
+    {"type": "string", "minLength": 1, "maxLength": languages.MAX_LENGTH},
+    description="A language tag.",
+)
+VERSION_MAX = 999_999_999  # The nine digits of ``VersionNumber``.
+CATEGORY_PARAMETER = OpenApiParameter(
+    "category", {"type": "string", "minLength": 1, "maxLength": CATEGORY_MAX_LENGTH}
+)
 
 
 def author_of(caller: Caller) -> str:
@@ -85,7 +92,7 @@ class TemplateListView(AccessTable, APIView):
         summary="List templates",
         parameters=[
             OpenApiParameter("notification_type", enum=list(Channel)),
-            OpenApiParameter("category", str),
+            CATEGORY_PARAMETER,
         ],
         responses={200: TemplateAnswer(many=True)},
         examples=[OpenApiExample("A template", TEMPLATE, response_only=True)],
@@ -151,7 +158,9 @@ class TemplateView(AccessTable, APIView):
         summary="Read a template",
         parameters=[
             OpenApiParameter(
-                "version", OpenApiTypes.INT32, description="By default the published."
+                "version",
+                {"type": "integer", "minimum": 1, "maximum": VERSION_MAX},
+                description="By default the published.",
             ),
             LANGUAGE_PARAMETER,
         ],
@@ -317,7 +326,7 @@ def _find_version(
         wanted = language or template.default_language
         return template.versions.filter(language=wanted, number=number).first()
     published = {row.language: row for row in template.versions.filter(published=True)}
-    for tag in fallbacks(language or template.default_language):
+    for tag in languages.fallbacks(language or template.default_language):
         if tag in published:
             return published[tag]
     return None

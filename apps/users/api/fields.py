@@ -18,6 +18,9 @@ CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::00(?:\.0+)?)?", re.ASCI
 TOKEN = re.compile(r"[\x21-\x7e]+")
 # Unicode categories of control characters, line separators and paragraph separators.
 LINE_BREAKING = {"Cc", "Zl", "Zp"}
+# The patterns of the document; the outer white space is removed before a text is read.
+DESCRIBED_CLOCK = rf"^\s*(?:{CLOCK.pattern})\s*$"
+DESCRIBED_TOKEN = rf"^\s*{TOKEN.pattern}\s*$"
 
 
 class LineField(StrictCharField):
@@ -31,10 +34,6 @@ class LineField(StrictCharField):
         if any(unicodedata.category(character) in LINE_BREAKING for character in value):
             self.fail("line_break")
         return value
-
-
-# The pattern of a token in the document, where the outer white space is removed before it is read.
-DESCRIBED_TOKEN = rf"^\s*{TOKEN.pattern}\s*$"
 
 
 @extend_schema_field({"type": "string", "format": "email", "maxLength": addresses.MAX_LENGTH})
@@ -55,6 +54,7 @@ class AddressField(StrictCharField):
         return value
 
 
+@extend_schema_field({"type": "string", "minLength": 1, "maxLength": languages.MAX_LENGTH})
 class LocaleField(StrictCharField):
     """A BCP 47 language tag, in its canonical spelling."""
 
@@ -117,6 +117,7 @@ class PlatformField(serializers.ChoiceField):
         return super().to_internal_value(data.strip().lower() if isinstance(data, str) else data)
 
 
+@extend_schema_field({"type": "string", "pattern": DESCRIBED_CLOCK, "example": "22:00"})
 class ClockField(StrictCharField):
     """A time of day as ``HH:MM``; ``9:00`` and ``22:00:00`` are read as well."""
 

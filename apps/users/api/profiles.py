@@ -19,6 +19,7 @@ from apps.common.rest.problems import invalid, pointer_to
 from apps.common.rest.query_parameters import checked_query
 from apps.common.throttling import RateLimitHeaders, count_call
 from apps.users import account_access, accounts, login_limits
+from apps.users.addresses import MAX_LENGTH as ADDRESS_MAX_LENGTH
 from apps.users.addresses import address_key
 from apps.users.api.serializers import (
     EXAMPLE_USER_ID,
@@ -28,6 +29,7 @@ from apps.users.api.serializers import (
     UserOut,
 )
 from apps.users.models import User
+from apps.users.models.external_id import EXTERNAL_ID_MAX_LENGTH
 
 NEW_USER: dict[str, Any] = {
     "name": "Ada Lovelace",
@@ -52,6 +54,8 @@ USER_ANSWER: dict[str, Any] = {
     "created_at": "2026-01-05T09:30:00Z",
     "updated_at": "2026-01-05T09:30:00Z",
 }
+EMAIL_PARAMETER = {"type": "string", "format": "email", "maxLength": ADDRESS_MAX_LENGTH}
+EXTERNAL_ID_PARAMETER = {"type": "string", "minLength": 1, "maxLength": EXTERNAL_ID_MAX_LENGTH}
 # Fields that an unauthenticated caller may not set: external ids of clients, and devices of others.
 STAFF_ONLY_FIELDS = ("push_token", "external_id")
 
@@ -96,8 +100,10 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
         tags=["Users"],
         summary="List users, or find one by its address or external id",
         parameters=[
-            OpenApiParameter("email", str, description="The address, in any case."),
-            OpenApiParameter("external_id", str, description="The calling client's own id."),
+            OpenApiParameter("email", EMAIL_PARAMETER, description="The address, in any case."),
+            OpenApiParameter(
+                "external_id", EXTERNAL_ID_PARAMETER, description="The calling client's own id."
+            ),
         ],
         responses={200: UserOut(many=True)},
         examples=[OpenApiExample("A user", value=USER_ANSWER, response_only=True)],
