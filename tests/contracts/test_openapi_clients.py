@@ -178,6 +178,17 @@ def test_operations_without_authentication_say_so(document: dict[str, Any]) -> N
     }
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_registration_says_whether_it_takes_a_call_without_a_key(
+    *, is_open: bool, settings: Any
+) -> None:
+    settings.OPEN_REGISTRATION = is_open
+    generator: Any = SchemaGenerator
+    document = generator().get_schema(request=None, public=True)
+    assert ({} in document["paths"]["/api/v1/users/"]["post"]["security"]) is is_open
+    assert {} not in document["paths"]["/api/v1/users/"]["get"]["security"]
+
+
 def test_operation_ids_are_the_resource_and_then_the_verb(document: dict[str, Any]) -> None:
     named = {operation["operationId"]: path for path, _, operation in operations(document)}
     assert len(named) == len(list(operations(document)))

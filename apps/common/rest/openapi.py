@@ -144,6 +144,12 @@ class Schema(AutoSchema):
                 self._finish_body(operation["requestBody"])
         return operation
 
+    def get_auth(self) -> list[dict[str, Any]]:
+        """Return the ways to authenticate; an empty one where a call needs none (``is_open``)."""
+        ways: list[dict[str, Any]] = super().get_auth()
+        is_open = getattr(self.view, "is_open", None)
+        return [*ways, {}] if is_open is not None and is_open(self.method) else ways
+
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
         """Return the plain name of a component: ``component_name``, or the class without suffix."""
         own: str | None = vars(type(serializer)).get("component_name")

@@ -89,10 +89,13 @@ class UsersView(AccessTable, RateLimitHeaders, APIView):
     examples: ClassVar[Mapping[str, Any]] = {"POST": NEW_USER}
     problems: ClassVar[Mapping[str, tuple[int, ...]]] = {"POST": (409, 503)}
 
+    def is_open(self, method: str | None) -> bool:
+        """Whether the call needs no credential; the OpenAPI document asks as well."""
+        return method == "POST" and settings.OPEN_REGISTRATION
+
     def check_permissions(self, request: Request) -> None:
         """Allow an unauthenticated caller to register if registration is open."""
-        stranger = request.method == "POST" and request.auth is None
-        if not (stranger and settings.OPEN_REGISTRATION):
+        if not (request.auth is None and self.is_open(request.method)):
             super().check_permissions(request)
 
     @extend_schema(
