@@ -220,7 +220,11 @@ def test_limits_of_parameters_are_stated(document: dict[str, Any]) -> None:
     assert len(keys) > 3
     for key in keys:
         assert key["minLength"] == 1
-        assert key["maxLength"] >= 255
+        for good in ("a" * 255, '"' + "a" * 255 + '"', '"' + '\\"' * 255 + '"'):
+            assert re.search(key["pattern"], good), good
+            assert len(good) <= key["maxLength"]
+        for bad in ("", "a" * 256, "a" * 257, '"' + "a" * 256 + '"'):
+            assert not re.search(key["pattern"], bad), bad
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,16 @@ RequestTerms = TypeVar("RequestTerms", bound=Terms)
 
 QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 ESCAPED = re.compile(r'\\(["\\])')
+# For the document: a key as it is, or in quotation marks.
+DESCRIBED = (
+    rf'^(?: *"(?:[^"\\]|\\["\\]){{1,{REQUEST_ID_MAX_LENGTH}}}" *|.{{1,{REQUEST_ID_MAX_LENGTH}}})$'
+)
+# With a backslash before each character.
+QUOTED_MAX_LENGTH = 2 * REQUEST_ID_MAX_LENGTH + 2
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    # A key of 255 characters has two more in quotation marks; more if characters are escaped.
-    {"type": "string", "minLength": 1, "maxLength": 2 * REQUEST_ID_MAX_LENGTH + 2},
+    {"type": "string", "minLength": 1, "pattern": DESCRIBED, "maxLength": QUOTED_MAX_LENGTH},
     OpenApiParameter.HEADER,
     description=(
         "Repeating the call with the same key and body gives the first answer again. For a single "
