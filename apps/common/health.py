@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import ModuleInfo, iter_modules
+from typing import Any
 
 import structlog
 from celery import current_app
@@ -43,13 +44,25 @@ class Row:
     """The result of one probe.
 
     Attributes:
+        detail: What anybody may read: of an error only its class.
         latency_ms: How long the probe took, in milliseconds.
+        said: What the server said about it, with names of hosts and roles, for operators.
     """
 
     name: str
     status: Health
     detail: str
     latency_ms: float
+    said: str = ""
+
+    def public(self) -> dict[str, Any]:
+        """Return what anybody may read."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "detail": self.detail,
+            "latency_ms": self.latency_ms,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +81,22 @@ class Probe:
     def run(self) -> Row:
         """Run the check and turn its result or its exception into a row."""
         started = time.perf_counter()
-        status, detail = Health.OK, ""
+        status, detail, said = Health.OK, "", ""
         try:
             detail = self.check()
         except Exception as error:  # noqa: BLE001 - every failure of a dependency is a result here.
             status = Health.UNAVAILABLE if self.required else Health.DEGRADED
+            detail = str(error) if isinstance(error, ProbeFailed) else type(error).__name__
             # The server's own words say what to do: a wrong password, a refused port.
-            detail = str(error) if isinstance(error, ProbeFailed) else masked_first_line(error)
+            said = "" if isinstance(error, ProbeFailed) else masked_first_line(error)
         milliseconds = (time.perf_counter() - started) * 1000
-        return Row(name=self.name, status=status, detail=detail, latency_ms=round(milliseconds, 1))
+        return Row(
+            name=self.name,
+            status=status,
+            detail=detail,
+            latency_ms=round(milliseconds, 1),
+            said=said,
+        )
 
 
 class ProbeFailed(Exception):  # noqa: N818 - its message describes the state of the dependency.

@@ -54,11 +54,13 @@ def test_a_failed_probe_shows_the_first_line_that_the_server_said(
 
     row = Probe(name="server", check=check).run()
     assert row.status is Health.DEGRADED
-    assert row.detail == shown
+    assert (row.said or row.detail) == shown
+    # Everybody may read this.
+    assert row.public()["detail"] in {type(error).__name__, "no worker serves email"}
 
 
 def test_a_row_that_the_database_refused_is_not_shown() -> None:
     def check() -> str:
         raise OperationalError("refused\nDETAIL:  Failing row contains (ada@example.com, secret).")
 
-    assert Probe(name="server", check=check).run().detail == "OperationalError: refused"
+    assert Probe(name="server", check=check).run().said == "OperationalError: refused"

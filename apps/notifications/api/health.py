@@ -1,7 +1,5 @@
 """The liveness and readiness endpoints."""
 
-from dataclasses import asdict
-
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
@@ -65,6 +63,6 @@ def ready(request: HttpRequest) -> JsonResponse:
     answer = {
         "status": status,
         "mode": "embedded" if settings.EMBEDDED else "distributed",
-        "checks": [asdict(row) for row in rows],
+        "checks": [row.public() for row in rows],
     }
     return JsonResponse(answer, status=503 if status is Health.UNAVAILABLE else 200)

@@ -12,6 +12,7 @@ def doctor(arguments: Namespace, out: OutputWrapper) -> None:
     """Run all probes, and fail if one reports a problem."""
     rows = [probe.run() for probe in READY_PROBES]
     for row in rows:
-        out.write(f"{row.status:<12} {row.name:<12} {row.latency_ms:>8.1f} ms  {row.detail}")
+        said = row.said or row.detail
+        out.write(f"{row.status:<12} {row.name:<12} {row.latency_ms:>8.1f} ms  {said}")
     if overall(rows) is not Health.OK:
         raise CommandError("Something is not as it should be.")
