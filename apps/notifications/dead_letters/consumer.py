@@ -29,13 +29,28 @@ NAME_TAKEN_PAUSE_SECONDS = 3.0
 
 
 class Recorder(ConsumerMixin):
-    """Records each message of ``failed``. It commits first and then acknowledges."""
+    """Records each message of ``failed``. It commits first and then acknowledges.
+
+    Attributes:
+        waits_for_broker: Whether there is no connection, so that nothing is under way.
+    """
 
     # Reconnect without a limit of tries during a broker outage.
     connect_max_retries = None
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.waits_for_broker = False
+
+    def stop(self) -> None:
+        """Stop after the current message; at once while the broker is unavailable.
+
+        Raises:
+            SystemExit: The broker is unavailable. Kombu would wait for it without a limit.
+        """
+        self.should_stop = True
+        if self.waits_for_broker:
+            raise SystemExit(0)
 
     def get_consumers(
         self, consumer_class: Callable[..., Consumer], channel: Any
@@ -43,6 +58,7 @@ class Recorder(ConsumerMixin):
         """Declare the queues and consume ``failed``. Kombu calls this on each connection."""
         while not self._declared() and not self.should_stop:
             time.sleep(NAME_TAKEN_PAUSE_SECONDS)
+        self.waits_for_broker = False
         return [
             consumer_class(
                 queues=[topology.FAILED],
@@ -61,8 +77,15 @@ class Recorder(ConsumerMixin):
         return True
 
     def on_connection_error(self, exc: Exception, interval: float) -> None:
-        """Log that the broker is unavailable."""
+        """Log that the broker is unavailable.
+
+        Raises:
+            SystemExit: The recorder was asked to stop during the last try.
+        """
         log.warning("recorder waits for the broker", error=type(exc).__name__)
+        self.waits_for_broker = True
+        if self.should_stop:
+            self.stop()
 
     def on_message(self, message: Message) -> None:
         """Record one message, or requeue it while the database is unavailable."""

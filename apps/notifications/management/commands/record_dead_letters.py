@@ -23,11 +23,13 @@ class Command(BaseCommand):
             recorder = Recorder(connection)
 
             def stop(*_: Any) -> None:
-                recorder.should_stop = True
+                recorder.stop()
 
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, stop)
             heartbeat = HeartbeatThread(role="dead-letter-recorder", queues=[FAILED.name])
             heartbeat.start()
-            recorder.run()
-            heartbeat.stop()
+            try:
+                recorder.run()
+            finally:
+                heartbeat.stop()
