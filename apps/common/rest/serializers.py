@@ -15,6 +15,9 @@ class StrictCharField(serializers.CharField):
         """Return the string; refuse other types."""
         if not isinstance(data, str):
             self.fail("not_a_string")
+        # As the document says: blanks that are removed below count as well.
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
 
 

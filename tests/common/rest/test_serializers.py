@@ -28,7 +28,7 @@ class Form(StrictSerializer):
 
 GOOD: dict[str, Any] = {"text": "abc", "mail": "a@example.com", "flag": False, "number": 0}
 WRONG: dict[str, list[Any]] = {
-    "text": [None, 1, 1.5, True, [], {}, "", "sixsix"],
+    "text": [None, 1, 1.5, True, [], {}, "", "sixsix", "five5 "],
     "mail": [None, 1, True, "nobody", [], "a@", "@example.com"],
     "flag": [None, 0, 1, "true", "yes", "", [], {}],
     "number": [None, "1", 1.5, True, False, [], {}, -1],
