@@ -18,7 +18,7 @@ from tests.journeys.http import until
 from tests.journeys.installation import Installation
 from tests.journeys.processes import Process, free_port
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
 
 CONFIGURATION = """
 [databases]
@@ -117,7 +117,8 @@ def test_behind_a_pooler_in_transaction_mode_everything_is_delivered_once(
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(send, range(100)))
 
-    assert set(api.all_ended(ids, within=90)) == {"sent"}
+    # The sweep finds after a minute what a busy machine has delayed.
+    assert set(api.all_ended(ids, within=150)) == {"sent"}
     assert len(pooled.smtp.mails) == before + 100
 
 
