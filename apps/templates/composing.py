@@ -19,6 +19,18 @@ LINE_LENGTH_LIMIT = 998  # RFC 5322, section 2.1.1.
 COLLAPSE_ID_MAX_BYTES = 64
 
 
+# Our own objects as a preview without a recipient shows them.
+SAMPLE: Mapping[str, Any] = {
+    "recipient": {
+        "name": "Ada Lovelace",
+        "email": "ada@example.com",
+        "locale": "en",
+        "timezone": "Europe/London",
+    },
+    "unsubscribe_url": "https://notify.example.com/unsubscribe/sample",
+}
+
+
 class RenderError(Exception):
     """This version cannot be rendered with these variables; a retry does not help.
 

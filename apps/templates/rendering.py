@@ -11,6 +11,7 @@ from apps.common.languages import fallbacks
 from apps.common.ttl_cache import TtlCache
 from apps.templates.builtin import texts as builtin
 from apps.templates.composing import (
+    SAMPLE,
     EmailContent,
     PushContent,
     RenderError,
@@ -47,18 +48,6 @@ __all__ = [
     "preview",
     "render",
 ]
-
-
-# Our own objects as a preview without a recipient shows them.
-SAMPLE: Mapping[str, Any] = {
-    "recipient": {
-        "name": "Ada Lovelace",
-        "email": "ada@example.com",
-        "locale": "en",
-        "timezone": "Europe/London",
-    },
-    "unsubscribe_url": "https://notify.example.com/unsubscribe/sample",
-}
 
 
 class UnknownTemplate(Exception):  # noqa: N818 - the name says what happened; it is no program error.

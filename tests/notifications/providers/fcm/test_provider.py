@@ -80,52 +80,6 @@ def test_a_rich_push_contains_picture_link_and_ttl(fcm: FcmProvider, fcm_server:
     assert "collapse_key" not in message["android"]
 
 
-def test_the_template_decides_on_sound_badge_and_channel(
-    fcm: FcmProvider, fcm_server: FcmServer
-) -> None:
-    push = a_push(sound="bell.caf", badge=3, channel_id="orders", collapse_id="order-7")
-
-    message = sent(fcm, fcm_server, push)
-
-    assert message["apns"]["payload"] == {"aps": {"sound": "bell.caf", "badge": 3}}
-    assert message["apns"]["headers"]["apns-collapse-id"] == "order-7"
-    assert message["android"]["notification"] == {
-        "tag": "order-7",
-        "sound": "bell.caf",
-        "notification_count": 3,
-        "channel_id": "orders",
-    }
-
-
-def test_a_push_can_be_without_a_sound(fcm: FcmProvider, fcm_server: FcmServer) -> None:
-    message = sent(fcm, fcm_server, a_push(sound="none"))
-
-    assert "payload" not in message["apns"]
-    assert "sound" not in message["android"]["notification"]
-
-
-def test_a_silent_push_shows_nothing(fcm: FcmProvider, fcm_server: FcmServer) -> None:
-    push = a_push(silent=True, title="", body="", data={"sync": "1"}, badge=3)
-
-    message = sent(fcm, fcm_server, push)
-
-    assert "notification" not in message
-    assert message["data"]["sync"] == "1"
-    assert message["android"] == {"priority": "high"}
-    assert message["apns"] == {
-        "headers": {"apns-push-type": "background", "apns-priority": "5"},
-        "payload": {"aps": {"content-available": 1}},
-    }
-
-
-def test_a_bulk_push_does_not_wake_a_device(fcm: FcmProvider, fcm_server: FcmServer) -> None:
-    message = sent(fcm, fcm_server, a_push(at_once=False))
-
-    assert message["android"]["priority"] == "normal"
-    assert message["apns"]["headers"]["apns-priority"] == "5"
-    assert message["webpush"]["headers"]["Urgency"] == "normal"
-
-
 def test_webpush_opens_only_https_links(fcm: FcmProvider, fcm_server: FcmServer) -> None:
     message = sent(fcm, fcm_server, a_push(link="shop://orders/1"))
 
