@@ -2,7 +2,8 @@
 
 import json
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -138,6 +139,18 @@ class Installation:
             cwd=self.root,
         )
         return self.processes[role]
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Run a block without any process of this installation, and start them again after it."""
+        for process in self.processes.values():
+            process.kill()
+        try:
+            yield
+        finally:
+            for role in self.roles:
+                self.start(role)
+            self.wait_until_ready()
 
     def manage(self, *arguments: str, **env: str) -> str:
         """Run a manage.py command and return its output."""
