@@ -20,6 +20,7 @@ from apps.notifications.api.notifications import SEND
 from apps.notifications.api.parsing import BroadcastRequestParser, body_as
 from apps.notifications.batches.broadcast import broadcast, cost
 from apps.notifications.intake.requests import BroadcastRequest
+from apps.notifications.models import Batch
 
 
 class BroadcastView(AccessTable, RateLimitHeaders, APIView):
@@ -50,7 +51,8 @@ class BroadcastView(AccessTable, RateLimitHeaders, APIView):
     def post(self, request: Request) -> Response:
         """Accept a broadcast."""
         caller = caller_of(request)
-        asked = with_idempotency_key(request, body_as(BroadcastRequest, request))
+        body = body_as(BroadcastRequest, request)
+        asked = with_idempotency_key(request, body, rows=Batch.objects.all(), caller=caller)
         self.limited(spend_sending(caller=caller, cost=cost(asked)))
         batch, replayed = broadcast(asked, caller=caller)
         headers = {"Idempotency-Replayed": "true"} if replayed else {}

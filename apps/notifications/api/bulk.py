@@ -17,6 +17,7 @@ from apps.notifications.api.notifications import SEND, TAGS
 from apps.notifications.api.parsing import BulkRequestParser, body_as
 from apps.notifications.intake.bulk import accept_bulk
 from apps.notifications.intake.requests import BulkRequest
+from apps.notifications.models import Batch
 
 
 class BulkView(AccessTable, RateLimitHeaders, APIView):
@@ -43,7 +44,7 @@ class BulkView(AccessTable, RateLimitHeaders, APIView):
     def post(self, request: Request) -> Response:
         """Accept the valid rows, and return the result of each row, in order."""
         caller = caller_of(request)
-        key = idempotency_key(request)
+        key = idempotency_key(request, rows=Batch.objects.all(), caller=caller)
         rows = body_as(BulkRequest, request).notifications
         self.limited(spend_sending(caller=caller, cost=len(rows)))
         answer, replayed = accept_bulk(rows, caller=caller, key=key)

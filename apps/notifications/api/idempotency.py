@@ -1,13 +1,15 @@
 """The header ``Idempotency-Key``."""
 
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
+from apps.common.callers import Caller
 from apps.common.rest.problems import invalid
 from apps.notifications.intake.requests import REQUEST_ID_MAX_LENGTH, Terms
 
@@ -33,8 +35,18 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
-def idempotency_key(request: HttpRequest | Request) -> str | None:
+def idempotency_key(
+    request: HttpRequest | Request, *, rows: QuerySet[Any], caller: Caller
+) -> str | None:
     """Return the key; None if the header is absent.
+
+    Earlier releases stored the quotation marks as a part of the key. A call that repeats one
+    of theirs finds its first answer under that key.
+
+    Args:
+        request: The request.
+        rows: The notifications or the batches, of which one may have the key.
+        caller: Who repeats the call; each client has its own keys.
 
     Raises:
         Problem: 400 if it is not 1 to 255 printable characters.
@@ -42,14 +54,22 @@ def idempotency_key(request: HttpRequest | Request) -> str | None:
     given = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if given is None:
         return None
-    key = _unquoted(_decoded(given))
+    written = _decoded(given)
+    key = _unquoted(written)
     if not 0 < len(key) <= REQUEST_ID_MAX_LENGTH or not key.isprintable() or key.isspace():
         detail = (
             f"Idempotency-Key takes 1 to {REQUEST_ID_MAX_LENGTH} printable characters that are not "
             "all blank."
         )
         raise invalid("/request_id", "invalid", detail)
+    if key != written and _known(written, rows=rows, caller=caller):
+        return written
     return key
+
+
+def _known(key: str, *, rows: QuerySet[Any], caller: Caller) -> bool:
+    client = caller.client or ""
+    return rows.filter(client=client, kind=caller.kind, request_id=key).exists()
 
 
 def _decoded(given: str) -> str:
@@ -69,13 +89,19 @@ def _unquoted(text: str) -> str:
     return text if found is None else ESCAPED.sub(r"\1", found[1])
 
 
-def with_idempotency_key(request: HttpRequest | Request, asked: RequestTerms) -> RequestTerms:
-    """Use the header ``Idempotency-Key`` as ``request_id``.
+def with_idempotency_key(
+    request: HttpRequest | Request,
+    asked: RequestTerms,
+    *,
+    rows: QuerySet[Any],
+    caller: Caller,
+) -> RequestTerms:
+    """Use the header ``Idempotency-Key`` as ``request_id``; see ``idempotency_key``.
 
     Raises:
         Problem: 400 if it differs from ``request_id`` in the body.
     """
-    key = idempotency_key(request)
+    key = idempotency_key(request, rows=rows, caller=caller)
     if key is None:
         return asked
     if asked.request_id not in {None, key}:

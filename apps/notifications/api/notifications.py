@@ -106,7 +106,7 @@ class NotificationsView(FastPost, AccessTable, RateLimitHeaders, ListAPIView[Not
         self, request: HttpRequest | Request, caller: Caller, body: SendRequest
     ) -> tuple[int, Any, dict[str, str]]:
         """Accept one notification."""
-        asked = with_idempotency_key(request, body)
+        asked = with_idempotency_key(request, body, rows=Notification.objects.all(), caller=caller)
         self.limited(spend_sending(caller=caller, cost=1))
         accepted = accept.accept(asked, caller=caller)
         headers = self.limit_headers()
@@ -219,7 +219,7 @@ class ReplayView(AccessTable, RateLimitHeaders, APIView):
         body = MayHaveArrivedSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         original = find(caller, notification_id)
-        key = idempotency_key(request)
+        key = idempotency_key(request, rows=Notification.objects.all(), caller=caller)
         self.limited(spend_sending(caller=caller, cost=1))
         done = resend.replay(original, caller=caller, key=key, **body.validated_data)
         headers = {"Idempotency-Replayed": "true"} if done.repeated else {}

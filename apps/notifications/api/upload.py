@@ -26,6 +26,7 @@ from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from apps.notifications.api.notifications import SEND
 from apps.notifications.batches.file_rows import FileFormat
 from apps.notifications.batches.upload import UPLOAD_MAX_BYTES, receive
+from apps.notifications.models import Batch
 
 # The file formats by media type, and by file name extension.
 FORMATS = {
@@ -143,7 +144,7 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
     def post(self, request: Request) -> Response:
         """Accept a file."""
         caller = caller_of(request)
-        key = idempotency_key(request)
+        key = idempotency_key(request, rows=Batch.objects.all(), caller=caller)
         announced = request.META.get("CONTENT_LENGTH") or ""
         if announced.isdecimal() and int(announced) > UPLOAD_MAX_BYTES:
             raise Problem(413, f"The file is larger than {UPLOAD_MAX_BYTES} bytes.")

@@ -1,14 +1,24 @@
 """The idempotency key in the header and in the body."""
 
 import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
 from apps.common.callers import Scope
-from apps.notifications.models import Notification
+from apps.notifications.lifecycle.states import Status
+from apps.notifications.models import Batch, Notification
 from apps.users.models import User
-from tests.notifications.factories import body, client_with
+from tests.notifications.batches.batch_api import (
+    accepted_batch_id,
+    broadcast,
+    ndjson,
+    upload,
+)
+from tests.notifications.factories import body, client_with, row_with_status
 from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +70,52 @@ def test_a_quoted_header_agrees_with_the_body(shop: APIClient, alice: User, head
     answer = shop.post(SEND, asked, format="json", HTTP_IDEMPOTENCY_KEY=header)
 
     assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_key_that_was_stored_with_its_quotation_marks_is_found(
+    shop: APIClient, alice: User, rows: int
+) -> None:
+    """Earlier releases stored them as a part of the key; a call is repeated after an upgrade."""
+    asked: Any = body(alice) if rows == 1 else {"notifications": [body(alice)] * rows}
+    path = SEND if rows == 1 else f"{SEND}bulk"
+    first = shop.post(path, asked, format="json", HTTP_IDEMPOTENCY_KEY='"abc"')
+    Notification.objects.filter(request_id="abc").update(request_id='"abc"')
+    Batch.objects.filter(request_id="abc").update(request_id='"abc"')
+
+    again = shop.post(path, asked, format="json", HTTP_IDEMPOTENCY_KEY='"abc"')
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again["Idempotency-Replayed"] == "true"
+    assert Notification.objects.count() == rows
+
+
+def test_a_broadcast_and_an_upload_find_such_a_key(shop: APIClient, alice: User) -> None:
+    calls: list[Callable[..., Any]] = [
+        partial(broadcast, shop, {"all": True}),
+        partial(upload, shop, ndjson(body(alice))),
+    ]
+    for number, call in enumerate(calls):
+        first = accepted_batch_id(call(HTTP_IDEMPOTENCY_KEY=f'"{number}"'))
+        stored = Batch.objects.filter(pk=first, request_id=str(number))
+        assert stored.update(request_id=f'"{number}"') == 1
+
+        again = call(HTTP_IDEMPOTENCY_KEY=f'"{number}"')
+
+        assert (accepted_batch_id(again), again["Idempotency-Replayed"]) == (first, "true")
+    assert Batch.objects.count() == len(calls)
+
+
+def test_a_replay_finds_such_a_key(shop: APIClient, alice: User) -> None:
+    original = row_with_status(alice, Status.BOUNCED)
+    path = f"{SEND}{original.pk}/replay"
+    first = shop.post(path, HTTP_IDEMPOTENCY_KEY='"abc"')
+    assert Notification.objects.filter(request_id="abc").update(request_id='"abc"') == 1
+
+    again = shop.post(path, HTTP_IDEMPOTENCY_KEY='"abc"')
+
+    assert first.status_code == 202, first.content
+    assert again.json()["id"] == first.json()["id"]
 
 
 @pytest.mark.parametrize("header", ["", " ", '""', '" "', "a\tb", "a\x7fb", "x" * 256])
