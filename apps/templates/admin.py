@@ -13,7 +13,7 @@ from apps.common.rest.problems import Problem
 from apps.templates import versions
 from apps.templates.builtin import texts as builtin
 from apps.templates.catalog import same_content
-from apps.templates.content import FIELDS, CheckedContent, check
+from apps.templates.content import CONTENT_FIELDS, FIELDS, CheckedContent, check
 from apps.templates.models import Template, TemplateVersion
 from apps.templates.options import OPTIONS
 
@@ -27,23 +27,6 @@ else:
     _ModelForm, _Inline = forms.ModelForm, admin.TabularInline
     _TemplateAdmin = _VersionAdmin = admin.ModelAdmin
 
-CONTENT_NAMES = (
-    "subject",
-    "title",
-    "body",
-    "html",
-    "image",
-    "link",
-    "data",
-    "from_name",
-    "reply_to",
-    "sound",
-    "badge",
-    "channel_id",
-    "silent",
-    "ttl_seconds",
-    "collapse_id",
-)
 OWN_NAMES = ("name", "category", "critical", "sensitive")
 TALL = forms.Textarea(attrs={"rows": 14, "cols": 100, "spellcheck": "false"})
 WIDE = forms.TextInput(attrs={"size": 100})
@@ -122,7 +105,7 @@ class TemplateForm(_ModelForm):
         channel = cleaned.get("channel") or self.instance.channel
         if channel not in list(Channel):
             return cleaned
-        given = {name: _given(cleaned.get(name)) for name in CONTENT_NAMES}
+        given = {name: _given(cleaned.get(name)) for name in CONTENT_FIELDS}
         try:
             self.checked = check(channel, given)
         except Problem as problem:
@@ -167,7 +150,7 @@ class TemplateAdmin(_TemplateAdmin):
     inlines = (VersionInline,)
     fieldsets = (
         (None, {"fields": ("code", "channel", *OWN_NAMES)}),
-        ("Words", {"fields": ("language", *CONTENT_NAMES)}),
+        ("Words", {"fields": ("language", *CONTENT_FIELDS)}),
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -184,7 +167,7 @@ class TemplateAdmin(_TemplateAdmin):
             return self.fieldsets if obj is None else self.fieldsets[:1]
         of_channel = {*FIELDS[obj.channel], *OPTIONS[obj.channel]}
         of_channel |= {"data"} if obj.channel == Channel.PUSH else set()
-        names = [name for name in CONTENT_NAMES if name in of_channel]
+        names = [name for name in CONTENT_FIELDS if name in of_channel]
         return (self.fieldsets[0], ("Words", {"fields": ("language", *names)}))
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override] # ``change`` stays among the keywords.

@@ -62,6 +62,24 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
         "collapse_id": Field(length=500, one_line=True),
     },
 }
+# All fields of both channels, in the order of forms and responses.
+CONTENT_FIELDS = (
+    "subject",
+    "title",
+    "body",
+    "html",
+    "image",
+    "link",
+    "data",
+    "from_name",
+    "reply_to",
+    "sound",
+    "badge",
+    "channel_id",
+    "silent",
+    "ttl_seconds",
+    "collapse_id",
+)
 # What a push that shows nothing needs no more.
 NOT_SILENT = frozenset({"title", "body"})
 # The one-line texts that must not be empty. What may render to nothing is rendered at intake.

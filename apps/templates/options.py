@@ -12,8 +12,6 @@ BADGE_MAX = 99_999
 NAME_MAX_LENGTH = 100
 # RFC 5321, 4.5.3.1.3, and room for a name.
 MAILBOX_MAX_LENGTH = 320
-# A sound that is none.
-NO_SOUND = "none"
 ONE_WORD_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 ADDRESS = re.compile(r"[^\s<>,;@]+@[^\s<>,;@]+")
 

@@ -10,6 +10,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from tests.contracts.test_openapi import operations
+from tests.notifications.problems import PROBLEM_MEMBERS
 
 pytestmark = pytest.mark.django_db
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -63,16 +64,7 @@ def test_every_problem_is_one_component(document: dict[str, Any]) -> None:
     assert len(schemas) > 400
     assert [schema for schema in schemas if schema != PROBLEM] == []
     problem = document["components"]["schemas"]["Problem"]
-    assert set(problem["required"]) == {
-        "type",
-        "title",
-        "status",
-        "detail",
-        "instance",
-        "code",
-        "correlation_id",
-        "errors",
-    }
+    assert set(problem["required"]) == PROBLEM_MEMBERS
 
 
 def test_no_model_is_written_out_where_it_is_used(document: dict[str, Any]) -> None:

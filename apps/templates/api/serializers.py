@@ -13,6 +13,7 @@ from apps.common.rest.serializers import (
     StrictSerializer,
 )
 from apps.templates.api.converters import CODE_PATTERN
+from apps.templates.content import CONTENT_FIELDS
 from apps.templates.models import (
     CATEGORY_MAX_LENGTH,
     CHANNEL_CHOICES,
@@ -21,24 +22,6 @@ from apps.templates.models import (
 )
 
 CATEGORY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z"
-# In the order of the response.
-CONTENT_FIELDS = (
-    "subject",
-    "title",
-    "body",
-    "html",
-    "image",
-    "link",
-    "data",
-    "from_name",
-    "reply_to",
-    "sound",
-    "badge",
-    "channel_id",
-    "silent",
-    "ttl_seconds",
-    "collapse_id",
-)
 
 
 class LanguageField(StrictCharField):
