@@ -1,6 +1,5 @@
 """Each list and search of staff reads indexes of tables of 300,000 rows, by the plans."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,8 +15,6 @@ from tests.large_tables import (
     NOTIFICATIONS,
     USERS,
     check,
-    empty,
-    fill,
     plans,
 )
 
@@ -25,7 +22,7 @@ pytestmark = [
     pytest.mark.services,
     pytest.mark.django_db,
     # Before the transaction of a test begins.
-    pytest.mark.usefixtures("stored"),
+    pytest.mark.usefixtures("large_tables"),
 ]
 TABLES = (NOTIFICATIONS, ATTEMPTS, USERS, EXTERNAL_IDS)
 SECOND = "before-01a0c4f8-0000-7000-8000-000000000000"
@@ -56,14 +53,6 @@ FILTERS: list[dict[str, Any]] = [
     {"created_at__gte": "2026-09-22 00:00:00+00:00", "created_at__lt": "2026-09-23 00:00:00+00:00"},
     {"created_at__lt": "2026-09-22 00:00:00+00:00", "status__exact": "pending"},
 ]
-
-
-@pytest.fixture(scope="module")
-def stored(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        fill()
-        yield
-        empty()
 
 
 @pytest.fixture

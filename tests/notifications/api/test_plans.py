@@ -1,6 +1,5 @@
 """Each list and search reads an index of a table of 300,000 rows, by the plans of PostgreSQL."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,8 +16,6 @@ from tests.large_tables import (
     ROWS,
     USERS,
     check,
-    empty,
-    fill,
     plans,
     rows_read,
 )
@@ -28,32 +25,24 @@ pytestmark = [
     pytest.mark.services,
     pytest.mark.django_db,
     # Before the transaction of a test begins.
-    pytest.mark.usefixtures("stored"),
+    pytest.mark.usefixtures("large_tables"),
 ]
 
 URL = "/api/v1/notifications/"
 
 
-@pytest.fixture(scope="module")
-def stored(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        fill()
-        yield
-        empty()
-
-
 @pytest.fixture
-def shop(stored: None) -> APIClient:
+def shop(large_tables: None) -> APIClient:
     return client_with(Scope.NOTIFICATIONS_READ, Scope.USERS_READ, client="shop")
 
 
 @pytest.fixture
-def tiny(stored: None) -> APIClient:
+def tiny(large_tables: None) -> APIClient:
     return client_with(Scope.NOTIFICATIONS_READ, Scope.USERS_READ, client="tiny")
 
 
 @pytest.fixture
-def operator(stored: None) -> APIClient:
+def operator(large_tables: None) -> APIClient:
     scopes = (Scope.NOTIFICATIONS_READ, Scope.USERS_READ, Scope.OPERATIONS)
     return client_with(*scopes, client="console")
 
@@ -122,7 +111,7 @@ def test_a_list_of_batches_counts_only_the_rows_of_small_ones(shop: APIClient) -
     assert (len(counts), counts[str(BATCH)]) == (41, None)
 
 
-def test_the_rare_rows_of_all_clients_are_found_by_their_index(stored: None) -> None:
+def test_the_rare_rows_of_all_clients_are_found_by_their_index(large_tables: None) -> None:
     rows = Notification.objects.filter(status="failed").order_by("-pk")
     with plans(NOTIFICATIONS) as found:
         assert len(rows[:51]) == ROWS // 50_000
