@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from apps.common.postgresql.one_of import OneOf
 from apps.users import audience, devices, erasure, preferences, suppressions
 from apps.users.addresses import address_hash, deliverable
 from apps.users.locales import forget_locale, known_locale, known_locales
@@ -91,7 +92,7 @@ def load_contacts(user_ids: Collection[UUID], *, channel: str | None = None) -> 
         The contacts by user id.
     """
     # Values instead of models: as models, 100 users with two prefetched relations took 15 ms.
-    users = User.objects.filter(pk__in=set(user_ids), erased_at=None).values_list(
+    users = User.objects.filter(OneOf("pk", set(user_ids)), erased_at=None).values_list(
         "pk",
         "name",
         "email",
@@ -124,7 +125,9 @@ def load_contacts(user_ids: Collection[UUID], *, channel: str | None = None) -> 
             locale=user.locale,
             timezone=user.timezone,
             devices=tuple(active.get(user.pk, ())),
-            suppressed=usable is not None and address_hash(usable) in suppressed,
+            suppressed=usable is not None
+            and bool(suppressed)
+            and address_hash(usable) in suppressed,
             preferences=preferences.composed(
                 email=user.email_enabled,
                 push=user.push_enabled,
@@ -139,7 +142,7 @@ def load_contacts(user_ids: Collection[UUID], *, channel: str | None = None) -> 
 def _active_devices(user_ids: Collection[UUID]) -> dict[UUID, list[DeviceContact]]:
     """Return the active devices by user, oldest first."""
     devices: dict[UUID, list[DeviceContact]] = {}
-    rows = Device.objects.filter(user_id__in=user_ids, retired_at=None).order_by("pk")
+    rows = Device.objects.filter(OneOf("user_id", user_ids), retired_at=None).order_by("pk")
     for pk, user_id, token, platform in rows.values_list("pk", "user_id", "token", "platform"):
         devices.setdefault(user_id, []).append(DeviceContact(id=pk, token=token, platform=platform))
     return devices

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
+from apps.common.postgresql.one_of import OneOf
 from apps.common.rest.problems import Problem, invalid
 from apps.users import timezones
 from apps.users.models import CategoryPreference, User
@@ -95,7 +96,7 @@ def of_user(user: User) -> Preferences:
 def categories_of(user_ids: Collection[UUID]) -> dict[UUID, dict[str, Channels]]:
     """Return the category switches by user, with one query. Users without any are omitted."""
     found: dict[UUID, dict[str, Channels]] = {}
-    rows = CategoryPreference.objects.filter(user_id__in=user_ids)
+    rows = CategoryPreference.objects.filter(OneOf("user_id", user_ids))
     for user_id, category, email, push in rows.values_list("user_id", "category", "email", "push"):
         found.setdefault(user_id, {})[category] = Channels(email=email, push=push)
     return found

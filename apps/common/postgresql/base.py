@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import structlog
 from django.db.backends.postgresql import base
+from psycopg.types.datetime import TimestamptzLoader
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().get_new_connection(
             {name: value for name, value in conn_params.items() if name != "options"}
         )
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        """Open a cursor that reads times by psycopg's own loader, which is written in C.
+
+        Django's is written in Python, and took a twentieth of a delivery worker's time. The only
+        difference: in a session with another time zone than UTC, Django would call its times UTC,
+        and this loader gives them their zone.
+        """
+        cursor = super().create_cursor(name)
+        cursor.adapters.register_loader(base.TIMESTAMPTZ_OID, TimestamptzLoader)
+        return cursor
 
     def _use_a_pooler(self) -> None:
         """Give no options to the next connections of this process, and read without cursors."""

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from apps.common.database_retry import run_until_answered
 from apps.common.ids import new_id
+from apps.common.postgresql.one_of import OneOf
 from apps.notifications.delivery.clock import DatabaseClock
 from apps.notifications.lifecycle.states import CLAIMABLE, Status
 from apps.notifications.lifecycle.transitions import advance_returning
@@ -58,7 +59,9 @@ class Claim:
         """
         if not ids or time.monotonic() - self.renewed_at < RENEW_SECONDS:
             return
-        held = Notification.objects.filter(pk__in=ids, claim_id=self.id, status=Status.SENDING)
+        held = Notification.objects.filter(
+            OneOf("pk", ids), claim_id=self.id, status=Status.SENDING
+        )
         until = Now() + LEASE
         try:
             held.update(claimed_until=until, wake_at=until)
@@ -105,7 +108,7 @@ def claim(ids: Collection[UUID], *, attempt: int) -> Claim:
 
 
 def _take(ids: Collection[UUID], *, attempt: int, claim_id: UUID, repeated: bool) -> Claim:
-    named = Notification.objects.filter(pk__in=ids)
+    named = Notification.objects.filter(OneOf("pk", ids))
     waiting = named.filter(attempts=attempt, status__in=CLAIMABLE)
     due = Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=Now() + TOLERANCE)
     free = waiting.filter(due).order_by("pk").select_for_update(skip_locked=True).values("pk")

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, Q, Value, When
 
 from apps.common.database_retry import run_if_answered
+from apps.common.postgresql.one_of import OneOf
 from apps.notifications.dead_letters import store
 from apps.notifications.delivery.attempt_rounds import AttemptRound, JudgedRound
 from apps.notifications.delivery.decide import USER_ERASED, Decision
@@ -74,7 +75,7 @@ def _record_accepted(
         attempts=F("attempts") + 1,
     )
     if moved < len(ids):
-        held = Notification.objects.filter(pk__in=ids, claim_id=claim_id)
+        held = Notification.objects.filter(OneOf("pk", ids), claim_id=claim_id)
         # A receipt was processed first: keep its status, but count the attempt.
         held.update(attempts=F("attempts") + 1, claim_id=None)
         _record_late(ids, to=to, now=now)
@@ -201,7 +202,7 @@ def release(claim_id: UUID, unsent: Sequence[Notification], *, now: datetime) ->
     """Release rows whose calls were not started before the chunk's time limit."""
     if unsent:
         advance(
-            Notification.objects.filter(pk__in=[row.pk for row in unsent], claim_id=claim_id),
+            Notification.objects.filter(OneOf("pk", [row.pk for row in unsent]), claim_id=claim_id),
             to=Status.PENDING,
             now=now,
             claim_id=None,

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.db.models.sql import UpdateQuery
 
 from apps.common.postgresql.json_insert import insert
+from apps.common.postgresql.one_of import OneOf
 from apps.notifications.lifecycle.states import FINISHED, Status, predecessors
 from apps.notifications.models import Event, Notification
 from apps.notifications.privacy.redaction import BLANK_RECIPIENT, VALUES_OF_CLIENTS
@@ -87,11 +88,11 @@ def advance_sending(
         The number of changed rows.
     """
     held = Notification.objects.filter(
-        pk__in=[row.pk for row in sending], claim_id=claim_id, status=Status.SENDING
+        OneOf("pk", [row.pk for row in sending]), claim_id=claim_id, status=Status.SENDING
     )
     with transaction.atomic(savepoint=False):
         columns = _columns(to, now, "", {"claim_id": None, **changes})
-        moved = {row.pk for row in _update(held, columns, returning=["id"])}
+        moved = _updated(held, columns)
         ended = [row for row in sending if row.pk in moved]
         statistics.count_ended(ended, to=to, reason="", now=now)
     return len(ended)
@@ -107,18 +108,26 @@ def advance_returning(
     """
     moving = rows.filter(status__in=predecessors(to))
     columns = [str(field.column) for field in Notification._meta.concrete_fields]
-    return _update(moving, _columns(to, now, "", changes), returning=columns)
+    statement, given = _update(moving, _columns(to, now, "", changes), returning=columns)
+    return list(Notification.objects.using(rows.db).raw(statement, given))
+
+
+def _updated(rows: QuerySet[Notification], values: dict[str, Any]) -> set[UUID]:
+    """Update rows and return their ids."""
+    with connections[rows.db].cursor() as cursor:
+        cursor.execute(*_update(rows, values, returning=["id"]))
+        return {pk if isinstance(pk, UUID) else UUID(pk) for (pk,) in cursor.fetchall()}
 
 
 def _update(
     rows: QuerySet[Notification], values: dict[str, Any], *, returning: Sequence[str]
-) -> list[Notification]:
-    """Update rows and return them with some columns as they are then."""
+) -> tuple[str, Sequence[Any]]:
+    """Return the statement that updates rows and returns some of their columns."""
     query: Any = rows.query.chain(UpdateQuery)
     query.add_update_values(values)
     statement, given = query.get_compiler(using=rows.db).as_sql()
     columns = ", ".join(f'"{column}"' for column in returning)
-    return list(Notification.objects.using(rows.db).raw(f"{statement} RETURNING {columns}", given))
+    return f"{statement} RETURNING {columns}", given
 
 
 def _columns(
@@ -154,7 +163,7 @@ def advance_with_event(
         The ids of the changed rows.
     """
     with transaction.atomic():
-        rows = Notification.objects.filter(pk__in=ids, status__in=predecessors(to))
+        rows = Notification.objects.filter(OneOf("pk", ids), status__in=predecessors(to))
         if only is not None:
             rows = rows.filter(only)
         moved = _moved(rows, to=to, now=now, reason=reason, changes=changes)
@@ -175,7 +184,7 @@ def _moved(
     moving = list(locked.only("pk", *statistics.ENDING_COLUMNS))
     if not moving:
         return []
-    held = Notification.objects.filter(pk__in=[row.pk for row in moving])
+    held = Notification.objects.filter(OneOf("pk", [row.pk for row in moving]))
     held.update(**_columns(to, now, reason, changes))
     if to in FINISHED:
         statistics.count_ended(moving, to=to, reason=reason, now=now)

@@ -6,7 +6,7 @@ from email.header import decode_header, make_header
 from email.message import EmailMessage
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from apps.notifications.providers.addresses import BadAddressError
@@ -177,6 +177,7 @@ def test_an_invalid_address_is_refused(address: str) -> None:
         mime.build(a_mail(address))
 
 
+@example(subject="", name="", text="\n\n", html="")
 @given(subject=ANY_TEXT, name=ANY_TEXT, text=ANY_TEXT, html=ANY_TEXT)
 def test_any_text_makes_a_mail_of_the_same_structure(
     subject: str, name: str, text: str, html: str
@@ -191,5 +192,6 @@ def test_any_text_makes_a_mail_of_the_same_structure(
     assert len(message.keys()) == 8
     assert max(map(len, written.split(b"\r\n"))) <= 998
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    assert body(mail, "plain").removesuffix("\n") == lines.removesuffix("\n")
+    # The last line break of a text may be the one in front of the boundary.
+    assert body(mail, "plain") in {lines, lines.removesuffix("\n"), f"{lines}\n"}
     assert b"\n" not in written.replace(b"\r\n", b"")
