@@ -37,6 +37,14 @@ $(VENV)/.dev: requirements-dev.txt requirements.txt $(VENV)/.runtime
 	@$(call install,$(BIN),requirements-dev.txt)
 	@touch $@
 
+# The compiler and the packages of the TypeScript client that a journey makes from the API's document.
+TYPESCRIPT := tests/journeys/typescript
+$(VENV)/typescript/.installed: $(TYPESCRIPT)/package-lock.json $(VENV)/.dev
+	@docker/services.sh nodejs
+	@mkdir -p $(@D) && cp $(TYPESCRIPT)/package.json $(TYPESCRIPT)/package-lock.json $(@D)
+	@cd $(@D) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 # The contenders of the benchmark run on packages that nothing else here needs.
 .venv-bench/.installed: requirements-bench.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed (PYTHON=... names another)."; exit 1; }
@@ -90,7 +98,7 @@ format: $(VENV)/.dev ## Put the code into its format.
 test: $(VENV)/.dev ## Run the tests: without servers, and on PostgreSQL, RabbitMQ and Redis if they answer.
 	@tests/run.sh --ignore tests/journeys
 
-journeys: $(VENV)/.dev ## Run the slow tests: whole installations, as their users meet them (same servers).
+journeys: $(VENV)/.dev $(VENV)/typescript/.installed ## Run the slow tests: whole installations, as their users meet them (same servers).
 	@docker/services.sh prometheus nginx pgbouncer
 	@tests/run.sh tests/journeys
 

@@ -46,6 +46,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     # Enumerations stay inline where they are used, because generated names would not be meaningful.
     "POSTPROCESSING_HOOKS": [
         "apps.common.rest.document.add_servers",
+        "apps.common.rest.document.describe_fields",
         "apps.common.rest.document.drop_library_marks",
         "apps.notifications.api.demo_examples.use_demo_user",
     ],

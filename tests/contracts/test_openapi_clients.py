@@ -130,6 +130,58 @@ def test_every_body_says_whether_it_is_required(document: dict[str, Any]) -> Non
     }
 
 
+def fields(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every field of every component."""
+    for name, schema in document["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            yield f"{name}.{field}", described
+
+
+def test_defaults_are_sentences(document: dict[str, Any]) -> None:
+    """Of a field with a default, TypeScript's types say that a request must have it."""
+    described = dict(fields(document))
+    assert [name for name, field in described.items() if "default" in field] == []
+    assert described["SendNotification.priority"]["description"] == (
+        "9 is the most urgent. The default is 5."
+    )
+    assert described["SendBroadcast.priority"]["description"].endswith("The default is 1.")
+    assert described["NewTemplate.critical"]["description"].endswith("The default is false.")
+    assert described["NewTemplate.category"]["description"].endswith("The default is general.")
+    assert "default" not in described["SendNotification.variables"].get("description", "")
+
+
+def test_an_object_with_free_keys_says_so(document: dict[str, Any]) -> None:
+    """Without that, TypeScript's types allow no key at all."""
+    objects = [
+        node
+        for node in nodes(document["components"])
+        if "object" in node.get("type", ()) and "properties" not in node
+    ]
+    assert [node for node in objects if "additionalProperties" not in node] == []
+    assert dict(fields(document))["SendNotification.variables"]["additionalProperties"] == {}
+
+
+def test_a_choice_has_the_type_of_its_values(document: dict[str, Any]) -> None:
+    choices = [node for node in nodes(document["components"]) if isinstance(node.get("enum"), list)]
+    assert len(choices) > 20
+    assert [node for node in choices if "type" not in node] == []
+
+
+def test_a_file_is_the_body_or_the_field_of_a_form(document: dict[str, Any]) -> None:
+    body = document["paths"]["/api/v1/batches/upload"]["post"]["requestBody"]
+    assert body["required"] is True
+    *files, form = body["content"].items()
+    assert {media["schema"]["type"] for _, media in files} == {"string"}
+    assert form == (
+        "multipart/form-data",
+        {"schema": {"$ref": "#/components/schemas/UploadForm"}},
+    )
+    described = document["components"]["schemas"]["UploadForm"]
+    assert described["required"] == ["file"]
+    assert described["properties"]["file"]["format"] == "binary"
+    assert {"template_code", "notification_type", "priority"} < set(described["properties"])
+
+
 def test_there_are_no_marks_of_the_library(document: dict[str, Any]) -> None:
     marks = {key for node in nodes(document) for key in node if key.startswith("x-spec")}
     assert marks == set()

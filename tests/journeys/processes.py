@@ -63,6 +63,21 @@ class Process:
             self.signal_group(signal.SIGKILL)
 
 
+def output_of(*command: str, folder: Path) -> str:
+    """Run a tool to its end in a folder, and return all that it printed; fail if it failed."""
+    done = subprocess.run(  # noqa: S603 - tools of this project, against loopback.
+        command,
+        cwd=folder,
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
 def bare_environment() -> dict[str, str]:
     """Return the environment without the variables of this project."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")

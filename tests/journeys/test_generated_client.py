@@ -1,14 +1,13 @@
 """A Python client is generated from the OpenAPI document, without a warning, and sends with it."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.journeys.checkout import Checkout
-from tests.journeys.processes import BIN, bare_environment
+from tests.journeys.processes import BIN, output_of
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(240)]
 
@@ -82,26 +81,12 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     running.kill()
 
 
-def run(*command: str, folder: Path) -> str:
-    done = subprocess.run(  # noqa: S603 - tools of this project, against loopback.
-        command,
-        cwd=folder,
-        env=bare_environment(),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 def test_a_generated_client_type_checks_strictly_and_sends(
     checkout: Checkout, tmp_path: Path
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     address = f"http://127.0.0.1:{checkout.port}"
-    printed = run(
+    printed = output_of(
         f"{BIN}/openapi-python-client",
         "generate",
         f"--url={address}/api/schema/",
@@ -115,7 +100,7 @@ def test_a_generated_client_type_checks_strictly_and_sends(
     assert len(list(folder.glob("notifications_client/models/*.py"))) < 250
 
     (folder / "program.py").write_text(PROGRAM)
-    run(f"{BIN}/mypy", "--strict", "program.py", folder=folder)
+    output_of(f"{BIN}/mypy", "--strict", "program.py", folder=folder)
     user = checkout.printed(r"Demo user +(\S+)")
-    sent = run(f"{BIN}/python", "program.py", address, checkout.api.key, user, folder=folder)
+    sent = output_of(f"{BIN}/python", "program.py", address, checkout.api.key, user, folder=folder)
     assert checkout.api.ended(sent.strip())["status"] == "delivered"

@@ -1,5 +1,6 @@
 """The steps that change the OpenAPI document as a whole, before and after it is made."""
 
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,34 @@ def add_servers(result: dict[str, Any], request: Request | None, **_: Any) -> di
     if request is not None and request.get_host() != urlsplit(settings.PUBLIC_URL).netloc:
         servers.insert(0, {"url": "/", "description": "Where this document was read."})
     return {**result, "servers": servers}
+
+
+def describe_fields(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Write each field of a body as the generators of clients understand it.
+
+    - A default becomes a sentence. Some generators demand a field that has a default, others would
+      send the default of the day on which the client was made.
+    - An object with free keys says so. Without that, TypeScript's types allow no key.
+    - A choice of texts has a type. Without one, it is a choice of unknown values.
+    """
+    for schema in result.get("components", {}).get("schemas", {}).values():
+        for field in schema.get("properties", {}).values():
+            _describe_default(field)
+            if field.get("type") == "object" and "properties" not in field:
+                field.setdefault("additionalProperties", {})
+            if "enum" in field and all(isinstance(choice, str) for choice in field["enum"]):
+                field.setdefault("type", "string")
+    return result
+
+
+def _describe_default(field: dict[str, Any]) -> None:
+    missing = object()
+    default = field.pop("default", missing)
+    if default in (missing, None, "", {}):
+        return
+    shown = default if isinstance(default, str) else json.dumps(default)
+    words = (field.get("description", "").rstrip(), f"The default is {shown}.")
+    field["description"] = " ".join(filter(None, words))
 
 
 def drop_library_marks(result: dict[str, Any], **_: Any) -> dict[str, Any]:

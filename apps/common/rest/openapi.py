@@ -202,7 +202,7 @@ class Schema(AutoSchema):
                 body["required"] = True
         schemas = [media["schema"] for media in body["content"].values()]
         # A file, and a change, say nothing without a body.
-        is_file = not any("$ref" in schema for schema in schemas)
+        is_file = any("$ref" not in schema for schema in schemas)
         body.setdefault("required", is_file or self.method in {"PUT", "PATCH"})
 
     def _problem_statuses(self, operation: Mapping[str, Any]) -> Iterable[int]:

@@ -114,6 +114,12 @@ class UploadDefaults(StrictSerializer):
     expires_at = serializers.DateTimeField(required=False)
 
 
+class UploadFormSerializer(UploadDefaults):
+    """A form with a file."""
+
+    file = serializers.FileField(help_text="CSV or NDJSON, by its media type or its name.")
+
+
 class UploadView(AccessTable, RateLimitHeaders, APIView):
     """Send a file of notifications."""
 
@@ -134,7 +140,10 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
             "the background, each by itself. The default priority is 1."
         ),
         parameters=[IDEMPOTENCY_KEY, UploadDefaults],
-        request={media_type: {"type": "string"} for media_type in ("text/csv", *FORMATS)},
+        request={
+            **{media_type: {"type": "string"} for media_type in FORMATS},
+            MultiPartParser.media_type: UploadFormSerializer,
+        },
         responses={202: StartedSerializer},
         examples=[
             OpenApiExample("A CSV file", shown.CSV_FILE, request_only=True, media_type="text/csv"),
