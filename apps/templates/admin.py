@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 
 from apps.common.channels import Channel
 from apps.common.languages import canonical
@@ -14,8 +15,10 @@ from apps.templates import versions
 from apps.templates.builtin import texts as builtin
 from apps.templates.catalog import same_content
 from apps.templates.content import CONTENT_FIELDS, FIELDS, CheckedContent, check
+from apps.templates.engine.releases import CURRENT
 from apps.templates.models import Template, TemplateVersion
 from apps.templates.options import OPTIONS
+from apps.templates.upgrade import changes_when_saved
 
 # Django's classes accept no type arguments at run time.
 if TYPE_CHECKING:
@@ -159,7 +162,21 @@ class TemplateAdmin(_TemplateAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return the read-only fields; code and channel of a template cannot be changed."""
-        return ("code", "channel") if obj else ()
+        return ("code", "channel", "older_rules") if obj else ()
+
+    @admin.display(description="Older rules")
+    def older_rules(self, template: Template) -> str:
+        """Return what changes for the published versions of an earlier engine when saved again."""
+        published = template.versions.filter(published=True, engine__lt=CURRENT)
+        lines = [
+            f"{version.language}: {change}"
+            for version in published.select_related("template").order_by("language")
+            for change in (changes_when_saved(version) or ["nothing changes."])
+        ]
+        if not lines:
+            return "None: all published versions follow today's rules."
+        said = "These versions follow the rules of an earlier engine. When they are saved again:"
+        return format_html_join("\n", "<div>{}</div>", [(line,) for line in (said, *lines)])
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fieldsets; an existing template has only the fields of its channel."""
@@ -168,7 +185,8 @@ class TemplateAdmin(_TemplateAdmin):
         of_channel = {*FIELDS[obj.channel], *OPTIONS[obj.channel]}
         of_channel |= {"data"} if obj.channel == Channel.PUSH else set()
         names = [name for name in CONTENT_FIELDS if name in of_channel]
-        return (self.fieldsets[0], ("Words", {"fields": ("language", *names)}))
+        own = (None, {"fields": ("code", "channel", *OWN_NAMES, "older_rules")})
+        return (own, ("Words", {"fields": ("language", *names)}))
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override] # ``change`` stays among the keywords.
         """Return a form for the language in ``?language=``, or for the default language."""

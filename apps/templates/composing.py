@@ -10,6 +10,8 @@ from liquid.exceptions import LiquidError
 from apps.common.channels import Channel
 from apps.templates.content import LINK_PROBLEMS, LINKS, ParsedContent
 from apps.templates.engine.limits import Meter
+from apps.templates.engine.reading import PROPERTIES
+from apps.templates.engine.sandbox import USUAL, RenderOptions
 from apps.templates.engine.syntax import Parsed
 
 # CR and LF would start another header; other control characters are not allowed in one line.
@@ -104,19 +106,33 @@ def missing_paths(required: Iterable[str], variables: Mapping[str, Any]) -> list
             missing.add(root)
             continue
         for step in steps:
-            value = value.get(step) if isinstance(value, Mapping) else None
+            value = _step(value, step)
         if value is None:
             missing.add(path)
     return sorted(missing)
 
 
-def compose(parsed: ParsedContent, variables: Mapping[str, Any]) -> EmailContent | PushContent:
+def _step(value: Any, step: str) -> Any:
+    """Return a part of a value; None if it has no such part.
+
+    A list has ``size``, ``first`` and ``last``, even if it is empty, and a text has ``size``.
+    """
+    if isinstance(value, Mapping):
+        return value.get(step)
+    if isinstance(value, list):
+        return value if step in PROPERTIES else None
+    return value if isinstance(value, str) and step == "size" else None
+
+
+def compose(
+    parsed: ParsedContent, variables: Mapping[str, Any], options: RenderOptions = USUAL
+) -> EmailContent | PushContent:
     """Render all fields of a message under one common work limit.
 
     Raises:
         RenderError: A limit was exceeded, a filter does not fit its value, or a URL is invalid.
     """
-    composer = _Composer(parsed, variables)
+    composer = _Composer(parsed, variables, options)
     if parsed.channel == Channel.EMAIL:
         return EmailContent(
             subject=composer.line("subject"),
@@ -137,14 +153,17 @@ def compose(parsed: ParsedContent, variables: Mapping[str, Any]) -> EmailContent
 
 
 def check_outcomes(
-    parsed: ParsedContent, variables: Mapping[str, Any], names: Iterable[str]
+    parsed: ParsedContent,
+    variables: Mapping[str, Any],
+    names: Iterable[str],
+    options: RenderOptions = USUAL,
 ) -> None:
     """Render some fields of a message, to see whether they can be sent.
 
     Raises:
         RenderError: A text is empty that must not be, or an address is none.
     """
-    composer = _Composer(parsed, variables)
+    composer = _Composer(parsed, variables, options)
     for name in names:
         if name in LINKS:
             composer.address(name)
@@ -160,8 +179,11 @@ def empty_texts(content: EmailContent | PushContent) -> list[str]:
 
 
 class _Composer:
-    def __init__(self, parsed: ParsedContent, variables: Mapping[str, Any]) -> None:
+    def __init__(
+        self, parsed: ParsedContent, variables: Mapping[str, Any], options: RenderOptions
+    ) -> None:
         self.parsed = parsed
+        self.options = options
         self.variables = variables
         self.meter = Meter()
         try:
@@ -171,7 +193,7 @@ class _Composer:
 
     def render(self, place: str, parsed: Parsed) -> str:
         try:
-            return parsed.render(self.variables, self.meter)
+            return parsed.render(self.variables, self.meter, self.options)
         except LiquidError as error:
             raise RenderError(str(error.message), place=place) from None
         except Exception as error:  # noqa: BLE001 - it must not stop other messages of the chunk.

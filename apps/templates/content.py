@@ -282,15 +282,18 @@ def sources(content: Mapping[str, Any], channel: str) -> Iterator[tuple[str, str
             yield name, content[stored], rule.html
 
 
-def parse_stored(channel: str, content: Mapping[str, Any]) -> ParsedContent:
-    """Parse the content of a saved version.
+def parse_stored(channel: str, content: Mapping[str, Any], *, engine: int) -> ParsedContent:
+    """Parse the content of a saved version, by the rules of the engine that it was saved for.
 
     Raises:
         TemplateSyntaxError: The version was saved under older rules and is no longer valid.
     """
     return ParsedContent(
         channel=channel,
-        fields={name: parse(text, html=html) for name, text, html in sources(content, channel)},
-        data={key: parse(text) for key, text in content.get("data", {}).items()},
+        fields={
+            name: parse(text, html=html, engine=engine)
+            for name, text, html in sources(content, channel)
+        },
+        data={key: parse(text, engine=engine) for key, text in content.get("data", {}).items()},
         options={name: content[name] for name in OPTIONS[channel] if name in content},
     )

@@ -8,6 +8,7 @@ from django.db.models import Q
 from apps.common.channels import Channel
 from apps.common.ids import new_id
 from apps.common.languages import MAX_LENGTH as LANGUAGE_MAX_LENGTH
+from apps.templates.engine.releases import CURRENT, FIRST
 
 CODE_MAX_LENGTH = 100
 NAME_MAX_LENGTH = 200
@@ -53,6 +54,7 @@ class TemplateVersion(models.Model):
         used: The names of all variables in the content.
         checked_at_intake: The fields that are rendered when a notification is requested; null for
             a version of an earlier release, for which none is.
+        engine: The number of the engine that it was saved for, whose rules it follows for good.
         created_by: The author: a client, ``staff:<user id>``, or ``import`` for a file import.
     """
 
@@ -64,6 +66,8 @@ class TemplateVersion(models.Model):
     required = models.JSONField(default=list)
     used = models.JSONField(default=list)
     checked_at_intake = models.JSONField(null=True)
+    # The database's default is for the inserts of an earlier release during an upgrade.
+    engine = models.PositiveSmallIntegerField(default=CURRENT, db_default=FIRST)
     published = models.BooleanField(default=False)
     created_by = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

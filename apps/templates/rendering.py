@@ -21,6 +21,7 @@ from apps.templates.composing import (
     missing_paths,
 )
 from apps.templates.content import RESERVED_NAMES, ParsedContent, parse_stored
+from apps.templates.engine.sandbox import RenderOptions
 from apps.templates.engine.syntax import TemplateSyntaxError
 from apps.templates.models import Template, TemplateVersion
 
@@ -123,6 +124,7 @@ class _Published:
 class _Loaded:
     """A version; one that can no longer be parsed fails its own messages only."""
 
+    language: str
     parsed: ParsedContent | None
     required: frozenset[str]
     reserved: frozenset[str]
@@ -207,7 +209,8 @@ def check_at_intake(pinned: PinnedTemplate, variables: Mapping[str, Any]) -> Non
         load_versions([pinned.version_id])
         loaded = _loaded.get(pinned.version_id)
     if loaded is not None and loaded.parsed is not None:
-        check_outcomes(loaded.parsed, {**SAMPLE, **variables}, pinned.checked_at_intake)
+        options = RenderOptions(language=loaded.language)
+        check_outcomes(loaded.parsed, {**SAMPLE, **variables}, pinned.checked_at_intake, options)
 
 
 def missing_variables(pinned: PinnedTemplate, variables: Mapping[str, Any]) -> list[str]:
@@ -253,8 +256,9 @@ def _facts_of(template: Template) -> TemplateFacts:
 def _load(version: TemplateVersion) -> _Loaded:
     parsed: ParsedContent | None = None
     with suppress(TemplateSyntaxError):
-        parsed = parse_stored(version.template.channel, version.content)
+        parsed = parse_stored(version.template.channel, version.content, engine=version.engine)
     return _Loaded(
+        language=version.language,
         parsed=parsed,
         required=frozenset(version.required),
         reserved=RESERVED_NAMES.intersection(version.used),
@@ -266,6 +270,7 @@ def render(
     variables: Mapping[str, Any],
     *,
     reserved: Callable[[], Mapping[str, Any]] = lambda: SAMPLE,
+    timezone: str = "UTC",
 ) -> EmailContent | PushContent:
     """Render a version. Query the database only if ``load_versions`` has not loaded it.
 
@@ -274,6 +279,7 @@ def render(
         variables: The variables of the notification.
         reserved: Returns our own objects, ``recipient`` and ``unsubscribe_url``. It is called only
             if the version uses one of them. A variable of the same name replaces it.
+        timezone: The time zone of the recipient, in which times are written.
 
     Raises:
         RenderError: A required variable is missing, a limit was exceeded, or a value does not fit.
@@ -290,7 +296,9 @@ def render(
         raise RenderError(detail)
     if loaded.reserved - variables.keys():
         variables = {**reserved(), **variables}
-    return compose(loaded.parsed, variables)
+    return compose(
+        loaded.parsed, variables, RenderOptions(language=loaded.language, timezone=timezone)
+    )
 
 
 def preview(
@@ -330,13 +338,21 @@ def preview(
     loaded = _load(chosen)
     if loaded.parsed is None:
         raise RenderError("the version can no longer be parsed")
-    content = compose(loaded.parsed, {**(reserved or SAMPLE), **variables})
+    missing = missing_paths(chosen.required, variables)
+    shown = {**(reserved or SAMPLE), **variables}
+    options = RenderOptions(
+        language=chosen.language,
+        timezone=(reserved or SAMPLE)["recipient"]["timezone"],
+        # Without all variables nothing would be sent, so the preview shows the rest.
+        is_preview=bool(missing),
+    )
+    content = compose(loaded.parsed, shown, options)
     return Preview(
         content=content,
         channel=chosen.template.channel,
         language=chosen.language,
         version=chosen.number,
-        missing=missing_paths(chosen.required, variables),
+        missing=missing,
         unused=sorted(set(variables) - set(chosen.used)),
         empty=empty_texts(content),
         replaced=sorted(RESERVED_NAMES.intersection(chosen.used, variables)),

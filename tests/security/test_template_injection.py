@@ -70,7 +70,6 @@ REFUSED = [
     "{{ name | raw }}",
     "{{ name | eval }}",
     "{{ 'ls' | system }}",
-    "{{ name | json }}",
     "{{ name | base64_decode }}",
     "{{ object | inspect }}",
     "{{ name.upper() }}",

@@ -93,8 +93,9 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
         {},
     ),
     "times": ("{% assign n = 999999 %}" + "{% assign n = n | times: n %}" * 40, {}),
-    "a long number": ("{{ " + "9" * 900 + " | plus: 1 }}", {}),
-    "a wide date": ("{{ '2026-01-01' | date: '%999999999Y' }}", {}),
+    "a long number": ("{{ n | plus: 1 }}", {"n": 10**900}),
+    "a long text for a number": ("{{ n | plus: 1 }}", {"n": "9" * 90_000}),
+    "a wide date": ("{{ '2026-01-01' | date: f }}", {"f": "%999999999Y"}),
     "many dates": (
         "{% for a in (1..3000) %}{{ 0 | date: '" + "%Y-%m-%d " * 11 + "' }}{% endfor %}",
         {},

@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.templates.engine.releases import FIRST
 from apps.templates.engine.syntax import parse
 
 
@@ -19,7 +20,7 @@ from apps.templates.engine.syntax import parse
         ("{% unless a %}x{% else %}{{ a }}{% endunless %}", set(), {"a"}),
         ("{% case plan %}{% when gold %}{{ plan }}{{ x }}{% endcase %}", {"x"}, None),
         ("{{ order.total }} {{ order.items[0].name }}", {"order.total", "order.items"}, {"order"}),
-        ("{{ items.size }}{{ items.first }}", {"items"}, {"items"}),
+        ("{{ items.size }}{{ user.first }}", {"items.size", "user.first"}, {"items", "user"}),
         ("{% if order.coupon %}{{ order.saved }}{% endif %}", set(), {"order"}),
         (
             "{% for i in items %}{{ i.name }}{{ forloop.index }}{{ x }}{% endfor %}",
@@ -47,3 +48,7 @@ def test_a_variable_is_required_where_it_is_used_without_a_test_or_a_default(
     assert parsed.required == required
     if used is not None:
         assert parsed.used == used
+
+
+def test_the_first_engine_takes_a_property_of_a_list_for_no_key() -> None:
+    assert parse("{{ items.size }}{{ user.first }}", engine=FIRST).required == {"items", "user"}

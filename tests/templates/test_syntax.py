@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from apps.templates.engine.limits import Meter
+from apps.templates.engine.releases import FIRST
 from apps.templates.engine.syntax import TemplateSyntaxError, parse
 
 
@@ -21,7 +23,7 @@ def problems_of(source: str) -> list[str]:
         ("a\nbb {% nope %}", "line 2, column 7: unexpected tag 'nope'"),
         ("{% include 'x' %}", "line 1, column 4: unexpected tag 'include'"),
         ("{% render 'x' %}", "line 1, column 4: unexpected tag 'render'"),
-        ("{{ a b }}", "line 1, column 6: expected end of expression, found word"),
+        ("{{ a b }}", "line 1, column 6: expected the end or '|', found a word"),
         ("é\né {{ a | nope }}", "line 2, column 10: unknown filter 'nope'"),
         ("{{ a | safe }}", "line 1, column 8: unknown filter 'safe'"),
         ("{{ a | times }}", "line 1, column 8: the filter 'times' does not take these arguments"),
@@ -29,7 +31,7 @@ def problems_of(source: str) -> list[str]:
         ("{{ (1..9) }}", "line 1, column 4: a range can only stand in a 'for'"),
         ("{% if a %}\nb", "line 2, column 2: expected tag endif, found the end"),
         ("{% raw %}x", "line 1, column 1: 'raw' without 'endraw'"),
-        ("{{ }}", "line 1, column 6: expected a primitive expression, found the end"),
+        ("{{ }}", "line 1, column 6: expected a variable or a text"),
     ],
 )
 def test_an_error_has_line_and_column_counted_from_one(source: str, problem: str) -> None:
@@ -68,3 +70,57 @@ def test_a_source_that_is_expensive_to_parse_is_refused_within_a_second(source: 
     problems_of(source)
 
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("source", "meant"),
+    [
+        ("{% if a %}{% elseif b %}{% endif %}", "write 'elsif'"),
+        ("{% if a %}{% elif b %}{% endif %}", "write 'elsif'"),
+        ("{% if a %}{% else if b %}{% endif %}", "write 'elsif'"),
+        ("{% if a %}{%- else  a == 1 -%}{% endif %}", "write 'elsif'"),
+        ("{% if a %}{% end if %}", "write 'endif'"),
+        ("{% foreach a in b %}{% endfor %}", "write 'for'"),
+        ("{% set a = 1 %}", "write 'assign'"),
+        ("{% if a == “x” %}{% endif %}", "write ' or \""),
+        ("{{ a | default: \u2018x\u2019 }}", "write ' or \""),
+        ("{{ a | date: „%Y“ }}", "write ' or \""),
+        ("{{ a | default: `x` }}", "write ' or \""),
+        ("{% if a = 1 %}{% endif %}", "write '=='"),
+        ("{% if a === 1 %}{% endif %}", "write '=='"),
+        ("{% if a && b %}{% endif %}", "write 'and'"),
+        ("{% if a || b %}{% endif %}", "write 'or'"),
+        ("{% if not a %}{% endif %}", "write 'unless'"),
+        ("{% if !a %}{% endif %}", "write 'unless'"),
+        ("{% if a and (b or c) %}{% endif %}", "no parentheses"),
+        ("{{ a + b }}", "plus"),
+        ("{{ a ? b : c }}", "write {% if … %}"),
+        ("{{ 'a' if b else 'c' }}", "write {% if … %}"),
+        ("{{{ a }}}", "two braces"),
+        ("{{ a.name() }}", "no functions"),
+        ("{{ a | replace: 'x' 'y' }}", "a comma"),
+    ],
+)  # fmt: skip
+def test_an_error_says_what_was_probably_meant(source: str, meant: str) -> None:
+    with pytest.raises(TemplateSyntaxError) as refused:
+        parse(source)
+    assert meant in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% comment %}{% else if a %}{% endcomment %}",
+        "{% raw %}{% else if a %}{% endraw %}",
+        "{% if a %}{%- else -%}{% endif %}",
+        "{% if a %}x{% elsif b %}{% endif %}",
+        "{{ 'else if' }}",
+    ],
+)
+def test_what_is_no_else_with_a_condition_is_taken(source: str) -> None:
+    assert parse(source)
+
+
+def test_a_version_of_the_first_engine_keeps_an_else_with_a_condition() -> None:
+    parsed = parse("{% if a %}1{% else if b %}2{% endif %}", engine=FIRST)
+    assert parsed.render({}, Meter()) == "2"

@@ -152,6 +152,7 @@ def _compose(
                 row.template_version_id,
                 row.content_variables,
                 reserved=lambda: reserved.objects_for(row, contact=contact, facts=facts),
+                timezone=contact.timezone,
             )
             if row.recipient is None
             else own_recipients.content_of(row)

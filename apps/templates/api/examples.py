@@ -28,6 +28,7 @@ VERSION: dict[str, Any] = {
     "version": 1,
     "language": "en",
     "published": True,
+    "engine": 2,
     "subject": NEW_TEMPLATE["subject"],
     "body": NEW_TEMPLATE["body"],
     "html": NEW_TEMPLATE["html"],

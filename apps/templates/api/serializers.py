@@ -188,6 +188,9 @@ class VersionAnswer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     language = serializers.CharField()
     published = serializers.BooleanField()
+    engine = serializers.IntegerField(
+        help_text="The rules that it follows: those of the time when it was saved."
+    )
     subject = serializers.CharField(required=False)
     title = serializers.CharField(required=False)
     body = serializers.CharField()

@@ -11,6 +11,8 @@ from apps.common.channels import Channel
 from apps.common.languages import fallbacks
 from apps.templates.composing import EmailContent, RenderError, compose, missing_paths
 from apps.templates.content import ParsedContent, parse_stored
+from apps.templates.engine.releases import CURRENT
+from apps.templates.engine.sandbox import RenderOptions
 
 FOLDER = Path(__file__).parent
 LANGUAGES = frozenset(file.stem for file in FOLDER.glob("*.toml"))
@@ -59,7 +61,8 @@ def render(code: str, *, language: str, variables: Mapping[str, Any]) -> EmailCo
     missing = missing_paths(VARIABLES[mail], variables)
     if missing:
         raise RenderError(f"required variables are missing: {', '.join(missing)}")
-    content = compose(_parsed(mail, language), variables)
+    options = RenderOptions(language=language)
+    content = compose(_parsed(mail, language), variables, options)
     assert isinstance(content, EmailContent)
     return content
 
@@ -79,6 +82,7 @@ def _parsed(mail: str, language: str) -> ParsedContent:
                 pieces, language=language, direction=direction
             ),
         },
+        engine=CURRENT,
     )
 
 

@@ -12,7 +12,7 @@ from liquid.filter import flatten, with_context
 from liquid.undefined import is_undefined
 from markupsafe import Markup
 
-from apps.templates.engine.dates import date_
+from apps.templates.engine import date_formats, dates, localized, releases
 from apps.templates.engine.limits import (
     CHARACTERS_PER_UNIT,
     LIST_LIMIT,
@@ -20,9 +20,16 @@ from apps.templates.engine.limits import (
     VALUE_LIMIT,
     weigh,
 )
+from apps.templates.engine.numbers import STRICT
+from apps.templates.engine.texts import json_of, text_of
+from apps.templates.engine.unfit import MissingValueError, UnfitValueError
 
-# Parsing and formatting a date takes about 40 times as long as looking up a variable.
-COST_OF_A_DATE = 40
+# Reading and writing a date takes about 40 times as long as looking up a variable, and so does
+# writing a number as a language does.
+COST_OF_A_FORMAT = 40
+FORMATS = frozenset({"date", "money", "number", "percent"})
+# What a filter may get from the rendering, besides its arguments.
+GIVEN = frozenset({"environment", "language", "timezone"})
 # Stops at the next "<", so that a sequence of "<" does not cause quadratic time.
 HTML_TAG = re.compile(r"<[^<>]*>")
 
@@ -30,6 +37,8 @@ HTML_TAG = re.compile(r"<[^<>]*>")
 def _text(value: Any) -> str:
     if value is None or is_undefined(value):
         return ""
+    if isinstance(value, dict | list | tuple):
+        return text_of(value, autoescape=False)
     return value if isinstance(value, str) else str(value)
 
 
@@ -75,12 +84,28 @@ def join(value: Any, separator: Any = " ", *, environment: Any) -> str:
         ResourceLimitError: The result could be longer than ``VALUE_LIMIT``.
     """
     items = flatten(value) if isinstance(value, list | tuple) else [value]
-    texts = [_text(item) for item in items]
+    strict = environment.engine > releases.FIRST
+    texts = [_words(item, autoescape=False) if strict else _text(item) for item in items]
     _refuse_long(sum(map(len, texts)) + len(_text(separator)) * len(texts))
     separator = _text(separator)
     if environment.autoescape and separator.strip() == "":
         separator = Markup(separator)  # noqa: S704 - white space needs no escaping.
     return str.join(separator, texts) if type(separator) is str else separator.join(texts)
+
+
+def json_(value: Any) -> str:
+    """Write a value as JSON, for a link or for another program."""
+    return json_of(None if is_undefined(value) else value)
+
+
+def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a filter of lists: an object has no first or last item, only its own keys."""
+
+    @wraps(function)
+    def call(value: Any, **given: Any) -> Any:
+        return None if isinstance(value, dict) else function(value, **given)
+
+    return call
 
 
 def uniq(value: Any) -> list[Any]:
@@ -113,10 +138,24 @@ def _check(value: Any) -> None:
         raise ResourceLimitError(message, token=None)
 
 
-def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a filter: charge the work for its inputs and its result, and check their limits."""
-    wants_environment = getattr(function, "with_environment", False) or function is join
-    own_cost = COST_OF_A_DATE if function is date_ else 0
+def _words(value: Any, *, autoescape: bool) -> Any:
+    """Return the text that an output would write; ``true`` and not Python's ``True``."""
+    return value if isinstance(value, str) else text_of(value, autoescape=autoescape)
+
+
+def bounded(name: str, function: Callable[..., Any], *, engine: int) -> Callable[..., Any]:
+    """Wrap a filter: charge the work for its inputs and its result, and check their limits.
+
+    Args:
+        name: The name of the filter.
+        function: The filter.
+        engine: The number of the engine whose rules it follows.
+    """
+    given = GIVEN & inspect.signature(function).parameters.keys()
+    if getattr(function, "with_environment", False):
+        given |= {"environment"}
+    own_cost = COST_OF_A_FORMAT if name in FORMATS else 0
+    printed = object if engine > releases.FIRST else (dict, list, tuple)
 
     @wraps(function)
     def call(value: Any, *args: Any, context: Any, **kwargs: Any) -> Any:
@@ -126,10 +165,18 @@ def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
             _check(argument)
             weight += weigh(argument)
         context.meter.charge(own_cost + weight // CHARACTERS_PER_UNIT)
-        if wants_environment:
-            kwargs["environment"] = context.env
+        for wanted in given:
+            kwargs[wanted] = context.facts[wanted]
+        if name in TEXTS and isinstance(value, printed):
+            value = _words(value, autoescape=context.autoescape)
         try:
             made = function(value, *args, **kwargs)
+        except MissingValueError as error:
+            if context.is_preview:
+                return ""
+            raise FilterArgumentError(context.said_of(name, error), token=None) from error
+        except UnfitValueError as error:
+            raise FilterArgumentError(context.said_of(name, error), token=None) from error
         except (ValueError, OverflowError, ArithmeticError, LookupError) as error:
             # Python's message may contain the value, which may be personal data.
             message = f"a filter does not fit its value ({type(error).__name__})"
@@ -142,9 +189,9 @@ def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_context(call)
 
 
-def takes(name: str, positional: int, keywords: frozenset[str]) -> bool:
+def takes(name: str, positional: int, keywords: frozenset[str], *, engine: int) -> bool:
     """Return whether a filter accepts this number of arguments and these keywords."""
-    signature = SIGNATURES[name]
+    signature = SIGNATURES[engine][name]
     try:
         signature.bind(None, *[None] * positional, **dict.fromkeys(keywords))
     except TypeError:
@@ -155,12 +202,11 @@ def takes(name: str, positional: int, keywords: frozenset[str]) -> bool:
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     whole = inspect.signature(function)
     return whole.replace(
-        parameters=[p for name, p in whole.parameters.items() if name != "environment"]
+        parameters=[p for name, p in whole.parameters.items() if name not in GIVEN]
     )
 
 
-_OFFERED: dict[str, Callable[..., Any]] = {
-    # Texts.
+_TEXTS: dict[str, Callable[..., Any]] = {
     "append": string.append,
     "capitalize": string.capitalize,
     "downcase": string.downcase,
@@ -186,7 +232,9 @@ _OFFERED: dict[str, Callable[..., Any]] = {
     "truncatewords": string.truncatewords,
     "upcase": string.upcase,
     "url_encode": string.url_encode,
-    # Numbers.
+}
+TEXTS = frozenset(_TEXTS)
+_NUMBERS: dict[str, Callable[..., Any]] = {
     "abs": math.abs_,
     "at_least": math.at_least,
     "at_most": math.at_most,
@@ -198,12 +246,13 @@ _OFFERED: dict[str, Callable[..., Any]] = {
     "plus": math.plus,
     "round": math.round_,
     "times": math.times,
-    # Lists.
+}
+_LISTS: dict[str, Callable[..., Any]] = {
     "compact": array.compact,
     "concat": array.concat,
-    "first": array.first,
+    "first": _of_lists(array.first),
     "join": join,
-    "last": array.last,
+    "last": _of_lists(array.last),
     "map": array.map_,
     "reverse": array.reverse,
     "sort": array.sort,
@@ -211,10 +260,28 @@ _OFFERED: dict[str, Callable[..., Any]] = {
     "sum": array.sum_,
     "uniq": uniq,
     "where": array.where,
-    # Anything.
-    "date": date_,
     "default": misc.default,
     "size": misc.size,
 }
-FILTERS = {name: bounded(function) for name, function in _OFFERED.items()}
-SIGNATURES = {name: _signature(function) for name, function in _OFFERED.items()}
+_OFFERED: dict[int, dict[str, Callable[..., Any]]] = {
+    releases.FIRST: {**_TEXTS, **_NUMBERS, **_LISTS, "date": dates.date_},
+    releases.CURRENT: {
+        **_TEXTS,
+        **STRICT,
+        **_LISTS,
+        "date": date_formats.date_,
+        "json": json_,
+        "money": localized.money,
+        "number": localized.number,
+        "percent": localized.percent,
+    },
+}
+# The filters by the number of the engine, and what arguments they take.
+FILTERS = {
+    engine: {name: bounded(name, function, engine=engine) for name, function in offered.items()}
+    for engine, offered in _OFFERED.items()
+}
+SIGNATURES = {
+    engine: {name: _signature(function) for name, function in offered.items()}
+    for engine, offered in _OFFERED.items()
+}

@@ -8,7 +8,7 @@ from liquid.ast import BlockNode, Node
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.expressions.arguments import KeywordArgument
 from liquid.builtin.expressions.filtered import Filter
-from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.expressions.primitive import Literal, RangeLiteral
 from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.builtin.tags.case_tag import CaseNode
@@ -18,10 +18,12 @@ from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.exceptions import LiquidSyntaxError
 from liquid.expression import Expression
 
-from apps.templates.engine.filters import FILTERS, takes
+from apps.templates.engine.constants import ARGUMENTS, VALUES, Check
+from apps.templates.engine.filters import FILTERS, SIGNATURES, takes
 from apps.templates.engine.limits import EXPRESSION_DEPTH_LIMIT
+from apps.templates.engine.releases import CURRENT, FIRST
 
-# Liquid's built-in properties at the end of a path; the part before them is the variable.
+# Liquid's built-in properties of lists and texts. An object has its own keys only.
 PROPERTIES = frozenset({"size", "first", "last"})
 
 
@@ -50,13 +52,17 @@ class Reader:
     any other, because it is not known in advance whether it will be reached.
 
     Attributes:
+        engine: The number of the engine whose rules apply.
         required: Dotted paths, such as ``name`` or ``order.total``.
         used: Names of variables, required or not.
+        filters: Names of filters.
         errors: Errors that the parser accepts and the sandbox does not.
     """
 
+    engine: int = CURRENT
     required: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
+    filters: set[str] = field(default_factory=set)
     errors: list[LiquidSyntaxError] = field(default_factory=list)
     _assigned: set[str] = field(default_factory=set)
 
@@ -139,7 +145,7 @@ class Reader:
                 continue
             self.used.add(root)
             if path is not spared and root not in scope.tested:
-                self.required.add(dotted(path))
+                self.required.add(dotted(path, engine=self.engine))
 
     def _paths(self, expression: Expression, depth: int = 0) -> Iterator[Path]:
         """Yield all paths in an expression; record errors for features that are not offered."""
@@ -156,15 +162,34 @@ class Reader:
         elif isinstance(expression, FilteredExpression):
             for used in expression.filters or ():
                 self._filter(used)
+            first = expression.filters[0].name if expression.filters else ""
+            if self.engine > FIRST and first in VALUES:
+                self._literal(expression.left, VALUES[first], first)
         for child in expression.children():
             yield from self._paths(child, depth + 1)
 
     def _filter(self, used: Filter) -> None:
+        self.filters.add(used.name)
         keywords = frozenset(arg.name for arg in used.args if isinstance(arg, KeywordArgument))
-        if used.name not in FILTERS:
+        if used.name not in FILTERS[self.engine]:
             self._refuse(f"unknown filter '{used.name}'", used.token)
-        elif not takes(used.name, len(used.args) - len(keywords), keywords):
+        elif not takes(used.name, len(used.args) - len(keywords), keywords, engine=self.engine):
             self._refuse(f"the filter '{used.name}' does not take these arguments", used.token)
+        elif self.engine > FIRST:
+            self._constants(used)
+
+    def _constants(self, used: Filter) -> None:
+        """Refuse the literal arguments that no value would make right."""
+        signature = SIGNATURES[self.engine][used.name]
+        positional = [arg for arg in used.args if not isinstance(arg, KeywordArgument)]
+        named = {arg.name: arg for arg in used.args if isinstance(arg, KeywordArgument)}
+        given = signature.bind(None, *positional, **named).arguments
+        for name, problem_with in ARGUMENTS.get(used.name, {}).items():
+            self._literal(getattr(given.get(name), "value", None), problem_with, used.name)
+
+    def _literal(self, literal: Any, problem_with: Check, name: str) -> None:
+        if isinstance(literal, Literal) and (problem := problem_with(literal.value)):
+            self._refuse(f"{name}: '{literal.value}' {problem}", literal.token)
 
     def _refuse(self, message: str, token: Any) -> None:
         self.errors.append(LiquidSyntaxError(message, token=token))
@@ -179,14 +204,16 @@ def _defaulted(expression: Expression) -> Expression | None:
     return None
 
 
-def dotted(path: Path) -> str:
+def dotted(path: Path, *, engine: int = CURRENT) -> str:
     """Return a path up to its first step that is not a plain name.
 
-    ``order.items[0].name`` becomes ``order.items``.
+    ``order.items[0].name`` becomes ``order.items``. For the first engine ``customer.first`` becomes
+    ``customer``, because it never noticed that an object has no such key.
     """
+    properties = PROPERTIES if engine == FIRST else frozenset()
     steps = [str(path.path[0])]
     for step in path.path[1:]:
-        if not isinstance(step, str) or step in PROPERTIES or "." in step:
+        if not isinstance(step, str) or step in properties or "." in step:
             break
         steps.append(step)
     return ".".join(steps)

@@ -1,6 +1,8 @@
 """The Liquid environments: few tags and filters, no other templates, no files, metered work."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, TextIO, cast
 
 from liquid import Environment, RenderContext
@@ -22,23 +24,59 @@ from liquid.template import BoundTemplate
 from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
 
+from apps.templates.engine import releases
 from apps.templates.engine.buffers import Buffer
 from apps.templates.engine.cost import COST_OF_A_ROUND, cost_of
 from apps.templates.engine.filters import FILTERS
 from apps.templates.engine.limits import BLOCK_DEPTH_LIMIT, LIST_LIMIT, Meter
 from apps.templates.engine.texts import Output
+from apps.templates.engine.unfit import UnfitValueError
+
+RECENT_READINGS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderOptions:
+    """How a message is rendered, besides its variables.
+
+    Attributes:
+        language: The language of the version, a BCP 47 tag.
+        timezone: The time zone of the recipient, a name of the IANA database.
+        is_preview: Whether a value that is missing prints nothing, where a mail must not be sent.
+    """
+
+    language: str = "en"
+    timezone: str = "UTC"
+    is_preview: bool = False
+
+
+USUAL = RenderOptions()
 
 
 class Context(RenderContext):
     """The context of rendering one field: variables, and the meter of the whole message."""
 
-    __slots__ = ("meter",)
+    __slots__ = ("facts", "is_preview", "meter", "recent")
 
     def __init__(
-        self, template: BoundTemplate, *, variables: Mapping[str, object], meter: Meter
+        self,
+        template: BoundTemplate,
+        *,
+        variables: Mapping[str, object],
+        meter: Meter,
+        options: RenderOptions = USUAL,
     ) -> None:
         super().__init__(template, globals=variables)
         self.meter = meter
+        self.is_preview = options.is_preview
+        # What a filter may ask for.
+        self.facts = {
+            "environment": template.env,
+            "language": options.language,
+            "timezone": options.timezone,
+        }
+        # The variables that were read last, to name one in an error.
+        self.recent: deque[tuple[list[object], object]] = deque(maxlen=RECENT_READINGS)
         # Exclude the library's own ``now`` and ``today``, which would hide a missing variable.
         self.scope = ReadOnlyChainMap(self.locals, variables)
 
@@ -46,7 +84,26 @@ class Context(RenderContext):
         """Resolve a path, and charge the work of using the value."""
         value = super().get(path, token=token, default=default)
         self.meter.charge_reading(value)
+        self.recent.append((path, value))
         return value
+
+    def get_item(self, obj: Any, key: Any) -> Any:
+        """Resolve one step of a path. An object has its own keys and no others.
+
+        The library offers ``size``, ``first`` and ``last`` of objects too: without a key
+        ``first``, ``customer.first`` was a pair of any other key and its value.
+        """
+        if isinstance(obj, Mapping):
+            return obj[key]
+        return super().get_item(obj, key)
+
+    def said_of(self, name: str, error: UnfitValueError) -> str:
+        """Return the message of a filter whose value does not fit, with the variable's name."""
+        for path, value in reversed(self.recent):
+            if value is error.value:
+                return f"{name}: the variable '{dotted_path(path)}' {error.problem}"
+        made_from = f" made from '{dotted_path(self.recent[-1][0])}'" if self.recent else ""
+        return f"{name}: the value{made_from} {error.problem}"
 
     def assign(self, key: str, val: Any) -> None:
         """Set a local variable. The filters and the output limit bound its size."""
@@ -114,13 +171,15 @@ class SandboxTemplate(BoundTemplate):
 
     context_class = Context
 
-    def render_metered(self, variables: Mapping[str, object], meter: Meter) -> str:
+    def render_metered(
+        self, variables: Mapping[str, object], meter: Meter, options: RenderOptions
+    ) -> str:
         """Render with the meter of the message to which this field belongs.
 
         Raises:
             LiquidError: A limit was exceeded, or a filter does not fit its value.
         """
-        context = Context(self, variables=variables, meter=meter)
+        context = Context(self, variables=variables, meter=meter, options=options)
         buffer = Buffer(meter)
         for node in self.nodes:
             node.render(context, cast("TextIO", buffer))
@@ -154,14 +213,41 @@ class Sandbox(Environment):
 
     block_nesting_limit = BLOCK_DEPTH_LIMIT
     template_class = SandboxTemplate
+    # The number of the engine.
+    engine: ClassVar[int] = releases.CURRENT
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         """Register only the offered tags and filters."""
         for tag in self.TAGS:
             self.add_tag(tag)
-        for name, function in FILTERS.items():
+        for name, function in FILTERS[self.engine].items():
             self.add_filter(name, function)
+
+
+class FirstSandbox(Sandbox):
+    """The environment of versions that were saved for the first engine."""
+
+    engine = releases.FIRST
 
 
 TEXT = Sandbox()
 HTML = Sandbox(autoescape=True)
+_ENVIRONMENTS = {
+    (releases.CURRENT, False): TEXT,
+    (releases.CURRENT, True): HTML,
+    (releases.FIRST, False): FirstSandbox(),
+    (releases.FIRST, True): FirstSandbox(autoescape=True),
+}
+
+
+def environment_of(engine: int, *, html: bool) -> Sandbox:
+    """Return the environment of an engine, for texts or for HTML."""
+    return _ENVIRONMENTS[engine, html]
+
+
+def dotted_path(path: Iterable[object]) -> str:
+    """Return the name of a variable as an author would write it: ``order.lines[0].price``."""
+    first, *rest = path
+    return str(first) + "".join(
+        f".{step}" if isinstance(step, str) else f"[{step}]" for step in rest
+    )

@@ -14,13 +14,23 @@ from liquid.stream import TokenStream
 from apps.templates.engine.cost import cost_of_all
 from apps.templates.engine.guarded import made_harmless
 from apps.templates.engine.guarding import Finding, guard
+from apps.templates.engine.hints import explained
 from apps.templates.engine.limits import TAG_LENGTH_LIMIT, TAGS_LIMIT, WORK_LIMIT, Meter
 from apps.templates.engine.reading import Reader
-from apps.templates.engine.sandbox import HTML, TEXT, SandboxTemplate
+from apps.templates.engine.releases import CURRENT, FIRST
+from apps.templates.engine.sandbox import (
+    USUAL,
+    RenderOptions,
+    Sandbox,
+    SandboxTemplate,
+    environment_of,
+)
 
 OPENING = re.compile(r"\{\{|\{%")
 RAW = re.compile(r"-?\s*(raw|doc)\s*-?")
 END_OF_RAW = re.compile(r"\{%-?\s*endraw\s*-?%\}")
+# A condition that the parser would ignore.
+ELSE_IF = re.compile(r"else\s+\S")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +75,7 @@ class Parsed:
             allowed. Versions that were saved before this rule are rendered in a harmless form.
         may_be_empty: Whether it may write nothing, because all of its text comes from outputs or
             stands in a condition.
+        filters: The names of all filters in the source.
         leaves_tags_open: Whether an output prints part of a tag, so that the attribute values are
             known only after rendering.
     """
@@ -77,8 +88,11 @@ class Parsed:
     refused: tuple[SyntaxProblem, ...] = ()
     may_be_empty: bool = False
     leaves_tags_open: bool = False
+    filters: frozenset[str] = frozenset()
 
-    def render(self, variables: Mapping[str, Any], meter: Meter) -> str:
+    def render(
+        self, variables: Mapping[str, Any], meter: Meter, options: RenderOptions = USUAL
+    ) -> str:
         """Render with the meter of the message.
 
         Raises:
@@ -88,7 +102,7 @@ class Parsed:
             assert self.constant is not None
             return self.constant
         meter.charge(self.cost)
-        written = self.template.render_metered(variables, meter)
+        written = self.template.render_metered(variables, meter, options)
         return made_harmless(written) if self.leaves_tags_open else written
 
 
@@ -131,18 +145,40 @@ def refuse_unclosed(source: str) -> None:
             position = ending.end()
 
 
+def _refuse_else_if(source: str) -> None:
+    """Refuse ``{% else if … %}``, of which the parser would use only the ``else``.
+
+    Raises:
+        TemplateSyntaxError: There is one.
+    """
+    position = 0
+    in_comment = False
+    while opening := OPENING.search(source, position):
+        end = source.find("}}" if opening[0] == "{{" else "%}", opening.end())
+        position = end + 2
+        tag = source[opening.end() : end].strip("- \t\r\n") if opening[0] == "{%" else ""
+        if tag in {"comment", "endcomment"}:
+            in_comment = tag == "comment"
+        elif tag == "raw" and (ending := END_OF_RAW.search(source, position)):
+            position = ending.end()
+        elif not in_comment and ELSE_IF.match(tag):
+            message = "'else' takes no condition; write 'elsif'"
+            raise TemplateSyntaxError([problem_at(source, opening.start(), message)])
+
+
 def _problem(source: str, error: LiquidError) -> SyntaxProblem:
     index = error.token.start_index if error.token is not None else -1
     message = str(error.message).replace("found end of expression", "found the end")
-    return problem_at(source, index, message)
+    return problem_at(source, index, explained(message))
 
 
-def parse(source: str, *, html: bool = False) -> Parsed:
+def parse(source: str, *, html: bool = False, engine: int = CURRENT) -> Parsed:
     """Parse one field.
 
     Args:
         source: The Liquid source.
         html: Whether the field is HTML, so that values are escaped.
+        engine: The number of the engine whose rules apply.
 
     Raises:
         TemplateSyntaxError: The source has errors; the exception contains all that were found.
@@ -151,18 +187,20 @@ def parse(source: str, *, html: bool = False) -> Parsed:
         nothing: frozenset[str] = frozenset()
         return Parsed(constant=source, template=None, required=nothing, used=nothing, cost=0)
     refuse_unclosed(source)
-    environment = HTML if html else TEXT
+    if engine > FIRST:
+        _refuse_else_if(source)
+    environment = environment_of(engine, html=html)
     try:
         nodes = get_parser(environment).parse(TokenStream(environment.tokenizer()(source)))
     except LiquidError as error:
         raise TemplateSyntaxError([_problem(source, error)]) from None
     except RecursionError:
         raise TemplateSyntaxError([problem_at(source, 0, "it is nested too deep")]) from None
-    return _checked(source, nodes, html=html)
+    return _checked(source, nodes, environment)
 
 
-def _checked(source: str, nodes: list[Node], *, html: bool) -> Parsed:
-    reader = Reader()
+def _checked(source: str, nodes: list[Node], environment: Sandbox) -> Parsed:
+    reader = Reader(engine=environment.engine)
     reader.read(nodes)
     if reader.errors:
         raise TemplateSyntaxError(_problem(source, error) for error in reader.errors)
@@ -170,14 +208,15 @@ def _checked(source: str, nodes: list[Node], *, html: bool) -> Parsed:
     if cost > WORK_LIMIT:
         message = "the template does more work than one message may"
         raise TemplateSyntaxError([problem_at(source, 0, message)])
-    found = guard(nodes) if html else []
+    found = guard(nodes) if environment.autoescape else []
     return Parsed(
         constant=None,
-        template=SandboxTemplate(HTML if html else TEXT, nodes),
+        template=SandboxTemplate(environment, nodes),
         required=frozenset(reader.required),
         used=frozenset(reader.used),
         cost=cost,
         may_be_empty=all(node.blank for node in nodes if isinstance(node, ContentNode)),
+        filters=frozenset(reader.filters),
         leaves_tags_open=any(one.leaves_a_tag_open for one in found),
         refused=tuple(dict.fromkeys(_refusal(source, one) for one in found)),
     )

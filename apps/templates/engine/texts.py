@@ -18,14 +18,15 @@ def text_of(value: Any, *, autoescape: bool) -> str:
         autoescape: Whether it is escaped for HTML.
     """
     if isinstance(value, dict):
-        return to_liquid_string(_json(value), autoescape)
+        return to_liquid_string(json_of(value), autoescape)
     if isinstance(value, list | tuple):
         joined = "".join(text_of(item, autoescape=autoescape) for item in value)
         return Markup(joined) if autoescape else joined
     return to_liquid_string(value, autoescape)
 
 
-def _json(value: Any) -> str:
+def json_of(value: Any) -> str:
+    """Return a value as JSON."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
