@@ -10,7 +10,7 @@ from apps.common.rest.problems import FieldError, Problem, pointer_to
 from apps.templates.engine.limits import WORK_LIMIT
 from apps.templates.engine.syntax import Parsed, TemplateSyntaxError, parse, problem_at
 from apps.templates.links import is_app_address, is_web_address
-from apps.templates.mjml import MjmlError, compile_mjml, is_mjml
+from apps.templates.mjml import MjmlError, compile_mjml, is_mjml, refuse_mistakes
 from apps.templates.options import OPTIONS, Check
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -217,6 +217,8 @@ class _Checker:
         try:
             parsed = parse(source, html=rule.html)
             refused = parsed.refused
+            if rule.html:
+                refuse_mistakes(source)
             if rule.html and is_mjml(source):
                 compiled = compile_mjml(source)
                 parsed = parse(compiled, html=True)
