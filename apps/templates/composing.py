@@ -132,7 +132,22 @@ def compose(
     Raises:
         RenderError: A limit was exceeded, a filter does not fit its value, or a URL is invalid.
     """
+    return composed(parsed, variables, options)[0]
+
+
+def composed(
+    parsed: ParsedContent, variables: Mapping[str, Any], options: RenderOptions
+) -> tuple[EmailContent | PushContent, list[str]]:
+    """Render a message, and return also the links that are replaced, as their author wrote them.
+
+    Raises:
+        RenderError: See ``compose``.
+    """
     composer = _Composer(parsed, variables, options)
+    return _content(parsed, composer), composer.meter.refused
+
+
+def _content(parsed: ParsedContent, composer: "_Composer") -> EmailContent | PushContent:
     if parsed.channel == Channel.EMAIL:
         return EmailContent(
             subject=composer.line("subject"),

@@ -17,6 +17,7 @@ from apps.templates.composing import (
     RenderError,
     check_outcomes,
     compose,
+    composed,
     empty_texts,
     missing_paths,
 )
@@ -101,6 +102,8 @@ class Preview:
         missing: Required variables that were not given; they are rendered as empty text.
         unused: Given variables that the content does not use.
         empty: Texts that must not be empty and are, such as ``subject``.
+        refused_links: Links whose scheme is not one of ``LINK_SCHEMES``, as their author wrote
+            them. They lead nowhere.
         replaced: Given variables that have the name of one of our own objects and replace it.
     """
 
@@ -111,6 +114,7 @@ class Preview:
     missing: list[str]
     unused: list[str]
     empty: list[str]
+    refused_links: list[str]
     replaced: list[str]
 
 
@@ -346,7 +350,7 @@ def preview(
         # Without all variables nothing would be sent, so the preview shows the rest.
         is_preview=bool(missing),
     )
-    content = compose(loaded.parsed, shown, options)
+    content, refused_links = composed(loaded.parsed, shown, options)
     return Preview(
         content=content,
         channel=chosen.template.channel,
@@ -355,5 +359,6 @@ def preview(
         missing=missing,
         unused=sorted(set(variables) - set(chosen.used)),
         empty=empty_texts(content),
+        refused_links=sorted(set(refused_links)),
         replaced=sorted(RESERVED_NAMES.intersection(chosen.used, variables)),
     )

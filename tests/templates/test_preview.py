@@ -28,6 +28,7 @@ def test_a_preview_is_what_would_be_sent(api: Api) -> None:
         "from_name": "",
         "reply_to": "",
         "empty": [],
+        "refused_links": [],
         "replaced": [],
     }
     pinned = rendering.pin("welcome", language=None, locale=None)
@@ -49,6 +50,24 @@ def test_missing_variables_are_left_empty_and_listed(api: Api) -> None:
     assert answer["data"] == {"parcel": ""}
     assert answer["missing"] == ["day", "number"]
     assert answer["unused"] == []
+
+
+def test_a_link_that_would_lead_nowhere_is_told(api: Api, settings: Any) -> None:
+    html = (
+        '<a href="{{ name }}">a</a><a href="{{ link }}/x">b</a><a href="{{ link | upcase }}">c</a>'
+        "<a href=\"https://example.com/{{ name }}\">d</a><img src='{{ link }}'>"
+    )
+    api.post("", EMAIL | {"html": html})
+    variables = {"name": "https://example.com", "link": "myapp://order/42"}
+
+    answer = api.post("welcome/preview", {"variables": variables}).json()
+
+    assert answer["refused_links"] == ["{{ link | upcase }}", "{{ link }}", "{{ link }}/x"]
+    assert answer["html"].count("myapp") == 0
+    settings.LINK_SCHEMES = frozenset({"https", "myapp"})
+    answer = api.post("welcome/preview", {"variables": variables}).json()
+    assert answer["refused_links"] == []
+    assert 'href="myapp://order/42/x"' in answer["html"]
 
 
 def test_a_preview_follows_the_language(api: Api) -> None:

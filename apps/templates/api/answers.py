@@ -109,5 +109,6 @@ def preview_answer(code: str, preview: Preview) -> dict[str, Any]:
         "missing": preview.missing,
         "unused": preview.unused,
         "empty": preview.empty,
+        "refused_links": preview.refused_links,
         "replaced": preview.replaced,
     }

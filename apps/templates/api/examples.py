@@ -70,5 +70,6 @@ PREVIEWED: dict[str, Any] = {
     "missing": [],
     "unused": [],
     "empty": [],
+    "refused_links": [],
     "replaced": [],
 }

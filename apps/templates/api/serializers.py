@@ -259,6 +259,10 @@ class PreviewAnswer(serializers.Serializer[Any]):
         child=serializers.CharField(),
         help_text="Texts that must not be empty and are, as a subject.",
     )
+    refused_links = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Links whose scheme is not one of LINK_SCHEMES; they lead nowhere.",
+    )
     replaced = serializers.ListField(
         child=serializers.CharField(),
         help_text="Given variables that replace an object of every template, as recipient.",

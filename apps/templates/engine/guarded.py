@@ -31,6 +31,13 @@ def _instead(kind: ValueKind) -> str:
     return NO_PLACE if kind in LINKS else ""
 
 
+def _source_of(node: Node) -> str:
+    """Return what an author wrote, for an error; conditions are shortened."""
+    if isinstance(node, OutputNode):
+        return f"{{{{ {node.expression} }}}}"
+    return node.text if isinstance(node, ContentNode) else "…"
+
+
 class LiteralNode(ContentNode):
     """Literal text of the author inside a value."""
 
@@ -89,6 +96,8 @@ class AddressNode(Node):
             return outer.take(written)
         outer.meter.charge(COST_OF_A_VALUE + len(written) // CHARACTERS_PER_UNIT)
         if not is_harmless(self.kind, written):
+            if self.kind in LINKS:
+                outer.meter.refused.append("".join(map(_source_of, self.nodes)))
             value.replace_outputs(_instead(self.kind))
             written = value.getvalue()
         elif self.unquoted or self.kind in LINKS:

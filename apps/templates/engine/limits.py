@@ -53,15 +53,17 @@ class Meter:
     """A counter of the work and the output of one message. Not shared between messages.
 
     Attributes:
+        refused: The links whose scheme is not allowed, as the author wrote them.
         room: The characters of output that are left.
         work: The units of work that are left.
     """
 
-    __slots__ = ("_weights", "room", "work")
+    __slots__ = ("_weights", "refused", "room", "work")
 
     def __init__(self) -> None:
         self.work = WORK_LIMIT
         self.room = OUTPUT_LIMIT
+        self.refused: list[str] = []
         self._weights: dict[int, tuple[Any, int]] = {}
 
     def charge(self, units: int) -> None:
