@@ -46,7 +46,7 @@ class Template(models.Model):
 
 
 class TemplateVersion(models.Model):
-    """The immutable content of a template in one language; only ``published`` changes.
+    """The immutable content of a template in one language; only its publication changes.
 
     Attributes:
         content: The fields of the channel as they were given; MJML also has its compiled HTML.
@@ -55,6 +55,8 @@ class TemplateVersion(models.Model):
         checked_at_intake: The fields that are rendered when a notification is requested; null for
             a version of an earlier release, for which none is.
         engine: The number of the engine that it was saved for, whose rules it follows for good.
+        published: Whether it is the one that is sent.
+        draft: Whether it was never published.
         created_by: The author: a client, ``staff:<user id>``, or ``import`` for a file import.
     """
 
@@ -69,6 +71,7 @@ class TemplateVersion(models.Model):
     # The database's default is for the inserts of an earlier release during an upgrade.
     engine = models.PositiveSmallIntegerField(default=CURRENT, db_default=FIRST)
     published = models.BooleanField(default=False)
+    draft = models.BooleanField(default=False, db_default=False)
     created_by = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -86,6 +89,11 @@ class TemplateVersion(models.Model):
                 name="templates_one_published",
             ),
         ]
+
+    @property
+    def status(self) -> str:
+        """Return ``draft`` or ``published``; the latter also for one that was replaced since."""
+        return "draft" if self.draft else "published"
 
     def __str__(self) -> str:
         """Return language and number; the template's code would need a query."""

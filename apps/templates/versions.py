@@ -26,6 +26,31 @@ class NewTemplate:
     sensitive: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """A version that is sent from now on.
+
+    Attributes:
+        version: The version, with its template.
+        replaced: The version that was sent before; None for the first one of its language.
+    """
+
+    version: TemplateVersion
+    replaced: TemplateVersion | None
+
+    @property
+    def newly_required(self) -> list[str]:
+        """Return the variables that callers have to bring from now on, sorted."""
+        before = set(self.replaced.required) if self.replaced else set()
+        return sorted(set(self.version.required) - before)
+
+    @property
+    def no_longer_required(self) -> list[str]:
+        """Return the variables that callers had to bring until now, sorted."""
+        before = set(self.replaced.required) if self.replaced else set()
+        return sorted(before - set(self.version.required))
+
+
 def create(*, template: NewTemplate, content: CheckedContent, author: str) -> TemplateVersion:
     """Create a template and publish version 1 in its default language.
 
@@ -94,6 +119,27 @@ def write(
     return version
 
 
+def draft(
+    *, code: str, content: CheckedContent, language: str | None, author: str
+) -> TemplateVersion | None:
+    """Create a new version of one language that is not sent until it is published.
+
+    Returns:
+        The version; None if there is no such template.
+    """
+    with transaction.atomic():
+        template = _locked(code)
+        if template is None:
+            return None
+        return _add_version(
+            template,
+            language=language or template.default_language,
+            content=content,
+            author=author,
+            published=False,
+        )
+
+
 def change(*, code: str, changes: Mapping[str, Any]) -> None:
     """Change the template's own fields, such as ``name``, without a new version."""
     with transaction.atomic():
@@ -105,11 +151,11 @@ def change(*, code: str, changes: Mapping[str, Any]) -> None:
     _forget(code)
 
 
-def publish(*, code: str, language: str | None, number: int) -> TemplateVersion | None:
+def publish(*, code: str, language: str | None, number: int) -> Publication | None:
     """Publish another version. Notifications that are already pinned keep their version.
 
     Returns:
-        The version; None if the language has no version with that number.
+        What changes; None if the language has no version with that number.
     """
     with transaction.atomic():
         template = _locked(code)
@@ -119,14 +165,15 @@ def publish(*, code: str, language: str | None, number: int) -> TemplateVersion 
         version = of_language.filter(number=number).first()
         if version is None:
             return None
+        replaced = of_language.filter(published=True).first()
         if not version.published:
             of_language.filter(published=True).update(published=False)
-            version.published = True
-            version.save(update_fields=["published"])
+            version.published, version.draft = True, False
+            version.save(update_fields=["published", "draft"])
             template.save(update_fields=["updated_at"])
         version.template = template
     _forget(code)
-    return version
+    return Publication(version=version, replaced=replaced)
 
 
 def _locked(code: str) -> Template | None:
@@ -135,11 +182,17 @@ def _locked(code: str) -> Template | None:
 
 
 def _add_version(
-    template: Template, *, language: str, content: CheckedContent, author: str
+    template: Template,
+    *,
+    language: str,
+    content: CheckedContent,
+    author: str,
+    published: bool = True,
 ) -> TemplateVersion:
     of_language = template.versions.filter(language=language)
     latest = of_language.order_by("-number").values_list("number", flat=True).first()
-    of_language.filter(published=True).update(published=False)
+    if published:
+        of_language.filter(published=True).update(published=False)
     return TemplateVersion.objects.create(
         template=template,
         language=language,
@@ -148,7 +201,8 @@ def _add_version(
         required=content.required,
         used=content.used,
         checked_at_intake=content.checked_at_intake,
-        published=True,
+        published=published,
+        draft=not published,
         created_by=author,
     )
 

@@ -23,6 +23,7 @@ def test_a_new_template_is_published_as_version_one(api: Api) -> None:
         "languages": ["en"],
         "version": 1,
         "published": True,
+        "status": "published",
         "engine": 2,
         "category": "general",
         "critical": False,

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from apps.common.rest.routes import either_slash
+from apps.templates.api.version_views import PublishView
 from apps.templates.api.views import PreviewView
 
 urlpatterns = [
@@ -12,7 +13,14 @@ urlpatterns = [
         "api/v1/",
         include(
             either_slash(
-                [path("templates/<template_code:template_code>/preview", PreviewView.as_view())]
+                [
+                    path("templates/<template_code:template_code>/preview", PreviewView.as_view()),
+                    path(
+                        "templates/<template_code:template_code>/versions/"
+                        "<template_version:number>/publish",
+                        PublishView.as_view(),
+                    ),
+                ]
             )
         ),
     ),

@@ -203,7 +203,8 @@ class Schema(AutoSchema):
         schemas = [media["schema"] for media in body["content"].values()]
         # A file, and a change, say nothing without a body.
         is_file = any("$ref" not in schema for schema in schemas)
-        body.setdefault("required", is_file or self.method in {"PUT", "PATCH"})
+        always = getattr(self.get_request_serializer(), "body_required", False)
+        body.setdefault("required", is_file or always or self.method in {"PUT", "PATCH"})
 
     def _problem_statuses(self, operation: Mapping[str, Any]) -> Iterable[int]:
         access = getattr(self.view, "access", {}).get(self.method)

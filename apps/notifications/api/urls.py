@@ -36,7 +36,7 @@ from apps.notifications.api.notifications import (
 from apps.notifications.api.receipts import EmailReceiptView, PushReceiptView
 from apps.notifications.api.services import ServicesView
 from apps.notifications.api.statistics import StatisticsView
-from apps.notifications.api.template_tools import PreviewView, TestSendView
+from apps.notifications.api.template_tools import PreviewView, PublishView, TestSendView
 from apps.notifications.api.upload import UploadView
 from apps.notifications.api.user_erasure import ErasableUserView
 
@@ -107,6 +107,11 @@ urlpatterns = either_slash(
             "templates/<template_code:template_code>/test-send",
             TestSendView.as_view(),
             name="test-send",
+        ),
+        path(
+            "templates/<template_code:template_code>/versions/<template_version:number>/publish",
+            PublishView.as_view(),
+            name="template-publish",
         ),
     ]
 )

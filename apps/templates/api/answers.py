@@ -6,6 +6,7 @@ from typing import Any
 from apps.common.channels import Channel
 from apps.templates.models import Template, TemplateVersion
 from apps.templates.rendering import EmailContent, Preview
+from apps.templates.versions import Publication
 
 FURTHER_FIELDS: Mapping[str, tuple[str, ...]] = {
     Channel.EMAIL: ("from_name", "reply_to"),
@@ -42,6 +43,7 @@ def version_answer(version: TemplateVersion, channel: str) -> dict[str, Any]:
         "version": version.number,
         "language": version.language,
         "published": version.published,
+        "status": version.status,
         "engine": version.engine,
         **content_answer(version, channel),
         "variables": version.required,
@@ -67,6 +69,7 @@ def template_answer(
         "languages": sorted(languages),
         "version": version.number,
         "published": version.published,
+        "status": version.status,
         "engine": version.engine,
         "category": template.category,
         "critical": template.critical,
@@ -76,6 +79,34 @@ def template_answer(
         "created_by": version.created_by,
         "created_at": template.created_at,
         "updated_at": template.updated_at,
+    }
+
+
+def publication_answer(
+    publication: Publication,
+    languages: Iterable[str],
+    missing: Mapping[str, int],
+    calls: int,
+) -> dict[str, Any]:
+    """Return the representation of a published version, and what changes for callers.
+
+    Args:
+        publication: The version, and the one that it replaces.
+        languages: The published languages of the template.
+        missing: In how many of the latest calls each newly required variable was missing.
+        calls: How many calls were looked at.
+    """
+    version = publication.version
+    return {
+        **template_answer(version.template, version, languages),
+        "changes": {
+            "newly_required": [
+                {"variable": name, "missing": missing.get(name, 0)}
+                for name in publication.newly_required
+            ],
+            "no_longer_required": publication.no_longer_required,
+            "calls": calls,
+        },
     }
 
 

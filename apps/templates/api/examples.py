@@ -28,6 +28,7 @@ VERSION: dict[str, Any] = {
     "version": 1,
     "language": "en",
     "published": True,
+    "status": "published",
     "engine": 2,
     "subject": NEW_TEMPLATE["subject"],
     "body": NEW_TEMPLATE["body"],
@@ -72,4 +73,22 @@ PREVIEWED: dict[str, Any] = {
     "empty": [],
     "refused_links": [],
     "replaced": [],
+}
+DRAFT: dict[str, Any] = {**NEW_VERSION, "language": "en"}
+DRAFTED: dict[str, Any] = {
+    **VERSION,
+    "version": 2,
+    "published": False,
+    "status": "draft",
+    "subject": DRAFT["subject"],
+    "body": DRAFT["body"],
+    "html": None,
+}
+PUBLISHED: dict[str, Any] = {
+    **TEMPLATE,
+    "changes": {
+        "newly_required": [{"variable": "name", "missing": 3}],
+        "no_longer_required": [],
+        "calls": 250,
+    },
 }

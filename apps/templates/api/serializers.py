@@ -166,6 +166,15 @@ class NewVersionSerializer(ContentSerializer):
     sensitive = StrictBooleanField(required=False)
 
 
+class NewDraftSerializer(ContentSerializer):
+    """The body of ``POST …/versions/``."""
+
+    # Which fields are required depends on the channel of the template.
+    body_required = True
+
+    language = LanguageField(required=False, help_text="By default the template's default.")
+
+
 class PublishSerializer(StrictSerializer):
     """The body of ``POST …/publish``."""
 
@@ -188,6 +197,10 @@ class VersionAnswer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     language = serializers.CharField()
     published = serializers.BooleanField()
+    status = serializers.ChoiceField(
+        choices=["draft", "published"],
+        help_text="Whether it was ever published. Of each language one version is sent.",
+    )
     engine = serializers.IntegerField(
         help_text="The rules that it follows: those of the time when it was saved."
     )
@@ -227,6 +240,29 @@ class TemplateAnswer(VersionAnswer):
     critical = serializers.BooleanField()
     sensitive = serializers.BooleanField()
     updated_at = serializers.DateTimeField()
+
+
+class NewlyRequiredSerializer(serializers.Serializer[Any]):
+    """A variable that callers have to bring from now on."""
+
+    variable = serializers.CharField(help_text="A dotted path.")
+    missing = serializers.IntegerField(help_text="In how many of the latest calls it was missing.")
+
+
+class PublicationChangesSerializer(serializers.Serializer[Any]):
+    """What changes for callers."""
+
+    newly_required = NewlyRequiredSerializer(many=True)
+    no_longer_required = serializers.ListField(child=serializers.CharField())
+    calls = serializers.IntegerField(
+        help_text="The calls of the last week that were looked at, at most 10,000."
+    )
+
+
+class PublishedTemplateSerializer(TemplateAnswer):
+    """A template with the version that is sent from now on."""
+
+    changes = PublicationChangesSerializer()
 
 
 class PreviewAnswer(serializers.Serializer[Any]):

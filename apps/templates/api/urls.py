@@ -4,7 +4,8 @@ from django.urls import path
 
 from apps.common.rest.routes import either_slash
 from apps.templates.api import converters
-from apps.templates.api.views import PublishView, TemplateListView, TemplateView, VersionListView
+from apps.templates.api.version_views import VersionListView
+from apps.templates.api.views import TemplateListView, TemplateView
 
 converters.register()
 
@@ -16,11 +17,6 @@ urlpatterns = either_slash(
             "templates/<template_code:template_code>/versions/",
             VersionListView.as_view(),
             name="template-versions",
-        ),
-        path(
-            "templates/<template_code:template_code>/versions/<template_version:number>/publish",
-            PublishView.as_view(),
-            name="template-publish",
         ),
     ]
 )

@@ -1,8 +1,9 @@
-"""The endpoints of templates: list, create, read, write a version, publish, and a preview base."""
+"""The endpoints of templates: list, create, read, write a version, and a preview base."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,15 +16,16 @@ from apps.common.rest.pagination import NewestFirst
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import Problem, impossible, invalid, pointer_to
 from apps.templates import rendering, versions
-from apps.templates.api.answers import preview_answer, template_answer, version_answer
+from apps.templates.api.answers import (
+    preview_answer,
+    template_answer,
+)
 from apps.templates.api.examples import (
     NEW_TEMPLATE,
     NEW_VERSION,
     PREVIEW,
     PREVIEWED,
-    PUBLISH,
     TEMPLATE,
-    VERSION,
     WRITTEN,
 )
 from apps.templates.api.queries import (
@@ -37,9 +39,7 @@ from apps.templates.api.serializers import (
     NewVersionSerializer,
     PreviewAnswer,
     PreviewSerializer,
-    PublishSerializer,
     TemplateAnswer,
-    VersionAnswer,
 )
 from apps.templates.content import check
 from apps.templates.models import CATEGORY_MAX_LENGTH, Template, TemplateVersion
@@ -214,65 +214,6 @@ class TemplateView(AccessTable, APIView):
         return Response(_answer(version))
 
 
-class VersionListView(AccessTable, APIView):
-    """The versions of a template."""
-
-    access: ClassVar = {"GET": READ}
-    pagination_class = NewestFirst  # See above.
-
-    @extend_schema(
-        operation_id="templates_versions_list",
-        tags=TAGS,
-        summary="List the versions of a template",
-        parameters=[
-            LANGUAGE_PARAMETER,
-        ],
-        responses={200: VersionAnswer(many=True)},
-        examples=[OpenApiExample("A version", VERSION, response_only=True)],
-    )
-    def get(self, request: Request, template_code: str) -> Response:
-        """Return a page of versions, newest first."""
-        language = language_asked(request)
-        template = template_or_404(template_code)
-        rows: QuerySet[TemplateVersion] = template.versions.all()
-        if language:
-            rows = rows.filter(language=language)
-        paginator = self.pagination_class()
-        page = paginator.paginate_queryset(rows, request, view=self) or []
-        return paginator.get_paginated_response(
-            [version_answer(version, template.channel) for version in page]
-        )
-
-
-class PublishView(AccessTable, APIView):
-    """Publish a version, to roll back or forward."""
-
-    access: ClassVar = {"POST": CHANGE}
-    examples: ClassVar = {"POST": PUBLISH}
-
-    @extend_schema(
-        operation_id="templates_versions_publish",
-        tags=TAGS,
-        summary="Publish a version",
-        request=PublishSerializer,
-        responses={200: TemplateAnswer},
-        examples=[
-            OpenApiExample("English", PUBLISH, request_only=True),
-            OpenApiExample("Answer", TEMPLATE, response_only=True, status_codes=["200"]),
-        ],
-    )
-    def post(self, request: Request, template_code: str, number: int) -> Response:
-        """Publish this version, so that it is sent from now on. Idempotent."""
-        body = PublishSerializer(data=request.data or {})
-        body.is_valid(raise_exception=True)
-        version = versions.publish(
-            code=template_code, language=body.validated_data.get("language"), number=number
-        )
-        if version is None:
-            raise Problem(404, "There is no such version.")
-        return Response(_answer(version))
-
-
 class PreviewView(AccessTable, APIView):
     """Preview the content that would be sent, without a specific recipient.
 
@@ -334,8 +275,12 @@ def _find_version(
 
 def _answer(version: TemplateVersion) -> dict[str, Any]:
     template = version.template
-    languages = template.versions.filter(published=True).values_list("language", flat=True)
-    return template_answer(template, version, languages)
+    return template_answer(template, version, published_languages(template))
+
+
+def published_languages(template: Template) -> Iterable[str]:
+    """Return the languages in which a template is sent."""
+    return template.versions.filter(published=True).values_list("language", flat=True)
 
 
 def _listed(template: Any) -> dict[str, Any]:

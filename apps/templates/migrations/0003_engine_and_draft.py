@@ -15,4 +15,9 @@ class Migration(migrations.Migration):
             name='engine',
             field=models.PositiveSmallIntegerField(db_default=1, default=2),
         ),
+        migrations.AddField(
+            model_name='templateversion',
+            name='draft',
+            field=models.BooleanField(db_default=False, default=False),
+        ),
     ]
