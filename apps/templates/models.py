@@ -90,11 +90,11 @@ class TemplateVersion(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        """Return language and number; the template's code would need a query."""
+        return f"{self.language} v{self.number}"
+
     @property
     def status(self) -> str:
         """Return ``draft`` or ``published``; the latter also for one that was replaced since."""
         return "draft" if self.draft else "published"
-
-    def __str__(self) -> str:
-        """Return language and number; the template's code would need a query."""
-        return f"{self.language} v{self.number}"
