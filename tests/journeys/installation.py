@@ -122,6 +122,9 @@ class Installation:
                 return [f"{BIN}/python", "manage.py", "run_scheduler"]
             case "recorder":
                 return [f"{BIN}/python", "manage.py", "record_dead_letters"]
+            case "flower":
+                options = ("--enable_events=False", "--address=127.0.0.1", f"--port={free_port()}")
+                return [f"{BIN}/celery", "-A", "notifications_project", "flower", *options]
             case lanes if set(lanes.split(",")) <= set(topology.LANES):
                 return self._worker(*lanes.split(","))
             case _:
