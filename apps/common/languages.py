@@ -20,6 +20,22 @@ TAG = re.compile(
 )
 
 
+# The same for the OpenAPI document, whose regular expressions have no flags.
+# They are removed around a text before it is read, but for control characters, which are refused.
+BLANKS = r"[^\S\x0b\x0c\x1c-\x1f]*"
+_CONTENT = (
+    r"[A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?"
+    r"(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
+)
+CONTENT_PATTERN = rf"^{BLANKS}{_CONTENT}{BLANKS}$"
+# In the address of a call nothing is removed.
+QUERY_PATTERN = rf"^{_CONTENT}$"
+TAG_PATTERN = (
+    rf"^{BLANKS}{_CONTENT}(-[0-9A-WY-Za-wy-z](-[A-Za-z0-9]{{2,8}})+)*"
+    rf"(-[xX](-[A-Za-z0-9]{{1,8}})+)?{BLANKS}$"
+)
+
+
 # The single letter or digit that begins an extension or private use (RFC 5646, 2.2.6).
 SINGLETON = re.compile(r"-[a-z0-9]-", re.IGNORECASE | re.ASCII)
 

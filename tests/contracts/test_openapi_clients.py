@@ -348,3 +348,33 @@ def test_the_header_that_takes_the_bare_key_comes_first(document: dict[str, Any]
     other = document["components"]["securitySchemes"]["ApiKeyAuthorization"]
     assert other["name"] == "Authorization"
     assert "Api-Key nk_live_" in other["description"]
+
+
+def test_texts_and_keys_of_bodies_state_the_characters_that_are_refused(
+    document: dict[str, Any],
+) -> None:
+    described = dict(fields(document))
+    name = described["NewUser.name"]["pattern"]
+    assert re.search(name, "Ada Lovelace")
+    assert not any(re.search(name, wrong) for wrong in ("a\x00", " ", "a\nb", "\x1f"))
+    code = described["SendNotification.template_code"]["pattern"]
+    assert not any(re.search(code, wrong) for wrong in ("a\x00", "   "))
+    keys = described["SendNotification.variables"]["propertyNames"]["pattern"]
+    assert re.search(keys, "order\n")
+    assert not re.search(keys, "\x07")
+    assert "pattern" not in described["Notification.template_code"], "an answer refuses nothing"
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("NewUser.locale", ["en", " pt-BR ", "de-DE-u-co-phonebk"], ["", "e", "en_US", "\x0ben"]),
+        ("NewTemplate.language", ["en", "zh-Hant"], ["de-DE-u-co-phonebk", "english-"]),
+    ],
+)
+def test_language_tags_have_the_pattern_by_which_they_are_read(
+    document: dict[str, Any], field: str, good: list[str], bad: list[str]
+) -> None:
+    pattern = dict(fields(document))[field]["pattern"]
+    assert [text for text in good if not re.search(pattern, text)] == []
+    assert [text for text in bad if re.search(pattern, text)] == []

@@ -8,6 +8,11 @@ from django.conf import settings
 from rest_framework.request import Request
 
 LIBRARY_MARK = "x-spec-enum-id"
+# What ``parsers`` refuses in every text of a body.
+NO_CONTROL_CHARACTERS = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+NOT_BLANK = (
+    r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+)
 
 
 def drop_second_spellings(endpoints: list[Any], **_: Any) -> list[Any]:
@@ -57,6 +62,51 @@ def _describe_default(field: dict[str, Any]) -> None:
     shown = default if isinstance(default, str) else json.dumps(default)
     words = (field.get("description", "").rstrip(), f"The default is {shown}.")
     field["description"] = " ".join(filter(None, words))
+
+
+def state_refused_characters(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """State in the texts and keys of request bodies that control characters are refused."""
+    components = result.get("components", {}).get("schemas", {})
+    seen: set[str] = set()
+    waiting = [
+        media["schema"]
+        for path in result.get("paths", {}).values()
+        for operation in path.values()
+        if isinstance(operation, dict)
+        for content, media in operation.get("requestBody", {}).get("content", {}).items()
+        if content == "application/json"
+    ]
+    waiting += [
+        parameter["schema"]
+        for path in result.get("paths", {}).values()
+        for operation in path.values()
+        if isinstance(operation, dict)
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "query"
+    ]
+    while waiting:
+        schema = waiting.pop()
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        if name and name not in seen:
+            seen.add(name)
+            waiting.append(components[name])
+        _state_refused_characters(schema)
+        waiting += schema.get("properties", {}).values()
+        waiting += [schema[key] for key in ("items", "additionalProperties") if schema.get(key)]
+        waiting += [one for key in ("allOf", "anyOf", "oneOf") for one in schema.get(key, ())]
+    return result
+
+
+def _state_refused_characters(schema: dict[str, Any]) -> None:
+    if _is_plain_text(schema):
+        schema["pattern"] = NOT_BLANK if schema.get("minLength") else NO_CONTROL_CHARACTERS
+    if isinstance(schema.get("additionalProperties"), dict):
+        schema.setdefault("propertyNames", {"pattern": NO_CONTROL_CHARACTERS})
+
+
+def _is_plain_text(schema: dict[str, Any]) -> bool:
+    stated = schema.keys() & {"enum", "const", "format", "pattern"}
+    return "string" in schema.get("type", ()) and not stated
 
 
 def drop_library_marks(result: dict[str, Any], **_: Any) -> dict[str, Any]:

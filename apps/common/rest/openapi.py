@@ -182,6 +182,11 @@ class Schema(AutoSchema):
             schema["additionalProperties"] = False
         return schema
 
+    def _map_serializer_field(self, field: Any, direction: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add what a field says of itself beside what the library finds: ``described``."""
+        schema: Any = super()._map_serializer_field(field, direction, *args, **kwargs)  # type: ignore[no-untyped-call] # The library's.
+        return {**schema, **getattr(field, "described", {})}
+
     def _register(self, name: str, schemas: Mapping[str, Any]) -> None:
         """Add a component to the document, with the components that it uses."""
         component = ResolvedComponent(  # type: ignore[no-untyped-call] # The library's.

@@ -42,7 +42,7 @@ LanguageTag = Annotated[str, Meta(pattern=LANGUAGE_TAG, max_length=35)]
 Mailbox = Annotated[
     str,
     Meta(
-        pattern=r"^[^\s<>,;@]+@[^\s<>,;@]+$(?!\n)",
+        pattern=r"^[^\s\x00-\x1f\x7f<>,;@]+@[^\s\x00-\x1f\x7f<>,;@]+$(?!\n)",
         max_length=320,
         description="E-mail: the address to which answers go.",
     ),

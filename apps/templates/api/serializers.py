@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.common.languages import canonical
+from apps.common import languages as language_tags
 from apps.common.rest.serializers import (
     StrictBooleanField,
     StrictCharField,
@@ -24,6 +25,14 @@ from apps.templates.models import (
 CATEGORY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z"
 
 
+@extend_schema_field(
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": language_tags.MAX_LENGTH,
+        "pattern": language_tags.CONTENT_PATTERN,
+    }
+)
 class LanguageField(StrictCharField):
     """A language tag, stored in its canonical spelling."""
 
@@ -34,7 +43,7 @@ class LanguageField(StrictCharField):
             ValidationError: The text is not a language tag.
         """
         try:
-            return canonical(super().to_internal_value(data))
+            return language_tags.canonical(super().to_internal_value(data))
         except ValueError as error:
             raise serializers.ValidationError(str(error), code="invalid_language") from None
 

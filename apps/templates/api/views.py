@@ -52,7 +52,12 @@ TAGS = ["Templates"]
 OWN_FIELDS = ("name", "category", "critical", "sensitive")
 LANGUAGE_PARAMETER = OpenApiParameter(
     "language",
-    {"type": "string", "minLength": 1, "maxLength": languages.MAX_LENGTH},
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": languages.MAX_LENGTH,
+        "pattern": languages.QUERY_PATTERN,
+    },
     description="A language tag.",
 )
 VERSION_MAX = 999_999_999  # The nine digits of ``VersionNumber``.

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from datetime import time
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -20,13 +20,19 @@ TOKEN = re.compile(r"[\x21-\x7e]+")
 LINE_BREAKING = {"Cc", "Zl", "Zp"}
 # The patterns of the document; the outer white space is removed before a text is read.
 DESCRIBED_CLOCK = rf"^\s*(?:{CLOCK.pattern})\s*$"
-DESCRIBED_TOKEN = rf"^\s*{TOKEN.pattern}\s*$"
+DESCRIBED_TOKEN = rf"^{languages.BLANKS}{TOKEN.pattern}{languages.BLANKS}$"
+
+
+# The same for the OpenAPI document, with one character that is not blank.
+IN_ONE_LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*"
+ONE_LINE = rf"^{IN_ONE_LINE}[^\s\x00-\x1f\x7f-\x9f]{IN_ONE_LINE}$"
 
 
 class LineField(StrictCharField):
     """One line of text, because it may be used in a mail header."""
 
     default_error_messages = {"line_break": "Line breaks and control characters are not allowed."}
+    described: ClassVar = {"pattern": ONE_LINE}
 
     def to_internal_value(self, data: Any) -> str:
         """Return the text; refuse line breaks and control characters."""
@@ -54,7 +60,14 @@ class AddressField(StrictCharField):
         return value
 
 
-@extend_schema_field({"type": "string", "minLength": 1, "maxLength": languages.MAX_LENGTH})
+@extend_schema_field(
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": languages.MAX_LENGTH,
+        "pattern": languages.TAG_PATTERN,
+    }
+)
 class LocaleField(StrictCharField):
     """A BCP 47 language tag, in its canonical spelling."""
 
