@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any, ClassVar
 
+from django.utils.http import parse_header_parameters
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -45,10 +46,16 @@ ENDINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """An uploaded file that has not been read yet."""
+    """An uploaded file that has not been read yet.
+
+    Attributes:
+        charset: The encoding that its media type names.
+        fields: The other fields of its form.
+    """
 
     stream: IO[bytes]
     file_format: FileFormat
+    charset: str | None
     fields: Mapping[str, str]
 
 
@@ -62,7 +69,13 @@ class FileParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """Return the file."""
-        return Upload(stream=stream, file_format=FORMATS[self.media_type or ""], fields={})
+        named = parse_header_parameters(media_type or "")[1].get("charset")
+        return Upload(
+            stream=stream,
+            file_format=FORMATS[self.media_type or ""],
+            charset=named,
+            fields={},
+        )
 
 
 FILE_PARSERS = tuple(
@@ -100,7 +113,9 @@ class FormParser(MultiPartParser):
             detail = "Expected a file of type text/csv or application/x-ndjson."
             raise invalid("/file", "invalid", detail)
         fields = {name: str(value) for name, value in form.data.items()}
-        return Upload(stream=file, file_format=file_format, fields=fields)
+        # Django passes on the parameter as it came.
+        named = file.charset.decode("latin-1") if isinstance(file.charset, bytes) else file.charset
+        return Upload(stream=file, file_format=file_format, charset=named or None, fields=fields)
 
 
 class UploadDefaults(StrictSerializer):
@@ -165,6 +180,7 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
         batch, replayed = receive(
             upload.stream,
             upload.file_format,
+            charset=upload.charset,
             defaults=_plain({**defaults, **_checked_form(upload.fields)}),
             key=key,
             caller=caller,

@@ -16,7 +16,7 @@ from apps.common.failure_isolation import LAST_WAIT, isolate_failures
 from apps.common.ids import new_id
 from apps.common.middleware.correlation import current_id
 from apps.common.rest.problems import Problem
-from apps.notifications.batches import file_rows, idempotency, slices
+from apps.notifications.batches import charsets, file_rows, idempotency, slices
 from apps.notifications.batches.file_rows import FileFormat
 from apps.notifications.models import Batch, BatchSource, BatchState
 
@@ -55,6 +55,7 @@ def receive(
     stream: IO[bytes],
     file_format: FileFormat,
     *,
+    charset: str | None = None,
     defaults: Mapping[str, Any],
     key: str | None,
     caller: Caller,
@@ -64,6 +65,8 @@ def receive(
     Args:
         stream: The file.
         file_format: The format of the file.
+        charset: The encoding that the caller names; by default that of its byte order mark, or
+            UTF-8.
         defaults: Values for notification fields that rows leave out.
         key: The idempotency key of the call.
         caller: The API client.
@@ -76,7 +79,11 @@ def receive(
     """
     watched: Any = _Watched(stream)
     watched.digest.update(msgspec.json.encode([file_format, defaults], order="deterministic"))
-    rows = file_rows.rows(watched, file_format)
+    encoding = charsets.charset_of(charset)
+    if encoding != charsets.UTF_8:
+        # The same bytes say something else in another encoding.
+        watched.digest.update(encoding.encode())
+    rows = file_rows.rows(charsets.as_utf8(watched, encoding), file_format)
     header = next(rows) if file_format is FileFormat.CSV else b"null"
     # Read the first row before anything is stored: a file with an invalid start stores nothing.
     first = next(rows)
