@@ -2,7 +2,8 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -140,7 +141,7 @@ def _csv(stream: Readable) -> Iterator[bytes]:
     try:
         for cells in reader:
             # Spreadsheets write empty rows as rows of delimiters.
-            if any(map(str.strip, cells)):
+            if cells and (cells[0].strip() or any(map(str.strip, cells))):
                 if is_header:
                     cells = header_of(cells, decimal_comma=delimiter == ";")  # noqa: PLW2901 - the names.
                 is_header = False
@@ -244,34 +245,69 @@ def _column(name: str, *, decimal_comma: bool) -> str:
     return f"{nested['field'].lower()}{nested['path'].rstrip()}{TYPE_MARK + kind if kind else ''}"
 
 
-def as_fields(header: list[str], cells: list[str]) -> dict[str, Any]:
-    """Map the cells of a CSV row to their column names. An empty cell counts as absent.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """A column of a file.
+
+    Attributes:
+        groups: The objects in which the value stands, outermost first.
+        name: The key of the value in the innermost of them; empty for a column without a name.
+        kind: The type of its cells; empty for text.
+        keeps_blanks: Whether blanks around a cell may be meant. In a key they are not.
+    """
+
+    groups: tuple[str, ...]
+    name: str
+    kind: str
+    keeps_blanks: bool
+
+
+def columns_of(header: Sequence[str]) -> list[Column]:
+    """Return the columns of a stored header."""
+    columns = []
+    for text in header:
+        name, _, kind = text.rpartition(TYPE_MARK)
+        if kind not in {*KINDS, COMMA_NUMBER}:
+            # Without a type; in a file of an earlier release the mark was a part of the name.
+            name, kind = text, ""
+        *groups, last = name.split(".")
+        columns.append(
+            Column(
+                groups=tuple(groups),
+                name=last,
+                kind=kind,
+                keeps_blanks=bool(groups) and not kind,
+            )
+        )
+    return columns
+
+
+def as_fields(columns: Sequence[Column], cells: list[str]) -> dict[str, Any]:
+    """Map the cells of a CSV row to their columns. An empty cell counts as absent.
 
     Raises:
         Problem: 400 if there are more cells than columns, a cell is not of its column's type, or a
             column is both a value and a group.
     """
-    if len(cells) > len(header) and any(map(str.strip, cells[len(header) :])):
-        raise invalid("", "too_many_cells", f"Expected {len(header)} cells, found {len(cells)}.")
+    if len(cells) > len(columns) and any(map(str.strip, cells[len(columns) :])):
+        raise invalid("", "too_many_cells", f"Expected {len(columns)} cells, found {len(cells)}.")
     fields: dict[str, Any] = {}
-    for column, cell in zip(header, cells, strict=False):
-        name, _, kind = column.rpartition(TYPE_MARK)
-        if kind not in {*KINDS, COMMA_NUMBER}:
-            # Without a type; in a file of an earlier release the mark was a part of the name.
-            name, kind = column, ""
-        # Blanks in a value may be meant; in a key they are not.
-        text = cell if "." in name and not kind else cell.strip()
+    for column, cell in zip(columns, cells, strict=False):
+        text = cell if column.keeps_blanks else cell.strip()
         if not text:
             continue
-        if not name:
-            raise invalid("", "too_many_cells", "There is a value in a column without a name.")
-        *path, last = name.split(".")
         inner = fields
-        for step in path:
+        for step in column.groups:
             inner = inner.setdefault(step, {})
             if not isinstance(inner, dict):
-                raise invalid(pointer_to(*path), "invalid", "A column is both a value and a group.")
-        inner[last] = _typed(text, kind, *path, last) if kind else text
+                detail = "A column is both a value and a group."
+                raise invalid(pointer_to(*column.groups), "invalid", detail)
+        if column.kind:
+            inner[column.name] = _typed(text, column.kind, *column.groups, column.name)
+        elif column.name:
+            inner[column.name] = text
+        else:
+            raise invalid("", "too_many_cells", "There is a value in a column without a name.")
     return fields
 
 

@@ -162,10 +162,11 @@ def _from_slices(batch: Batch, *, last_try: bool) -> Piece:
 
     else:
         header, defaults = batch.terms["header"], batch.terms["defaults"]
+        columns = None if header is None else file_rows.columns_of(header)
         names = [str(index) for index in range(first, first + len(lines))]
 
         def read(line: bytes) -> Row:
-            return _row(line, header=header, defaults=defaults)
+            return _row(line, columns=columns, defaults=defaults)
 
     rows = [
         _read_or_give_up(batch, index, line, read) if last_try else read(line)
@@ -187,17 +188,19 @@ def broadcast_of(batch: Batch) -> BroadcastRequest:
     return msgspec.convert(batch.terms["request"], BroadcastRequest)
 
 
-def _row(line: bytes, *, header: list[str] | None, defaults: dict[str, object]) -> Row:
-    """Parse one uploaded row."""
+def _row(
+    line: bytes, *, columns: Sequence[file_rows.Column] | None, defaults: dict[str, object]
+) -> Row:
+    """Parse one uploaded row; ``columns`` are those of a CSV file."""
     try:
         given = decode(line)
-        if header is not None:
-            given = file_rows.as_fields(header, given)
+        if columns is not None:
+            given = file_rows.as_fields(columns, given)
             _refuse_control_characters(given)
         elif not isinstance(given, dict):
             return invalid("", "invalid", "Expected a JSON object.")
         # CSV cells are always text and must be converted; JSON values must have the right type.
-        return requests.row_of({**defaults, **given}, strict=header is None)
+        return requests.row_of({**defaults, **given}, strict=columns is None)
     except Problem as problem:
         return problem
     except msgspec.ValidationError as error:
