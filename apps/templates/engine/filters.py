@@ -98,6 +98,14 @@ def json_(value: Any) -> str:
     return json_of(None if is_undefined(value) else value)
 
 
+def map_(value: Any, key: Any) -> list[Any]:
+    """Return one key of each item; null where an item has no such key, so that ``compact`` works.
+
+    The library returns an object of its own there, which only equals null.
+    """
+    return [None if item == None else item for item in array.map_(value, key)]  # noqa: E711
+
+
 def _of_lists(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a filter of lists: an object has no first or last item, only its own keys."""
 
@@ -271,6 +279,7 @@ _OFFERED: dict[int, dict[str, Callable[..., Any]]] = {
         **_LISTS,
         "date": date_formats.date_,
         "json": json_,
+        "map": map_,
         "money": localized.money,
         "number": localized.number,
         "percent": localized.percent,
