@@ -289,7 +289,7 @@ def test_the_uploaded_file_has_a_different_row_for_each_user_in_turn(tmp_path: P
     path = tmp_path / "upload.csv"
     write_file(path, Audience(key="x", user_ids=["first", "second"]), rows=3)
     with path.open("rb") as file:
-        header, *found = [json.loads(row) for row in rows(file, FileFormat.CSV)]
+        header, *found = [json.loads(row.text) for row in rows(file, FileFormat.CSV)]
 
     assert header == ["user_id", "variables.name", "variables.ref"]
     assert [row[0] for row in found] == ["first", "second", "first"]

@@ -52,7 +52,7 @@ CSV_FILE = (
     f"{shown.USER_ID},newsletter-7-ada,Ada,https://example.com\n"
 )
 ERROR_LINE = (
-    '{"index": 3, "errors": [{"pointer": "/user_id", "code": "unknown_user", '
+    '{"index": 3, "line": 5, "errors": [{"pointer": "/user_id", "code": "unknown_user", '
     '"detail": "There is no such user."}]}\n'
 )
 

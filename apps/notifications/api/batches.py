@@ -98,7 +98,10 @@ class BatchErrorsView(AccessTable, APIView):
     @extend_schema(
         operation_id="batches_errors_read",
         tags=TAGS,
-        summary="Download why rows were rejected, as NDJSON: a row a line, counted from 0",
+        summary="Download why rows were rejected, as NDJSON: a row a line",
+        description=(
+            "`index` counts the rows of the batch from 0, `line` the lines of the file from 1."
+        ),
         responses={
             (200, "application/x-ndjson"): OpenApiResponse(
                 response={"type": "string"}, description="One JSON object a line."

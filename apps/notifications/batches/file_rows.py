@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -57,8 +57,20 @@ class FileFormat(StrEnum):
     NDJSON = "ndjson"
 
 
-def rows(stream: Readable, file_format: FileFormat) -> Iterator[bytes]:
-    """Yield the rows of a file, each as one line of JSON: an object, or for CSV an array of cells.
+class FileRow(NamedTuple):
+    """A row of a file.
+
+    Attributes:
+        line: The line on which it begins, from 1.
+        text: One line of JSON: an object, or for CSV an array of cells.
+    """
+
+    line: int
+    text: bytes
+
+
+def rows(stream: Readable, file_format: FileFormat) -> Iterator[FileRow]:
+    """Yield the rows of a file.
 
     The first row of a CSV file is its header, which is checked here.
 
@@ -100,7 +112,7 @@ def _bounded(line: bytes, number: int) -> bytes:
     return line.removeprefix(BOM) if number == 1 else line
 
 
-def _ndjson(stream: Readable) -> Iterator[bytes]:
+def _ndjson(stream: Readable) -> Iterator[FileRow]:
     is_first = True
     for number, line in lines(stream):
         row = line.strip()
@@ -108,7 +120,7 @@ def _ndjson(stream: Readable) -> Iterator[bytes]:
             if is_first:
                 _refuse_other_json(row, number)
             is_first = False
-            yield row
+            yield FileRow(number, row)
 
 
 def _refuse_other_json(row: bytes, number: int) -> None:
@@ -128,7 +140,7 @@ def _refuse_other_json(row: bytes, number: int) -> None:
     raise invalid(pointer_to("lines", number), "not_ndjson", detail)
 
 
-def _csv(stream: Readable) -> Iterator[bytes]:
+def _csv(stream: Readable) -> Iterator[FileRow]:
     place = _Place()
     first = next(texts := _texts(stream, place), None)
     if first is None:
@@ -145,7 +157,7 @@ def _csv(stream: Readable) -> Iterator[bytes]:
                 if is_header:
                     cells = header_of(cells, decimal_comma=delimiter == ";")  # noqa: PLW2901 - the names.
                 is_header = False
-                yield _one_line(cells, place)
+                yield FileRow(place.begin, _one_line(cells, place))
             place.begin = place.line + 1
     except csv.Error as error:
         raise _malformed(error, place) from None
@@ -303,7 +315,7 @@ def as_fields(columns: Sequence[Column], cells: list[str]) -> dict[str, Any]:
                 detail = "A column is both a value and a group."
                 raise invalid(pointer_to(*column.groups), "invalid", detail)
         if column.kind:
-            inner[column.name] = _typed(text, column.kind, *column.groups, column.name)
+            inner[column.name] = typed(text, column.kind, *column.groups, column.name)
         elif column.name:
             inner[column.name] = text
         else:
@@ -311,7 +323,7 @@ def as_fields(columns: Sequence[Column], cells: list[str]) -> dict[str, Any]:
     return fields
 
 
-def _typed(text: str, kind: str, *steps: str) -> Any:
+def typed(text: str, kind: str, *steps: str) -> Any:
     """Convert a cell of a typed column.
 
     Raises:

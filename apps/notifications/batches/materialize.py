@@ -152,7 +152,12 @@ def _make(batch: Batch, *, now: datetime) -> None:
             batch.duplicates += answer.replayed
             batch.accepted += not answer.replayed
     BatchError.objects.bulk_create(
-        BatchError(batch=batch, index=index, errors=errors_of(problem))
+        BatchError(
+            batch=batch,
+            index=index,
+            line=piece.lines[index - first_index] if piece.lines else None,
+            errors=errors_of(problem),
+        )
         for index, problem in sorted(refused.items())
     )
     batch.rejected += len(refused)

@@ -53,12 +53,14 @@ class Piece:
     Attributes:
         rows: The requests, each replaced by its error if it is invalid.
         names: A name for each row that is unique in the batch, to derive its id.
+        lines: The lines of the file on which the rows begin; none if they are of no file.
         last: Whether these are the last rows.
     """
 
     rows: Sequence[Row]
     names: Sequence[str]
     last: bool
+    lines: Sequence[int] = ()
 
 
 def given_up(batch: Batch, index: int, error: Exception) -> Problem:
@@ -166,13 +168,18 @@ def _from_slices(batch: Batch, *, last_try: bool) -> Piece:
         names = [str(index) for index in range(first, first + len(lines))]
 
         def read(line: bytes) -> Row:
-            return _row(line, columns=columns, defaults=defaults)
+            return parsed_row(line, columns=columns, defaults=defaults)
 
     rows = [
         _read_or_give_up(batch, index, line, read) if last_try else read(line)
         for index, line in enumerate(lines, first)
     ]
-    return Piece(rows=rows, names=names, last=len(found) == 1)
+    return Piece(
+        rows=rows,
+        names=names,
+        last=len(found) == 1,
+        lines=slices.lines_of(found[0], len(lines)),
+    )
 
 
 def _read_or_give_up(batch: Batch, index: int, line: bytes, read: Callable[[bytes], Row]) -> Row:
@@ -188,7 +195,7 @@ def broadcast_of(batch: Batch) -> BroadcastRequest:
     return msgspec.convert(batch.terms["request"], BroadcastRequest)
 
 
-def _row(
+def parsed_row(
     line: bytes, *, columns: Sequence[file_rows.Column] | None, defaults: dict[str, object]
 ) -> Row:
     """Parse one uploaded row; ``columns`` are those of a CSV file."""

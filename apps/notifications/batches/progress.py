@@ -81,6 +81,7 @@ def error_lines(batch: Batch) -> Iterator[bytes]:
     for result in batch.answer.get("results", ()):
         if result["status"] == "rejected":
             yield json.encode({"index": result["index"], "errors": result["errors"]}) + b"\n"
-    errors = batch.errors.order_by("index").values_list("index", "errors")
-    for index, found in errors.iterator(chunk_size=1000):
-        yield json.encode({"index": index, "errors": found}) + b"\n"
+    errors = batch.errors.order_by("index").values_list("index", "line", "errors")
+    for index, line, found in errors.iterator(chunk_size=1000):
+        place = {"index": index} if line is None else {"index": index, "line": line}
+        yield json.encode({**place, "errors": found}) + b"\n"

@@ -1,10 +1,13 @@
 """Rows of a batch, stored in the database as compressed slices."""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from apps.notifications.models import Batch, BatchSlice
+
+Row = TypeVar("Row")
 
 # The rows of one transaction. It takes a fraction of a second, so that on SQLite other processes
 # can write in between.
@@ -13,7 +16,7 @@ SLICE_ROWS = 500
 COMPRESSION = 1
 
 
-def cut(rows: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+def cut(rows: Iterable[Row]) -> Iterator[tuple[int, list[Row]]]:
     """Split rows into slices, each with the index of its first row."""
     remaining = iter(rows)
     first = 0
@@ -22,17 +25,37 @@ def cut(rows: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
         first += len(piece)
 
 
-def keep(batch: Batch, first_index: int, rows: Iterable[bytes]) -> None:
+def keep(
+    batch: Batch, first_index: int, rows: Iterable[bytes], *, lines: Sequence[int] = ()
+) -> None:
     """Store a slice.
 
     Args:
         batch: The batch of the rows.
         first_index: The index of the first row.
         rows: The rows, each without a line feed.
+        lines: The lines of the file on which they begin; none if they are of no file.
     """
     BatchSlice.objects.create(
-        batch=batch, first_index=first_index, rows=zlib.compress(b"\n".join(rows), COMPRESSION)
+        batch=batch,
+        first_index=first_index,
+        rows=zlib.compress(b"\n".join(rows), COMPRESSION),
+        lines=_shortened(lines),
     )
+
+
+def _shortened(lines: Sequence[int]) -> int | list[int] | None:
+    """Return the first line if the others follow it one by one, as in most files."""
+    if not lines:
+        return None
+    return lines[0] if lines[-1] - lines[0] == len(lines) - 1 else list(lines)
+
+
+def lines_of(piece: BatchSlice, count: int) -> Sequence[int]:
+    """Return the lines on which the rows of a slice begin; none if they are not known."""
+    if isinstance(piece.lines, int):
+        return range(piece.lines, piece.lines + count)
+    return piece.lines or ()
 
 
 def rows_of(piece: BatchSlice) -> list[bytes]:

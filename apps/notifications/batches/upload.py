@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Any
 from uuid import UUID
 
@@ -17,7 +17,8 @@ from apps.common.ids import new_id
 from apps.common.middleware.correlation import current_id
 from apps.common.rest.problems import Problem
 from apps.notifications.batches import charsets, file_rows, idempotency, slices
-from apps.notifications.batches.file_rows import FileFormat
+from apps.notifications.batches.file_rows import FileFormat, FileRow
+from apps.notifications.batches.first_rows import FIRST_ROWS, check_first_rows
 from apps.notifications.models import Batch, BatchSource, BatchState
 
 log = structlog.get_logger(__name__)
@@ -84,9 +85,9 @@ def receive(
         # The same bytes say something else in another encoding.
         watched.digest.update(encoding.encode())
     rows = file_rows.rows(charsets.as_utf8(watched, encoding), file_format)
-    header = next(rows) if file_format is FileFormat.CSV else b"null"
-    # Read the first row before anything is stored: a file with an invalid start stores nothing.
-    first = next(rows)
+    header = next(rows).text if file_format is FileFormat.CSV else b"null"
+    # Read before anything is stored: a file with an invalid start stores nothing.
+    first = [next(rows), *islice(rows, FIRST_ROWS - 1)]
     batch = Batch(
         id=new_id(),
         client=caller.client or "",
@@ -106,7 +107,8 @@ def receive(
         idempotency.settle(earlier, repeated=bytes(earlier.body_digest) == watched.digest.digest())
         return earlier, True
     try:
-        _store_all(batch, chain([first], rows))
+        check_first_rows(first, header=batch.terms["header"], defaults=batch.terms["defaults"])
+        _store_all(batch, chain(first, rows))
     except BaseException:
         batch.delete()
         raise
@@ -138,9 +140,9 @@ def drop_incomplete_uploads() -> bool:
     return bool(ids)
 
 
-def _store_all(batch: Batch, rows: Iterator[bytes]) -> None:
+def _store_all(batch: Batch, rows: Iterator[FileRow]) -> None:
     """Store all rows. Each slice renews the lease of the upload."""
     for first, piece in slices.cut(rows):
-        slices.keep(batch, first, piece)
+        slices.keep(batch, first, [row.text for row in piece], lines=[row.line for row in piece])
         batch.total = first + len(piece)
         Batch.objects.filter(pk=batch.pk).update(next_at=timezone.now() + RECEIVING_LEASE)

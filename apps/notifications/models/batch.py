@@ -122,6 +122,9 @@ class BatchSlice(models.Model):
     first_index = models.PositiveIntegerField()
     # One row per line, compressed with zlib.
     rows = models.BinaryField()
+    # The lines of the file on which its rows begin, or the first of them if the others follow it
+    # one by one. Null for a broadcast, and for a file that an earlier release received.
+    lines = models.JSONField(null=True)
 
     class Meta:
         constraints = [
@@ -138,6 +141,8 @@ class BatchError(models.Model):
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="errors")
     index = models.PositiveIntegerField()
+    # The line of the file on which the row begins, from 1; null as in ``BatchSlice``.
+    line = models.PositiveIntegerField(null=True)
     errors = models.JSONField()
 
     class Meta:

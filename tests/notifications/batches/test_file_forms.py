@@ -265,3 +265,50 @@ def test_a_file_is_the_same_only_in_the_same_encoding(shop: APIClient, alice: Us
     other = upload(shop, raw, media_type="text/csv; charset=latin1", query=MAIL, **key)
     assert (first.status_code, again.status_code, other.status_code) == (202, 202, 422)
     assert pointers(other) == [""] or other.json()["code"] == "idempotency_key_reused"
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ('user_id,variables.name\nUSER,"two\nlines"\n\nbad,b\n', [(0, 2), (1, 5)]),
+        ("user_id,variables.name\nbad,a\n,,\nbad,b\n", [(0, 2), (1, 4)]),
+        ("\n\nuser_id,variables.name\n\nbad,a\n", [(0, 5)]),
+    ],
+)
+def test_the_error_of_a_row_has_its_line_in_the_file(
+    shop: APIClient, alice: User, text: str, places: list[tuple[int, int]]
+) -> None:
+    raw = text.replace("USER", "bad")
+    batch_id = accepted_batch_id(upload(shop, raw, media_type=CSV, query=MAIL))
+    make_all_slices()
+    assert [(row["index"], row["line"]) for row in errors(shop, batch_id)] == places
+
+
+def test_the_lines_of_ndjson_count_blank_ones(shop: APIClient, alice: User) -> None:
+    batch_id = accepted_batch_id(upload(shop, '{"a": 1}\n\n\n{"a": 2}\n'))
+    make_all_slices()
+    assert [(row["index"], row["line"]) for row in errors(shop, batch_id)] == [(0, 1), (1, 4)]
+
+
+def test_lines_are_stored_as_the_first_one_where_they_follow_each_other(
+    shop: APIClient, alice: User
+) -> None:
+    rows = "bad,a\n" * 510 + '"b\nad",b\n' + "bad,c\n" * 2
+    batch_id = accepted_batch_id(
+        upload(shop, f"user_id,variables.name\n{rows}", media_type=CSV, query=MAIL)
+    )
+    assert list(BatchSlice.objects.order_by("first_index").values_list("lines", flat=True)) == [
+        2,
+        [*range(502, 513), 514, 515],
+    ]
+    make_all_slices()
+    assert [row["line"] for row in errors(shop, batch_id)][-3:] == [512, 514, 515]
+
+
+def test_a_file_that_an_earlier_release_received_has_no_lines(shop: APIClient, alice: User) -> None:
+    text = "user_id,variables.name\nbad,a\n"
+    batch_id = accepted_batch_id(upload(shop, text, media_type=CSV, query=MAIL))
+    BatchSlice.objects.update(lines=None)
+    make_all_slices()
+    (row,) = errors(shop, batch_id)
+    assert set(row) == {"index", "errors"}

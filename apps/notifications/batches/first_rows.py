@@ -1,0 +1,114 @@
+"""Render the first rows of a file before it is taken.
+
+If none of them can be rendered, neither can the others, and the author of the file should learn it
+now and not from a million errors.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from apps.common.rest.problems import FieldError, Problem, pointer_to
+from apps.notifications.batches import file_rows
+from apps.notifications.batches.file_rows import Column, FileRow
+from apps.notifications.batches.pieces import parsed_row
+from apps.notifications.intake.requests import SendRequest
+from apps.templates import rendering
+
+FIRST_ROWS = 20
+# The types that are tried for columns without one.
+TRIED = ("number", "boolean")
+
+
+def check_first_rows(
+    rows: Sequence[FileRow], *, header: Sequence[str] | None, defaults: dict[str, object]
+) -> None:
+    """Refuse a file if each of its first rows that is a request cannot be rendered.
+
+    Args:
+        rows: The first rows.
+        header: The names of the columns; None for NDJSON.
+        defaults: The fields that rows may leave out.
+
+    Raises:
+        Problem: 422 with an error for each row, and a type for its columns where that helps.
+    """
+    columns = None if header is None else file_rows.columns_of(header)
+    errors: list[FieldError] = []
+    for index, row in enumerate(rows):
+        asked = parsed_row(row.text, columns=columns, defaults=defaults)
+        if not isinstance(asked, SendRequest):
+            continue
+        problem = _problem_with(asked, asked.variables)
+        if problem is None:
+            return
+        detail = f"Row {index}, line {row.line}: {problem}"
+        if columns is not None:
+            detail += _proposal(asked, columns)
+        errors.append(
+            FieldError(pointer=pointer_to("lines", row.line), code="render_failed", detail=detail)
+        )
+    if errors:
+        detail = f"None of the first {len(errors)} rows can be rendered."
+        raise Problem(422, detail, code="render_failed", errors=errors)
+
+
+def _problem_with(asked: SendRequest, variables: Mapping[str, Any]) -> str | None:
+    """Return why a row cannot be rendered; None if it can, or if its template does not exist."""
+    try:
+        pinned = rendering.pin(asked.template_code, language=asked.language, locale=None)
+        if pinned.channel != asked.notification_type:
+            return None
+        rendering.render(pinned.version_id, variables)
+    except rendering.UnknownTemplate:
+        return None
+    except rendering.RenderError as error:
+        return str(error)
+    return None
+
+
+def _proposal(asked: SendRequest, columns: Sequence[Column]) -> str:
+    """Return the types of columns with which a row can be rendered; empty if there are none."""
+    untyped = [one for one in columns if one.groups[:1] == ("variables",) and not one.kind]
+    for kind in TRIED:
+        typed = {one: value for one in untyped if (value := _value(asked, one, kind)) is not None}
+        converted = _with(asked.variables, typed)
+        if not typed or _problem_with(asked, converted) is not None:
+            continue
+        needed = [
+            one
+            for one in typed
+            if _problem_with(asked, _with(converted, {one: _text(asked, one)})) is not None
+        ]
+        names = (f"{'.'.join([*one.groups, one.name])}:{kind}" for one in needed or typed)
+        return f" (try {', '.join(names)})"
+    return ""
+
+
+def _text(asked: SendRequest, column: Column) -> Any:
+    value: Any = asked.variables
+    for step in (*column.groups[1:], column.name):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _value(asked: SendRequest, column: Column, kind: str) -> Any:
+    """Return a cell as a value of a type; None if it is not of this type."""
+    text = _text(asked, column)
+    if not isinstance(text, str):
+        return None
+    try:
+        return file_rows.typed(text.strip(), kind)
+    except Problem:
+        return None
+
+
+def _with(variables: Mapping[str, Any], values: Mapping[Column, Any]) -> dict[str, Any]:
+    """Return a copy of variables with other values of some columns."""
+    copied: dict[str, Any] = deepcopy(dict(variables))
+    for column, value in values.items():
+        inner = copied
+        for step in column.groups[1:]:
+            inner = inner[step]
+        inner[column.name] = value
+    return copied
