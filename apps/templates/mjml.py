@@ -27,8 +27,10 @@ END_OF_BLOCK = {
 }
 MJML_END = re.compile(r"</mjml\s*>", re.IGNORECASE)
 ELEMENT_NAME = re.compile(r"(?<=<)/?mj[a-z-]*", re.IGNORECASE)
+# What a client loads by itself. A link is followed only by a reader.
 LOADED = re.compile(
-    r"(?:src|href|background)=\"(https?://[^\"/]+)|url\(\s*['\"]?(https?://[^'\"/)]+)",
+    r"\s(?:src|background)=\"(https?://[^\"/]+)|<link\s[^>]*?href=\"(https?://[^\"/]+)"
+    r"|url\(\s*['\"]?(https?://[^'\"/)]+)",
     re.IGNORECASE,
 )
 # Elements whose pictures come from hosts of MJML's makers, and what says where ours are.
@@ -181,7 +183,7 @@ def _document(source: str, begin: int, end: int, *, wrapped: bool) -> str:
             error.index += begin - (len("<mjml>") if wrapped else 0)
         raise
     for found in LOADED.finditer(compiled):
-        host = found[1] or found[2]
+        host = found[1] or found[2] or found[3]
         if host not in source:
             raise _foreign(source, host)
     return compiled

@@ -196,7 +196,8 @@ MJML = """<mjml><mj-head><mj-title>{{ t }}</mj-title></mj-head><mj-body><mj-hero
  background-url="{{ u }}" background-width="600px" background-height="400px"><mj-text>Hi {{ t }}
 </mj-text></mj-hero><mj-section background-url="{{ u }}/bg.png"><mj-column><mj-image
  src="{{ u }}/{{ t }}.png" href="{{ u }}" alt="{{ t }}"/><mj-button href="{{ u }}{{ v }}">{{ t }}
-</mj-button><mj-social><mj-social-element name="x" href="{{ u }}">x</mj-social-element></mj-social>
+</mj-button><mj-social><mj-social-element name="x"
+ src="{{ u }}/x.png" href="{{ u }}">x</mj-social-element></mj-social>
 <mj-navbar base-url="{{ u }}"><mj-navbar-link href="/{{ t }}">{{ t }}</mj-navbar-link></mj-navbar>
 <mj-raw><p title="{{ t }}">{{ t }}</p></mj-raw></mj-column></mj-section></mj-body></mjml>"""
 

@@ -37,6 +37,9 @@ KINDS = {
     "json": "Expected JSON.",
 }
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+# What is removed around the name of a column and around a key. Python would also remove control
+# characters, which are refused.
+BLANKS = " \t\r\n\xa0"
 # Between the name of a column and its type.
 TYPE_MARK = ":"
 # A number of a file with semicolons; it is stored in the header and never written in a file.
@@ -222,7 +225,7 @@ def header_of(cells: list[str], *, decimal_comma: bool) -> list[str]:
     Raises:
         Problem: 400 for a header with unknown, repeated or missing columns.
     """
-    names = [_column(cell.strip(), decimal_comma=decimal_comma) for cell in cells]
+    names = [_column(cell.strip(BLANKS), decimal_comma=decimal_comma) for cell in cells]
     seen: set[str] = set()
     for name in filter(None, names):
         path = name.partition(TYPE_MARK)[0]
@@ -305,7 +308,7 @@ def as_fields(columns: Sequence[Column], cells: list[str]) -> dict[str, Any]:
         raise invalid("", "too_many_cells", f"Expected {len(columns)} cells, found {len(cells)}.")
     fields: dict[str, Any] = {}
     for column, cell in zip(columns, cells, strict=False):
-        text = cell if column.keeps_blanks else cell.strip()
+        text = cell if column.keeps_blanks else cell.strip(BLANKS)
         if not text:
             continue
         inner = fields
