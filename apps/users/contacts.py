@@ -7,11 +7,17 @@ from uuid import UUID
 
 from apps.common.postgresql.one_of import OneOf
 from apps.users import audience, devices, erasure, preferences, suppressions
-from apps.users.addresses import address_hash, deliverable
+from apps.users.addresses import address_hash, address_key, deliverable
 from apps.users.locales import forget_locale, known_locale, known_locales
 from apps.users.mail import AccountMail, AccountMailer
 from apps.users.models import Device, User
-from apps.users.search import FoundUsers, find_users, user_of_address
+from apps.users.search import (
+    FoundUsers,
+    find_users,
+    user_of_address,
+    users_of_addresses,
+    users_of_external_ids,
+)
 
 __all__ = [
     "AccountMail",
@@ -20,6 +26,7 @@ __all__ = [
     "DeviceContact",
     "FoundUsers",
     "address_hash",
+    "address_key",
     "addresses_of",
     "audience_members",
     "audience_size",
@@ -35,6 +42,8 @@ __all__ = [
     "suppress_all",
     "suppressed",
     "user_of_address",
+    "users_of_addresses",
+    "users_of_external_ids",
 ]
 
 

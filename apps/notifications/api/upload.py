@@ -23,6 +23,7 @@ from apps.notifications.api import batch_answers as shown
 from apps.notifications.api.answers import CHANNEL_CHOICES
 from apps.notifications.api.batch_answers import StartedSerializer, started_answer
 from apps.notifications.api.batches import TAGS
+from apps.notifications.api.filters import READ_USERS
 from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
 from apps.notifications.api.notifications import SEND
 from apps.notifications.batches.file_rows import FileFormat
@@ -148,7 +149,8 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
         summary="Send a file of up to a million notifications, CSV or NDJSON",
         description=(
             "The file is the body, or the field `file` of a form. An NDJSON line is a row of "
-            "`/notifications/bulk`. The columns of a CSV file are `user_id`, `notification_type`, "
+            "`/notifications/bulk`. The columns of a CSV file are `user_id` (or `external_id` or "
+            "`email`, which need the scope `users:read`), `notification_type`, "
             "`template_code`, `request_id`, `priority`, `scheduled_for`, `expires_at`, `language`, "
             "`variables.NAME` and `metadata.NAME`; its values are texts. What a row leaves out is "
             "taken from the parameters. Answers when the file is stored; its rows are judged in "
@@ -184,6 +186,7 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
             defaults=_plain({**defaults, **_checked_form(upload.fields)}),
             key=key,
             caller=caller,
+            may_look_up=READ_USERS.allows(caller),
         )
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         return Response(started_answer(batch), status=202, headers=headers)

@@ -6,12 +6,13 @@ now and not from a million errors.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from http import HTTPStatus
 from typing import Any
 
 from apps.common.rest.problems import FieldError, Problem, pointer_to
-from apps.notifications.batches import file_rows
-from apps.notifications.batches.file_rows import Column, FileRow
-from apps.notifications.batches.pieces import parsed_row
+from apps.notifications.batches.columns import Column, typed
+from apps.notifications.batches.file_rows import FileRow
+from apps.notifications.batches.pieces import RowReader
 from apps.notifications.intake.requests import SendRequest
 from apps.templates import rendering
 
@@ -20,31 +21,27 @@ FIRST_ROWS = 20
 TRIED = ("number", "boolean")
 
 
-def check_first_rows(
-    rows: Sequence[FileRow], *, header: Sequence[str] | None, defaults: dict[str, object]
-) -> None:
+def check_first_rows(rows: Sequence[FileRow], reader: RowReader) -> None:
     """Refuse a file if each of its first rows that is a request cannot be rendered.
 
-    Args:
-        rows: The first rows.
-        header: The names of the columns; None for NDJSON.
-        defaults: The fields that rows may leave out.
-
     Raises:
-        Problem: 422 with an error for each row, and a type for its columns where that helps.
+        Problem: 422 with an error for each row, and a type for its columns where that helps; 403
+            if a row names its recipient in a way that needs another scope.
     """
-    columns = None if header is None else file_rows.columns_of(header)
     errors: list[FieldError] = []
+    reader.look_up([row.text for row in rows])
     for index, row in enumerate(rows):
-        asked = parsed_row(row.text, columns=columns, defaults=defaults)
+        asked = reader.read(row.text)
+        if isinstance(asked, Problem) and asked.status_code == HTTPStatus.FORBIDDEN:
+            raise asked
         if not isinstance(asked, SendRequest):
             continue
         problem = _problem_with(asked, asked.variables)
         if problem is None:
             return
         detail = f"Row {index}, line {row.line}: {problem}"
-        if columns is not None:
-            detail += _proposal(asked, columns)
+        if reader.columns is not None:
+            detail += _proposal(asked, reader.columns)
         errors.append(
             FieldError(pointer=pointer_to("lines", row.line), code="render_failed", detail=detail)
         )
@@ -71,16 +68,16 @@ def _proposal(asked: SendRequest, columns: Sequence[Column]) -> str:
     """Return the types of columns with which a row can be rendered; empty if there are none."""
     untyped = [one for one in columns if one.groups[:1] == ("variables",) and not one.kind]
     for kind in TRIED:
-        typed = {one: value for one in untyped if (value := _value(asked, one, kind)) is not None}
-        converted = _with(asked.variables, typed)
-        if not typed or _problem_with(asked, converted) is not None:
+        cells = {one: value for one in untyped if (value := _value(asked, one, kind)) is not None}
+        converted = _with(asked.variables, cells)
+        if not cells or _problem_with(asked, converted) is not None:
             continue
         needed = [
             one
-            for one in typed
+            for one in cells
             if _problem_with(asked, _with(converted, {one: _text(asked, one)})) is not None
         ]
-        names = (f"{'.'.join([*one.groups, one.name])}:{kind}" for one in needed or typed)
+        names = (f"{'.'.join([*one.groups, one.name])}:{kind}" for one in needed or cells)
         return f" (try {', '.join(names)})"
     return ""
 
@@ -98,7 +95,7 @@ def _value(asked: SendRequest, column: Column, kind: str) -> Any:
     if not isinstance(text, str):
         return None
     try:
-        return file_rows.typed(text.strip(), kind)
+        return typed(text.strip(), kind)
     except Problem:
         return None
 

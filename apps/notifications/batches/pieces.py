@@ -1,7 +1,9 @@
 """Read the rows of a batch's next slice: users of an audience, or lines of a file."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,7 +14,9 @@ from rest_framework.exceptions import ParseError
 from apps.common.failure_isolation import FAILURES_MAX, affects_all, name_of
 from apps.common.rest.parsers import CONTROL_CHARACTER, decode, places
 from apps.common.rest.problems import Problem, invalid, pointer_to
-from apps.notifications.batches import file_rows, slices
+from apps.notifications.batches import slices
+from apps.notifications.batches.columns import Column, as_fields, columns_of
+from apps.notifications.batches.recipients import NAMES, Recipients
 from apps.notifications.intake import requests
 from apps.notifications.intake.requests import BroadcastRequest, SendRequest
 from apps.notifications.models import Batch, BatchSource
@@ -163,12 +167,10 @@ def _from_slices(batch: Batch, *, last_try: bool) -> Piece:
             return asked.to(UUID(line.decode()))
 
     else:
-        header, defaults = batch.terms["header"], batch.terms["defaults"]
-        columns = None if header is None else file_rows.columns_of(header)
         names = [str(index) for index in range(first, first + len(lines))]
-
-        def read(line: bytes) -> Row:
-            return parsed_row(line, columns=columns, defaults=defaults)
+        reader = reader_of(batch.terms, client=batch.client)
+        reader.look_up(lines)
+        read = reader.read
 
     rows = [
         _read_or_give_up(batch, index, line, read) if last_try else read(line)
@@ -195,19 +197,77 @@ def broadcast_of(batch: Batch) -> BroadcastRequest:
     return msgspec.convert(batch.terms["request"], BroadcastRequest)
 
 
-def parsed_row(
-    line: bytes, *, columns: Sequence[file_rows.Column] | None, defaults: dict[str, object]
-) -> Row:
-    """Parse one uploaded row; ``columns`` are those of a CSV file."""
-    try:
+@dataclass(frozen=True, kw_only=True)
+class RowReader:
+    """Reads the rows of an uploaded file.
+
+    Attributes:
+        columns: The columns of a CSV file; None for NDJSON.
+        defaults: The fields that rows may leave out.
+        recipients: The users of rows that name them otherwise than by their id.
+    """
+
+    columns: Sequence[Column] | None
+    defaults: dict[str, object]
+    recipients: Recipients
+
+    def look_up(self, lines: Sequence[bytes]) -> None:
+        """Find the users of rows that name them otherwise, before these rows are read."""
+        named = [line for line in lines if self._may_name(line)]
+        given = []
+        for line in named:
+            # What is wrong with a row is found when it is read.
+            with suppress(Problem, ParseError, msgspec.DecodeError):
+                given.append(self._fields(line))
+        self.recipients.look_up(given)
+
+    def read(self, line: bytes) -> Row:
+        """Read a row, after ``look_up``."""
+        return _as_row(lambda: self._request(line))
+
+    def _may_name(self, line: bytes) -> bool:
+        if self.columns is None:
+            return any(f'"{name}"'.encode() in line for name in NAMES)
+        return any(column.name in NAMES and not column.groups for column in self.columns)
+
+    def _fields(self, line: bytes) -> dict[str, Any]:
         given = decode(line)
-        if columns is not None:
-            given = file_rows.as_fields(columns, given)
+        if self.columns is not None:
+            given = as_fields(self.columns, given)
             _refuse_control_characters(given)
         elif not isinstance(given, dict):
-            return invalid("", "invalid", "Expected a JSON object.")
+            raise invalid("", "invalid", "Expected a JSON object.")
+        fields: dict[str, Any] = given
+        return fields
+
+    def _request(self, line: bytes) -> SendRequest:
+        given = self._fields(line)
+        if not given.keys().isdisjoint(NAMES):
+            given = self.recipients.resolved(given)
         # CSV cells are always text and must be converted; JSON values must have the right type.
-        return requests.row_of({**defaults, **given}, strict=columns is None)
+        return requests.row_of({**self.defaults, **given}, strict=self.columns is None)
+
+
+def reader_of(terms: dict[str, Any], *, client: str) -> RowReader:
+    """Return the reader for the rows of a file.
+
+    Args:
+        terms: The terms of its batch.
+        client: The client that uploaded it.
+    """
+    header = terms["header"]
+    return RowReader(
+        columns=None if header is None else columns_of(header),
+        defaults=terms["defaults"],
+        # A file that an earlier release received names users by their ids.
+        recipients=Recipients(client=client, allowed=terms.get("may_look_up", False)),
+    )
+
+
+def _as_row(read: Callable[[], SendRequest]) -> Row:
+    """Return a request, or what is wrong with it."""
+    try:
+        return read()
     except Problem as problem:
         return problem
     except msgspec.ValidationError as error:

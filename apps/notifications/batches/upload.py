@@ -19,6 +19,7 @@ from apps.common.rest.problems import Problem
 from apps.notifications.batches import charsets, file_rows, idempotency, slices
 from apps.notifications.batches.file_rows import FileFormat, FileRow
 from apps.notifications.batches.first_rows import FIRST_ROWS, check_first_rows
+from apps.notifications.batches.pieces import reader_of
 from apps.notifications.models import Batch, BatchSource, BatchState
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,7 @@ def receive(
     defaults: Mapping[str, Any],
     key: str | None,
     caller: Caller,
+    may_look_up: bool = False,
 ) -> tuple[Batch, bool]:
     """Store an uploaded file. Its rows are validated in the background.
 
@@ -71,12 +73,13 @@ def receive(
         defaults: Values for notification fields that rows leave out.
         key: The idempotency key of the call.
         caller: The API client.
+        may_look_up: Whether rows may name their recipients by external id or address.
 
     Returns:
         The batch, and whether it is the one of an earlier call with the same key.
 
     Raises:
-        Problem: 400, 409, 413 or 422; nothing is stored then.
+        Problem: 400, 403, 409, 413 or 422; nothing is stored then.
     """
     watched: Any = _Watched(stream)
     watched.digest.update(msgspec.json.encode([file_format, defaults], order="deterministic"))
@@ -96,7 +99,11 @@ def receive(
         request_id=key,
         body_digest=b"",
         correlation_id=current_id(),
-        terms={"header": msgspec.json.decode(header), "defaults": dict(defaults)},
+        terms={
+            "header": msgspec.json.decode(header),
+            "defaults": dict(defaults),
+            "may_look_up": may_look_up,
+        },
         state=BatchState.RECEIVING,
         next_at=timezone.now() + RECEIVING_LEASE,
     )
@@ -107,7 +114,7 @@ def receive(
         idempotency.settle(earlier, repeated=bytes(earlier.body_digest) == watched.digest.digest())
         return earlier, True
     try:
-        check_first_rows(first, header=batch.terms["header"], defaults=batch.terms["defaults"])
+        check_first_rows(first, reader_of(batch.terms, client=batch.client))
         _store_all(batch, chain(first, rows))
     except BaseException:
         batch.delete()

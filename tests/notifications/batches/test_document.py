@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from apps.notifications.batches.file_rows import COLUMNS, KINDS
+from apps.notifications.batches.columns import COLUMNS, KINDS
 from apps.notifications.models import Notification
 from apps.users.models import User
 from tests.notifications.batches.batch_api import (
