@@ -45,8 +45,10 @@ def _is_beyond(error: dict[str, Any], path: str) -> bool:
             # JSON Schema takes 6.0 for an integer.
             error["detail"] in {"Expected `int`, got `float`.", "Expected a whole number."},
             error["detail"].startswith("Expected exactly one of"),
-            # What is wrong in a file, or with an address that no mail server takes.
-            field in {"file", "header", "reply_to"},
+            # What is wrong in a file.
+            path.endswith("/upload") and not error["pointer"].startswith("?"),
+            # An address that no mail server takes.
+            field == "reply_to",
             "/templates/" in path and field in OF_CHANNEL,
         )
     )

@@ -21,6 +21,7 @@ def error(pointer: str, code: str, detail: str = "") -> dict[str, Any]:
         (SEND, error("/priority", "invalid", "Expected `int`, got `float`.")),
         ("/api/v1/templates/", error("/subject", "blank")),
         ("/api/v1/users/", error("/platform", "without_token")),
+        ("/api/v1/batches/upload", error("/lines/1", "malformed_csv")),
     ],
 )
 def test_what_no_document_can_say_may_be_refused(path: str, found: dict[str, Any]) -> None:
@@ -36,6 +37,7 @@ def test_what_no_document_can_say_may_be_refused(path: str, found: dict[str, Any
         ("/api/v1/users/", error("/locale", "invalid_locale")),
         ("/api/v1/users/", error("/subject", "blank")),
         ("/api/v1/templates/", error("/language", "invalid_language")),
+        ("/api/v1/batches/upload", error("?language", "invalid")),
     ],
 )
 def test_what_a_document_can_say_may_not_be_refused(path: str, found: dict[str, Any]) -> None:
