@@ -44,7 +44,9 @@ def _is_beyond(error: dict[str, Any], path: str) -> bool:
             error["code"] == "control_character" and inside,
             # JSON Schema takes 6.0 for an integer.
             error["detail"] in {"Expected `int`, got `float`.", "Expected a whole number."},
-            error["detail"].startswith("Expected exactly one of"),
+            error["code"] == "blank" and error["pointer"].startswith("?"),
+            # One of several fields.
+            field == "audience",
             # What is wrong in a file.
             path.endswith("/upload") and not error["pointer"].startswith("?"),
             # An address that no mail server takes.

@@ -76,14 +76,6 @@ def state_refused_characters(result: dict[str, Any], **_: Any) -> dict[str, Any]
         for content, media in operation.get("requestBody", {}).get("content", {}).items()
         if content == "application/json"
     ]
-    waiting += [
-        parameter["schema"]
-        for path in result.get("paths", {}).values()
-        for operation in path.values()
-        if isinstance(operation, dict)
-        for parameter in operation.get("parameters", [])
-        if parameter["in"] == "query"
-    ]
     while waiting:
         schema = waiting.pop()
         name = str(schema.get("$ref", "")).rpartition("/")[2]
