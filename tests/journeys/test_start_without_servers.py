@@ -98,7 +98,8 @@ def test_each_process_starts_without_any_server_and_works_when_they_answer(
     for role in ("email", "push", "scheduler", "recorder"):
         assert "Traceback" not in said[role], said[role]
         assert "refused" in said[role].lower() or "unavailable" in said[role], said[role]
-    assert api.ended(sent, within=60)["status"] == "sent"
+    # The web process may have no connection to the broker yet: then the sweep finds the row.
+    assert api.ended(sent, within=150)["status"] == "sent"
 
 
 def test_a_request_without_a_database_is_a_problem_and_no_error_of_the_server(
