@@ -47,6 +47,8 @@ def _is_beyond(error: dict[str, Any], path: str) -> bool:
             error["code"] == "blank" and error["pointer"].startswith("?"),
             # One of several fields.
             field == "audience",
+            # Which characters are printable is a table of Unicode.
+            error["detail"].startswith("Idempotency-Key takes"),
             # What is wrong in a file.
             path.endswith("/upload") and not error["pointer"].startswith("?"),
             # An address that no mail server takes.
