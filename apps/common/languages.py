@@ -20,15 +20,16 @@ TAG = re.compile(
 )
 
 
-# The same for the OpenAPI document, whose regular expressions have no flags.
-# They are removed around a text before it is read, but for control characters, which are refused.
+# What is removed around a text of a body before it is read: white space, but for the control
+# characters among it, which are refused.
 BLANKS = r"[^\S\x0b\x0c\x1c-\x1f]*"
+# ``TAG`` for the OpenAPI document, whose regular expressions have no flags: without and with
+# extensions and private use. In the address of a call no blanks are removed.
 _CONTENT = (
     r"[A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?"
     r"(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"
 )
 CONTENT_PATTERN = rf"^{BLANKS}{_CONTENT}{BLANKS}$"
-# In the address of a call nothing is removed.
 QUERY_PATTERN = rf"^{_CONTENT}$"
 TAG_PATTERN = (
     rf"^{BLANKS}{_CONTENT}(-[0-9A-WY-Za-wy-z](-[A-Za-z0-9]{{2,8}})+)*"

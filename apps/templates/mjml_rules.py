@@ -175,7 +175,7 @@ def _attributes(tag: re.Match[str], name: str, mark: str) -> Iterator[Mistake]:
 def stray(text: str) -> Mistake | None:
     """Find the first element of MJML in a text that is not compiled."""
     for tag in _tags(text):
-        if tag["name"].lower() in ATTRIBUTES:
+        if tag["name"].lower().startswith(("mj-", "mjml")):
             message = f"'{tag['name']}' is an element of MJML, which stands in <mjml>"
             return Mistake(message=message, index=tag.start("name"))
     return None

@@ -119,6 +119,7 @@ def test_each_branch_of_a_condition_may_have_a_document() -> None:
         (in_column("<mj-text>\n<mj-button>x</mj-button></mj-text>"), (2, 2), "cannot stand in"),
         ("<p>Hi</p>\n  <mj-button>x</mj-button>", (2, 4), "an element of MJML"),
         ("<p>Hi</p>\n<mjml></mjml>", (2, 2), "an element of MJML"),
+        ("<p>Hi</p>\n<mj-buton>x</mj-buton>", (2, 2), "an element of MJML"),
         (in_column("{{ a }}\n{{ b }}<mj-foo/>"), (2, 9), "there is no element 'mj-foo'"),
         ("{% assign a = 1 %}\n" + in_column("\n<mj-image/><mj-text a='1'/>"), (3, 21), "'a'"),
     ],

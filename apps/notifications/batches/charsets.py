@@ -13,8 +13,12 @@ KNOWN = re.compile(
     r"shift_jis|euc-(jp|kr)|gb(k|18030)|big5|koi8-[ru]",
     re.IGNORECASE,
 )
-MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 UTF_8 = "utf-8"
+MARKS = {
+    codecs.BOM_UTF8: UTF_8,
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 class Readable(Protocol):
@@ -73,7 +77,7 @@ def charset_of(name: str | None) -> str:
 
 
 def as_utf8(stream: Readable, charset: str) -> Readable:
-    """Return a stream as UTF-8. A byte order mark of UTF-16 counts more than the named encoding.
+    """Return a stream as UTF-8. A byte order mark counts more than the named encoding.
 
     Args:
         stream: The file.
@@ -83,6 +87,6 @@ def as_utf8(stream: Readable, charset: str) -> Readable:
         Problem: 400 while reading, for bytes that the encoding does not have.
     """
     first = stream.read(BLOCK_BYTES)
-    charset = MARKS.get(first[:2], charset)
+    charset = next((found for mark, found in MARKS.items() if first.startswith(mark)), charset)
     begun = _Begun(first, stream)
     return begun if charset == UTF_8 else _Decoded(begun, charset)

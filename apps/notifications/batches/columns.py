@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
+from rest_framework.exceptions import ParseError
 
-from apps.common.rest.parsers import CONTROL_CHARACTER
-from apps.common.rest.problems import invalid, pointer_to
+from apps.common.rest.parsers import CONTROL_CHARACTER, decode
+from apps.common.rest.problems import Problem, invalid, pointer_to
 
 # The columns of a CSV file. ``variables.NAME`` and ``metadata.NAME`` are allowed as well.
 COLUMNS = (
@@ -172,14 +172,14 @@ def typed(text: str, kind: str, *steps: str) -> Any:
     said = KINDS.get(kind) or KINDS["number"]
     try:
         if kind == "json":
-            return msgspec.json.decode(text)
+            return decode(text.encode())
         if kind == "boolean":
             return BOOLEANS[text.lower()]
         if kind == COMMA_NUMBER:
             text = _with_point(text)
         if NUMBER.fullmatch(text):
             return int(text) if WHOLE.fullmatch(text) else float(text)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, ParseError, Problem):
         pass
     raise invalid(pointer_to(*steps), f"not_a_{kind.replace(COMMA_NUMBER, 'number')}", said)
 

@@ -112,8 +112,9 @@ def _csv(stream: Readable) -> Iterator[FileRow]:
     first = next(texts := _texts(stream, place), None)
     if first is None:
         return
-    # In locales with a decimal comma, spreadsheets write semicolons as delimiters.
-    delimiter = ";" if ";" in first and "," not in first else ","
+    # In locales with a decimal comma, spreadsheets write semicolons as delimiters; Excel's "Unicode
+    # text" has tabs.
+    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
     reader = csv.reader(_chained(first, texts), delimiter=delimiter, strict=True)
     place.begin = place.line
     is_header = True

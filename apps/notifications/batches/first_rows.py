@@ -6,6 +6,7 @@ now and not from a million errors.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,7 @@ from apps.notifications.batches.file_rows import FileRow
 from apps.notifications.batches.pieces import RowReader
 from apps.notifications.intake.requests import SendRequest
 from apps.templates import rendering
+from apps.users import contacts
 
 FIRST_ROWS = 20
 # The types that are tried for columns without one.
@@ -30,18 +32,21 @@ def check_first_rows(rows: Sequence[FileRow], reader: RowReader) -> None:
     """
     errors: list[FieldError] = []
     reader.look_up([row.text for row in rows])
-    for index, row in enumerate(rows):
-        asked = reader.read(row.text)
-        if isinstance(asked, Problem) and asked.status_code == HTTPStatus.FORBIDDEN:
-            raise asked
-        if not isinstance(asked, SendRequest):
+    read = [reader.read(row.text) for row in rows]
+    for one in read:
+        if isinstance(one, Problem) and one.status_code == HTTPStatus.FORBIDDEN:
+            raise one
+    locales = contacts.known_locales(one.user_id for one in read if isinstance(one, SendRequest))
+    for index, (row, one) in enumerate(zip(rows, read, strict=True)):
+        if not isinstance(one, SendRequest):
             continue
-        problem = _problem_with(asked, asked.variables)
+        trial = _Trial(asked=one, locale=locales.get(one.user_id))
+        problem = trial.problem_with(one.variables)
         if problem is None:
             return
         detail = f"Row {index}, line {row.line}: {problem}"
         if reader.columns is not None:
-            detail += _proposal(asked, reader.columns)
+            detail += trial.proposal(reader.columns)
         errors.append(
             FieldError(pointer=pointer_to("lines", row.line), code="render_failed", detail=detail)
         )
@@ -50,36 +55,45 @@ def check_first_rows(rows: Sequence[FileRow], reader: RowReader) -> None:
         raise Problem(422, detail, code="render_failed", errors=errors)
 
 
-def _problem_with(asked: SendRequest, variables: Mapping[str, Any]) -> str | None:
-    """Return why a row cannot be rendered; None if it can, or if its template does not exist."""
-    try:
-        pinned = rendering.pin(asked.template_code, language=asked.language, locale=None)
-        if pinned.channel != asked.notification_type:
+@dataclass(frozen=True, kw_only=True)
+class _Trial:
+    """A row that is rendered as it would be sent, with its own or with converted variables."""
+
+    asked: SendRequest
+    locale: str | None
+
+    def problem_with(self, variables: Mapping[str, Any]) -> str | None:
+        """Return why it cannot be rendered; None if it can, or if its template does not exist."""
+        asked = self.asked
+        try:
+            pinned = rendering.pin(asked.template_code, language=asked.language, locale=self.locale)
+            if pinned.channel == asked.notification_type:
+                rendering.render(pinned.version_id, variables)
+        except rendering.UnknownTemplate:
             return None
-        rendering.render(pinned.version_id, variables)
-    except rendering.UnknownTemplate:
+        except rendering.RenderError as error:
+            return str(error)
         return None
-    except rendering.RenderError as error:
-        return str(error)
-    return None
 
-
-def _proposal(asked: SendRequest, columns: Sequence[Column]) -> str:
-    """Return the types of columns with which a row can be rendered; empty if there are none."""
-    untyped = [one for one in columns if one.groups[:1] == ("variables",) and not one.kind]
-    for kind in TRIED:
-        cells = {one: value for one in untyped if (value := _value(asked, one, kind)) is not None}
-        converted = _with(asked.variables, cells)
-        if not cells or _problem_with(asked, converted) is not None:
-            continue
-        needed = [
-            one
-            for one in cells
-            if _problem_with(asked, _with(converted, {one: _text(asked, one)})) is not None
-        ]
-        names = (f"{'.'.join([*one.groups, one.name])}:{kind}" for one in needed or cells)
-        return f" (try {', '.join(names)})"
-    return ""
+    def proposal(self, columns: Sequence[Column]) -> str:
+        """Return the types of columns with which it can be rendered; empty if there are none."""
+        asked = self.asked
+        untyped = [one for one in columns if one.groups[:1] == ("variables",) and not one.kind]
+        for kind in TRIED:
+            cells = {
+                one: value for one in untyped if (value := _value(asked, one, kind)) is not None
+            }
+            converted = _with(asked.variables, cells)
+            if not cells or self.problem_with(converted) is not None:
+                continue
+            needed = [
+                one
+                for one in cells
+                if self.problem_with(_with(converted, {one: _text(asked, one)})) is not None
+            ]
+            names = (f"{'.'.join([*one.groups, one.name])}:{kind}" for one in needed or cells)
+            return f" (try {', '.join(names)})"
+        return ""
 
 
 def _text(asked: SendRequest, column: Column) -> Any:

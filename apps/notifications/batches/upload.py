@@ -19,7 +19,7 @@ from apps.common.rest.problems import Problem
 from apps.notifications.batches import charsets, file_rows, idempotency, slices
 from apps.notifications.batches.file_rows import FileFormat, FileRow
 from apps.notifications.batches.first_rows import FIRST_ROWS, check_first_rows
-from apps.notifications.batches.pieces import reader_of
+from apps.notifications.batches.pieces import NEW_HEADER, reader_of
 from apps.notifications.models import Batch, BatchSource, BatchState
 
 log = structlog.get_logger(__name__)
@@ -99,11 +99,7 @@ def receive(
         request_id=key,
         body_digest=b"",
         correlation_id=current_id(),
-        terms={
-            "header": msgspec.json.decode(header),
-            "defaults": dict(defaults),
-            "may_look_up": may_look_up,
-        },
+        terms=_terms(header, first, defaults=defaults, may_look_up=may_look_up),
         state=BatchState.RECEIVING,
         next_at=timezone.now() + RECEIVING_LEASE,
     )
@@ -123,6 +119,20 @@ def receive(
     batch.state, batch.next_at = BatchState.RUNNING, timezone.now()
     batch.save(update_fields=["body_digest", "state", "next_at", "total"])
     return batch, False
+
+
+def _terms(
+    header: bytes, first: Sequence[FileRow], *, defaults: Mapping[str, Any], may_look_up: bool
+) -> dict[str, Any]:
+    """Return what the rows of a file are read with."""
+    terms = {
+        "header": msgspec.json.decode(header),
+        "defaults": dict(defaults),
+        "may_look_up": may_look_up,
+    }
+    if reader_of(terms, client="").is_new([row.text for row in first]):
+        terms[NEW_HEADER] = terms.pop("header")
+    return terms
 
 
 def drop_incomplete_uploads() -> bool:

@@ -59,6 +59,7 @@ def refused(shop: APIClient, raw: str | bytes, *, media_type: str = CSV) -> dict
         ("utf-8-sig", "text/csv"),
         ("utf-8", "text/csv; charset=UTF-8"),
         ("utf-8-sig", "text/csv; charset=utf8"),
+        ("utf-8-sig", "text/csv; charset=windows-1252"),
     ],
 )
 def test_a_named_encoding_and_a_byte_order_mark_are_followed(
@@ -68,6 +69,11 @@ def test_a_named_encoding_and_a_byte_order_mark_are_followed(
     assert made(shop, text.encode(encoding), media_type=media_type) == [
         {"name": "Zoë Müller", "link": "x"}
     ]
+
+
+def test_the_unicode_text_of_excel_has_tabs(shop: APIClient, alice: User) -> None:
+    text = f"user_id\tvariables.name\tvariables.link\r\n{alice.pk}\tZoë, M.\tx\r\n"
+    assert made(shop, text.encode("utf-16")) == [{"name": "Zoë, M.", "link": "x"}]
 
 
 def test_the_form_of_a_file_may_name_its_encoding(shop: APIClient, alice: User) -> None:
@@ -205,6 +211,9 @@ def test_a_number_of_a_file_with_semicolons_has_a_decimal_comma(
         ("variables.x:number", "9" * 16, "not_a_number"),
         ("variables.x:boolean", "maybe", "not_a_boolean"),
         ("variables.x:json", "{", "not_a_json"),
+        ("variables.x:json", "[" * 60_000, "not_a_json"),
+        ("variables.x:json", '"""a\\u0000"""', "not_a_json"),
+        ("variables.x:json", "1e999", "not_a_json"),
     ],
 )
 def test_a_cell_that_is_not_of_its_type_is_the_rows_error(

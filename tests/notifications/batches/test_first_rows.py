@@ -7,6 +7,7 @@ from rest_framework.test import APIClient
 
 from apps.notifications.batches.first_rows import FIRST_ROWS
 from apps.notifications.models import Batch, BatchSlice, Notification
+from apps.users import contacts
 from apps.users.models import User
 from tests.notifications.batches.batch_api import (
     accepted_batch_id,
@@ -104,3 +105,14 @@ def test_a_repeated_upload_is_not_rendered_again(shop: APIClient, alice: User) -
     again = upload(shop, text, media_type=CSV, query=QUERY, **key)
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.json()["batch_id"] == again.json()["batch_id"]
+
+
+def test_a_row_is_rendered_in_the_language_of_its_user(shop: APIClient, alice: User) -> None:
+    german = {"language": "de", "subject": "Angebot", "body": "{{ note }}"}
+    assert shop.put("/api/v1/templates/offer", german, format="json").status_code == 200
+    User.objects.filter(pk=alice.pk).update(locale="de-AT")
+    contacts.forget_locale(alice.pk)
+    text = f"user_id,variables.total,variables.note\n{alice.pk},150,x\n"
+    accepted_batch_id(upload(shop, text, media_type=CSV, query=QUERY))
+    make_all_slices()
+    assert Notification.objects.get().language == "de"

@@ -121,3 +121,20 @@ def test_users_of_a_slice_are_found_with_two_queries(
     with django_assert_max_num_queries(40):
         make_all_slices()
     assert Notification.objects.count() == 300
+
+
+def test_an_earlier_release_does_not_read_a_file_that_names_users_otherwise(
+    shop: APIClient, alice: User
+) -> None:
+    """It would refuse all rows. Without this key its step fails, waits and is repeated."""
+    accepted_batch_id(
+        upload(shop, f"email,{REST}\na@example.com,A,x\n", media_type=CSV, query=QUERY)
+    )
+    accepted_batch_id(
+        upload(shop, f"user_id,{REST}\n{alice.pk},A,x\n", media_type=CSV, query=QUERY)
+    )
+    typed = f"user_id,{REST},variables.x:number\n{alice.pk},A,x,1\n"
+    accepted_batch_id(upload(shop, typed, media_type=CSV, query=QUERY))
+    accepted_batch_id(upload(shop, '{"email": "a@example.com"}\n', query=QUERY))
+    terms = Batch.objects.order_by("pk").values_list("terms", flat=True)
+    assert ["header" in one for one in terms] == [False, True, False, False]
