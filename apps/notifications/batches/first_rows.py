@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from apps.common.rest.problems import FieldError, Problem, pointer_to
-from apps.notifications.batches.columns import Column, typed
+from apps.notifications.batches.columns import COMMA_NUMBER, Column, typed
 from apps.notifications.batches.file_rows import FileRow
 from apps.notifications.batches.pieces import RowReader
 from apps.notifications.intake.requests import SendRequest
@@ -19,8 +19,12 @@ from apps.templates import rendering
 from apps.users import contacts
 
 FIRST_ROWS = 20
-# The types that are tried for columns without one.
-TRIED = ("number", "boolean")
+# The types that are tried for columns without one, and how they are written.
+TRIED = {
+    "number": "number",
+    COMMA_NUMBER: "number in a file with semicolons",
+    "boolean": "boolean",
+}
 
 
 def check_first_rows(rows: Sequence[FileRow], reader: RowReader) -> None:
@@ -79,7 +83,7 @@ class _Trial:
         """Return the types of columns with which it can be rendered; empty if there are none."""
         asked = self.asked
         untyped = [one for one in columns if one.groups[:1] == ("variables",) and not one.kind]
-        for kind in TRIED:
+        for kind, said in TRIED.items():
             cells = {
                 one: value for one in untyped if (value := _value(asked, one, kind)) is not None
             }
@@ -91,7 +95,7 @@ class _Trial:
                 for one in cells
                 if self.problem_with(_with(converted, {one: _text(asked, one)})) is not None
             ]
-            names = (f"{'.'.join([*one.groups, one.name])}:{kind}" for one in needed or cells)
+            names = (f"{'.'.join([*one.groups, one.name])}:{said}" for one in needed or cells)
             return f" (try {', '.join(names)})"
         return ""
 

@@ -52,6 +52,26 @@ def test_a_type_is_proposed_for_the_columns_that_need_one(shop: APIClient, alice
     assert found[1]["detail"].endswith("(try variables.total:number, variables.order.count:number)")
 
 
+@pytest.mark.parametrize(
+    ("row", "proposed"),
+    [
+        ("{user};150,50", "(try variables.total:number in a file with semicolons)"),
+        ("{user};150.50", "(try variables.total:number)"),
+    ],
+)
+def test_a_number_with_a_comma_is_proposed_as_one(
+    shop: APIClient, alice: User, row: str, proposed: str
+) -> None:
+    body = "{{ total | money: 'EUR' }}{% if total > 1 %}{% endif %}"
+    template("total", content={"subject": "Total", "body": body})
+    text = f"user_id;variables.total\n{row.format(user=alice.pk)}\n"
+    query = "?notification_type=email&template_code=total"
+    answer = upload(shop, text, media_type=CSV, query=query)
+    assert answer.json()["errors"][0]["detail"].endswith(proposed)
+    typed = text.replace("variables.total", "variables.total:number")
+    accepted_batch_id(upload(shop, typed, media_type=CSV, query=query))
+
+
 def test_with_the_proposed_types_the_file_is_taken(shop: APIClient, alice: User) -> None:
     header = "user_id,variables.total:number,variables.order.count:number,variables.note\n"
     text = header + f"{alice.pk},150,2,12\n" * 3
