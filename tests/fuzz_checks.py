@@ -9,18 +9,17 @@ from apps.templates.content import CONTENT_FIELDS
 # Whether something exists, or may be used once more.
 EXISTENCE = frozenset({
     "expired", "idempotency_key_reused", "invalid_cursor", "invalid_timezone", "invalid_token",
-    "not_found", "unknown_notification", "unknown_template", "unknown_user", "unknown_version",
+    "unknown_notification", "unknown_template", "unknown_user",
 })  # fmt: skip
-# What two fields have to do with each other, or a field with the template of its path.
+# What two fields have to do with each other, or a field with the caller or with the time.
 RELATIONS = frozenset({
-    "already_expired", "before_scheduled", "immutable", "in_the_past", "mismatch",
-    "missing_variables", "out_of_range", "required", "too_many_points", "unknown_field",
-    "without_token",
+    "already_expired", "immutable", "mismatch", "missing_variables", "out_of_range", "required",
+    "too_many_points", "without_token",
 })  # fmt: skip
 # What a text or a file says. How strong a password has to be is a setting.
 CONTENT = frozenset({
     "bad_name", "empty", "password_entirely_numeric", "password_too_common", "password_too_short",
-    "password_too_similar", "render_failed", "template_syntax", "unknown_column",
+    "password_too_similar", "render_failed",
 })  # fmt: skip
 SAID_BY_NO_DOCUMENT = EXISTENCE | RELATIONS | CONTENT
 

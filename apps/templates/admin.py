@@ -129,7 +129,7 @@ class VersionInline(_Inline):
     """The versions of a template, read-only."""
 
     model = TemplateVersion
-    fields = ("number", "language", "published", "created_by", "created_at")
+    fields = ("number", "language", "published", "draft", "created_by", "created_at")
     readonly_fields = fields
     ordering = ("language", "-number")
     extra = 0
@@ -230,8 +230,16 @@ class TemplateAdmin(_TemplateAdmin):
 class TemplateVersionAdmin(_VersionAdmin):
     """Show and publish versions; they cannot be edited."""
 
-    list_display = ("template", "language", "number", "published", "created_by", "created_at")
-    list_filter = ("published", "language")
+    list_display = (
+        "template",
+        "language",
+        "number",
+        "published",
+        "draft",
+        "created_by",
+        "created_at",
+    )
+    list_filter = ("published", "draft", "language")
     search_fields = ("template__code", "template__name")
     list_select_related = ("template",)
     actions = ("publish",)

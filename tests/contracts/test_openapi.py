@@ -7,7 +7,6 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
-from drf_spectacular.generators import SchemaGenerator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from rest_framework.test import APIClient
 
@@ -15,13 +14,6 @@ from tests.notifications.factories import body, client_with, person, template
 
 pytestmark = pytest.mark.django_db
 METHODS = ("get", "post", "put", "patch", "delete")
-
-
-@pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    generator: Any = SchemaGenerator
-    generated: dict[str, Any] = generator().get_schema(request=None, public=True)
-    return generated
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

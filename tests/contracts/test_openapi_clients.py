@@ -37,13 +37,6 @@ VERBS = re.compile(
 )
 
 
-@pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    generator: Any = SchemaGenerator
-    generated: dict[str, Any] = generator().get_schema(request=None, public=True)
-    return generated
-
-
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
     """Yield every object of the document."""
     if isinstance(value, dict):
@@ -128,43 +121,6 @@ def test_every_body_says_whether_it_is_required(document: dict[str, Any]) -> Non
         "templates_test_send",
         "templates_versions_publish",
     }
-
-
-def fields(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every field of every component."""
-    for name, schema in document["components"]["schemas"].items():
-        for field, described in schema.get("properties", {}).items():
-            yield f"{name}.{field}", described
-
-
-def test_defaults_are_sentences(document: dict[str, Any]) -> None:
-    """Of a field with a default, TypeScript's types say that a request must have it."""
-    described = dict(fields(document))
-    assert [name for name, field in described.items() if "default" in field] == []
-    assert described["SendNotification.priority"]["description"] == (
-        "9 is the most urgent. The default is 5."
-    )
-    assert described["SendBroadcast.priority"]["description"].endswith("The default is 1.")
-    assert described["NewTemplate.critical"]["description"].endswith("The default is false.")
-    assert described["NewTemplate.category"]["description"].endswith("The default is general.")
-    assert "default" not in described["SendNotification.variables"].get("description", "")
-
-
-def test_an_object_with_free_keys_says_so(document: dict[str, Any]) -> None:
-    """Without that, TypeScript's types allow no key at all."""
-    objects = [
-        node
-        for node in nodes(document["components"])
-        if "object" in node.get("type", ()) and "properties" not in node
-    ]
-    assert [node for node in objects if "additionalProperties" not in node] == []
-    assert dict(fields(document))["SendNotification.variables"]["additionalProperties"] == {}
-
-
-def test_a_choice_has_the_type_of_its_values(document: dict[str, Any]) -> None:
-    choices = [node for node in nodes(document["components"]) if isinstance(node.get("enum"), list)]
-    assert len(choices) > 20
-    assert [node for node in choices if "type" not in node] == []
 
 
 def test_a_file_is_the_body_or_the_field_of_a_form(document: dict[str, Any]) -> None:
@@ -348,33 +304,3 @@ def test_the_header_that_takes_the_bare_key_comes_first(document: dict[str, Any]
     other = document["components"]["securitySchemes"]["ApiKeyAuthorization"]
     assert other["name"] == "Authorization"
     assert "Api-Key nk_live_" in other["description"]
-
-
-def test_texts_and_keys_of_bodies_state_the_characters_that_are_refused(
-    document: dict[str, Any],
-) -> None:
-    described = dict(fields(document))
-    name = described["NewUser.name"]["pattern"]
-    assert re.search(name, "Ada Lovelace")
-    assert not any(re.search(name, wrong) for wrong in ("a\x00", " ", "a\nb", "\x1f"))
-    code = described["SendNotification.template_code"]["pattern"]
-    assert not any(re.search(code, wrong) for wrong in ("a\x00", "   "))
-    keys = described["SendNotification.variables"]["propertyNames"]["pattern"]
-    assert re.search(keys, "order\n")
-    assert not re.search(keys, "\x07")
-    assert "pattern" not in described["Notification.template_code"], "an answer refuses nothing"
-
-
-@pytest.mark.parametrize(
-    ("field", "good", "bad"),
-    [
-        ("NewUser.locale", ["en", " pt-BR ", "de-DE-u-co-phonebk"], ["", "e", "en_US", "\x0ben"]),
-        ("NewTemplate.language", ["en", "zh-Hant"], ["de-DE-u-co-phonebk", "english-"]),
-    ],
-)
-def test_language_tags_have_the_pattern_by_which_they_are_read(
-    document: dict[str, Any], field: str, good: list[str], bad: list[str]
-) -> None:
-    pattern = dict(fields(document))[field]["pattern"]
-    assert [text for text in good if not re.search(pattern, text)] == []
-    assert [text for text in bad if re.search(pattern, text)] == []

@@ -1,7 +1,6 @@
 """A Python client is generated from the OpenAPI document, without a warning, and sends with it."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,19 +72,11 @@ print(sent.id)
 """
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
-    copy = Checkout(tmp_path)
-    running = copy.run()
-    yield copy
-    running.kill()
-
-
 def test_a_generated_client_type_checks_strictly_and_sends(
-    checkout: Checkout, tmp_path: Path
+    running_checkout: Checkout, tmp_path: Path
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    address = f"http://127.0.0.1:{checkout.port}"
+    address = f"http://127.0.0.1:{running_checkout.port}"
     printed = output_of(
         f"{BIN}/openapi-python-client",
         "generate",
@@ -101,6 +92,8 @@ def test_a_generated_client_type_checks_strictly_and_sends(
 
     (folder / "program.py").write_text(PROGRAM)
     output_of(f"{BIN}/mypy", "--strict", "program.py", folder=folder)
-    user = checkout.printed(r"Demo user +(\S+)")
-    sent = output_of(f"{BIN}/python", "program.py", address, checkout.api.key, user, folder=folder)
-    assert checkout.api.ended(sent.strip())["status"] == "delivered"
+    user = running_checkout.printed(r"Demo user +(\S+)")
+    sent = output_of(
+        f"{BIN}/python", "program.py", address, running_checkout.api.key, user, folder=folder
+    )
+    assert running_checkout.api.ended(sent.strip())["status"] == "delivered"

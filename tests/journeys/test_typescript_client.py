@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,30 +16,24 @@ SOURCES = ROOT / "tests/journeys/typescript"
 INSTALLED = BIN.parent / "typescript/node_modules"
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
-    copy = Checkout(tmp_path)
-    running = copy.run()
-    yield copy
-    running.kill()
-
-
 def test_a_typescript_program_type_checks_strictly_and_sends(
-    checkout: Checkout, tmp_path: Path
+    running_checkout: Checkout, tmp_path: Path
 ) -> None:
     folder = tmp_path / "client"
     shutil.copytree(SOURCES, folder)
     (folder / "node_modules").symlink_to(INSTALLED)
-    address = f"http://127.0.0.1:{checkout.port}"
+    address = f"http://127.0.0.1:{running_checkout.port}"
 
     # The generator's own options, as somebody uses it who does not know the API.
     tools = INSTALLED / ".bin"
     document = f"{address}/api/schema/?format=json"
     output_of(f"{tools}/openapi-typescript", document, "--output=schema.d.ts", folder=folder)
     output_of(f"{tools}/tsc", "--project", ".", folder=folder)
-    user = checkout.printed(r"Demo user +(\S+)")
-    printed = output_of("node", "built/program.js", address, checkout.api.key, user, folder=folder)
+    user = running_checkout.printed(r"Demo user +(\S+)")
+    printed = output_of(
+        "node", "built/program.js", address, running_checkout.api.key, user, folder=folder
+    )
 
     sent = json.loads(printed)
-    assert checkout.api.ended(sent["id"])["status"] == "delivered"
-    assert checkout.api.call("GET", f"/api/v1/batches/{sent['batch']}").body["total"] == 1
+    assert running_checkout.api.ended(sent["id"])["status"] == "delivered"
+    assert running_checkout.api.call("GET", f"/api/v1/batches/{sent['batch']}").body["total"] == 1

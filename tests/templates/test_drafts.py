@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apps.templates import rendering
+from apps.templates import previews, rendering
 from apps.templates.models import TemplateVersion
 from tests.templates.conftest import EMAIL, Api, pointers
 
@@ -93,7 +93,7 @@ def test_a_draft_can_be_previewed_and_read_by_its_number(api: Api) -> None:
     read = api.get("welcome?version=2").json()
 
     assert (read["subject"], read["status"]) == (DRAFT["subject"], "draft")
-    shown = rendering.preview("welcome", variables={"name": "Ada"}, version=2)
+    shown = previews.preview("welcome", variables={"name": "Ada"}, version=2)
     assert shown.missing == ["day", "order"]
     assert isinstance(shown.content, rendering.EmailContent)
     assert shown.content.subject == "New, Ada"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apps.templates import rendering
+from apps.templates import previews, rendering
 from tests.templates.conftest import EMAIL, PUSH, Api, pointers
 
 
@@ -83,12 +83,12 @@ def test_an_unpublished_version_can_be_previewed(api: Api) -> None:
     api.post("", EMAIL)
     api.put("welcome", {"subject": "Two", "body": "x"})
 
-    shown = rendering.preview("welcome", variables={"name": "Ada", "link": "x"}, version=1)
+    shown = previews.preview("welcome", variables={"name": "Ada", "link": "x"}, version=1)
 
     assert isinstance(shown.content, rendering.EmailContent)
     assert (shown.content.subject, shown.version) == ("Welcome, Ada", 1)
-    with pytest.raises(rendering.UnknownVersion):
-        rendering.preview("welcome", variables={}, version=3)
+    with pytest.raises(previews.UnknownVersion):
+        previews.preview("welcome", variables={}, version=3)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from apps.notifications.dead_letters import resend
 from apps.notifications.intake import accept, requests
 from apps.notifications.management.arguments import OPERATOR
 from apps.notifications.models import Notification
-from apps.templates import rendering
+from apps.templates import previews, rendering
 
 
 def send(arguments: Namespace, out: OutputWrapper) -> None:
@@ -37,7 +37,7 @@ def send(arguments: Namespace, out: OutputWrapper) -> None:
 def preview(arguments: Namespace, out: OutputWrapper) -> None:
     """Render a template with the same code as for sending."""
     try:
-        shown = rendering.preview(
+        shown = previews.preview(
             arguments.template,
             variables=arguments.variables,
             language=arguments.language,
@@ -45,7 +45,7 @@ def preview(arguments: Namespace, out: OutputWrapper) -> None:
         )
     except rendering.UnknownTemplate:
         raise CommandError("There is no such template.") from None
-    except rendering.UnknownVersion:
+    except previews.UnknownVersion:
         raise CommandError("There is no such version.") from None
     except rendering.RenderError as error:
         raise CommandError(str(error)) from None

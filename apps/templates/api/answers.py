@@ -5,7 +5,8 @@ from typing import Any
 
 from apps.common.channels import Channel
 from apps.templates.models import Template, TemplateVersion
-from apps.templates.rendering import EmailContent, Preview
+from apps.templates.previews import Preview
+from apps.templates.rendering import EmailContent
 from apps.templates.versions import Publication
 
 FURTHER_FIELDS: Mapping[str, tuple[str, ...]] = {

@@ -15,7 +15,7 @@ from apps.common.channels import Channel
 from apps.common.rest.pagination import NewestFirst
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import Problem, impossible, invalid, pointer_to
-from apps.templates import rendering, versions
+from apps.templates import previews, rendering, versions
 from apps.templates.api.answers import (
     preview_answer,
     template_answer,
@@ -252,7 +252,7 @@ class PreviewView(AccessTable, APIView):
         body.is_valid(raise_exception=True)
         given = body.validated_data
         try:
-            shown = rendering.preview(
+            shown = previews.preview(
                 template_code,
                 variables=given["variables"],
                 language=given.get("language"),

@@ -27,11 +27,6 @@ from tests.notifications.problems import assert_problem, pointers
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def broker(lanes: Lanes) -> Lanes:
-    return lanes
-
-
 def recipients(batch_id: str) -> set[Any]:
     return set(Notification.objects.filter(batch_id=batch_id).values_list("user_id", flat=True))
 

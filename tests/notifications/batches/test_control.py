@@ -25,15 +25,9 @@ from tests.notifications.batches.batch_api import (
     upload,
 )
 from tests.notifications.factories import body, client_with
-from tests.notifications.lanes import Lanes
 from tests.notifications.problems import assert_problem
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def broker(lanes: Lanes) -> Lanes:
-    return lanes
 
 
 def do(caller: APIClient, batch_id: str, action: str) -> Any:

@@ -16,18 +16,12 @@ from tests.notifications.batches.batch_api import (
     read,
     upload,
 )
-from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 TEXT = (Path(__file__).parents[3] / "docs/files.md").read_text()
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 EXAMPLES = re.findall(r"```(csv|ndjson)\n(.*?)```", TEXT, re.DOTALL)
 TYPED = {"total": 150.5, "vip": True, "items": ["pen", "ink"]}
-
-
-@pytest.fixture(autouse=True)
-def broker(lanes: Lanes) -> Lanes:
-    return lanes
 
 
 @pytest.mark.parametrize(("kind", "text"), EXAMPLES)

@@ -16,17 +16,11 @@ from tests.notifications.batches.batch_api import (
     make_all_slices,
     upload,
 )
-from tests.notifications.lanes import Lanes
 from tests.notifications.problems import pointers
 
 pytestmark = pytest.mark.django_db
 CSV = "text/csv"
 MAIL = "?notification_type=email&template_code=welcome"
-
-
-@pytest.fixture(autouse=True)
-def broker(lanes: Lanes) -> Lanes:
-    return lanes
 
 
 def made(shop: APIClient, raw: str | bytes, *, media_type: str = CSV) -> list[dict[str, Any]]:

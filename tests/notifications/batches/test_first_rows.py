@@ -17,17 +17,11 @@ from tests.notifications.batches.batch_api import (
     upload,
 )
 from tests.notifications.factories import template
-from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 CSV = "text/csv"
 QUERY = "?notification_type=email&template_code=offer"
 BODY = "{% if total > 100 %}free{% endif %}{% if order.count > 1 %}s{% endif %} {{ note }}"
-
-
-@pytest.fixture(autouse=True)
-def broker(lanes: Lanes) -> Lanes:
-    return lanes
 
 
 @pytest.fixture(autouse=True)

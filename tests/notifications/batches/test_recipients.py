@@ -18,17 +18,11 @@ from tests.notifications.batches.batch_api import (
     upload,
 )
 from tests.notifications.factories import client_with
-from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
 CSV = "text/csv"
 QUERY = "?notification_type=email&template_code=welcome"
 REST = "variables.name,variables.link"
-
-
-@pytest.fixture(autouse=True)
-def broker(lanes: Lanes) -> Lanes:
-    return lanes
 
 
 def sent_to(shop: APIClient, text: str, *, media_type: str = CSV) -> list[Any]:

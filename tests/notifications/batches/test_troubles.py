@@ -31,14 +31,8 @@ from tests.notifications.batches.batch_api import (
     upload,
 )
 from tests.notifications.factories import body, template
-from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def broker(lanes: Lanes) -> Lanes:
-    return lanes
 
 
 def waits_of(batch_id: str, *, tries: int) -> list[int]:

@@ -25,17 +25,11 @@ from tests.notifications.batches.batch_api import (
     upload,
 )
 from tests.notifications.factories import body, client_with
-from tests.notifications.lanes import Lanes
 from tests.notifications.problems import assert_problem, pointers
 
 pytestmark = pytest.mark.django_db
 CSV = "text/csv"
 HEADER = "user_id,notification_type,template_code,variables.name,variables.link\n"
-
-
-@pytest.fixture(autouse=True)
-def broker(lanes: Lanes) -> Lanes:
-    return lanes
 
 
 def csv_row(user: User, *cells: str) -> str:

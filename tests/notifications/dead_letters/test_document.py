@@ -7,7 +7,8 @@ from rest_framework.test import APIClient
 
 from apps.notifications.dead_letters import replay_one
 from apps.users.models import User
-from tests.contracts.test_openapi import SchemaValidator, document, validator
+from tests.contracts.conftest import document
+from tests.contracts.test_openapi import SchemaValidator, validator
 from tests.notifications.dead_letters.letters import PATH, dead_letter, poison
 
 pytestmark = pytest.mark.django_db
