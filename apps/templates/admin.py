@@ -125,17 +125,27 @@ def _given(value: Any) -> Any:
     return None if value is False or value == {} else value
 
 
+def state_of(version: TemplateVersion) -> str:
+    """Return ``published``, ``draft``, or ``replaced`` for one that was published before."""
+    return "replaced" if version.status == "published" and not version.published else version.status
+
+
 class VersionInline(_Inline):
     """The versions of a template, read-only."""
 
     model = TemplateVersion
-    fields = ("number", "language", "published", "draft", "created_by", "created_at")
+    fields = ("number", "language", "state", "created_by", "created_at")
     readonly_fields = fields
     ordering = ("language", "-number")
     extra = 0
     max_num = 0
     can_delete = False
     show_change_link = True
+
+    @admin.display(description="State")
+    def state(self, version: TemplateVersion) -> str:
+        """Return the state of a version."""
+        return state_of(version)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Do not allow changes. Versions are immutable."""
@@ -234,8 +244,7 @@ class TemplateVersionAdmin(_VersionAdmin):
         "template",
         "language",
         "number",
-        "published",
-        "draft",
+        "state",
         "created_by",
         "created_at",
     )
@@ -243,6 +252,11 @@ class TemplateVersionAdmin(_VersionAdmin):
     search_fields = ("template__code", "template__name")
     list_select_related = ("template",)
     actions = ("publish",)
+
+    @admin.display(description="State", ordering="-published")
+    def state(self, version: TemplateVersion) -> str:
+        """Return the state of a version."""
+        return state_of(version)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Do not allow adding. Editing a template creates a version."""

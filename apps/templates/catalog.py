@@ -112,11 +112,15 @@ def _write_content(home: Path, channel: str, content: Mapping[str, Any]) -> None
             path.unlink(missing_ok=True)
 
 
-def import_templates(folder: Path) -> list[Imported]:
+def import_templates(folder: Path, *, update: bool = True) -> list[Imported]:
     """Create and update templates from files, either all of them or none.
 
     A language whose content is already published gets no new version, so a second import of the
     same files changes nothing.
+
+    Args:
+        folder: The folder of the files.
+        update: Whether templates that exist already are updated.
 
     Raises:
         CatalogError: A file is missing, malformed or not a valid template.
@@ -126,6 +130,9 @@ def import_templates(folder: Path) -> list[Imported]:
         raise CatalogError(folder, f"there is no <code>/{META_FILE} in it")
     done: list[Imported] = []
     with transaction.atomic():
+        if not update:
+            existing = set(Template.objects.values_list("code", flat=True))
+            entries = [entry for entry in entries if entry.template.code not in existing]
         for entry in entries:
             done.extend(_import_entry(entry, folder / entry.template.code))
     return done

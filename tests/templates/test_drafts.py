@@ -1,8 +1,10 @@
 """A draft is checked and kept like a version, and is not sent before it is published."""
 
+import re
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from apps.templates import previews, rendering
 from apps.templates.models import TemplateVersion
@@ -122,3 +124,14 @@ def test_a_draft_is_checked_like_a_version(
 
 def test_there_is_no_draft_without_a_template(api: Api) -> None:
     assert api.post("nothing/versions/", DRAFT).status_code == 404
+
+
+def test_the_admin_shows_the_state_of_each_version(api: Api, admin_client: Client) -> None:
+    api.post("", EMAIL)
+    api.put("welcome", {"subject": "a", "body": "b"})
+    api.post("welcome/versions/", DRAFT)
+
+    page = admin_client.get("/admin/message_templates/templateversion/").content.decode()
+
+    states = re.findall(r'class="field-state">(\w+)<', page)
+    assert states == ["draft", "published", "replaced"]

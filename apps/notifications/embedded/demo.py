@@ -38,7 +38,7 @@ def demo_user() -> User | None:
 
 def seed() -> Demo:
     """Create the missing parts of the demo, and return all parts."""
-    catalog.import_templates(TEMPLATES_DIR)
+    catalog.import_templates(TEMPLATES_DIR, update=False)
     kept = secret_file.read(settings.DEMO_ENV_FILE)
     user = demo_user()
     if user is None:
