@@ -100,6 +100,19 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
         "{% for a in (1..3000) %}{{ 0 | date: '" + "%Y-%m-%d " * 11 + "' }}{% endfor %}",
         {},
     ),
+    "many dates in words": (
+        "{% for a in (1..3000) %}{{ 0 | date: '" + "%A" * 50 + "' }}{% endfor %}",
+        {},
+    ),
+    "many dates by weeks": (
+        "{% for a in (1..3000) %}{{ 0 | date: '" + "%U" * 50 + "' }}{% endfor %}",
+        {},
+    ),
+    "many short forms": (
+        "{% for a in (1..3000) %}{{ 0 | date: f }}{% endfor %}",
+        {"f": "%c" * 50},
+    ),
+    "many amounts": ("{% for a in (1..3000) %}{{ 1e9 | money: 'EUR' }}{% endfor %}", {}),
     "contains": (
         "{% if a contains b %}1{% endif %}" * 400,
         {"a": "a" * 90_000, "b": "a" * 98 + "b"},

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from babel.localedata import locale_identifiers
 from liquid.exceptions import LiquidError
 
 from apps.templates.engine.limits import Meter
@@ -186,6 +187,31 @@ def test_dates_have_the_formats_of_liquid_and_words_of_the_language(
     assert render(source, language=language, x=AT) == written
 
 
+@pytest.mark.parametrize("hour", ["06", "18"])
+def test_every_language_has_words_for_dates_and_forms_for_numbers(hour: str) -> None:
+    words = "{{ x | date: '%A %a %B %b %p %P' }}"
+    source = words + " {{ n | number }} {{ n | money: 'EUR' }} {{ n | percent: 1 }}"
+    wanting = [
+        language
+        for language in (name.replace("_", "-") for name in locale_identifiers())
+        if len(render(source, language=language, x=f"2026-12-24T{hour}:30", n=-1234.5).split()) < 9
+    ]
+    assert wanting == []
+
+
+@pytest.mark.parametrize(
+    ("language", "written"),
+    [
+        ("en", "6 PM pm"),
+        ("de", "6 PM pm"),
+        ("sq", "6 m.d. m.d."),
+        ("ja", "6 午後 午後"),
+    ],
+)
+def test_half_of_the_day_has_its_word_or_that_of_all_languages(language: str, written: str) -> None:
+    assert render("{{ x | date: '%-I %p %P' }}", language=language, x="2026-12-24T18:30") == written
+
+
 @pytest.mark.parametrize(
     ("source", "value", "written"),
     [
@@ -220,6 +246,7 @@ def test_now_is_the_time_of_sending_in_the_zone_of_the_recipient() -> None:
     [
         ("a\n{{ d | date: '%q' }}", 2, 14, "the unknown directive '%q'"),
         ("{{ d | date: '%' }}", 1, 14, "the unknown directive '%'"),
+        ("{{ d | date: '" + "%c" * 9 + "' }}", 1, 14, "more than 50 directives"),
         ("{{ d | date: '%999Y' }}", 1, 14, "the unknown directive '%9"),
         ("{{ d | date: '%Y', 'Mars/Base' }}", 1, 20, "is not a time zone"),
         ("{{ d | date: '%Y', zone: 'Mars' }}", 1, 26, "is not a time zone"),

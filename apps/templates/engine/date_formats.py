@@ -18,6 +18,8 @@ from apps.templates.engine.unfit import MissingValueError, UnfitValueError, is_m
 DIRECTIVE = re.compile(
     r"%(?P<flags>[-_0^#]*)(?P<width>[369]?)(?P<colon>:?)(?P<letter>.?)", re.DOTALL
 )
+# As many as a format of this length has. A short form counts as those that it stands for.
+DIRECTIVES_MAX = FORMAT_LENGTH_LIMIT // 2
 DAY_LETTERS = frozenset("deDFxcv")
 ISO_DAY = re.compile(r"\d{4}-?\d{2}-?\d{2}", re.ASCII)
 UNIX_DIGITS_MIN = 9
@@ -60,10 +62,13 @@ class _Moment:
         return str(names[self.at.month])
 
     def day(self, width: Literal["abbreviated", "wide"]) -> str:
-        return str(get_day_names(width, locale=locale_of(self.language))[self.at.weekday()])
+        names = get_day_names(width, context="format", locale=locale_of(self.language))
+        return str(names[self.at.weekday()])
 
     def half(self) -> str:
-        names = get_period_names("abbreviated", locale=locale_of(self.language))
+        # Beside a time. Alone, as is the default, few languages have the words.
+        locale = locale_of(self.language)
+        names = get_period_names("abbreviated", context="format", locale=locale)
         return str(names["am" if self.at.hour < 12 else "pm"])  # noqa: PLR2004 - noon.
 
 
@@ -149,10 +154,12 @@ def problem_with_format(form: Any) -> str | None:
     """Return what is wrong with a format, as the end of a sentence; None if nothing is."""
     if not isinstance(form, str) or len(form) > FORMAT_LENGTH_LIMIT:
         return f"is not a format of at most {FORMAT_LENGTH_LIMIT} characters"
+    count = 0
     for found in DIRECTIVE.finditer(form):
         if not _is_known(found):
             return f"has the unknown directive '{found[0]}'"
-    return None
+        count += SHORT.get(found["letter"], "%").count("%")
+    return f"has more than {DIRECTIVES_MAX} directives" if count > DIRECTIVES_MAX else None
 
 
 def _is_known(found: re.Match[str]) -> bool:
