@@ -14,7 +14,7 @@ from apps.common.rest.problems import Problem
 from apps.templates import versions
 from apps.templates.builtin import texts as builtin
 from apps.templates.catalog import same_content
-from apps.templates.content import CONTENT_FIELDS, FIELDS, CheckedContent, check
+from apps.templates.content import CONTENT_FIELDS, FIELDS, CheckedContent, check, written
 from apps.templates.engine.releases import CURRENT
 from apps.templates.models import Template, TemplateVersion
 from apps.templates.options import OPTIONS
@@ -43,8 +43,18 @@ class TemplateForm(_ModelForm):
     )
     subject = forms.CharField(required=False, strip=False, widget=WIDE)
     title = forms.CharField(required=False, strip=False, widget=WIDE)
-    body = forms.CharField(required=False, strip=False, widget=TALL)
-    html = forms.CharField(required=False, strip=False, widget=TALL, help_text="HTML or MJML.")
+    body = forms.CharField(
+        required=False,
+        strip=False,
+        widget=TALL,
+        help_text="The text. A mail with HTML needs none: it is made from the HTML.",
+    )
+    html = forms.CharField(
+        required=False,
+        strip=False,
+        widget=TALL,
+        help_text="HTML or MJML. The rules of its style sheets are put into its elements.",
+    )
     image = forms.CharField(required=False, widget=WIDE)
     link = forms.CharField(required=False, widget=WIDE)
     data = forms.JSONField(  # type: ignore[assignment] # The metaclass removes fields from the class.
@@ -84,7 +94,7 @@ class TemplateForm(_ModelForm):
         if instance is not None:
             language = self.wanted_language or instance.default_language
             published = instance.versions.filter(published=True, language=language).first()
-            initial = {"language": language, **(published.content if published else {})}
+            initial = {"language": language, **(written(published.content) if published else {})}
         kwargs["initial"] = {**initial, **(kwargs.get("initial") or {})}
         super().__init__(*args, **kwargs)
 
@@ -222,7 +232,12 @@ class TemplateAdmin(_TemplateAdmin):
             return
         changes = {name: getattr(obj, name) for name in OWN_NAMES if name in form.changed_data}
         published = obj.versions.filter(published=True, language=language).first()
-        if published is not None and same_content(published.content, form.checked.stored):
+        # Saved without any change, a version of an earlier engine is taken to today's rules.
+        if (
+            published is not None
+            and same_content(published.content, form.checked.stored)
+            and (changes or published.engine == CURRENT)
+        ):
             versions.change(code=obj.code, changes=changes)
             return
         version_made = versions.write(

@@ -20,7 +20,7 @@ from apps.common.languages import canonical
 from apps.common.rest.problems import Problem
 from apps.templates import versions
 from apps.templates.builtin import texts as builtin
-from apps.templates.content import COMPILED_HTML, FIELDS, CheckedContent, check
+from apps.templates.content import FIELDS, CheckedContent, check, written
 from apps.templates.models import DEFAULT_CATEGORY, Template, TemplateVersion
 from apps.templates.options import OPTIONS
 
@@ -74,7 +74,7 @@ def export_templates(folder: Path) -> list[str]:
             codes.append(template.code)
             home.mkdir(parents=True, exist_ok=True)
             _write_json(home / META_FILE, _meta(template))
-        _write_content(home / version.language, template.channel, version.content)
+        _write_content(home / version.language, template.channel, written(version.content))
     return codes
 
 
@@ -251,5 +251,5 @@ def _imported(version: TemplateVersion, action: Action) -> Imported:
 
 
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two contents have the same sources, ignoring the HTML compiled from MJML."""
-    return {**one, COMPILED_HTML: None} == {**other, COMPILED_HTML: None}
+    """Return whether two contents have the same sources, whatever was made of them."""
+    return written(one) == written(other)

@@ -8,6 +8,7 @@ from typing import Any
 from liquid.exceptions import LiquidError
 
 from apps.common.channels import Channel
+from apps.templates.compiling.plain_text import tidied
 from apps.templates.content import LINK_PROBLEMS, LINKS, ParsedContent
 from apps.templates.engine.limits import Meter
 from apps.templates.engine.reading import PROPERTIES
@@ -149,9 +150,10 @@ def composed(
 
 def _content(parsed: ParsedContent, composer: "_Composer") -> EmailContent | PushContent:
     if parsed.channel == Channel.EMAIL:
+        text = composer.text("body")
         return EmailContent(
             subject=composer.line("subject"),
-            text=composer.text("body"),
+            text=tidied(text) if parsed.text_from_html else text,
             html=composer.text("html") if "html" in parsed.fields else None,
             from_name=composer.line("from_name"),
             **parsed.options,

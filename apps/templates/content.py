@@ -7,10 +7,12 @@ from typing import Any
 
 from apps.common.channels import Channel
 from apps.common.rest.problems import FieldError, Problem, pointer_to
+from apps.templates.compiling.css import UnusableCss, inlined
+from apps.templates.compiling.mjml import MjmlError, compile_mjml, is_mjml, refuse_mistakes
+from apps.templates.compiling.plain_text import text_of
 from apps.templates.engine.limits import WORK_LIMIT
 from apps.templates.engine.syntax import Parsed, TemplateSyntaxError, parse, problem_at
 from apps.templates.links import is_app_address, is_web_address
-from apps.templates.mjml import MjmlError, compile_mjml, is_mjml, refuse_mistakes
 from apps.templates.options import OPTIONS, Check
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -91,8 +93,11 @@ LINK_PROBLEMS = {
     "link": "Expected an absolute address: https://…, or with an app's own scheme.",
 }
 DATA_VALUE = Field(length=4_000)
-# The key of the HTML compiled from MJML; the source stays in ``html``.
+# The key of the HTML compiled from MJML, or with its styles in its elements; the source stays in
+# ``html``.
 COMPILED_HTML = "html_compiled"
+# The key that says that ``body`` was made from the HTML, because none was given.
+TEXT_FROM_HTML = "body_from_html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +126,7 @@ class ParsedContent:
     fields: Mapping[str, Parsed]
     data: Mapping[str, Parsed]
     options: Mapping[str, Any]
+    text_from_html: bool = False
 
 
 def check(channel: str, given: Mapping[str, Any]) -> CheckedContent:
@@ -161,17 +167,21 @@ class _Checker:
         known = {*rules, *OPTIONS[self.channel]}
         known |= {"data"} if self.channel == Channel.PUSH else set()
         silent = given.get("silent") is True
+        html = given.get("html")
         for name, value in given.items():
             if value is not None and name not in known:
                 detail = f"A template for {self.channel} has no such field."
                 self._refuse(detail, "unknown_field", name)
         for name, rule in rules.items():
-            if not (silent and name in NOT_SILENT and given.get(name) in {None, ""}):
+            is_optional = (silent and name in NOT_SILENT) or (name == "body" and _is_text(html))
+            if not (is_optional and given.get(name) in {None, ""}):
                 self._field(rule, given.get(name), name)
         for name, problem_with in OPTIONS[self.channel].items():
             self._option(given.get(name), problem_with, name)
         if self.channel == Channel.PUSH and given.get("data"):
             self._data(given["data"])
+        if "html" in self.stored and "body" not in self.stored and not self.errors:
+            self._text_from_html()
 
     def _field(self, rule: Field, value: Any, *steps: str) -> bool:
         if value is None or (isinstance(value, str) and not value.strip()):
@@ -219,8 +229,8 @@ class _Checker:
             refused = parsed.refused
             if rule.html:
                 refuse_mistakes(source)
-            if rule.html and is_mjml(source):
-                compiled = compile_mjml(source)
+            compiled = _compiled(source) if rule.html else source
+            if compiled != source:
                 parsed = parse(compiled, html=True)
                 # The HTML decides. If the source has errors too, report its line numbers, which
                 # the author knows.
@@ -244,6 +254,12 @@ class _Checker:
                 detail = str(problem_at(source, error.index, detail))
             self._refuse(detail, "template_syntax", *steps)
 
+    def _text_from_html(self) -> None:
+        """Store the text that the HTML says, so that every mail has one."""
+        source = text_of(self.stored.get(COMPILED_HTML, self.stored["html"]))
+        self._source(source, FIELDS[Channel.EMAIL]["body"], "body")
+        self.stored |= {"body": source, TEXT_FROM_HTML: True}
+
     def _data(self, data: Any) -> None:
         if not isinstance(data, Mapping):
             self._refuse("Expected an object of strings.", "not_an_object", "data")
@@ -266,6 +282,26 @@ class _Checker:
         self.errors.append(FieldError(pointer=pointer_to(*steps), code=code, detail=detail))
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _compiled(source: str) -> str:
+    """Return the HTML that is sent for a source.
+
+    Raises:
+        MjmlError: It is MJML that does not compile.
+        TemplateSyntaxError: Its styles cannot be put into its elements.
+    """
+    if is_mjml(source):
+        return compile_mjml(source)
+    try:
+        return inlined(source)
+    except UnusableCss as error:
+        index = source.lower().find("<style")
+        raise TemplateSyntaxError([problem_at(source, index, f"CSS: {error}")]) from None
+
+
 def _reserved(key: str) -> str | None:
     """Return why a key of the data cannot be used; None if it can."""
     if key in RESERVED_DATA_KEYS:
@@ -274,6 +310,13 @@ def _reserved(key: str) -> str | None:
         if key.startswith(prefix):
             return f"FCM reserves the keys that begin with {prefix!r}."
     return None
+
+
+def written(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored fields that an author wrote, without what was made of them."""
+    made = {COMPILED_HTML, TEXT_FROM_HTML}
+    made |= {"body"} if TEXT_FROM_HTML in content else set()
+    return {name: value for name, value in content.items() if name not in made}
 
 
 def sources(content: Mapping[str, Any], channel: str) -> Iterator[tuple[str, str, bool]]:
@@ -298,4 +341,5 @@ def parse_stored(channel: str, content: Mapping[str, Any], *, engine: int) -> Pa
         },
         data={key: parse(text, engine=engine) for key, text in content.get("data", {}).items()},
         options={name: content[name] for name in OPTIONS[channel] if name in content},
+        text_from_html=content.get(TEXT_FROM_HTML, False),
     )

@@ -41,6 +41,20 @@ def test_an_import_restores_what_was_exported(api: Api, tmp_path: Path) -> None:
     assert after == before
 
 
+def test_a_text_made_from_html_is_made_again_at_the_import(api: Api, tmp_path: Path) -> None:
+    api.post("", {**EMAIL, "body": None, "html": "<p>Hello</p>"})
+    export_templates(tmp_path)
+
+    assert sorted(path.name for path in (tmp_path / "welcome/en").iterdir()) == [
+        "html.liquid",
+        "subject.liquid",
+    ]
+    assert lines(tmp_path) == ["welcome en v1 unchanged"]
+    Template.objects.all().delete()
+    assert lines(tmp_path) == ["welcome en v1 created"]
+    assert api.get("welcome").json()["body"] is None
+
+
 def test_a_second_import_changes_nothing(api: Api, tmp_path: Path) -> None:
     api.post("", EMAIL | {"html": MJML})
     api.post("", PUSH)

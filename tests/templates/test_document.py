@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from apps.templates.compiling.plain_text import text_of
 from apps.templates.engine.filters import FILTERS
 from apps.templates.engine.limits import Meter
 from apps.templates.engine.releases import CURRENT
@@ -26,6 +27,13 @@ def test_an_example_becomes_what_the_document_says(source: str, written: str) ->
     options = RenderOptions(language="en", timezone="Europe/Berlin")
     rendered = parse(source).render(VARIABLES, Meter(), options)
     assert rendered.replace("\xa0", " ").replace("\n", "\\n") == written
+
+
+def test_the_text_of_html_is_what_the_document_shows() -> None:
+    shown = re.findall(r"```html\n(.*?)```\n\n```text\n(.*?)\n```", TEXT, re.DOTALL)
+    assert shown
+    for html, text in shown:
+        assert text_of(html) == text
 
 
 def test_every_filter_has_an_example() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from apps.templates.compiling.masking import LIQUID
 from apps.templates.content import COMPILED_HTML, check
 from apps.templates.engine.limits import Meter
 from apps.templates.engine.syntax import parse
-from apps.templates.mjml import LIQUID
 from tests.templates.links import (
     FORBIDDEN_URLS,
     CollectedLinks,

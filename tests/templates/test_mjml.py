@@ -5,9 +5,9 @@ from contextlib import suppress
 import pytest
 
 from apps.templates import rendering
+from apps.templates.compiling.mjml import LOADED, MjmlError, compile_mjml, is_mjml, refuse_mistakes
+from apps.templates.compiling.mjml_rules import ATTRIBUTES
 from apps.templates.engine.syntax import TemplateSyntaxError
-from apps.templates.mjml import LOADED, MjmlError, compile_mjml, is_mjml, refuse_mistakes
-from apps.templates.mjml_rules import ATTRIBUTES
 from apps.templates.models import TemplateVersion
 from apps.templates.rendering import EmailContent
 from tests.templates.conftest import EMAIL, Api, pointers

@@ -58,6 +58,35 @@ def test_a_version_without_numbers_and_dates_does_not_change() -> None:
     assert changes_when_saved(saved({"subject": "Hi {{ n }}", "body": "x"}, engine=FIRST)) == []
 
 
+def test_style_sheets_are_put_into_elements() -> None:
+    html = "<style>p { color: red }</style><p>"
+    old = saved({"subject": "a", "body": "b", "html": html}, engine=FIRST)
+
+    assert changes_when_saved(old) == [
+        "html: the rules of its style sheets are put into its elements."
+    ]
+
+
+def test_saving_it_without_a_change_takes_it_to_todays_rules(admin_client: Client) -> None:
+    old = saved({"subject": "a", "body": "b"}, engine=FIRST)
+    form = {
+        "name": "Old",
+        "category": "general",
+        "language": "de",
+        "subject": "a",
+        "body": "b",
+        "versions-TOTAL_FORMS": 0,
+        "versions-INITIAL_FORMS": 0,
+    }
+    address = f"/admin/message_templates/template/{old.template_id}/change/"
+
+    admin_client.post(address, form | {"name": "Renamed"})
+    assert TemplateVersion.objects.get().engine == FIRST
+
+    admin_client.post(address, form | {"name": "Renamed"})
+    assert list(TemplateVersion.objects.values_list("engine", flat=True)) == [CURRENT, FIRST]
+
+
 def test_todays_versions_do_not_change() -> None:
     body = "{{ day | date: '%Y' }}"
     assert changes_when_saved(saved({"subject": "a", "body": body}, engine=CURRENT)) == []

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apps.common.channels import Channel
+from apps.templates.content import TEXT_FROM_HTML
 from apps.templates.models import Template, TemplateVersion
 from apps.templates.previews import Preview
 from apps.templates.rendering import EmailContent
@@ -16,14 +17,14 @@ FURTHER_FIELDS: Mapping[str, tuple[str, ...]] = {
 
 
 def content_answer(version: TemplateVersion, channel: str) -> dict[str, Any]:
-    """Return the content fields as the author wrote them; MJML is not compiled."""
+    """Return the content fields as the author wrote them, and not what is made of them."""
     content = version.content
     # Those of a later release than the version are shown where they are given only.
     further = {name: content[name] for name in FURTHER_FIELDS[channel] if name in content}
     if channel == Channel.EMAIL:
         return {
             "subject": content["subject"],
-            "body": content["body"],
+            "body": None if content.get(TEXT_FROM_HTML) else content["body"],
             "html": content.get("html"),
             **further,
         }

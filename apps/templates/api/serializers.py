@@ -78,8 +78,14 @@ class ContentSerializer(StrictSerializer):
 
     subject = SourceField(help_text="E-mail: one line.")
     title = SourceField(help_text="Push: one line.")
-    body = SourceField(help_text="E-mail: the plain text. Push: the text.")
-    html = SourceField(help_text="E-mail: HTML or MJML. Values are escaped.")
+    body = SourceField(
+        help_text="E-mail: the plain text; if there is HTML, it may be left out and is made from "
+        "it. Push: the text."
+    )
+    html = SourceField(
+        help_text="E-mail: HTML or MJML. Values are escaped. The rules of its style sheets are put "
+        "into its elements."
+    )
     image = SourceField(help_text="Push: an http(s) address.")
     link = SourceField(
         help_text="Push: the address that a tap opens, https or with an app's own scheme."
@@ -215,7 +221,9 @@ class VersionAnswer(serializers.Serializer[Any]):
     )
     subject = serializers.CharField(required=False)
     title = serializers.CharField(required=False)
-    body = serializers.CharField()
+    body = serializers.CharField(
+        allow_null=True, help_text="Null for a text that is made from the HTML: see the preview."
+    )
     html = serializers.CharField(required=False, allow_null=True)
     image = serializers.CharField(required=False, allow_null=True)
     link = serializers.CharField(required=False, allow_null=True)

@@ -6,17 +6,14 @@ and its process crashes.
 """
 
 import re
-import secrets
-import subprocess
-import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from apps.templates.compiling.css import UnusableCss, inlined
+from apps.templates.compiling.masking import LIQUID, Masked, mask, unmask
+from apps.templates.compiling.mjml_rules import mistakes, stray
+from apps.templates.compiling.separate_process import Failed, Refused, compiled_by
 from apps.templates.engine.syntax import TemplateSyntaxError, problem_at
-from apps.templates.mjml_rules import mistakes, stray
 
-LIQUID = re.compile(
-    r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL
-)
 # What may stand before the document, besides Liquid and comments.
 SPACE = re.compile(r"\s*(?:<\?xml[^<>]*>\s*)?", re.IGNORECASE)
 ROOT = re.compile(r"<(mjml|mj-body|mj-head)(?=[\s>])", re.IGNORECASE)
@@ -51,21 +48,23 @@ STRUCTURAL = frozenset(
         "mj-wrapper",
     }
 )
-TIMEOUT_SECONDS = 10
 PLACE = re.compile(r"(?:at )?position (\d+)(?::(\d+))?")
+# Styles that are put into the elements. The compiler would do it by rewriting its HTML as a
+# browser reads it, and a browser moves the text between a table and its rows out of the table: a
+# loop around rows would be left empty.
+INLINE_STYLE = re.compile(
+    r"<mj-style(?=\s)(?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*?\sinline\s*=\s*([\"'])inline\1"
+    r"(?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*>(?P<css>[^<]*)</mj-style\s*>"
+)
+# What is left of it in the HTML, once its rules are taken out.
+EMPTY_STYLE = re.compile(r"<style[^<>]*>\s*</style>")
 COMPILER = """
-import sys, mrml
-options = mrml.ParserOptions(include_loader=mrml.noop_loader())
-source = sys.stdin.buffer.read().decode()
-try:
+import mrml
+def compiled(source):
+    options = mrml.ParserOptions(include_loader=mrml.noop_loader())
     rendering = mrml.RenderOptions(disable_comments=False, fonts={})
-    compiled = mrml.to_html(source, options, rendering)
-except Exception as error:
-    sys.stdout.buffer.write(str(error).encode())
-    sys.exit(3)
-sys.stdout.buffer.write(compiled.content.encode())
+    return mrml.to_html(source, options, rendering).content
 """
-REFUSED = 3
 
 
 class MjmlError(Exception):
@@ -78,32 +77,6 @@ class MjmlError(Exception):
     def __init__(self, message: str, *, index: int | None = None) -> None:
         super().__init__(message)
         self.index = index
-
-
-@dataclass(frozen=True, kw_only=True)
-class Masked:
-    """A source whose Liquid is replaced by placeholders.
-
-    Attributes:
-        text: The source with placeholders.
-        mark: The prefix of all placeholders.
-        words: The pieces of Liquid; the number at the end of a placeholder is the index.
-        shifts: Pairs of an index into ``text`` and the corresponding index into the source.
-    """
-
-    text: str
-    mark: str
-    words: list[str]
-    shifts: list[tuple[int, int]]
-
-    def source_index(self, byte_index: int) -> int:
-        """Convert a byte index of the compiler to a character index in the source."""
-        return self.index_of(len(self.text.encode()[:byte_index].decode(errors="ignore")))
-
-    def index_of(self, index: int) -> int:
-        """Convert an index into the text to an index into the source."""
-        begins, source = max((pair for pair in self.shifts if pair[0] <= index), default=(0, 0))
-        return source + index - begins
 
 
 def is_mjml(source: str) -> bool:
@@ -138,7 +111,7 @@ def refuse_mistakes(source: str) -> None:
     Raises:
         TemplateSyntaxError: There are some; it contains all of them.
     """
-    masked = mask(source)
+    masked = _masked(source)
     if is_mjml(source):
         found = list(mistakes(masked.text, mark=masked.mark))
     else:
@@ -198,25 +171,33 @@ def _foreign(source: str, host: str) -> MjmlError:
 
 
 def _compiled(source: str) -> str:
-    disguised = mask(source)
-    command = [sys.executable, "-c", COMPILER]
+    disguised = _masked(INLINE_STYLE.sub(_emptied, source))
     try:
-        done = subprocess.run(  # noqa: S603 - both arguments are our own.
-            command,
-            input=disguised.text.encode(),
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        message = f"MJML: it does not compile within {TIMEOUT_SECONDS} s"
+        compiled = unmask(compiled_by(COMPILER, disguised.text), disguised)
+        sheets = [found["css"] for found in INLINE_STYLE.finditer(source)]
+        return _with_rules(compiled, sheets) if sheets else compiled
+    except Refused as refused:
+        raise _refusal(str(refused), disguised) from None
+    except (Failed, UnusableCss) as failed:
+        message = f"MJML: {failed}"
         raise MjmlError(message) from None
-    answer = done.stdout.decode()
-    if done.returncode == REFUSED:
-        raise _refusal(answer, disguised)
-    if done.returncode:
-        raise MjmlError("MJML: it does not compile; it may be nested too deep")
-    return unmask(answer, disguised)
+
+
+def _with_rules(compiled: str, sheets: Sequence[str]) -> str:
+    """Put the rules of inline styles into the elements, or else into a style sheet."""
+    without = EMPTY_STYLE.sub("", compiled)
+    written = inlined(without, sheets=sheets)
+    if written != without:
+        return written
+    # Liquid decides about these rules.
+    sheet = f'<style type="text/css">{"".join(sheets)}</style>'
+    return EMPTY_STYLE.sub(lambda _: sheet, compiled, count=1)
+
+
+def _emptied(style: re.Match[str]) -> str:
+    """Return an inline style without rules, as long as it was, so that places stay the same."""
+    blanks = re.sub(r"\S", " ", style[0][len("<mj-style>") : -len("</mj-style>")])
+    return f"<mj-style>{blanks}</mj-style>"
 
 
 def _refusal(answer: str, disguised: Masked) -> MjmlError:
@@ -228,27 +209,15 @@ def _refusal(answer: str, disguised: Masked) -> MjmlError:
     return MjmlError(f"MJML: {message}", index=index)
 
 
-def mask(source: str) -> Masked:
-    """Replace each piece of Liquid by a placeholder."""
-    # Random, so that a source cannot contain it.
-    mark = f"lq{secrets.token_hex(6)}x"
-    words: list[str] = []
-    pieces: list[str] = []
-    shifts = [(0, 0)]
-    length = position = 0
+def _masked(source: str) -> Masked:
+    """Replace each piece of Liquid by a placeholder, which is an element where one is needed."""
     tree = _Tree()
-    for found in LIQUID.finditer(source):
-        before = source[position : found.start()]
+
+    def placed(before: str, word: str) -> str:
         tree.follow(before)
-        word = f"{mark}{len(words):06d}"
-        words.append(found[0])
-        placed = f"<mj-raw>{word}</mj-raw>" if tree.between_elements else word
-        pieces += [before, placed]
-        length += len(before) + len(placed)
-        position = found.end()
-        shifts.append((length, position))
-    pieces.append(source[position:])
-    return Masked(text="".join(pieces), mark=mark, words=words, shifts=shifts)
+        return f"<mj-raw>{word}</mj-raw>" if tree.between_elements else word
+
+    return mask(source, placed)
 
 
 class _Tree:
@@ -275,9 +244,3 @@ class _Tree:
             else:
                 self._open.append(found["name"])
                 self._in_tag = True
-
-
-def unmask(compiled: str, disguised: Masked) -> str:
-    """Replace the placeholders by the original Liquid."""
-    word = re.compile(disguised.mark + r"(\d{6})")
-    return word.sub(lambda found: disguised.words[int(found[1])], compiled)

@@ -1,0 +1,1 @@
+"""What is made of the HTML of a mail when a version is saved."""
