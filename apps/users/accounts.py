@@ -73,18 +73,7 @@ def create(*, new: NewAccount, editor: Editor) -> User:
         Problem: 400 for a weak password, 409 for an address or external id that is taken, 503
             when too many passwords are being hashed.
     """
-    confirmed = editor.trusted or settings.EMBEDDED
-    now = timezone.now()
-    user = User(
-        name=new.name,
-        email=new.email,
-        email_confirmed_at=now if confirmed else None,
-        created_at=now,
-        locale=new.locale,
-        timezone=new.timezone,
-        email_enabled=new.email_enabled,
-        push_enabled=new.push_enabled,
-    )
+    user = unsaved(new=new, editor=editor)
     if new.password is not None:
         passwords.refuse_weak(new.password, user=user)
         if unconfirmed.is_taken(new.email, proven=editor.trusted):
@@ -98,9 +87,24 @@ def create(*, new: NewAccount, editor: Editor) -> User:
             _set_external_id(user, editor, new.external_id)
         if new.push_token is not None:
             devices.register(user_id=user.pk, token=new.push_token, platform=new.platform)
-        if not confirmed:
+        if not user.email_confirmed:
             confirmations.send(user=user, address=new.email)
     return user
+
+
+def unsaved(*, new: NewAccount, editor: Editor) -> User:
+    """Return the row of a new account, without a password, that nothing has stored yet."""
+    now = timezone.now()
+    return User(
+        name=new.name,
+        email=new.email,
+        email_confirmed_at=now if editor.trusted or settings.EMBEDDED else None,
+        created_at=now,
+        locale=new.locale,
+        timezone=new.timezone,
+        email_enabled=new.email_enabled,
+        push_enabled=new.push_enabled,
+    )
 
 
 def change(*, user: User, changes: AccountChanges, editor: Editor) -> None:

@@ -8,11 +8,14 @@ from uuid import UUID
 from apps.common.postgresql.one_of import OneOf
 from apps.users import audience, devices, erasure, preferences, suppressions
 from apps.users.addresses import address_hash, address_key, deliverable
+from apps.users.conflicts import address_taken
 from apps.users.locales import forget_locale, known_locale, known_locales
 from apps.users.mail import AccountMail, AccountMailer
 from apps.users.models import Device, User
+from apps.users.named_accounts import NamedAccount, create_named, refuse_malformed
 from apps.users.search import (
     FoundUsers,
+    external_ids_of_users,
     find_users,
     user_of_address,
     users_of_addresses,
@@ -25,17 +28,22 @@ __all__ = [
     "Contact",
     "DeviceContact",
     "FoundUsers",
+    "NamedAccount",
     "address_hash",
     "address_key",
+    "address_taken",
     "addresses_of",
     "audience_members",
     "audience_size",
+    "create_named",
     "erase",
+    "external_ids_of_users",
     "find_users",
     "forget_locale",
     "known_locale",
     "known_locales",
     "load_contacts",
+    "refuse_malformed",
     "retire_devices",
     "set_channel",
     "suppress",

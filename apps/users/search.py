@@ -13,6 +13,8 @@ from django.db.models.functions import Lower
 
 from apps.common.ids import as_uuid
 from apps.common.postgresql.bytewise import Bytewise, prefix_range
+from apps.common.postgresql.one_of import OneOf
+from apps.users import unconfirmed
 from apps.users.addresses import address_key
 from apps.users.models import ExternalId, User
 
@@ -58,11 +60,27 @@ def user_of_address(address: str) -> UUID | None:
     return users.values_list("pk", flat=True).first()
 
 
-def users_of_addresses(addresses: Collection[str]) -> dict[str, UUID]:
-    """Return the accounts that have these addresses today, by the key of the address."""
+def users_of_addresses(
+    addresses: Collection[str], *, to_be_created: bool = False
+) -> dict[str, UUID]:
+    """Return the accounts that have these addresses today, by the key of the address.
+
+    Args:
+        addresses: The addresses, in any spelling.
+        to_be_created: Whether accounts of the missing ones are created by a client, so that an
+            unconfirmed account, which gives way to it, does not count.
+    """
     keys = {address_key(address) for address in addresses}
-    found = _users().filter(email_key__in=keys).values_list("email_key", "pk")
-    return {key: pk for key, pk in found if key is not None}
+    users = _users().filter(email_key__in=keys)
+    if to_be_created:
+        users = users.exclude(unconfirmed.GIVING_WAY)
+    return {key: pk for key, pk in users.values_list("email_key", "pk") if key is not None}
+
+
+def external_ids_of_users(user_ids: Collection[UUID], *, client: str) -> dict[UUID, str]:
+    """Return the ids that one client uses for users, without users that have none."""
+    ids = ExternalId.objects.filter(OneOf("user_id", user_ids), client=client)
+    return dict(ids.values_list("user_id", "value"))
 
 
 def users_of_external_ids(values: Collection[str], *, client: str) -> dict[str, UUID]:

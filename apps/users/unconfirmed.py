@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.common.rest.problems import Problem
@@ -19,6 +19,8 @@ from apps.users.models import User
 # The lifetime of the link and of the unconfirmed account. Requesting a new link does not extend it;
 # otherwise a user could block somebody else's address forever.
 LIFETIME = timedelta(days=3)
+# The condition of ``accounts``.
+GIVING_WAY = Q(email_confirmed_at=None, email__isnull=False, is_staff=False, is_superuser=False)
 
 
 def accounts() -> QuerySet[User]:
@@ -26,9 +28,7 @@ def accounts() -> QuerySet[User]:
 
     Staff accounts were given their rights on purpose.
     """
-    return User.objects.filter(
-        email_confirmed_at=None, email__isnull=False, is_staff=False, is_superuser=False
-    )
+    return User.objects.filter(GIVING_WAY)
 
 
 def expired_before() -> datetime:

@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.common.callers import caller_of
-from apps.common.rest.permissions import AccessTable
-from apps.common.rest.problems import Problem, invalid, pointer_to
+from apps.common.callers import Caller, Scope, caller_of
+from apps.common.rest.permissions import Access, AccessTable
+from apps.common.rest.problems import FieldError, Problem, invalid, pointer_to
 from apps.common.rest.query_parameters import checked_query, validated
 from apps.common.rest.serializers import StrictSerializer
 from apps.common.throttling import RateLimitHeaders, spend_sending
@@ -29,7 +29,9 @@ from apps.notifications.api.notifications import SEND
 from apps.notifications.batches.file_rows import FileFormat
 from apps.notifications.batches.upload import UPLOAD_MAX_BYTES, receive
 from apps.notifications.models import Batch
+from apps.users.account_access import ADD
 
+WRITE_USERS = Access(scope=Scope.USERS_WRITE, staff=ADD)
 # The file formats by media type, and by file name extension.
 FORMATS = {
     "text/csv": FileFormat.CSV,
@@ -130,7 +132,19 @@ class UploadDefaults(StrictSerializer):
     expires_at = serializers.DateTimeField(required=False)
 
 
-class UploadFormSerializer(UploadDefaults):
+class UploadOptions(UploadDefaults):
+    """The defaults of rows, and how they are read."""
+
+    create_users = serializers.BooleanField(
+        required=False,
+        help_text=(
+            "Whether users that rows name by `external_id` or `email` are created if they do not "
+            "exist. A key needs the scopes `users:write` and `users:read`, too."
+        ),
+    )
+
+
+class UploadFormSerializer(UploadOptions):
     """A form with a file."""
 
     file = serializers.FileField(help_text="CSV or NDJSON, by its media type or its name.")
@@ -154,9 +168,12 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
             "`template_code`, `request_id`, `priority`, `scheduled_for`, `expires_at`, `language`, "
             "`variables.NAME` and `metadata.NAME`; its values are texts. What a row leaves out is "
             "taken from the parameters. Answers when the file is stored; its rows are judged in "
-            "the background, each by itself. The default priority is 1."
+            "the background, each by itself. The default priority is 1. With `create_users=true` a "
+            "row whose `external_id` or `email` no user has creates a user with both, once for all "
+            "rows, as `POST /users/` by this key would; its name is empty. The row needs an "
+            "`email` then. Accounts that exist are used and not changed."
         ),
-        parameters=[IDEMPOTENCY_KEY, UploadDefaults],
+        parameters=[IDEMPOTENCY_KEY, UploadOptions],
         request={
             **{media_type: {"type": "string"} for media_type in FORMATS},
             MultiPartParser.media_type: UploadFormSerializer,
@@ -174,19 +191,27 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
         announced = request.META.get("CONTENT_LENGTH") or ""
         if announced.isdecimal() and int(announced) > UPLOAD_MAX_BYTES:
             raise Problem(413, f"The file is larger than {UPLOAD_MAX_BYTES} bytes.")
-        defaults = checked_query(request, UploadDefaults)
+        options = checked_query(request, UploadOptions)
         upload = request.data
         if not isinstance(upload, Upload):
             raise invalid("", "empty", "The file has no rows.")
+        form = _checked_form(upload.fields)
+        options |= form
+        creates_users = options.pop("create_users", False)
+        if creates_users:
+            _refuse_creation(
+                caller, pointer="/create_users" if "create_users" in form else "?create_users"
+            )
         self.limited(spend_sending(caller=caller, cost=1))
         batch, replayed = receive(
             upload.stream,
             upload.file_format,
             charset=upload.charset,
-            defaults=_plain({**defaults, **_checked_form(upload.fields)}),
+            defaults=_plain(options),
             key=key,
             caller=caller,
             may_look_up=READ_USERS.allows(caller),
+            creates_users=creates_users,
         )
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         return Response(started_answer(batch), status=202, headers=headers)
@@ -198,7 +223,21 @@ def _checked_form(fields: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         Problem: 400 with a pointer to each unknown or malformed field.
     """
-    return validated(UploadDefaults(data=dict(fields)), what="form", prefix="/")
+    return validated(UploadOptions(data=dict(fields)), what="form", prefix="/")
+
+
+def _refuse_creation(caller: Caller, *, pointer: str) -> None:
+    """Refuse to create users for a caller who may not.
+
+    Raises:
+        Problem: 403 that names the missing scopes.
+    """
+    needed = {Scope.USERS_WRITE: WRITE_USERS, Scope.USERS_READ: READ_USERS}
+    missing = [str(scope) for scope, access in needed.items() if not access.allows(caller)]
+    if missing:
+        detail = f"Creating the users of a file needs the scope {' and '.join(missing)}."
+        error = FieldError(pointer=pointer, code="scope_missing", detail=detail)
+        raise Problem(403, detail, code="permission_denied", errors=[error])
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

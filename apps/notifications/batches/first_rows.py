@@ -13,7 +13,7 @@ from typing import Any
 from apps.common.rest.problems import FieldError, Problem, pointer_to
 from apps.notifications.batches.columns import COMMA_NUMBER, Column, typed
 from apps.notifications.batches.file_rows import FileRow
-from apps.notifications.batches.pieces import RowReader
+from apps.notifications.batches.row_reader import RowReader
 from apps.notifications.intake.requests import SendRequest
 from apps.templates import rendering
 from apps.users import contacts

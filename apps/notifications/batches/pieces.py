@@ -1,24 +1,17 @@
 """Read the rows of a batch's next slice: users of an audience, or lines of a file."""
 
-import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
 from uuid import UUID
 
 import msgspec
 import structlog
 from django.db import transaction
-from rest_framework.exceptions import ParseError
 
 from apps.common.failure_isolation import FAILURES_MAX, affects_all, name_of
-from apps.common.rest.parsers import CONTROL_CHARACTER, decode, places
-from apps.common.rest.problems import Problem, invalid, pointer_to
+from apps.common.rest.problems import Problem
 from apps.notifications.batches import slices
-from apps.notifications.batches.columns import Column, as_fields, columns_of
-from apps.notifications.batches.recipients import NAMES, Recipients
-from apps.notifications.intake import requests
+from apps.notifications.batches.row_reader import Row, reader_of
 from apps.notifications.intake.requests import BroadcastRequest, SendRequest
 from apps.notifications.models import Batch, BatchSource
 from apps.users import contacts
@@ -31,9 +24,6 @@ CONTROL_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)}
 
 
 CREATION_FAILED = "could_not_be_made"
-
-
-Row = SendRequest | Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,102 +186,3 @@ def _read_or_give_up(batch: Batch, index: int, line: bytes, read: Callable[[byte
 def broadcast_of(batch: Batch) -> BroadcastRequest:
     """Return the request of a broadcast."""
     return msgspec.convert(batch.terms["request"], BroadcastRequest)
-
-
-# The header of a file of which an earlier release would refuse all rows. Without the key ``header``
-# its step fails there and is repeated, for ten minutes, until a newer process does it.
-NEW_HEADER = "new_header"
-# A key of a JSON object, and not a value such as ``"notification_type": "email"``.
-NAMED = re.compile(rb'"(?:%s)"\s*:' % "|".join(NAMES).encode())
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowReader:
-    """Reads the rows of an uploaded file.
-
-    Attributes:
-        columns: The columns of a CSV file; None for NDJSON.
-        defaults: The fields that rows may leave out.
-        recipients: The users of rows that name them otherwise than by their id.
-    """
-
-    columns: Sequence[Column] | None
-    defaults: dict[str, object]
-    recipients: Recipients
-
-    def look_up(self, lines: Sequence[bytes]) -> None:
-        """Find the users of rows that name them otherwise, before these rows are read."""
-        named = [line for line in lines if self._may_name(line)]
-        given = []
-        for line in named:
-            # What is wrong with a row is found when it is read.
-            with suppress(Problem, ParseError, msgspec.DecodeError):
-                given.append(self._fields(line))
-        self.recipients.look_up(given)
-
-    def is_new(self, lines: Sequence[bytes]) -> bool:
-        """Return whether an earlier release would misread the file, whose first lines these are."""
-        typed = any(column.kind or not column.name for column in self.columns or ())
-        return typed or any(map(self._may_name, lines))
-
-    def read(self, line: bytes) -> Row:
-        """Read a row, after ``look_up``."""
-        return _as_row(lambda: self._request(line))
-
-    def _may_name(self, line: bytes) -> bool:
-        if self.columns is None:
-            return NAMED.search(line) is not None
-        return any(column.name in NAMES and not column.groups for column in self.columns)
-
-    def _fields(self, line: bytes) -> dict[str, Any]:
-        given = decode(line)
-        if self.columns is not None:
-            given = as_fields(self.columns, given)
-            _refuse_control_characters(given)
-        elif not isinstance(given, dict):
-            raise invalid("", "invalid", "Expected a JSON object.")
-        fields: dict[str, Any] = given
-        return fields
-
-    def _request(self, line: bytes) -> SendRequest:
-        given = self._fields(line)
-        if not given.keys().isdisjoint(NAMES):
-            given = self.recipients.resolved(given)
-        # CSV cells are always text and must be converted; JSON values must have the right type.
-        return requests.row_of({**self.defaults, **given}, strict=self.columns is None)
-
-
-def reader_of(terms: dict[str, Any], *, client: str) -> RowReader:
-    """Return the reader for the rows of a file.
-
-    Args:
-        terms: The terms of its batch.
-        client: The client that uploaded it.
-    """
-    header = terms[NEW_HEADER] if NEW_HEADER in terms else terms["header"]
-    return RowReader(
-        columns=None if header is None else columns_of(header),
-        defaults=terms["defaults"],
-        # A file that an earlier release received names users by their ids.
-        recipients=Recipients(client=client, allowed=terms.get("may_look_up", False)),
-    )
-
-
-def _as_row(read: Callable[[], SendRequest]) -> Row:
-    """Return a request, or what is wrong with it."""
-    try:
-        return read()
-    except Problem as problem:
-        return problem
-    except msgspec.ValidationError as error:
-        return requests.as_problem(error)
-    except ParseError as error:
-        return invalid("", "malformed_json", str(error.detail))
-
-
-def _refuse_control_characters(fields: dict[str, object]) -> None:
-    for steps, scalar in places(fields):
-        if isinstance(scalar, str) and CONTROL_CHARACTER.search(scalar):
-            raise invalid(
-                pointer_to(*steps), "control_character", "Control characters are not allowed."
-            )

@@ -19,7 +19,7 @@ from apps.common.rest.problems import Problem
 from apps.notifications.batches import charsets, file_rows, idempotency, slices
 from apps.notifications.batches.file_rows import FileFormat, FileRow
 from apps.notifications.batches.first_rows import FIRST_ROWS, check_first_rows
-from apps.notifications.batches.pieces import NEW_HEADER, reader_of
+from apps.notifications.batches.row_reader import header_key, reader_of
 from apps.notifications.models import Batch, BatchSource, BatchState
 
 log = structlog.get_logger(__name__)
@@ -62,6 +62,7 @@ def receive(
     key: str | None,
     caller: Caller,
     may_look_up: bool = False,
+    creates_users: bool = False,
 ) -> tuple[Batch, bool]:
     """Store an uploaded file. Its rows are validated in the background.
 
@@ -74,6 +75,7 @@ def receive(
         key: The idempotency key of the call.
         caller: The API client.
         may_look_up: Whether rows may name their recipients by external id or address.
+        creates_users: Whether users that rows name so and that do not exist are created.
 
     Returns:
         The batch, and whether it is the one of an earlier call with the same key.
@@ -82,7 +84,10 @@ def receive(
         Problem: 400, 403, 409, 413 or 422; nothing is stored then.
     """
     watched: Any = _Watched(stream)
-    watched.digest.update(msgspec.json.encode([file_format, defaults], order="deterministic"))
+    settings = [file_format, defaults]
+    if creates_users:
+        settings.append({"create_users": True})
+    watched.digest.update(msgspec.json.encode(settings, order="deterministic"))
     encoding = charsets.charset_of(charset)
     if encoding != charsets.UTF_8:
         # The same bytes say something else in another encoding.
@@ -99,7 +104,13 @@ def receive(
         request_id=key,
         body_digest=b"",
         correlation_id=current_id(),
-        terms=_terms(header, first, defaults=defaults, may_look_up=may_look_up),
+        terms=_terms(
+            header,
+            first,
+            defaults=defaults,
+            may_look_up=may_look_up,
+            creates_users=creates_users,
+        ),
         state=BatchState.RECEIVING,
         next_at=timezone.now() + RECEIVING_LEASE,
     )
@@ -110,7 +121,7 @@ def receive(
         idempotency.settle(earlier, repeated=bytes(earlier.body_digest) == watched.digest.digest())
         return earlier, True
     try:
-        check_first_rows(first, reader_of(batch.terms, client=batch.client))
+        check_first_rows(first, reader_of(batch.terms, client=batch.client, pretend=True))
         _store_all(batch, chain(first, rows))
     except BaseException:
         batch.delete()
@@ -122,7 +133,12 @@ def receive(
 
 
 def _terms(
-    header: bytes, first: Sequence[FileRow], *, defaults: Mapping[str, Any], may_look_up: bool
+    header: bytes,
+    first: Sequence[FileRow],
+    *,
+    defaults: Mapping[str, Any],
+    may_look_up: bool,
+    creates_users: bool,
 ) -> dict[str, Any]:
     """Return what the rows of a file are read with."""
     terms = {
@@ -130,8 +146,8 @@ def _terms(
         "defaults": dict(defaults),
         "may_look_up": may_look_up,
     }
-    if reader_of(terms, client="").is_new([row.text for row in first]):
-        terms[NEW_HEADER] = terms.pop("header")
+    is_new = reader_of(terms, client="").is_new([row.text for row in first])
+    terms[header_key(creates=creates_users, is_new=is_new)] = terms.pop("header")
     return terms
 
 

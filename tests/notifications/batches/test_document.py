@@ -20,27 +20,29 @@ from tests.notifications.batches.batch_api import (
 pytestmark = pytest.mark.django_db
 TEXT = (Path(__file__).parents[3] / "docs/files.md").read_text()
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
-EXAMPLES = re.findall(r"```(csv|ndjson)\n(.*?)```", TEXT, re.DOTALL)
+# The format, an option of the upload, and the file.
+EXAMPLES = re.findall(r"```(csv|ndjson)(?:\?(\S+))?\n(.*?)```", TEXT, re.DOTALL)
 TYPED = {"total": 150.5, "vip": True, "items": ["pen", "ink"]}
 
 
-@pytest.mark.parametrize(("kind", "text"), EXAMPLES)
+@pytest.mark.parametrize(("kind", "option", "text"), EXAMPLES)
 def test_every_row_of_an_example_becomes_a_notification(
-    shop: APIClient, alice: User, kind: str, text: str
+    shop: APIClient, alice: User, kind: str, option: str, text: str
 ) -> None:
-    query = "?notification_type=email&template_code=welcome" if kind == "csv" else ""
+    query = f"?notification_type=email&template_code=welcome&{option}" if kind == "csv" else ""
     raw = text.replace("USER", str(alice.pk))
     batch_id = accepted_batch_id(upload(shop, raw, media_type=MEDIA_TYPES[kind], query=query))
     make_all_slices()
 
     batch = read(shop, batch_id)
-    assert (batch["accepted"], batch["rejected"]) == (text.count("USER"), 0)
+    rows = text.count("\n") - 1 if option else text.count("USER")
+    assert (batch["accepted"], batch["rejected"]) == (rows, 0)
     links = set(Notification.objects.values_list("variables__link", flat=True))
     assert links <= {"https://example.com/a", "https://example.com/b"}
 
 
 def variables_of(shop: APIClient, alice: User, mark: str) -> dict[str, Any]:
-    (text,) = [text for _, text in EXAMPLES if mark in text]
+    (text,) = [text for *_, text in EXAMPLES if mark in text]
     query = "?notification_type=email&template_code=welcome"
     raw = text.replace("USER", str(alice.pk))
     accepted_batch_id(upload(shop, raw, media_type="text/csv", query=query))
