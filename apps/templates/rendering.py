@@ -165,6 +165,14 @@ def _pinned(version: TemplateVersion) -> PinnedTemplate:
     )
 
 
+def sensitive_codes(codes: Collection[str]) -> set[str]:
+    """Return those of the codes that are of sensitive templates, published or not, by one query."""
+    if not codes:
+        return set()
+    sensitive = Template.objects.filter(code__in=codes, sensitive=True)
+    return set(sensitive.values_list("code", flat=True))
+
+
 def check_at_intake(pinned: PinnedTemplate, variables: Mapping[str, Any]) -> None:
     """Render what may turn out to be nothing, or no address, before a notification is accepted.
 

@@ -37,6 +37,7 @@ __all__ = [
     "audience_size",
     "create_named",
     "erase",
+    "erased_users",
     "external_ids_of_users",
     "find_users",
     "forget_locale",
@@ -241,6 +242,14 @@ def erase(user_id: UUID) -> None:
         RuntimeError: There is no transaction.
     """
     erasure.erase(user_id)
+
+
+def erased_users(user_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the users that were erased, with one query."""
+    if not user_ids:
+        return set()
+    erased = User.objects.filter(OneOf("pk", user_ids), erased_at__isnull=False)
+    return set(erased.values_list("pk", flat=True))
 
 
 def set_channel(*, user_id: UUID, channel: str, category: str | None, enabled: bool) -> None:

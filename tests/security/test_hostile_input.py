@@ -189,8 +189,8 @@ def test_a_value_that_looks_like_sql_finds_and_changes_nothing(
 
 
 def test_no_response_is_a_spreadsheet_with_formulas(shop: APIClient, alice: User) -> None:
-    # A cell that begins with "=" is a formula when data is exported as CSV. There is no export
-    # here, and data is sent as JSON whatever the request accepts.
+    # A cell that begins with "=" is a formula when data is exported as CSV. The file of a batch's
+    # errors escapes it; other data is sent as JSON whatever the request accepts.
     template("formula", content={"subject": "{{ name }}", "body": "x"})
     asked = body(alice, template_code="formula", variables={"name": '=HYPERLINK("http://e")'})
     shop.post(NOTIFICATIONS, asked, format="json")

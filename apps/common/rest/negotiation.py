@@ -26,3 +26,17 @@ class ContentNegotiation(DefaultContentNegotiation):
             request, renderers, format_suffix
         )
         return chosen
+
+
+class DownloadNegotiation(DefaultContentNegotiation):
+    """For a view that streams files: its ``format`` parameter names the format of the file.
+
+    The framework would look for a renderer of this name. Problems are JSON.
+    """
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the first renderer, whatever the caller accepts."""
+        first: Any = next(iter(renderers))
+        return first, first.media_type

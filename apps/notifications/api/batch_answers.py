@@ -55,6 +55,10 @@ ERROR_LINE = (
     '{"index": 3, "line": 5, "errors": [{"pointer": "/user_id", "code": "unknown_user", '
     '"detail": "There is no such user."}]}\n'
 )
+ERROR_FILE = (
+    "user_id,request_id,variables.name,error.line,error.pointer,error.code,error.detail\r\n"
+    "nobody,newsletter-7-ada,Ada,5,/user_id,invalid,Invalid UUID.\r\n"
+)
 
 
 def links_of(batch: Batch) -> dict[str, str]:
@@ -75,7 +79,9 @@ class BatchLinksSerializer(serializers.Serializer[Any]):
 
     self = serializers.CharField()
     notifications = serializers.CharField()
-    errors = serializers.CharField()  # type: ignore[assignment] # The name is the API's.
+    errors = serializers.CharField(  # type: ignore[assignment] # The name is the API's.
+        help_text="The rejected rows as NDJSON; with `?format=csv`, as a file to mend."
+    )
     pause = serializers.CharField()
     resume = serializers.CharField()
     cancel = serializers.CharField()

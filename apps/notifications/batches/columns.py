@@ -10,7 +10,8 @@ from rest_framework.exceptions import ParseError
 from apps.common.rest.parsers import CONTROL_CHARACTER, decode
 from apps.common.rest.problems import Problem, invalid, pointer_to
 
-# The columns of a CSV file. ``variables.NAME`` and ``metadata.NAME`` are allowed as well.
+# The columns of a CSV file. ``variables.NAME`` and ``metadata.NAME`` are allowed as well, and
+# ``variables:json`` and ``metadata:json`` for whole objects.
 COLUMNS = (
     "user_id",
     "external_id",
@@ -41,7 +42,7 @@ COMMA_NUMBER = "comma_number"
 # Who gets the notification of a row: the first of these that it has.
 RECIPIENT_COLUMNS = frozenset({"user_id", "external_id", "email"})
 NESTED_COLUMN = re.compile(
-    r"(?P<field>variables|metadata)(?P<path>(?:\.[^.:]+)+)(?:\s*:\s*(?P<kind>\w+))?", re.IGNORECASE
+    r"(?P<field>variables|metadata)(?P<path>(?:\.[^.:]+)*)(?:\s*:\s*(?P<kind>\w+))?", re.IGNORECASE
 )
 # No more digits than a program can read back unchanged.
 NUMBER = re.compile(r"[-+]?\d{1,15}(\.\d{1,15})?", re.ASCII)
@@ -82,7 +83,7 @@ def _column(name: str, *, decimal_comma: bool) -> str:
     if not name or name.lower() in COLUMNS:
         return name.lower()
     nested = NESTED_COLUMN.fullmatch(name)
-    if nested is None:
+    if nested is None or not (nested["path"] or (nested["kind"] or "").lower() == "json"):
         detail = (
             f"There is no column {name[:50]!r}; there are {', '.join(COLUMNS)}, "
             "variables.NAME and metadata.NAME."
@@ -155,6 +156,9 @@ def as_fields(columns: Sequence[Column], cells: list[str]) -> dict[str, Any]:
                 detail = "A column is both a value and a group."
                 raise invalid(pointer_to(*column.groups), "invalid", detail)
         if column.kind:
+            if column.name in inner:
+                detail = "A column is both a value and a group."
+                raise invalid(pointer_to(*column.groups, column.name), "invalid", detail)
             inner[column.name] = typed(text, column.kind, *column.groups, column.name)
         elif column.name:
             inner[column.name] = text

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from apps.common.rest.problems import Problem, invalid, pointer_to
+from apps.notifications.batches import error_columns
 from apps.notifications.batches.charsets import Readable
 from apps.notifications.batches.columns import header_of
 
@@ -30,10 +31,12 @@ class FileRow(NamedTuple):
     Attributes:
         line: The line on which it begins, from 1.
         text: One line of JSON: an object, or for CSV an array of cells.
+        delimiter: What stands between the cells of a header; empty for another row.
     """
 
     line: int
     text: bytes
+    delimiter: str = ""
 
 
 def rows(stream: Readable, file_format: FileFormat) -> Iterator[FileRow]:
@@ -117,14 +120,20 @@ def _csv(stream: Readable) -> Iterator[FileRow]:
     delimiter = next((mark for mark in ",;\t" if mark in first), ",")
     reader = csv.reader(_chained(first, texts), delimiter=delimiter, strict=True)
     place.begin = place.line
-    is_header = True
+    errors: frozenset[int] | None = None
     try:
-        for cells in reader:
+        for raw in reader:
+            cells = raw if not errors else error_columns.without(errors, raw)
             # Spreadsheets write empty rows as rows of delimiters.
-            if cells and (cells[0].strip() or any(map(str.strip, cells))):
-                if is_header:
-                    cells = header_of(cells, decimal_comma=delimiter == ";")  # noqa: PLW2901 - the names.
-                is_header = False
+            if not (cells and (cells[0].strip() or any(map(str.strip, cells)))):
+                pass
+            elif errors is None:
+                errors = error_columns.places_of(cells)
+                names = header_of(
+                    error_columns.without(errors, cells), decimal_comma=delimiter == ";"
+                )
+                yield FileRow(place.begin, _one_line(names, place), delimiter)
+            else:
                 yield FileRow(place.begin, _one_line(cells, place))
             place.begin = place.line + 1
     except csv.Error as error:

@@ -23,11 +23,11 @@ from apps.common.failure_isolation import (
 from apps.common.ids import derived_id
 from apps.common.middleware.correlation import correlated
 from apps.common.rest.problems import Problem
+from apps.notifications.batches import rejected_rows
 from apps.notifications.batches.cancel import cancel_some
 from apps.notifications.batches.pieces import (
     CREATION_FAILED,
     BatchRow,
-    errors_of,
     given_up,
     next_piece,
 )
@@ -37,7 +37,7 @@ from apps.notifications.broker.publisher import PUBLISH_ERRORS
 from apps.notifications.intake import accept
 from apps.notifications.intake.accept import IntakeResult, Membership
 from apps.notifications.intake.requests import SendRequest
-from apps.notifications.models import Batch, BatchError, BatchState
+from apps.notifications.models import Batch, BatchState
 
 log = structlog.get_logger(__name__)
 
@@ -151,15 +151,7 @@ def _make(batch: Batch, *, now: datetime) -> None:
             lanes.add(answer.notification.lane)
             batch.duplicates += answer.replayed
             batch.accepted += not answer.replayed
-    BatchError.objects.bulk_create(
-        BatchError(
-            batch=batch,
-            index=index,
-            line=piece.lines[index - first_index] if piece.lines else None,
-            errors=errors_of(problem),
-        )
-        for index, problem in sorted(refused.items())
-    )
+    rejected_rows.store(batch, piece, refused, first_index=first_index)
     batch.rejected += len(refused)
     batch.lanes = sorted(lanes)
     batch.next_at = now

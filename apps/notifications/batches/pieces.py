@@ -11,7 +11,7 @@ from django.db import transaction
 from apps.common.failure_isolation import FAILURES_MAX, affects_all, name_of
 from apps.common.rest.problems import Problem
 from apps.notifications.batches import slices
-from apps.notifications.batches.row_reader import Row, reader_of
+from apps.notifications.batches.row_reader import Row, RowReader, reader_of
 from apps.notifications.intake.requests import BroadcastRequest, SendRequest
 from apps.notifications.models import Batch, BatchSource
 from apps.users import contacts
@@ -50,12 +50,16 @@ class Piece:
         names: A name for each row that is unique in the batch, to derive its id.
         lines: The lines of the file on which the rows begin; none if they are of no file.
         last: Whether these are the last rows.
+        texts: The rows as they were stored; none if they are of no file.
+        reader: What the texts are read with.
     """
 
     rows: Sequence[Row]
     names: Sequence[str]
     last: bool
     lines: Sequence[int] = ()
+    texts: Sequence[bytes] = ()
+    reader: RowReader | None = None
 
 
 def given_up(batch: Batch, index: int, error: Exception) -> Problem:
@@ -150,6 +154,8 @@ def _from_slices(batch: Batch, *, last_try: bool) -> Piece:
     lines = slices.rows_of(found[0])
     found[0].delete()
     first = found[0].first_index
+    reader: RowReader | None = None
+    texts: Sequence[bytes] = ()
     if batch.source == BatchSource.BROADCAST:
         asked = broadcast_of(batch)
         names = [line.decode() for line in lines]
@@ -159,6 +165,7 @@ def _from_slices(batch: Batch, *, last_try: bool) -> Piece:
 
     else:
         names = [str(index) for index in range(first, first + len(lines))]
+        texts = lines
         reader = reader_of(batch.terms, client=batch.client)
         reader.look_up(lines)
         read = reader.read
@@ -172,6 +179,8 @@ def _from_slices(batch: Batch, *, last_try: bool) -> Piece:
         names=names,
         last=len(found) == 1,
         lines=slices.lines_of(found[0], len(lines)),
+        texts=texts,
+        reader=reader,
     )
 
 

@@ -14,7 +14,7 @@ from rest_framework.exceptions import ParseError
 from apps.common.ids import new_id
 from apps.common.rest.parsers import CONTROL_CHARACTER, decode, places
 from apps.common.rest.problems import Problem, invalid, pointer_to
-from apps.notifications.batches.columns import Column, as_fields, columns_of
+from apps.notifications.batches.columns import BLANKS, Column, as_fields, columns_of
 from apps.notifications.batches.recipients import NAMES, Create, Recipients
 from apps.notifications.intake import requests
 from apps.notifications.intake.requests import SendRequest
@@ -31,6 +31,19 @@ CREATING_HEADER = "creating_header"
 NAMED = re.compile(rb'"(?:%s)"\s*:' % "|".join(NAMES).encode())
 # Stands for the user of a row before there is one.
 ANYBODY = UUID(int=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowFacts:
+    """What is known about a row, even if it is no request.
+
+    Attributes:
+        user_id: The user whom it names; None if it names none.
+        template_code: The code that it names, or that of the defaults; empty if there is none.
+    """
+
+    user_id: UUID | None
+    template_code: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +84,38 @@ class RowReader:
         if self.columns is None:
             return NAMED.search(line) is not None
         return any(column.name in NAMES and not column.groups for column in self.columns)
+
+    def about(self, lines: Sequence[bytes]) -> list[RowFacts | None]:
+        """Return what is known about rows, whatever is wrong with them.
+
+        Returns:
+            The facts of each row; None if it cannot be read at all.
+        """
+        given = [self._plain_fields(line) for line in lines]
+        users = self.recipients.users_of([one or {} for one in given])
+        return [
+            None
+            if one is None
+            else RowFacts(
+                user_id=user, template_code=str({**self.defaults, **one}.get("template_code", ""))
+            )
+            for one, user in zip(given, users, strict=True)
+        ]
+
+    def _plain_fields(self, line: bytes) -> dict[str, Any] | None:
+        """Return the fields of a row without its objects, and with no check of a cell."""
+        try:
+            given = decode(line)
+        except (Problem, ParseError, msgspec.DecodeError):
+            return None
+        if self.columns is not None:
+            named = zip(self.columns, given, strict=False)
+            return {
+                one.name: text
+                for one, cell in named
+                if not one.groups and (text := cell.strip(BLANKS))
+            }
+        return given if isinstance(given, dict) else None
 
     def _is_valid(self, given: Mapping[str, Any]) -> bool:
         try:
@@ -127,6 +172,17 @@ def header_key(*, creates: bool, is_new: bool) -> str:
     return NEW_HEADER if is_new else "header"
 
 
+def header_of_terms(terms: Mapping[str, Any]) -> list[str] | None:
+    """Return the header that the terms of an upload have; None for NDJSON.
+
+    Raises:
+        KeyError: They have none.
+    """
+    key = header_key(creates=CREATING_HEADER in terms, is_new=NEW_HEADER in terms)
+    header: list[str] | None = terms[key]
+    return header
+
+
 def reader_of(terms: Mapping[str, Any], *, client: str, pretend: bool = False) -> RowReader:
     """Return the reader for the rows of a file.
 
@@ -136,7 +192,7 @@ def reader_of(terms: Mapping[str, Any], *, client: str, pretend: bool = False) -
         pretend: Whether users are only invented where they would be created, to check a file.
     """
     creates = CREATING_HEADER in terms
-    header = terms[header_key(creates=creates, is_new=NEW_HEADER in terms)]
+    header = header_of_terms(terms)
     create: Create | None = None
     if creates:
         create = _invent if pretend else partial(contacts.create_named, client=client)

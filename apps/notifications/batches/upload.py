@@ -16,7 +16,7 @@ from apps.common.failure_isolation import LAST_WAIT, isolate_failures
 from apps.common.ids import new_id
 from apps.common.middleware.correlation import current_id
 from apps.common.rest.problems import Problem
-from apps.notifications.batches import charsets, file_rows, idempotency, slices
+from apps.notifications.batches import charsets, error_tables, file_rows, idempotency, slices
 from apps.notifications.batches.file_rows import FileFormat, FileRow
 from apps.notifications.batches.first_rows import FIRST_ROWS, check_first_rows
 from apps.notifications.batches.row_reader import header_key, reader_of
@@ -93,7 +93,8 @@ def receive(
         # The same bytes say something else in another encoding.
         watched.digest.update(encoding.encode())
     rows = file_rows.rows(charsets.as_utf8(watched, encoding), file_format)
-    header = next(rows).text if file_format is FileFormat.CSV else b"null"
+    head = next(rows) if file_format is FileFormat.CSV else None
+    header = msgspec.json.decode(head.text) if head else None
     # Read before anything is stored: a file with an invalid start stores nothing.
     first = [next(rows), *islice(rows, FIRST_ROWS - 1)]
     batch = Batch(
@@ -111,6 +112,7 @@ def receive(
             may_look_up=may_look_up,
             creates_users=creates_users,
         ),
+        table=error_tables.new_table(header, delimiter=head.delimiter if head else None),
         state=BatchState.RECEIVING,
         next_at=timezone.now() + RECEIVING_LEASE,
     )
@@ -133,7 +135,7 @@ def receive(
 
 
 def _terms(
-    header: bytes,
+    header: list[str] | None,
     first: Sequence[FileRow],
     *,
     defaults: Mapping[str, Any],
@@ -142,7 +144,7 @@ def _terms(
 ) -> dict[str, Any]:
     """Return what the rows of a file are read with."""
     terms = {
-        "header": msgspec.json.decode(header),
+        "header": header,
         "defaults": dict(defaults),
         "may_look_up": may_look_up,
     }

@@ -52,6 +52,9 @@ class Batch(models.Model):
     correlation_id = models.CharField(max_length=128, default="")
     # The content of a broadcast's notifications, or the header and defaults of an upload's rows.
     terms = models.JSONField(default=dict)
+    # The columns of an upload for the file of its errors (``batches.error_tables``), also after the
+    # terms were removed. Null for other batches, and for uploads of a release without them.
+    table = models.JSONField(null=True)
     # The response body of a bulk call, returned again when the call is repeated with its key.
     answer = models.JSONField(default=dict)
 
@@ -136,18 +139,48 @@ class BatchSlice(models.Model):
         return f"{self.batch_id} from {self.first_index}"
 
 
+class BatchErrorQuerySet(models.QuerySet["BatchError"]):
+    """Errors of rows."""
+
+    def forget_rows(self) -> int:
+        """Remove the rows; the errors stay. Returns the number of errors."""
+        return self.update(row=None, user_id=None, kept_at=None)
+
+
 class BatchError(models.Model):
-    """Why one row of a batch was rejected. It contains no value of the row."""
+    """Why one row of a batch was rejected. Its errors contain no value of the row."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="errors")
     index = models.PositiveIntegerField()
     # The line of the file on which the row begins, from 1; null as in ``BatchSlice``.
     line = models.PositiveIntegerField(null=True)
     errors = models.JSONField()
+    # The row of an upload as it was stored in its slice, compressed, to be mended. It is removed
+    # after a week, and when the user whom it names is erased. Null for rows that are not kept, such
+    # as those of sensitive templates, and of releases that kept none.
+    row = models.BinaryField(null=True)
+    user_id = models.UUIDField(null=True)
+    kept_at = models.DateTimeField(null=True)
+
+    objects = BatchErrorQuerySet.as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["batch", "index"], name="batch_error_once"),
+        ]
+        indexes = [
+            # Read by an erasure: the rows of a user.
+            models.Index(
+                fields=["user_id"],
+                name="batch_error_user",
+                condition=models.Q(user_id__isnull=False),
+            ),
+            # Read by the retention: the oldest rows.
+            models.Index(
+                fields=["kept_at"],
+                name="batch_error_kept",
+                condition=models.Q(kept_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

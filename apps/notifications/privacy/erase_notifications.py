@@ -9,6 +9,7 @@ from apps.notifications.lifecycle.states import CANCELLABLE, Status
 from apps.notifications.lifecycle.transitions import advance_with_event
 from apps.notifications.models import (
     Attempt,
+    BatchError,
     DeadLetter,
     Event,
     Notification,
@@ -20,7 +21,10 @@ from apps.users import contacts
 
 
 def erase_notifications(user_id: UUID) -> None:
-    """Erase contents and providers' texts of a user's notifications, and skip unsent ones."""
+    """Erase contents and providers' texts of a user's notifications, and skip unsent ones.
+
+    Rows of uploads that were rejected and name the user are erased as well.
+    """
     with transaction.atomic():
         rows = Notification.objects.filter(user_id=user_id)
         # Lock rows in the same order as workers do, so that the two cannot deadlock.
@@ -42,6 +46,7 @@ def erase_notifications(user_id: UUID) -> None:
         Receipt.objects.filter(notification_id__in=ids).update(detail="")
         DeadLetter.objects.filter(notification_id__in=ids).update(message={})
         SandboxMessage.objects.erase(ids)
+        BatchError.objects.filter(user_id=user_id).forget_rows()
         # Account mails of releases in which they were not notifications are in the sandbox without
         # a notification id.
         SandboxMessage.objects.filter(recipient__in=contacts.addresses_of(user_id)).delete()

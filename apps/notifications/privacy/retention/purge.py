@@ -19,7 +19,7 @@ from apps.common.failure_isolation import isolate_failures
 from apps.common.ids import first_id_at
 from apps.notifications.lifecycle.states import FINISHED
 from apps.notifications.models import Notification
-from apps.notifications.privacy.retention import counts, purge_others, rules
+from apps.notifications.privacy.retention import counts, purge_others, rejected_rows, rules
 from apps.notifications.privacy.retention.counts import Group
 from apps.notifications.privacy.retention.rules import Rules
 
@@ -56,6 +56,7 @@ class Purge:
         self._clock = clock
         self._position = BEGINNING
         self._gone = 0
+        self._cleared = 0
         self._next_walk = 0.0
 
     def __call__(self) -> bool:
@@ -63,6 +64,11 @@ class Purge:
         began = self._clock()
         if began < self._next_walk:
             return False
+        # First, because these rows are kept for days and not for weeks.
+        while cleared := rejected_rows.clear_step():
+            self._cleared += cleared
+            if self._clock() - began >= ROUND_SECONDS:
+                return False
         known = rules.load(timezone.now())
         while True:
             last, gone = step(self._position, known)
@@ -76,9 +82,11 @@ class Purge:
 
     def _end_pass(self, known: Rules) -> None:
         swept = purge_others.purge_all(known)
+        if self._cleared:
+            swept["rejected_rows"] = self._cleared
         if self._gone or swept:
             log.info("retention", notifications=self._gone, **swept)
-        self._position, self._gone = BEGINNING, 0
+        self._position, self._gone, self._cleared = BEGINNING, 0, 0
         self._next_walk = self._clock() + WALK_EVERY.total_seconds()
 
 
