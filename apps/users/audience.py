@@ -8,9 +8,31 @@ from apps.users.models import CategoryPreference, User
 from apps.users.preferences import CHANNELS
 
 
-def size(*, upto: UUID, channel: str, category: str | None) -> int:
-    """Count an audience; the arguments are those of ``members``."""
-    return _audience(upto=upto, channel=channel, category=category).count()
+def count_next(
+    *, after: UUID | None, upto: UUID, users: int, channel: str, category: str | None
+) -> tuple[int, UUID | None]:
+    """Count the members of an audience among the next users.
+
+    It reads at most ``users`` users, whether or not they are members.
+
+    Args:
+        after: The last user of the previous call; None for the first call.
+        upto: As in ``members``.
+        users: The number of users to read.
+        channel: As in ``members``.
+        category: As in ``members``.
+
+    Returns:
+        The number of members, and the last of the users; None if there are no more.
+    """
+    ahead = User.objects.filter(pk__lte=upto)
+    if after is not None:
+        ahead = ahead.filter(pk__gt=after)
+    last = ahead.order_by("pk").values_list("pk", flat=True)[users - 1 : users].first()
+    counted = _audience(upto=last or upto, channel=channel, category=category)
+    if after is not None:
+        counted = counted.filter(pk__gt=after)
+    return counted.count(), last
 
 
 def members(

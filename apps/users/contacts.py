@@ -34,7 +34,7 @@ __all__ = [
     "address_taken",
     "addresses_of",
     "audience_members",
-    "audience_size",
+    "count_next_audience",
     "create_named",
     "erase",
     "erased_users",
@@ -166,25 +166,39 @@ def _active_devices(user_ids: Collection[UUID]) -> dict[UUID, list[DeviceContact
     return devices
 
 
-def audience_size(*, upto: UUID, channel: str, category: str | None) -> int:
-    """Count all users, or only those who accept a category on the channel.
-
-    Args:
-        upto: Users that were created later than this id are excluded.
-        channel: The channel of the notifications.
-        category: Only users who have this category enabled for the channel; None for all users.
-    """
-    return audience.size(upto=upto, channel=channel, category=category)
-
-
 def audience_members(
     *, after: UUID | None, upto: UUID, limit: int, channel: str, category: str | None
 ) -> list[UUID]:
     """Return up to ``limit`` users in ascending order of id, starting after ``after``.
 
-    The other arguments are those of ``audience_size``.
+    Args:
+        after: The last user of the previous call; None for the first call.
+        upto: Users that were created later than this id are excluded.
+        limit: The maximum number of users.
+        channel: The channel of the notifications.
+        category: Only users who have this category enabled for the channel; None for all users.
     """
     return audience.members(after=after, upto=upto, limit=limit, channel=channel, category=category)
+
+
+def count_next_audience(
+    *, after: UUID | None, upto: UUID, users: int, channel: str, category: str | None
+) -> tuple[int, UUID | None]:
+    """Count the members of an audience among the next users.
+
+    Args:
+        after: The last user of the previous call; None for the first call.
+        upto: As in ``audience_members``.
+        users: The number of users to read, members or not.
+        channel: As in ``audience_members``.
+        category: As in ``audience_members``.
+
+    Returns:
+        The number of members, and the last of the users; None if there are no more.
+    """
+    return audience.count_next(
+        after=after, upto=upto, users=users, channel=channel, category=category
+    )
 
 
 def addresses_of(user_id: UUID) -> set[str]:

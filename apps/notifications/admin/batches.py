@@ -24,7 +24,7 @@ class BatchAdmin(LargeTableAdmin[Batch]):
         "client",
         "kind",
         "state",
-        "total",
+        "number",
         "accepted",
         "duplicates",
         "rejected",
@@ -42,7 +42,7 @@ class BatchAdmin(LargeTableAdmin[Batch]):
         "kind",
         "request_id",
         "state",
-        "total",
+        "number",
         "accepted",
         "duplicates",
         "rejected",
@@ -53,13 +53,19 @@ class BatchAdmin(LargeTableAdmin[Batch]):
         "created_at",
         "ended_at",
     )
-    readonly_fields = ("counts",)
+    readonly_fields = ("number", "counts")
 
     def look_ups(self, changelist: NewestFirstList, term: str) -> Sequence[Q]:
         """Return the columns that a term may be found in."""
         identifier = as_uuid(term)
         known = [Q(pk=identifier)] if identifier is not None else []
         return [Q(request_id=term), *known, *(Q(client=term, kind=kind) for kind in Kind)]
+
+    @admin.display(description="Total")
+    def number(self, batch: Batch) -> str:
+        """Show the number of recipients or rows, once it is known."""
+        total = batch.known_total
+        return "being counted" if total is None else str(total)
 
     @admin.display(description="Notifications by status")
     def counts(self, batch: Batch) -> str:

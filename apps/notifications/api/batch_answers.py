@@ -28,6 +28,7 @@ BROADCAST: dict[str, Any] = {
     "audience": {"category": "news"},
 }
 STARTED: dict[str, Any] = {"batch_id": shown.BATCH_ID, "total": 1200, "links": LINKS}
+STARTED_COUNTING: dict[str, Any] = {**STARTED, "total": None}
 BATCH: dict[str, Any] = {
     "batch_id": shown.BATCH_ID,
     "source": "broadcast",
@@ -71,7 +72,7 @@ def started_answer(batch: Batch) -> dict[str, Any]:
 
     It uses only constant values, so that a repeated call gets the same response.
     """
-    return {"batch_id": batch.pk, "total": batch.total, "links": links_of(batch)}
+    return {"batch_id": batch.pk, "total": batch.first_total, "links": links_of(batch)}
 
 
 class BatchLinksSerializer(serializers.Serializer[Any]):
@@ -91,7 +92,13 @@ class StartedSerializer(serializers.Serializer[Any]):
     """An accepted batch."""
 
     batch_id = serializers.UUIDField()
-    total = serializers.IntegerField(help_text="Recipients or rows.")
+    total = serializers.IntegerField(
+        allow_null=True,
+        help_text=(
+            "Recipients or rows. Null for a broadcast to everybody or to a category, whose users "
+            "are counted in the background."
+        ),
+    )
     links = BatchLinksSerializer()
 
 
@@ -108,13 +115,22 @@ class BatchSerializer(serializers.Serializer[Batch]):
         choices=[state.value for state in BatchState],
         help_text="Of making its notifications; what becomes of them is in counts.",
     )
-    total = serializers.IntegerField(help_text="Recipients or rows.")
+    total = serializers.IntegerField(
+        source="known_total",
+        allow_null=True,
+        help_text=(
+            "Recipients or rows. Null while the users of a broadcast to everybody or to a category "
+            "are being counted."
+        ),
+    )
     accepted = serializers.IntegerField(help_text="Rows made into notifications.")
     duplicates = serializers.IntegerField(help_text="Rows that repeat an earlier request_id.")
     rejected = serializers.IntegerField(help_text="Rows that became none; see links.errors.")
     counts = serializers.SerializerMethodField(help_text="Notifications by status.")
     progress = serializers.SerializerMethodField(
-        help_text="The share of rows for which nothing is left to do, 0 to 1."
+        help_text=(
+            "The share of rows for which nothing is left to do, 0 to 1. Null until total is known."
+        )
     )
     failures = serializers.IntegerField(
         help_text="How often in a row its next step failed; after eight times the rows that it "
@@ -135,8 +151,8 @@ class BatchSerializer(serializers.Serializer[Batch]):
         """Return its notifications by status."""
         return self.counted
 
-    def get_progress(self, batch: Batch) -> float:
-        """Return the share of rows that need no further work."""
+    def get_progress(self, batch: Batch) -> float | None:
+        """Return the share of rows that need no further work, if it is known."""
         return progress.share_done(batch, self.counted)
 
     def get_last_error(self, batch: Batch) -> str | None:
@@ -168,7 +184,7 @@ class ListedBatchSerializer(BatchSerializer):
     )
     progress = serializers.SerializerMethodField(
         "get_listed_progress",
-        help_text="The share of rows for which nothing is left to do. Null like counts.",
+        help_text="The share of rows for which nothing is left to do. Null like counts and total.",
     )
     counted_of: Mapping[UUID, dict[str, int]]
 

@@ -29,6 +29,11 @@ TAGS = ["Batches"]
 VIEW_PERMISSION = "notifications.view_batch"
 READ = Access(scope=Scope.NOTIFICATIONS_READ, staff=VIEW_PERMISSION)
 EXAMPLE = OpenApiExample("A batch", shown.BATCH, response_only=True)
+COUNTING = OpenApiExample(
+    "A broadcast whose audience is being counted",
+    {**shown.BATCH, "total": None, "progress": None},
+    response_only=True,
+)
 
 
 def visible_to(caller: Caller) -> QuerySet[Batch]:
@@ -88,7 +93,7 @@ class BatchView(AccessTable, APIView):
         tags=TAGS,
         summary="Read the progress of a batch",
         responses=BatchSerializer,
-        examples=[EXAMPLE],
+        examples=[EXAMPLE, COUNTING],
     )
     def get(self, request: Request, batch_id: UUID) -> Response:
         """Return the progress of a batch."""

@@ -38,14 +38,17 @@ class BroadcastView(AccessTable, RateLimitHeaders, APIView):
         summary="Send the same notification to named users, to everybody, or to a category",
         description=(
             "Answers at once; the notifications are made in the background. Everyone gets the "
-            "version that is published when their notification is made, in their own language."
+            "version that is published when their notification is made, in their own language. "
+            "`total` is null for everybody and for a category; the batch has it soon."
         ),
         parameters=[IDEMPOTENCY_KEY],
         request=body_of(BroadcastRequest, name="SendBroadcast"),
         responses={202: StartedSerializer},
         examples=[
             OpenApiExample("To a category", shown.BROADCAST, request_only=True),
-            OpenApiExample("Taken", shown.STARTED, response_only=True, status_codes=["202"]),
+            OpenApiExample(
+                "Taken", shown.STARTED_COUNTING, response_only=True, status_codes=["202"]
+            ),
         ],
     )
     def post(self, request: Request) -> Response:

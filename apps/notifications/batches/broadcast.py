@@ -13,7 +13,6 @@ from apps.notifications.intake.digests import PRESENT_FORM, body_digest, repeats
 from apps.notifications.intake.draft import check_terms
 from apps.notifications.intake.requests import Audience, BroadcastRequest
 from apps.notifications.models import Batch, BatchSource, BatchState
-from apps.users import contacts
 
 
 def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
@@ -58,10 +57,9 @@ def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
         check_terms(asked.to(batch.pk))
         for first, piece in slices.cut(str(user_id).encode() for user_id in listed):
             slices.keep(batch, first, piece)
-        batch.total = len(listed) or contacts.audience_size(
-            upto=batch.pk, channel=asked.notification_type, category=audience.category
-        )
-        batch.save(update_fields=["total"])
+        # The scheduler counts another audience.
+        batch.total, batch.counting = len(listed), not listed
+        batch.save(update_fields=["total", "counting"])
     return batch, False
 
 

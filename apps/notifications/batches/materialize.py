@@ -25,6 +25,7 @@ from apps.common.middleware.correlation import correlated
 from apps.common.rest.problems import Problem
 from apps.notifications.batches import rejected_rows
 from apps.notifications.batches.cancel import cancel_some
+from apps.notifications.batches.counting import count_some
 from apps.notifications.batches.pieces import (
     CREATION_FAILED,
     BatchRow,
@@ -88,8 +89,10 @@ def _go_on(batch: Batch, *, deep: frozenset[str], now: datetime) -> bool:
             elif deep.isdisjoint(batch.lanes):
                 _make(batch, now=now)
             else:
+                if batch.counting and not failures:
+                    count_some(batch)
                 batch.next_at = now + CHECK_INTERVAL
-                batch.save(update_fields=["next_at"])
+                batch.save(update_fields=["next_at", "total", "counting", "counted_to_user_id"])
                 return False
     except Exception as error:
         if affects_all(error):
@@ -131,6 +134,8 @@ def _make(batch: Batch, *, now: datetime) -> None:
     continue. The failure counter then stays at the maximum, so that the next slice is processed as
     a last try too and further such rows do not need the same number of tries again.
     """
+    # A step that is repeated only creates rows: they must not wait for a count that fails.
+    counts_too = batch.counting and not batch.failures
     last_try = batch.failures >= FAILURES_MAX - 1
     piece, given_up = next_piece(batch, last_try=last_try)
     first_index = batch.done
@@ -160,6 +165,8 @@ def _make(batch: Batch, *, now: datetime) -> None:
     if piece.last:
         # The total may be smaller now: users were erased or opted out since they were counted.
         batch.total = batch.done
+        if batch.counting:
+            batch.counting, batch.counted_to_user_id = False, batch.pk
         batch.state, batch.next_at, batch.ended_at = BatchState.FINISHED, None, now
         # The content of a broadcast may be personal data, and it is not needed any more.
         batch.terms = {}
@@ -170,6 +177,8 @@ def _make(batch: Batch, *, now: datetime) -> None:
             duplicates=batch.duplicates,
             rejected=batch.rejected,
         )
+    elif counts_too:
+        count_some(batch)
     batch.save()
 
 

@@ -60,19 +60,20 @@ def _counts(batch_ids: list[UUID]) -> Iterable[tuple[UUID, str, int]]:
         return list(cursor.fetchall())
 
 
-def share_done(batch: Batch, counted: dict[str, int]) -> float:
-    """Return the share of rows that need no further work, 0 to 1.
+def share_done(batch: Batch, counted: dict[str, int]) -> float | None:
+    """Return the share of rows that need no further work, 0 to 1; None if their number is unknown.
 
     Args:
         batch: The batch.
         counted: The result of ``statuses`` for it.
     """
-    if not batch.total:
-        return 1.0
+    total = batch.known_total
+    if not total:
+        return None if total is None else 1.0
     ended = sum(count for status, count in counted.items() if Status(status) in FINISHED)
     # The remaining rows of a cancelled batch are never created.
-    unmade = batch.total - batch.done if batch.state == BatchState.CANCELLED else 0
-    return min(1.0, round((batch.duplicates + batch.rejected + ended + unmade) / batch.total, 4))
+    unmade = total - batch.done if batch.state == BatchState.CANCELLED else 0
+    return min(1.0, round((batch.duplicates + batch.rejected + ended + unmade) / total, 4))
 
 
 def error_lines(batch: Batch) -> Iterator[bytes]:

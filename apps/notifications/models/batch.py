@@ -66,6 +66,10 @@ class Batch(models.Model):
     accepted = models.PositiveIntegerField(default=0)
     duplicates = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
+    # Whether the audience of a broadcast is still being counted; ``total`` has its users up to this
+    # id. An earlier release leaves both as they are when it ends a batch.
+    counting = models.BooleanField(default=False, db_default=False)
+    counted_to_user_id = models.UUIDField(null=True)
     # All users of the audience up to this id have been processed.
     done_to_user_id = models.UUIDField(null=True)
     # The lanes of its notifications, so that it can wait while one of them has many messages.
@@ -112,6 +116,22 @@ class Batch(models.Model):
     def done(self) -> int:
         """The number of processed rows."""
         return self.accepted + self.duplicates + self.rejected
+
+    @property
+    def known_total(self) -> int | None:
+        """The number of all recipients or rows; None while the audience is being counted.
+
+        The rest of a batch that was cancelled before is never made and not counted.
+        """
+        if not self.counting:
+            return self.total
+        return self.done if self.state in {BatchState.FINISHED, BatchState.CANCELLED} else None
+
+    @property
+    def first_total(self) -> int | None:
+        """The number that was known when the batch was accepted."""
+        counted_later = self.counting or self.counted_to_user_id is not None
+        return None if counted_later else self.total
 
 
 class BatchSlice(models.Model):
