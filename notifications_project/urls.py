@@ -67,5 +67,6 @@ urlpatterns = [
     path("api/auth/", include((session_patterns, "rest_framework"))),
     path("admin/login/", limited(admin.site.login)),
     path("admin/providers/", admin.site.admin_view(providers.page), name="providers"),
+    path("admin/", include("apps.desk.urls")),
     path("admin/", admin.site.urls),
 ]

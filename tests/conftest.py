@@ -68,3 +68,9 @@ def nothing_remembered() -> Iterator[None]:
     rendering.forget()
     yield
     cache.clear()
+
+
+@pytest.fixture
+def project_urls(settings: Any) -> None:
+    """Use the URLs of the whole project, in tests of an app that have its own alone."""
+    settings.ROOT_URLCONF = "notifications_project.urls"

@@ -182,7 +182,18 @@ class TemplateAdmin(_TemplateAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return the read-only fields; code and channel of a template cannot be changed."""
-        return ("code", "channel", "older_rules") if obj else ()
+        return ("code", "channel", "older_rules", "words") if obj else ()
+
+    @admin.display(description="Published words")
+    def words(self, template: Template) -> str:
+        """Return what the published versions say, for those who may not change it."""
+        published = template.versions.filter(published=True).order_by("language")
+        rows = [
+            (f"{version.language}, {name}", str(text))
+            for version in published
+            for name, text in written(version.content).items()
+        ]
+        return format_html_join("\n", "<div>{}<pre>{}</pre></div>", rows)
 
     @admin.display(description="Older rules")
     def older_rules(self, template: Template) -> str:
@@ -200,8 +211,10 @@ class TemplateAdmin(_TemplateAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fieldsets; an existing template has only the fields of its channel."""
-        if obj is None or not self.has_change_permission(request, obj):
-            return self.fieldsets if obj is None else self.fieldsets[:1]
+        if obj is None:
+            return self.fieldsets
+        if not self.has_change_permission(request, obj):
+            return ((None, {"fields": ("code", "channel", *OWN_NAMES, "older_rules", "words")}),)
         of_channel = {*FIELDS[obj.channel], *OPTIONS[obj.channel]}
         of_channel |= {"data"} if obj.channel == Channel.PUSH else set()
         names = [name for name in CONTENT_FIELDS if name in of_channel]
@@ -210,7 +223,9 @@ class TemplateAdmin(_TemplateAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override] # ``change`` stays among the keywords.
         """Return a form for the language in ``?language=``, or for the default language."""
-        kwargs["fields"] = None
+        if obj is None or self.has_change_permission(request, obj):
+            # The form's own fields, which are no columns of the table.
+            kwargs["fields"] = None
         form: Any = super().get_form(request, obj, **kwargs)
         # The class was created for this request only.
         form.wanted_language = request.GET.get("language")

@@ -169,6 +169,18 @@ def _content(parsed: ParsedContent, composer: "_Composer") -> EmailContent | Pus
     )
 
 
+def headline(
+    parsed: ParsedContent, variables: Mapping[str, Any], options: RenderOptions = USUAL
+) -> str:
+    """Render the subject of a mail or the title of a push alone.
+
+    Raises:
+        RenderError: See ``compose``.
+    """
+    name = "subject" if parsed.channel == Channel.EMAIL else "title"
+    return _Composer(parsed, variables, options).line(name)
+
+
 def check_outcomes(
     parsed: ParsedContent,
     variables: Mapping[str, Any],

@@ -19,6 +19,7 @@ from apps.templates.composing import (
     compose,
     missing_paths,
 )
+from apps.templates.composing import headline as composed_headline
 from apps.templates.content import RESERVED_NAMES, ParsedContent, parse_stored
 from apps.templates.engine.sandbox import RenderOptions
 from apps.templates.engine.syntax import TemplateSyntaxError
@@ -40,6 +41,7 @@ __all__ = [
     "builtin",
     "check_at_intake",
     "forget",
+    "headline",
     "load_versions",
     "missing_variables",
     "pin",
@@ -245,6 +247,22 @@ def loaded_of(version: TemplateVersion) -> _Loaded:
     )
 
 
+def headline(
+    version_id: UUID,
+    variables: Mapping[str, Any],
+    *,
+    reserved: Callable[[], Mapping[str, Any]] = lambda: SAMPLE,
+    timezone: str = "UTC",
+) -> str:
+    """Render the subject of a mail or the title of a push; the arguments are those of ``render``.
+
+    Raises:
+        RenderError: See ``render``.
+    """
+    parsed, language, given = _prepared(version_id, variables, reserved)
+    return composed_headline(parsed, given, RenderOptions(language=language, timezone=timezone))
+
+
 def render(
     version_id: UUID,
     variables: Mapping[str, Any],
@@ -264,6 +282,18 @@ def render(
     Raises:
         RenderError: A required variable is missing, a limit was exceeded, or a value does not fit.
     """
+    parsed, language, given = _prepared(version_id, variables, reserved)
+    return compose(parsed, given, RenderOptions(language=language, timezone=timezone))
+
+
+def _prepared(
+    version_id: UUID, variables: Mapping[str, Any], reserved: Callable[[], Mapping[str, Any]]
+) -> tuple[ParsedContent, str, Mapping[str, Any]]:
+    """Return a version, its language, and the variables with our own objects if it uses any.
+
+    Raises:
+        RenderError: There is no such version, or a required variable is missing.
+    """
     loaded = _loaded.get(version_id)
     if loaded is None:
         load_versions([version_id])
@@ -276,6 +306,4 @@ def render(
         raise RenderError(detail)
     if loaded.reserved - variables.keys():
         variables = {**reserved(), **variables}
-    return compose(
-        loaded.parsed, variables, RenderOptions(language=loaded.language, timezone=timezone)
-    )
+    return loaded.parsed, loaded.language, variables

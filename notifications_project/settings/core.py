@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "apps.users",
     "apps.templates",
     "apps.notifications",
+    "apps.desk",
 ]
 
 # What the accounts need from the pipeline, which depends on them. Both are imported on first use.

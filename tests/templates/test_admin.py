@@ -9,6 +9,8 @@ from django.test import Client
 from apps.templates.models import Template, TemplateVersion
 from tests.templates.conftest import EMAIL, PUSH, Api
 
+pytestmark = pytest.mark.usefixtures("project_urls")
+
 BASE = "/admin/message_templates"
 NO_INLINES = {
     "versions-TOTAL_FORMS": "0",

@@ -126,6 +126,7 @@ def test_there_is_no_draft_without_a_template(api: Api) -> None:
     assert api.post("nothing/versions/", DRAFT).status_code == 404
 
 
+@pytest.mark.usefixtures("project_urls")
 def test_the_admin_shows_the_state_of_each_version(api: Api, admin_client: Client) -> None:
     api.post("", EMAIL)
     api.put("welcome", {"subject": "a", "body": "b"})

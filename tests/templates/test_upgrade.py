@@ -11,7 +11,7 @@ from apps.templates.engine.releases import CURRENT, FIRST
 from apps.templates.models import TemplateVersion
 from apps.templates.upgrade import changes_when_saved
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("project_urls")]
 OLD = {
     "subject": "{{ price | times: 2 }}",
     "body": "{{ day | date: '%d. %B, %k' }}{% if a %}{% else if b %}{% endif %}",

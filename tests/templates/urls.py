@@ -1,6 +1,5 @@
 """The URLs of templates alone, with a preview view as the pipeline registers it."""
 
-from django.contrib import admin
 from django.urls import include, path
 
 from apps.common.rest.routes import either_slash
@@ -24,5 +23,4 @@ urlpatterns = [
             )
         ),
     ),
-    path("admin/", admin.site.urls),
 ]

@@ -12,6 +12,8 @@ from apps.users import api_keys, contacts, devices
 from apps.users.models import ApiKey, ExternalId, Suppression, User
 from tests.users.conftest import PASSWORD, make
 
+pytestmark = pytest.mark.usefixtures("project_urls")
+
 USERS = "/admin/users/user/"
 USER_FORM = {
     "name": "Alice Liddell",

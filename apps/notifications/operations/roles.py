@@ -36,6 +36,8 @@ _WRITE_TEMPLATES = {
     "message_templates.change_template",
 }
 _OPERATE = {
+    "desk.view_content",
+    "desk.view_auditentry",
     "notifications.add_notification",
     "notifications.change_notification",
     "notifications.change_deadletter",

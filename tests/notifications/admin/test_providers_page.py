@@ -8,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from apps.desk.models import AuditEntry
 from apps.notifications.flow_control import breakers, limits
 from apps.notifications.flow_control.breakers import Forced, State, Tally
 from apps.notifications.lifecycle.outcomes import Outcome
@@ -70,7 +71,8 @@ def test_an_operator_forces_one_breaker_and_it_is_logged(welcome: None) -> None:
     page = operator.get(PAGE).content.decode()
     assert "<strong>open</strong> (forced)" in page
     assert "Provider fcm:ios: forced open." in page
-    assert "Provider fcm:ios" in operator.get("/admin/").content.decode()
+    (entry,) = AuditEntry.objects.filter(object_id="fcm:ios")
+    assert (entry.object_type, entry.detail) == ("provider", "forced open")
 
     press(operator, "auto", breaker="fcm:ios")
 

@@ -1,0 +1,23 @@
+"""The configuration of the desk."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_save
+
+
+class DeskConfig(AppConfig):
+    """The desk."""
+
+    name = "apps.desk"
+    label = "desk"
+
+    def ready(self) -> None:
+        """Copy what Django's admin logs to the audit trail."""
+        # Models can be imported from now on.
+        from django.contrib.admin.models import LogEntry, LogEntryManager  # noqa: PLC0415 - as above.
+
+        from apps.desk import audit  # noqa: PLC0415 - as above.
+
+        post_save.connect(audit.copy, sender=LogEntry, dispatch_uid="desk.audit")
+        LogEntryManager.bulk_create = audit.copying(  # type: ignore[method-assign] # As said there.
+            LogEntryManager.bulk_create
+        )

@@ -1,0 +1,99 @@
+"""Write the audit trail, and say it in words."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.common.ids import as_uuid
+from apps.common.middleware.correlation import current_id
+from apps.desk.models import AuditEntry
+
+BulkCreate = Callable[..., list[LogEntry]]
+# Each act in words; the object follows.
+ACTIONS: Mapping[str, str] = {
+    "content_read": "read the content of",
+    "replayed": "replayed",
+    "cancelled": "cancelled",
+    "sent_to_self": "sent themselves a copy of",
+    "exported": "exported the data of",
+    "erased": "erased",
+    "added": "added",
+    "changed": "changed",
+    "deleted": "deleted",
+}
+FLAGS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
+DETAIL_MAX_LENGTH = 500
+OBJECT_ID_MAX_LENGTH = 64
+# The pages of what acts are done to.
+PAGES = {"message": "desk:message", "person": "desk:person", "user": "desk:person"}
+
+
+def actor_of(request: HttpRequest) -> str:
+    """Return the name of the current member of staff in the trail."""
+    return f"staff:{request.user.pk}"
+
+
+def copying(bulk_create: BulkCreate) -> BulkCreate:
+    """Return the manager's method of Django's admin log that adds entries to the trail as well.
+
+    Django stores several entries at once with it, for which there is no signal.
+    """
+
+    @wraps(bulk_create)
+    def both(*args: Any, **kwargs: Any) -> list[LogEntry]:
+        made = bulk_create(*args, **kwargs)
+        AuditEntry.objects.bulk_create([_copy_of(entry) for entry in made])
+        return made
+
+    return both
+
+
+def copy(instance: LogEntry, *, created: bool, **_: Any) -> None:
+    """Add an entry of Django's admin log to the trail."""
+    if created:
+        _copy_of(instance).save(force_insert=True)
+
+
+def _copy_of(instance: LogEntry) -> AuditEntry:
+    kind = instance.content_type
+    return AuditEntry(
+        actor=f"staff:{instance.user_id}",
+        action=FLAGS[instance.action_flag],
+        object_type=kind.model if kind is not None else instance.object_repr.split(" ")[0].lower(),
+        object_id=str(instance.object_id or "")[:OBJECT_ID_MAX_LENGTH],
+        detail=instance.get_change_message()[:DETAIL_MAX_LENGTH],
+        correlation_id=current_id(),
+    )
+
+
+def link_to(entry: AuditEntry) -> str:
+    """Return the address of what an act was done to; empty if it has no page."""
+    route, identifier = PAGES.get(entry.object_type), as_uuid(entry.object_id)
+    return reverse(route, args=[identifier]) if route and identifier else ""
+
+
+def record(
+    request: HttpRequest, action: str, *, object_type: str, object_id: Any = "", detail: str = ""
+) -> None:
+    """Add one act to the trail.
+
+    Args:
+        request: The request of the member of staff.
+        action: One of ``ACTIONS``.
+        object_type: What it was done to, such as ``message``.
+        object_id: The id of it.
+        detail: What a reader needs besides, without personal data.
+    """
+    assert action in ACTIONS
+    AuditEntry.objects.create(
+        actor=actor_of(request),
+        action=action,
+        object_type=object_type,
+        object_id=str(object_id),
+        detail=detail[:DETAIL_MAX_LENGTH],
+        correlation_id=current_id(),
+    )

@@ -1,0 +1,170 @@
+"""What needs somebody's attention now, the worst first, each with the page where it is mended."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.urls import reverse
+
+from apps.desk.home.numbers import Bucket
+from apps.notifications.broker import topology
+from apps.notifications.flow_control.breakers import Forced, State
+from apps.notifications.flow_control.control import ProviderState
+from apps.notifications.lifecycle.reasons import explained
+from apps.notifications.lifecycle.states import LetterState, Status
+from apps.notifications.models import Batch, BatchState, DeadLetter, Heartbeat, Notification
+
+# The newest open dead letters that are counted by reason.
+LETTERS_COUNTED = 10_000
+# The rows that are due next, among which the oldest is looked for.
+DUE_LOOKED_AT = 200
+BATCHES_SHOWN = 3
+LATE = timedelta(minutes=5)
+SUCCESS_LEAST = 0.9
+TRIED_LEAST = 20
+SCHEDULER = "scheduler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One thing that needs attention.
+
+    Attributes:
+        said: What is wrong, as a sentence.
+        link: Where to go.
+        word: What the link says.
+        is_bad: Whether messages are not sent because of it.
+    """
+
+    said: str
+    link: str
+    word: str
+    is_bad: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What is looked at.
+
+    Attributes:
+        providers: The configured providers.
+        processes: The living processes.
+        depths: The messages in each queue; None if the broker does not answer.
+        letters: The open dead letters by reason.
+        oldest: When the oldest waiting message was accepted; None if none waits.
+        last: The numbers of the last hour or so.
+    """
+
+    providers: Sequence[ProviderState]
+    processes: Sequence[Heartbeat]
+    depths: Mapping[str, int | None]
+    letters: Mapping[str, int]
+    oldest: datetime | None
+    last: Bucket
+
+
+def items(situation: Situation, *, now: datetime) -> list[Item]:
+    """Return what needs attention."""
+    found = [
+        *_providers(situation.providers),
+        *_processes(situation),
+        *_letters(situation.letters),
+        *_batches(),
+        *_speed(situation, now),
+    ]
+    return sorted(found, key=lambda item: not item.is_bad)
+
+
+def _providers(providers: Iterable[ProviderState]) -> Iterator[Item]:
+    link = reverse("providers")
+    for provider in providers:
+        for breaker in provider.breakers:
+            if breaker.forced is not Forced.AUTO:
+                said = f"The breaker of {breaker.name} is forced {breaker.forced.value} by hand."
+                yield Item(said=said, link=link, word="Providers")
+            elif breaker.state is not State.CLOSED:
+                why = explained(breaker.reason).sentence or "Calls failed."
+                said = f"The breaker of {breaker.name} is {breaker.state.value}. {why}"
+                yield Item(said=said, link=link, word="Providers")
+        if provider.limit.slowed:
+            said = f"{provider.name} asked for fewer calls."
+            yield Item(said=said, link=link, word="Providers", is_bad=False)
+
+
+def _processes(situation: Situation) -> Iterator[Item]:
+    link = f"{reverse('desk:home')}#processes"
+    if any(depth is None for depth in situation.depths.values()):
+        said = "The broker does not answer. Accepted messages are kept and sent later."
+        yield Item(said=said, link=link, word="Processes")
+    served = {queue for process in situation.processes for queue in process.queues}
+    unserved = [lane for lane in topology.LANES if lane not in served]
+    if unserved:
+        said = f"No worker serves {', '.join(unserved)}."
+        yield Item(said=said, link=link, word="Processes")
+    if not any(process.role == SCHEDULER for process in situation.processes):
+        said = "No scheduler runs: what is planned is not sent, and what is lost is not found."
+        yield Item(said=said, link=link, word="Processes")
+
+
+def _letters(letters: Mapping[str, int]) -> Iterator[Item]:
+    total = sum(letters.values())
+    if not total:
+        return
+    reason, _ = max(letters.items(), key=lambda pair: pair[1])
+    more = " or more" if total >= LETTERS_COUNTED else ""
+    yield Item(
+        said=f"{total:,}{more} failed for good and wait for a decision. Most of them: "
+        f"{explained(reason).sentence}",
+        link=reverse("admin:notifications_deadletter_changelist"),
+        word="Dead letters",
+        is_bad=False,
+    )
+
+
+def _batches() -> Iterator[Item]:
+    running = Batch.objects.filter(state=BatchState.RUNNING, next_at__isnull=False)
+    for batch in running.filter(failures__gt=0).order_by("next_at")[:BATCHES_SHOWN]:
+        why = batch.last_error or "see the log of the scheduler"
+        yield Item(
+            said=f"A batch of {batch.client} failed {batch.failures} times in a row: {why}.",
+            link=reverse("admin:notifications_batch_change", args=[batch.pk]),
+            word="Batch",
+        )
+
+
+def _speed(situation: Situation, now: datetime) -> Iterator[Item]:
+    messages = reverse("desk:messages")
+    if situation.oldest is not None and now - situation.oldest > LATE:
+        minutes = (now - situation.oldest) // timedelta(minutes=1)
+        yield Item(
+            said=f"A message has waited for {minutes:,} minutes.",
+            link=f"{messages}?status={Status.RETRYING.value}",
+            word="Messages",
+            is_bad=False,
+        )
+    success, tried = situation.last.success, situation.last.good + situation.last.bad
+    if success is not None and tried >= TRIED_LEAST and success < SUCCESS_LEAST:
+        yield Item(
+            said=f"Only {success:.0%} of the latest messages went out.",
+            link=f"{messages}?status={Status.FAILED.value}&period=hour",
+            word="Messages",
+        )
+
+
+def open_letters() -> dict[str, int]:
+    """Count the open dead letters by reason, the newest ``LETTERS_COUNTED`` of them."""
+    newest = DeadLetter.objects.filter(state=LetterState.OPEN).order_by("-pk")
+    found = Counter(newest.values_list("reason", flat=True)[:LETTERS_COUNTED])
+    return dict(found.most_common())
+
+
+def oldest_waiting() -> datetime | None:
+    """Return when the oldest message that waits for a worker was accepted.
+
+    It is looked for among those that are due next, which an index finds.
+    """
+    waiting = {Status.PENDING, Status.SENDING, Status.RETRYING}
+    due = Notification.objects.filter(wake_at__isnull=False).order_by("wake_at")
+    rows = due.values_list("status", "created_at")[:DUE_LOOKED_AT]
+    return min((created for status, created in rows if status in waiting), default=None)

@@ -1,0 +1,1 @@
+"""Messages: a feed, a page for each, and what can be done with them."""

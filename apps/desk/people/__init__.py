@@ -1,0 +1,1 @@
+"""People: find one, and see all that concerns them on one page."""

@@ -1,0 +1,51 @@
+"""The pages of the desk, mounted at ``/admin/`` before those of Django's admin."""
+
+from django.urls import path
+
+from apps.desk.audit_page import audit_page
+from apps.desk.home.views import home
+from apps.desk.messages import views as messages
+from apps.desk.pages import page
+from apps.desk.people import views as people
+from apps.desk.search import search_page
+from apps.desk.settings_page import settings_page
+
+app_name = "desk"
+urlpatterns = [
+    path("", page(home), name="home"),
+    path("search/", page(search_page), name="search"),
+    path("settings/", page(settings_page), name="settings"),
+    path("audit/", page(audit_page, permission="desk.view_auditentry"), name="audit"),
+    path("messages/", page(messages.message_feed, permission=messages.VIEW), name="messages"),
+    path(
+        "messages/act/<slug:act_name>/",
+        page(messages.act_on_messages, permission=messages.VIEW),
+        name="act",
+    ),
+    path(
+        "messages/<uuid:message_id>/",
+        page(messages.message_page, permission=messages.VIEW),
+        name="message",
+    ),
+    path(
+        "messages/<uuid:message_id>/html/",
+        page(messages.message_html, permission=messages.VIEW),
+        name="message-html",
+    ),
+    path("people/", page(people.people_list, permission=people.VIEW), name="people"),
+    path(
+        "people/<uuid:user_id>/",
+        page(people.person_page, permission=people.VIEW),
+        name="person",
+    ),
+    path(
+        "people/<uuid:user_id>/export/",
+        page(people.person_export, permission=people.VIEW),
+        name="person-export",
+    ),
+    path(
+        "people/<uuid:user_id>/erase/",
+        page(people.person_erase, permission=people.VIEW),
+        name="person-erase",
+    ),
+]
