@@ -23,7 +23,8 @@ BATCHES_SHOWN = 3
 LATE = timedelta(minutes=5)
 SUCCESS_LEAST = 0.9
 TRIED_LEAST = 20
-SCHEDULER = "scheduler"
+# The roles of processes that have the scheduler; the embedded mode has all in one.
+SCHEDULERS = frozenset({"scheduler", "embedded"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ def _processes(situation: Situation) -> Iterator[Item]:
     if unserved:
         said = f"No worker serves {', '.join(unserved)}."
         yield Item(said=said, link=link, word="Processes")
-    if not any(process.role == SCHEDULER for process in situation.processes):
+    if not any(process.role in SCHEDULERS for process in situation.processes):
         said = "No scheduler runs: what is planned is not sent, and what is lost is not found."
         yield Item(said=said, link=link, word="Processes")
 

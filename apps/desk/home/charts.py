@@ -15,6 +15,8 @@ GAP = 0.25
 ROUND = (1, 2, 5, 10)
 MESSAGES_LEAST, MILLISECONDS_LEAST = 4.0, 10.0
 LABELS = 6
+# The length of a line with one value.
+LONE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +135,7 @@ def _pieces(values: Sequence[float | None], top: float, step: float) -> list[str
         x, y = LEFT + step * (number + 0.5), ROOM + HEIGHT - BOTTOM - _units(value, top)
         pieces[-1].append(f"{x:.1f},{y:.1f}")
         if len(pieces[-1]) == 1:
-            pieces[-1].append(f"{x + 2:.1f},{y:.1f}")
+            pieces[-1].append(f"{x + LONE:.1f},{y:.1f}")
     return [" ".join(piece) for piece in pieces if piece]
 
 

@@ -89,7 +89,9 @@ def short_id(value: Any) -> SafeString:
     text = str(value)
     return format_html(
         '<span class="id" title="{0}"><code>…{1}</code>'
-        '<button type="button" class="copy" data-copy="{0}" aria-label="Copy {0}">⧉</button>'
+        '<button type="button" class="copy" data-copy="{0}" aria-label="Copy {0}">'
+        '<svg viewBox="0 0 12 12" aria-hidden="true"><path d="M1 4h7v7H1zM4 4V1h7v7H8"/></svg>'
+        "</button>"
         "</span>",
         text,
         text[-ENDING:],

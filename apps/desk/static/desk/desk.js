@@ -20,12 +20,12 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = "✓";
+    button.classList.add("is-copied");
   } catch {
     // Without a secure connection browsers offer no clipboard: select the id instead.
     window.prompt("Copy", button.dataset.copy);
   }
-  setTimeout(() => (button.textContent = "⧉"), COPIED_MS);
+  setTimeout(() => button.classList.remove("is-copied"), COPIED_MS);
 });
 
 // The account's menu closes on a click elsewhere and on Escape.
