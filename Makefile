@@ -76,6 +76,9 @@ lock: $(VENV)/.dev ## Compile the lists of packages from pyproject.toml (LOCK=--
 	@$(compile) requirements-dev.txt --constraint requirements.txt --group dev pyproject.toml
 	@$(compile) requirements-bench.txt --group bench
 
+assets: ## Build the editor of the template studio (needs Node; the built file is in the repository).
+	@cd apps/desk/assets && npm ci --no-audit --no-fund --ignore-scripts --silent && npm run --silent build
+
 update: $(VENV)/.dev ## Show the packages of which there are newer releases.
 	@$(BIN)/pip list --outdated --disable-pip-version-check
 

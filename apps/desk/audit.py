@@ -1,5 +1,6 @@
 """Write the audit trail, and say it in words."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -11,6 +12,7 @@ from django.urls import reverse
 from apps.common.ids import as_uuid
 from apps.common.middleware.correlation import current_id
 from apps.desk.models import AuditEntry
+from apps.templates.api.converters import CODE_PATTERN
 
 BulkCreate = Callable[..., list[LogEntry]]
 # Each act in words; the object follows.
@@ -19,6 +21,10 @@ ACTIONS: Mapping[str, str] = {
     "replayed": "replayed",
     "cancelled": "cancelled",
     "sent_to_self": "sent themselves a copy of",
+    "drafted": "wrote a draft of",
+    "published": "published",
+    "archived": "archived",
+    "restored": "took back from the archive",
     "exported": "exported the data of",
     "erased": "erased",
     "added": "added",
@@ -72,6 +78,8 @@ def _copy_of(instance: LogEntry) -> AuditEntry:
 
 def link_to(entry: AuditEntry) -> str:
     """Return the address of what an act was done to; empty if it has no page."""
+    if entry.object_type == "template" and re.fullmatch(CODE_PATTERN, entry.object_id):
+        return reverse("desk:studio", args=[entry.object_id])
     route, identifier = PAGES.get(entry.object_type), as_uuid(entry.object_id)
     return reverse(route, args=[identifier]) if route and identifier else ""
 

@@ -45,9 +45,9 @@ PLACES = (
     Place(
         key="templates",
         title="Templates",
-        address="admin:message_templates_template_changelist",
+        address="desk:templates",
         permission="message_templates.view_template",
-        paths=("/admin/message_templates/",),
+        paths=("/admin/templates/", "/admin/message_templates/"),
     ),
     Place(
         key="batches",

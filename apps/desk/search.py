@@ -89,10 +89,7 @@ def find(request: HttpRequest, term: str) -> Found:
             *(reverse("desk:message", args=[line.row.pk]) for line in lines),
             *(reverse("admin:notifications_batch_change", args=[one.pk]) for one in batches),
             *(reverse("admin:notifications_deadletter_change", args=[one.pk]) for one in letters),
-            *(
-                reverse("admin:message_templates_template_change", args=[one.pk])
-                for one in templates
-            ),
+            *(reverse("desk:studio", args=[one.code]) for one in templates),
         ],
     )
 

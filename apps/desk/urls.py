@@ -9,6 +9,9 @@ from apps.desk.pages import page
 from apps.desk.people import views as people
 from apps.desk.search import search_page
 from apps.desk.settings_page import settings_page
+from apps.desk.studio import making, releases
+from apps.desk.studio import views as studio
+from apps.desk.studio.common import VIEW as VIEW_TEMPLATES
 
 app_name = "desk"
 urlpatterns = [
@@ -31,6 +34,43 @@ urlpatterns = [
         "messages/<uuid:message_id>/html/",
         page(messages.message_html, permission=messages.VIEW),
         name="message-html",
+    ),
+    path("templates/", page(studio.template_list, permission=VIEW_TEMPLATES), name="templates"),
+    path("templates/new/", page(making.create, permission=VIEW_TEMPLATES), name="new-template"),
+    path(
+        "templates/<template_code:code>/",
+        page(studio.studio, permission=VIEW_TEMPLATES),
+        name="studio",
+    ),
+    path(
+        "templates/<template_code:code>/save/",
+        page(studio.save, permission=VIEW_TEMPLATES),
+        name="studio-save",
+    ),
+    path(
+        "templates/<template_code:code>/preview/",
+        page(studio.preview, permission=VIEW_TEMPLATES),
+        name="studio-preview",
+    ),
+    path(
+        "templates/<template_code:code>/review/<template_version:number>/",
+        page(releases.review, permission=VIEW_TEMPLATES),
+        name="review",
+    ),
+    path(
+        "templates/<template_code:code>/send/<template_version:number>/",
+        page(releases.send_to_me, permission=VIEW_TEMPLATES),
+        name="studio-send",
+    ),
+    path(
+        "templates/<template_code:code>/duplicate/",
+        page(making.duplicate, permission=VIEW_TEMPLATES),
+        name="duplicate",
+    ),
+    path(
+        "templates/<template_code:code>/archive/",
+        page(making.archive, permission=VIEW_TEMPLATES),
+        name="archive",
     ),
     path("people/", page(people.people_list, permission=people.VIEW), name="people"),
     path(

@@ -255,15 +255,13 @@ class TemplateAdmin(_TemplateAdmin):
         ):
             versions.change(code=obj.code, changes=changes)
             return
-        version_made = versions.write(
-            code=obj.code,
-            content=form.checked,
-            language=language,
-            author=author,
-            changes=changes,
-        )
-        if version_made is not None:
-            messages.info(request, f"Version {version_made.number} ({language}) is published.")
+        if changes:
+            versions.change(code=obj.code, changes=changes)
+        made = versions.draft(code=obj.code, content=form.checked, language=language, author=author)
+        if made is not None:
+            # A new variable would refuse the next call, so somebody looks at it first.
+            words = f"Draft {made.number} ({language}) is saved. It is sent once it is published."
+            messages.info(request, words)
 
 
 @admin.register(TemplateVersion)

@@ -33,6 +33,10 @@ class Template(models.Model):
     sensitive = models.BooleanField(
         default=False, help_text="Its variables and content are not kept after sending."
     )
+    # What previews are filled in with. The database's defaults are for the inserts of an earlier
+    # release during an upgrade.
+    sample = models.JSONField(default=dict, db_default={}, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -1,9 +1,10 @@
 """Show what would be sent, with the code that sends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from apps.common.rest.problems import FieldError, Problem
 from apps.templates.composing import (
     SAMPLE,
     EmailContent,
@@ -13,7 +14,8 @@ from apps.templates.composing import (
     empty_texts,
     missing_paths,
 )
-from apps.templates.content import RESERVED_NAMES
+from apps.templates.content import RESERVED_NAMES, check, parse_stored
+from apps.templates.engine.releases import CURRENT
 from apps.templates.engine.sandbox import RenderOptions
 from apps.templates.models import TemplateVersion
 from apps.templates.rendering import loaded_of, pin
@@ -45,6 +47,65 @@ class Preview:
     empty: list[str]
     refused_links: list[str]
     replaced: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """What content that is not saved yet would say.
+
+    Attributes:
+        errors: Why it cannot be saved; then there is no content.
+        content: The message; None if it cannot be rendered.
+        failure: Why it cannot be rendered with these variables; empty if it can.
+        required: The variables that a notification must have, as dotted paths.
+        missing: Those of them that were not given; they are rendered as empty text.
+        unused: Given variables that the content does not use.
+        refused_links: See ``Preview``.
+    """
+
+    errors: Sequence[FieldError] = ()
+    content: EmailContent | PushContent | None = None
+    failure: str = ""
+    required: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    unused: Sequence[str] = ()
+    refused_links: Sequence[str] = ()
+
+
+def try_out(
+    channel: str,
+    given: Mapping[str, Any],
+    *,
+    variables: Mapping[str, Any],
+    language: str,
+    timezone: str = "UTC",
+) -> Trial:
+    """Check and render content as if it were saved.
+
+    Args:
+        channel: The channel of the template.
+        given: The content fields by name.
+        variables: The variables to fill in.
+        language: The language of the version.
+        timezone: The zone in which times are written.
+    """
+    try:
+        checked = check(channel, given)
+    except Problem as problem:
+        return Trial(errors=problem.errors)
+    parsed = parse_stored(channel, checked.stored, engine=CURRENT)
+    shown = {**SAMPLE, **variables}
+    options = RenderOptions(language=language, timezone=timezone, is_preview=True)
+    found: dict[str, Any] = {
+        "required": checked.required,
+        "missing": missing_paths(checked.required, variables),
+        "unused": sorted(set(variables) - set(checked.used)),
+    }
+    try:
+        content, refused_links = composed(parsed, shown, options)
+    except RenderError as error:
+        return Trial(failure=str(error), **found)
+    return Trial(content=content, refused_links=sorted(set(refused_links)), **found)
 
 
 def preview(

@@ -45,6 +45,7 @@ __all__ = [
     "load_versions",
     "missing_variables",
     "pin",
+    "pin_version",
     "render",
 ]
 
@@ -173,6 +174,13 @@ def sensitive_codes(codes: Collection[str]) -> set[str]:
         return set()
     sensitive = Template.objects.filter(code__in=codes, sensitive=True)
     return set(sensitive.values_list("code", flat=True))
+
+
+def pin_version(version_id: UUID) -> PinnedTemplate | None:
+    """Return one version, published or not; None if it does not exist."""
+    rows = TemplateVersion.objects.select_related("template").defer("content")
+    version = rows.filter(pk=version_id).first()
+    return _pinned(version) if version is not None else None
 
 
 def check_at_intake(pinned: PinnedTemplate, variables: Mapping[str, Any]) -> None:

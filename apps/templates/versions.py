@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from apps.common.rest.problems import FieldError, Problem
 from apps.templates import rendering
 from apps.templates.builtin import texts as builtin
-from apps.templates.content import CheckedContent
+from apps.templates.content import CheckedContent, check, written
 from apps.templates.models import Template, TemplateVersion
 
 
@@ -138,6 +139,59 @@ def draft(
             author=author,
             published=False,
         )
+
+
+def keep_sample(*, code: str, sample: Mapping[str, Any]) -> None:
+    """Keep the variables with which the previews of a template are filled in."""
+    Template.objects.filter(code=code).update(sample=dict(sample))
+
+
+def archive(*, code: str, archived: bool) -> None:
+    """Take a template out of the lists of authors, or back. What names it is sent as before."""
+    Template.objects.filter(code=code).update(archived_at=timezone.now() if archived else None)
+
+
+def duplicate(*, code: str, new_code: str, name: str, author: str) -> Template | None:
+    """Create a template with the published content of another one, in all its languages.
+
+    Returns:
+        The new template; None if there is none to copy.
+
+    Raises:
+        Problem: 409 when the code is taken, 400 when it is reserved or the content is not valid by
+            today's rules.
+    """
+    original = Template.objects.filter(code=code).first()
+    if original is None:
+        return None
+    published = {one.language: one for one in original.versions.filter(published=True)}
+    first = published.pop(original.default_language)
+    new = NewTemplate(
+        code=new_code,
+        channel=original.channel,
+        name=name,
+        default_language=original.default_language,
+        category=original.category,
+        critical=original.critical,
+        sensitive=original.sensitive,
+    )
+    with transaction.atomic():
+        version = create(template=new, content=_again(original, first), author=author)
+        for language, one in sorted(published.items()):
+            write(
+                code=new_code,
+                content=_again(original, one),
+                language=language,
+                author=author,
+                changes={},
+            )
+        keep_sample(code=new_code, sample=original.sample)
+    return version.template
+
+
+def _again(template: Template, version: TemplateVersion) -> CheckedContent:
+    """Check the content of a version by today's rules."""
+    return check(template.channel, written(version.content))
 
 
 def change(*, code: str, changes: Mapping[str, Any]) -> None:

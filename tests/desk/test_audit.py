@@ -2,7 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from apps.desk.models import AuditEntry
 from apps.users import contacts
@@ -47,7 +47,7 @@ def test_what_is_deleted_at_once_is_in_it_one_by_one(login: Login) -> None:
     assert {entry.object_id for entry in AuditEntry.objects.filter(action="deleted")} == set(ids)
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is for trying things out.")
+@pytest.mark.services
 def test_the_database_refuses_changes(db: None) -> None:
     AuditEntry.objects.create(actor="staff:1", action="erased")
 

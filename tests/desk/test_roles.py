@@ -14,7 +14,7 @@ from tests.desk.conftest import Login
 from tests.notifications.factories import accepted, row_with_status
 
 STAFF = (*ROLES, "Superuser")
-DESK = ("home", "messages", "people", "settings", "audit", "search")
+DESK = ("home", "messages", "people", "templates", "settings", "audit", "search")
 
 
 def addresses(ada: User) -> list[str]:
@@ -26,6 +26,9 @@ def addresses(ada: User) -> list[str]:
     found += [reverse("desk:message", args=[row.pk]) for row in (mail, push, failed)]
     found += [reverse("desk:message-html", args=[mail.pk])]
     found += [reverse("desk:person", args=[ada.pk]), reverse("desk:person-export", args=[ada.pk])]
+    found += [reverse("desk:studio", args=[code]) for code in ("welcome", "parcel")]
+    found += [reverse("desk:review", args=["welcome", 1]), reverse("desk:new-template")]
+    found += [reverse("desk:duplicate", args=["welcome"])]
     found += [reverse("providers"), reverse("sandbox:list"), reverse("admin:password_change")]
     shown = {
         Template: Template.objects.all(),

@@ -65,7 +65,7 @@ def test_a_syntax_error_is_shown_at_its_field(admin: Client) -> None:
     assert not Template.objects.exists()
 
 
-def test_editing_creates_a_version_and_saving_unchanged_content_does_not(
+def test_editing_creates_a_draft_and_saving_unchanged_content_does_not(
     admin: Client, api: Api
 ) -> None:
     api.post("", EMAIL)
@@ -79,8 +79,8 @@ def test_editing_creates_a_version_and_saving_unchanged_content_does_not(
     assert Template.objects.get().name == "Renamed"
 
     assert admin.post(url, form | {"subject": "New"}).status_code == 302
-    assert TemplateVersion.objects.get(published=True).number == 2
-    assert TemplateVersion.objects.get(number=1).content["subject"] == EMAIL["subject"]
+    assert TemplateVersion.objects.get(draft=True).number == 2
+    assert TemplateVersion.objects.get(published=True).content["subject"] == EMAIL["subject"]
 
 
 def test_a_version_can_be_read_and_published_but_not_changed(admin: Client, api: Api) -> None:

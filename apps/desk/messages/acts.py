@@ -78,8 +78,8 @@ ACTS: Mapping[str, Act] = {
             permissions=("notifications.add_notification", VIEW_CONTENT),
             statuses=frozenset(Status),
             trail="sent_to_self",
-            asks="You get the template as it is published now, with the same variables, at your "
-            "own address and on your own devices. The recipient gets nothing.",
+            asks="You get the same version with the same variables, at your own address and on "
+            "your own devices. The recipient gets nothing.",
         ),
     )
 }
@@ -179,7 +179,8 @@ def _copy(request: HttpRequest, row: Notification) -> UUID | None:
         language=row.language,
         priority=COPY_PRIORITY,
     )
-    return accept.accept(asked, caller=_caller(request)).notification.pk
+    made = accept.accept_version(asked, version_id=row.template_version_id, caller=_caller(request))
+    return made.notification.pk
 
 
 _RUNS: Mapping[str, Callable[[HttpRequest, Notification], UUID | None]] = {

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.common.channels import Channel
 from apps.common.ids import as_uuid
-from apps.common.middleware.security_headers import PAGE_POLICY
 from apps.desk import audit, paging
+from apps.desk.frames import with_frames
 from apps.desk.messages import acts, content, feed, story
 from apps.desk.messages.acts import ACTS, VIEW_CONTENT, Act
 from apps.desk.pages import filters_of, may, show
@@ -85,9 +85,7 @@ def message_page(request: HttpRequest, message_id: UUID) -> HttpResponse:
     if context["may_read"]:
         context["content"] = content.content_of(row)
         audit.record(request, "content_read", object_type="message", object_id=row.pk)
-    page = show(request, "desk/message.html", context)
-    page["Content-Security-Policy"] = f"{PAGE_POLICY}; frame-src 'self'"
-    return page
+    return with_frames(show(request, "desk/message.html", context))
 
 
 @require_GET

@@ -1,11 +1,8 @@
 """Endpoints to test a template: a preview for a given user, and a real send."""
 
-from collections import Counter
-from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -14,7 +11,6 @@ from rest_framework.views import APIView
 
 from apps.common.callers import caller_of
 from apps.common.channels import Channel
-from apps.common.ids import first_id_at
 from apps.common.rest.permissions import AccessTable
 from apps.common.rest.problems import Problem, impossible, invalid
 from apps.common.rest.serializers import StrictSerializer
@@ -24,20 +20,16 @@ from apps.notifications.api.answers import AcceptedSerializer, accepted_answer
 from apps.notifications.api.notifications import SEND
 from apps.notifications.intake import accept
 from apps.notifications.intake.requests import SendRequest
-from apps.notifications.models import Notification
+from apps.notifications.past_calls import missing_in_calls
 from apps.templates import rendering
 from apps.templates.api import version_views
 from apps.templates.api import views as template_views
 from apps.templates.api.serializers import LanguageField, PreviewSerializer
-from apps.templates.composing import missing_paths
 from apps.templates.versions import Publication
 from apps.users import contacts
 
 # The highest priority, because a user is waiting for the message.
 TEST_SEND_PRIORITY = 9
-# The calls that are looked at when a version is published.
-LOOKED_BACK = timedelta(days=7)
-CALLS_LOOKED_AT = 10_000
 
 
 class UserPreviewSerializer(PreviewSerializer):
@@ -68,28 +60,8 @@ class PublishView(version_views.PublishView):
     """Publish a version, and say in how many of the latest calls a new variable was missing."""
 
     def missing_in_calls(self, publication: Publication) -> tuple[dict[str, int], int]:
-        """Count the calls of the last week in which newly required variables were missing.
-
-        The newest ``CALLS_LOOKED_AT`` notifications are read, because no index finds those of one
-        template. The variables of a sensitive template are not kept, so it has no calls here.
-        """
-        paths = publication.newly_required
-        if not paths:
-            return {}, 0
-        version = publication.version
-        newest = Notification.objects.filter(pk__gte=first_id_at(timezone.now() - LOOKED_BACK))
-        calls = Notification.objects.filter(
-            pk__in=newest.order_by("-pk").values("pk")[:CALLS_LOOKED_AT],
-            template_code=version.template.code,
-            language=version.language,
-            sensitive=False,
-        )
-        missing: Counter[str] = Counter()
-        count = 0
-        for variables in calls.values_list("variables", flat=True).iterator():
-            count += 1
-            missing.update(path for path in paths if missing_paths([path], variables))
-        return dict(missing), count
+        """Count the calls of the last week in which newly required variables were missing."""
+        return missing_in_calls(publication.version, publication.newly_required)
 
 
 class TestSendSerializer(StrictSerializer):

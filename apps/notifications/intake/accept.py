@@ -19,6 +19,7 @@ from apps.notifications.intake.group_commit import GroupCommit
 from apps.notifications.intake.requests import SendRequest
 from apps.notifications.models import Notification
 from apps.notifications.statistics.record import count_accepted, insert_accepted
+from apps.templates import rendering
 from apps.users import contacts
 
 log = structlog.get_logger(__name__)
@@ -70,6 +71,25 @@ def accept(request: SendRequest, *, caller: Caller) -> Accepted:
     if isinstance(answer, Problem):
         raise answer
     return answer
+
+
+def accept_version(request: SendRequest, *, version_id: UUID, caller: Caller) -> Accepted:
+    """Accept one request with a version that need not be published: authors try drafts out.
+
+    Raises:
+        Problem: 400 or 422; nothing is stored or queued then.
+    """
+    version = rendering.pin_version(version_id)
+    if version is None:
+        raise impossible("/template_code", "unknown_template", "There is no such version.")
+    now = timezone.now()
+    locales = contacts.known_locales({request.user_id})
+    row = make_draft(request, caller=caller, locales=locales, now=now, version=version)
+    with transaction.atomic():
+        insert_accepted([row])
+    publisher.hand_over([row])
+    log_accepted(row)
+    return Accepted(notification=row, replayed=False)
 
 
 def accept_all(

@@ -19,9 +19,21 @@ from apps.templates import rendering
 
 
 def make_draft(
-    request: SendRequest, *, caller: Caller, locales: dict[UUID, str], now: datetime
+    request: SendRequest,
+    *,
+    caller: Caller,
+    locales: dict[UUID, str],
+    now: datetime,
+    version: rendering.PinnedTemplate | None = None,
 ) -> Notification:
     """Validate a request and build its row.
+
+    Args:
+        request: The request.
+        caller: The API client.
+        locales: The locales of known users.
+        now: The current time, UTC.
+        version: The version to use; by default the published one.
 
     Raises:
         Problem: 400 or 422.
@@ -31,7 +43,7 @@ def make_draft(
     locale = locales.get(asked.user_id)
     if locale is None:
         raise impossible("/user_id", "unknown_user", "There is no such user.")
-    pinned = _pinned(asked, locale=locale)
+    pinned = _pinned(asked, locale=locale, version=version)
     scheduled_for = asked.scheduled_for
     if scheduled_for is not None and scheduled_for <= now:
         scheduled_for = None
@@ -90,14 +102,21 @@ def check_terms(request: SendRequest) -> None:
     _pinned(asked, locale=None)
 
 
-def _pinned(asked: SendRequest, *, locale: str | None) -> rendering.PinnedTemplate:
+def _pinned(
+    asked: SendRequest,
+    *,
+    locale: str | None,
+    version: rendering.PinnedTemplate | None = None,
+) -> rendering.PinnedTemplate:
     """Choose the template version of the notification.
 
     Raises:
         Problem: 422 if there is none, it is for another channel, or variables are missing.
     """
     try:
-        pinned = rendering.pin(asked.template_code, language=asked.language, locale=locale)
+        pinned = version or rendering.pin(
+            asked.template_code, language=asked.language, locale=locale
+        )
     except rendering.UnknownTemplate:
         raise impossible(
             "/template_code", "unknown_template", "There is no such template."

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.common.ids import first_id_at
-from apps.notifications.api import template_tools
+from apps.notifications import past_calls
 from apps.notifications.models import Notification
 from apps.templates import rendering
 from apps.users.models import User
@@ -65,7 +65,7 @@ def test_calls_of_another_language_and_older_ones_do_not_count(
 def test_a_bounded_number_of_calls_is_looked_at(
     shop: APIClient, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(template_tools, "CALLS_LOOKED_AT", 2)
+    monkeypatch.setattr(past_calls, "CALLS_LOOKED_AT", 2)
     for _ in range(3):
         accepted(alice)
 
