@@ -45,6 +45,14 @@ $(VENV)/typescript/.installed: $(TYPESCRIPT)/package-lock.json $(VENV)/.dev
 	@cd $(@D) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# The judge of accessibility that the desk's journey puts into each page.
+BROWSER := tests/journeys/browser
+$(VENV)/browser/.installed: $(BROWSER)/package-lock.json $(VENV)/.dev
+	@docker/services.sh nodejs chromium
+	@mkdir -p $(@D) && cp $(BROWSER)/package.json $(BROWSER)/package-lock.json $(@D)
+	@cd $(@D) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 # The contenders of the benchmark run on packages that nothing else here needs.
 .venv-bench/.installed: requirements-bench.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed (PYTHON=... names another)."; exit 1; }
@@ -101,7 +109,7 @@ format: $(VENV)/.dev ## Put the code into its format.
 test: $(VENV)/.dev ## Run the tests: without servers, and on PostgreSQL, RabbitMQ and Redis if they answer.
 	@tests/run.sh --ignore tests/journeys
 
-journeys: $(VENV)/.dev $(VENV)/typescript/.installed ## Run the slow tests: whole installations, as their users meet them (same servers).
+journeys: $(VENV)/.dev $(VENV)/typescript/.installed $(VENV)/browser/.installed ## Run the slow tests: whole installations, as their users meet them (same servers).
 	@docker/services.sh prometheus nginx pgbouncer
 	@tests/run.sh tests/journeys
 

@@ -2,7 +2,7 @@
 # PostgreSQL, RabbitMQ and Redis on loopback. Those that answer are used; the others come from
 # Docker where its engine answers, else from Debian's packages.
 # usage: docker/services.sh [postgresql|rabbitmq|redis ...]      (without a name: all three)
-#        docker/services.sh prometheus nginx pgbouncer nodejs   (only installs them)
+#        docker/services.sh prometheus nginx pgbouncer nodejs chromium   (only installs them)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -133,13 +133,15 @@ nginx() { [ -x /usr/sbin/nginx ] || install_without_start nginx-light; }
 
 nodejs() { command -v npm >/dev/null 2>&1 || install_package npm; }
 
+chromium() { command -v chromium >/dev/null 2>&1 || install_package chromium; }
+
 pgbouncer() { [ -x /usr/sbin/pgbouncer ] || install_without_start pgbouncer; }
 
 [ "$#" -gt 0 ] || set -- postgresql rabbitmq redis
 for service in "$@"; do
     case "$service" in
         postgresql | rabbitmq | redis) "$service"; echo "$service answers." ;;
-        prometheus | nginx | pgbouncer | nodejs) "$service"; echo "$service is installed." ;;
+        prometheus | nginx | pgbouncer | nodejs | chromium) "$service"; echo "$service is installed." ;;
         *) echo "There is no service called $service." >&2; exit 2 ;;
     esac
 done

@@ -12,7 +12,7 @@ import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror
 import { lintGutter, setDiagnostics } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { EditorState } from "@codemirror/state";
-import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
+import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers, placeholder } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 
 const PREVIEW_AFTER_MS = 400;
@@ -38,6 +38,7 @@ const look = EditorView.theme({
   ".cm-cursor": { borderLeftColor: "var(--ink)" },
   "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--accent-soft) !important" },
   ".cm-tooltip": { backgroundColor: "var(--paper)", color: "var(--ink)", border: "1px solid var(--line)" },
+  ".cm-placeholder": { color: "var(--soft)" },
   ".cm-scroller": { fontFamily: "ui-monospace, monospace", lineHeight: "20px", maxHeight: "480px" },
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "1px" },
 });
@@ -85,6 +86,7 @@ function edit(area) {
       EditorView.contentAttributes.of({ "aria-label": label ? label.textContent : area.name }),
       EditorState.readOnly.of(area.readOnly),
       keymap.of([...closeBracketsKeymap, ...(isLine ? [] : searchKeymap), ...historyKeymap, ...completionKeymap, ...defaultKeymap]),
+      area.dataset.hint ? placeholder(area.dataset.hint) : [],
       isLine ? oneLine : [lineNumbers(), lintGutter(), highlightActiveLine()],
       languageOf(kind),
       EditorView.updateListener.of((update) => {
@@ -152,13 +154,24 @@ function render(content) {
   if (frame) {
     document.getElementById("preview-subject").textContent = content.subject;
     document.getElementById("preview-text").textContent = content.text;
-    frame.srcdoc = content.html ?? `<pre style="white-space:pre-wrap;font:14px sans-serif">${escaped(content.text)}</pre>`;
+    frame.source = content.html ?? `<pre style="white-space:pre-wrap;font:14px sans-serif">${escaped(content.text)}</pre>`;
+    paint(frame);
     return;
   }
   for (const place of document.querySelectorAll("[data-push]")) place.textContent = content[place.dataset.push];
   const facts = { Opens: content.link, Picture: content.image, ...content.data };
   const shown = Object.entries(facts).filter(([, value]) => value);
   document.getElementById("preview-facts").replaceChildren(...shown.flatMap(([name, value]) => [element("dt", name), element("dd", value)]));
+}
+
+// The chosen theme, whatever the theme of the viewer is: its media queries are made true or false.
+function paint(frame) {
+  const isDark = frame.scheme === "dark";
+  frame.style.colorScheme = isDark ? "dark" : "light";
+  frame.style.background = isDark ? "#1c1c1e" : "#fff";
+  frame.srcdoc = (frame.source ?? "").replace(/\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)/gi, (_, scheme) =>
+    (scheme.toLowerCase() === "dark") === isDark ? "(min-width: 0)" : "(max-width: 0)",
+  );
 }
 
 function element(name, text) {
@@ -177,9 +190,8 @@ function press(button) {
   const frame = document.getElementById("preview-frame");
   if (button.dataset.width) frame.style.width = button.dataset.width;
   if (button.dataset.scheme) {
-    frame.style.colorScheme = button.dataset.scheme;
-    frame.style.background = button.dataset.scheme === "dark" ? "#1c1c1e" : "#fff";
-    frame.srcdoc = frame.srcdoc;
+    frame.scheme = button.dataset.scheme;
+    paint(frame);
   }
   if (button.dataset.part) {
     document.getElementById("preview-html").hidden = button.dataset.part !== "html";

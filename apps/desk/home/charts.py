@@ -7,9 +7,9 @@ from datetime import datetime
 from apps.desk.home.numbers import Bucket
 
 WIDTH, HEIGHT = 1_000, 200
-# For the upper half of the uppermost number.
-ROOM = 8
-LEFT, BOTTOM = 44, 20
+# For the uppermost number, which stands above its line.
+ROOM = 28
+LEFT, BOTTOM = 40, 20
 GAP = 0.25
 # The scale ends at one of these times a power of ten.
 ROUND = (1, 2, 5, 10)

@@ -59,6 +59,7 @@ EDITORS: Mapping[str, tuple[str, str]] = {
     "collapse_id": ("line", "Replaces the message with the same id"),
 }
 # What most templates use; the rest is folded.
+MADE_FROM_HTML = "Left empty, it is made from the HTML."
 USUAL = frozenset({"subject", "title", "body", "html", "image", "link"})
 
 
@@ -73,6 +74,7 @@ class EditorField:
         value: Its source.
         errors: Why it cannot be saved.
         is_usual: Whether it is always shown.
+        hint: What an empty one means.
     """
 
     name: str
@@ -81,6 +83,7 @@ class EditorField:
     value: Any
     errors: Sequence[str]
     is_usual: bool
+    hint: str = ""
 
 
 def fields_of(
@@ -100,6 +103,7 @@ def fields_of(
             value=_shown(content.get(name)),
             errors=said.get(name, []),
             is_usual=name in USUAL or name in said or bool(content.get(name)),
+            hint=MADE_FROM_HTML if (channel, name) == (Channel.EMAIL, "body") else "",
         )
         for name in CONTENT_FIELDS
         if name in known

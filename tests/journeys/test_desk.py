@@ -1,0 +1,257 @@
+"""The desk in a real browser, on the real stack: each flow as the roles that have it."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.journeys.http import Api, until
+from tests.journeys.installation import Installation
+from tests.journeys.processes import BIN
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+
+AXE = BIN.parent / "browser/node_modules/axe-core/axe.min.js"
+ROLES = ("Viewer", "Template editor", "Operator", "Administrator")
+PASSWORD = "a-long-enough-passphrase"
+MAKE_STAFF = """
+from django.contrib.auth.models import Group
+from apps.users.models import User
+from django.utils import timezone
+for role in {roles!r}:
+    email = role.lower().replace(" ", "-") + "@example.com"
+    user = User.objects.create_user(email=email, password={password!r}, name=role, is_staff=True,
+                                    email_confirmed_at=timezone.now(), timezone="Europe/Berlin")
+    user.groups.add(Group.objects.get(name=role))
+"""
+SERIOUS = {"serious", "critical"}
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+class Visitor:
+    """A member of staff at the desk, in a browser.
+
+    Attributes:
+        page: The page.
+        complaints: Errors of the console and violations of the policy.
+    """
+
+    def __init__(self, context: BrowserContext, base: str) -> None:
+        self.base = base
+        self.page: Page = context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._asked)
+
+    def _heard(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.base, "data:", "about:", "blob:")):
+            self.complaints.append(f"asks for {request.url}")
+
+    def go(self, path: str) -> None:
+        answer = self.page.goto(f"{self.base}{path}")
+        assert answer is not None
+        assert answer.status == 200, (path, answer.status)
+
+    def says(self, words: str) -> None:
+        """Wait until the page says something."""
+        self.page.get_by_text(words).first.wait_for(timeout=10_000)
+
+    def press(self, words: str) -> None:
+        self.page.get_by_role("button", name=words).first.click()
+
+    def violations(self) -> list[str]:
+        """Return what axe finds that shuts people out."""
+        self.page.evaluate(AXE.read_text())
+        found = self.page.evaluate("axe.run(document, {iframes: false})")
+        return [
+            f"{one['id']}: {one['nodes'][0]['html'][:120]}"
+            for one in found["violations"]
+            if one["impact"] in SERIOUS
+        ]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "docker/services.sh chromium installs it"
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox needs rights that a container does not give.
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def staff(installation: Installation) -> None:
+    installation.manage("shell", "-c", MAKE_STAFF.format(roles=ROLES, password=PASSWORD))
+
+
+@pytest.fixture
+def enter(browser: Browser, installation: Installation, staff: None) -> Iterator[Any]:
+    """Log a member of staff in."""
+    contexts: list[BrowserContext] = []
+    visitors: list[Visitor] = []
+
+    def entered(role: str, *, size: Any = WIDE, theme: Any = "light") -> Visitor:
+        context = browser.new_context(viewport=size, color_scheme=theme)
+        contexts.append(context)
+        visitor = Visitor(context, f"http://127.0.0.1:{installation.port}")
+        visitors.append(visitor)
+        visitor.go("/admin/login/")
+        visitor.page.fill("#id_username", f"{role.lower().replace(' ', '-')}@example.com")
+        visitor.page.fill("#id_password", PASSWORD)
+        visitor.page.click("[type=submit]")
+        visitor.says("Home")
+        return visitor
+
+    yield entered
+    for context in contexts:
+        context.close()
+    assert [line for visitor in visitors for line in visitor.complaints] == []
+
+
+@pytest.fixture(scope="module")
+def ada(installation: Installation, api: Api) -> dict[str, str]:
+    """Ada, who got a mail."""
+    name = f"Ada {uuid4().hex[:6]}"
+    email = f"{uuid4().hex[:8]}@example.com"
+    user = api.made("/api/v1/users/", {"name": name, "email": email})
+    code = f"order-{uuid4().hex[:6]}"
+    api.made(
+        "/api/v1/templates/",
+        {
+            "code": code,
+            "notification_type": "email",
+            "name": "Order",
+            "subject": "Order {{ number }} for {{ recipient.name }}",
+            "html": "<style>b { color: red }</style><p>Order <b>{{ number }}</b></p>",
+        },
+    )
+    sent = api.made(
+        "/api/v1/notifications/",
+        {
+            "notification_type": "email",
+            "user_id": user["id"],
+            "template_code": code,
+            "variables": {"number": "A-1"},
+            "request_id": f"order-{uuid4().hex}",
+        },
+    )
+    until(lambda: api.ended(sent["id"])["status"] == "sent", within=30, what="the mail")
+    return {"name": name, "email": email, "id": sent["id"], "code": code, "user": user["id"]}
+
+
+def places(visitor: Visitor) -> list[str]:
+    links = visitor.page.locator(".desk-menu a")
+    return [links.nth(number).get_attribute("href") or "" for number in range(links.count())]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("size", "theme"), [(WIDE, "light"), (PHONE, "dark")])
+def test_every_place_is_for_everybody(
+    enter: Any, ada: dict[str, str], role: str, size: Any, theme: str
+) -> None:
+    visitor = enter(role, size=size, theme=theme)
+    pages = places(visitor)
+    pages += [
+        f"/admin/messages/{ada['id']}/",
+        f"/admin/people/{ada['user']}/",
+        f"/admin/templates/{ada['code']}/",
+        f"/admin/templates/{ada['code']}/review/1/",
+    ]
+
+    found = {}
+    for path in pages:
+        visitor.go(path)
+        width = visitor.page.evaluate("document.documentElement.scrollWidth")
+        problems = visitor.violations()
+        if width > size["width"]:
+            problems.append(f"{width} pixels wide")
+        if problems:
+            found[path] = problems
+
+    assert len(pages) >= 10
+    assert found == {}
+
+
+def test_who_got_what_and_what_did_it_say(enter: Any, ada: dict[str, str]) -> None:
+    operator = enter("Operator")
+
+    operator.page.keyboard.press("/")
+    operator.page.keyboard.type(ada["email"])
+    operator.page.keyboard.press("Enter")
+    operator.says("Everything sent")
+    operator.page.get_by_role("link", name=f"Order A-1 for {ada['name']}").click()
+
+    operator.says("took the mail; nothing says yet whether it arrived.")
+    frame = operator.page.frame_locator("iframe[name=mail]")
+    assert frame.locator("b").get_attribute("style") == "color: red;"
+    operator.page.get_by_text("Text", exact=True).click()
+    operator.says("Order A-1")
+
+
+def test_a_message_is_sent_to_oneself_after_a_question(
+    enter: Any, ada: dict[str, str], installation: Installation
+) -> None:
+    operator = enter("Operator")
+    operator.go(f"/admin/messages/{ada['id']}/")
+
+    operator.press("Send to me…")
+    operator.says("The recipient gets nothing.")
+    operator.press("Send to me 1")
+
+    operator.says("1 sent to you.")
+    until(
+        lambda: any("operator@example.com" in mail.recipient for mail in installation.smtp.mails),
+        within=30,
+        what="the copy",
+    )
+
+
+def test_a_template_is_written_tried_out_and_released(enter: Any, ada: dict[str, str]) -> None:
+    editor = enter("Template editor")
+    editor.go(f"/admin/templates/{ada['code']}/")
+    frame = editor.page.frame_locator("#preview-frame")
+    frame.get_by_text("Order number").wait_for()
+
+    subject = editor.page.get_by_role("textbox", name="Subject")
+    subject.click()
+    subject.press("End")
+    subject.press_sequentially(" {{ numb")
+    editor.page.locator(".cm-tooltip-autocomplete").get_by_text("number").first.wait_for()
+    subject.press("Escape")
+    subject.press_sequentially("er | bogus")
+    editor.says("unknown filter 'bogus'")
+    for _ in "| bogus":
+        subject.press("Backspace")
+    editor.page.get_by_text("Order number for Ada Lovelace number").wait_for()
+
+    editor.page.get_by_role("textbox", name="HTML").click()
+    editor.page.keyboard.press("Control+End")
+    editor.page.keyboard.insert_text("<p>{{ greeting }}</p>")
+    editor.says("Callers would have to bring: greeting")
+    editor.press("Review and publish…")
+    editor.says("such calls are refused then")
+    editor.press("Publish version 2")
+    editor.says("Version 2 (en) is sent from now on.")
+
+    editor.page.get_by_role("link", name="Go back to it…").click()
+    editor.press("Publish version 1")
+    editor.says("Version 1 (en) is sent from now on.")
+
+
+def test_a_viewer_reads_no_content(enter: Any, ada: dict[str, str]) -> None:
+    viewer = enter("Viewer")
+    viewer.go(f"/admin/messages/{ada['id']}/")
+
+    viewer.says("Your role does not read the content of messages.")
+    assert ada["name"] in viewer.page.content()
+    assert "Order A-1" not in viewer.page.content()
