@@ -19,12 +19,13 @@ from apps.desk.messages import acts, content, feed, story
 from apps.desk.messages.acts import ACTS, VIEW_CONTENT, Act
 from apps.desk.pages import filters_of, may, show
 from apps.notifications.embedded.sandbox_pages import MAIL_POLICY
-from apps.notifications.models import Batch, Notification
+from apps.notifications.models import Batch, Notification, SandboxMessage
 from apps.users.contacts import load_contacts
 from apps.users.models import Device
 
 VIEW = "notifications.view_notification"
 VIEW_PEOPLE = "users.view_user"
+VIEW_SANDBOX = "notifications.view_sandboxmessage"
 # Pictures of other hosts tell these that somebody reads the mail, so they are loaded on demand.
 WITHOUT_PICTURES = MAIL_POLICY.replace("img-src data: https:", "img-src data:")
 PERIOD_WORDS = {
@@ -76,6 +77,7 @@ def message_page(request: HttpRequest, message_id: UUID) -> HttpResponse:
             act for act in ACTS.values() if acts.allowed(request, act) and acts.possible(act, row)
         ],
         "may_read": may(request, VIEW_CONTENT),
+        "kept": _kept(request, row),
         "batch": Batch.objects.filter(pk=row.batch_id).first() if row.batch_id else None,
         "copies": _newest(replay_of=row.pk, user_id=row.user_id),
         "correlated": [
@@ -158,6 +160,14 @@ def _chosen(request: HttpRequest) -> list[Notification]:
 def _message(message_id: UUID) -> Notification:
     rows = Notification.objects.prefetch_related("attempt_rows", "receipts", "events")
     return get_object_or_404(rows, pk=message_id)
+
+
+def _kept(request: HttpRequest, row: Notification) -> list[SandboxMessage]:
+    """Return what the sandbox kept of a message, one for each call."""
+    if not may(request, VIEW_SANDBOX):
+        return []
+    kept = SandboxMessage.objects.filter(notification_id=row.pk).order_by("-pk")
+    return list(kept[:RELATED_SHOWN])
 
 
 def _newest(**condition: Any) -> list[Notification]:

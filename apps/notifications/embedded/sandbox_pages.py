@@ -1,7 +1,6 @@
 """Staff pages that show the sandbox's messages. Scripts in the messages are not executed."""
 
 import re
-import secrets
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -9,24 +8,19 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from apps.common.middleware.security_headers import PAGE_POLICY
 from apps.notifications.models.sandbox import SandboxMessage
 
 PAGE_SIZE = 50
 PERMISSION = "notifications.view_sandboxmessage"
 CHANNELS = ("email", "push")
 WEB_LINK = re.compile(r"https?://[^\s]+", re.IGNORECASE)
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'nonce-{nonce}'; img-src https: data:; frame-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 # A mail is shown as in a mail program: with styles and images, but without active content.
 MAIL_POLICY = (
     "sandbox; default-src 'none'; img-src data: https:; style-src 'unsafe-inline'; "
@@ -41,14 +35,13 @@ def staff_page(page: Page) -> Page:
 
     @wraps(page)
     def checked(request: HttpRequest, **given: Any) -> HttpResponse:
-        # The admin's own check, which requires the second factor as well.
-        if not admin.site.has_permission(request):
-            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         if not request.user.has_perm(PERMISSION):
             raise PermissionDenied
         return page(request, **given)
 
-    return require_safe(checked)
+    # The admin's own check, which needs the second factor as well, and the viewer's time zone.
+    shown: Page = require_safe(admin.site.admin_view(checked))
+    return shown
 
 
 @staff_page
@@ -81,7 +74,12 @@ def message_detail(request: HttpRequest, *, message_id: UUID) -> HttpResponse:
     """Show one mail with its parts, or one push like on a phone."""
     message = get_object_or_404(SandboxMessage, id=message_id)
     link = str(message.headers.get("link", ""))
-    context = {"message": message, "link": link, "opens": bool(WEB_LINK.fullmatch(link))}
+    context = {
+        "title": message.subject or "(no subject)",
+        "message": message,
+        "link": link,
+        "opens": bool(WEB_LINK.fullmatch(link)),
+    }
     template = "sandbox/mail.html" if message.is_mail else "sandbox/push.html"
     return _show(request, template, context)
 
@@ -134,8 +132,8 @@ def _cursor(request: HttpRequest, name: str) -> UUID | None:
 
 
 def _show(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    nonce = secrets.token_urlsafe(16)
-    response = render(request, template, context | {"nonce": nonce})
-    response["Content-Security-Policy"] = PAGE_POLICY.format(nonce=nonce)
+    frame = {**admin.site.each_context(request), "title": "Sandbox"}
+    response = render(request, template, {**frame, **context})
+    response["Content-Security-Policy"] = f"{PAGE_POLICY}; frame-src 'self'"
     response["Cache-Control"] = "private, no-store"
     return response

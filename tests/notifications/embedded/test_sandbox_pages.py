@@ -94,18 +94,18 @@ def test_pages_link_to_each_other_and_keep_the_filter(staff: Client) -> None:
     wanted = [f"mail {number:03}" for number in reversed(range(120))]
 
     first = staff.get("/sandbox/?recipient=bob").text
-    (older,) = re.findall(r'href="(\?[^"]*)">older', first)
+    (older,) = re.findall(r'href="(\?[^"]*)">Older', first)
     second = staff.get(f"/sandbox/{older.replace('&amp;', '&')}").text
-    (older,) = re.findall(r'href="(\?[^"]*)">older', second)
+    (older,) = re.findall(r'href="(\?[^"]*)">Older', second)
     third = staff.get(f"/sandbox/{older.replace('&amp;', '&')}").text
-    (newer,) = re.findall(r'href="(\?[^"]*)">← newer', third)
+    (newer,) = re.findall(r'href="(\?[^"]*)">Newer', third)
     again = staff.get(f"/sandbox/{newer.replace('&amp;', '&')}").text
 
     assert subjects(first) + subjects(second) + subjects(third) == wanted
     assert subjects(again) == subjects(second)
     assert "recipient=bob" in older
-    assert "← newer" not in first
-    assert "older →" not in third
+    assert "Newer" not in first
+    assert "Older" not in third
 
 
 @pytest.mark.parametrize("query", ["channel=fax", "before=x", "after=1", "before=%27"])
@@ -129,12 +129,13 @@ def test_a_mail_shows_its_parts_and_frames_its_html(staff: Client) -> None:
     (frame,) = re.findall(r"<iframe [^>]*>", response.text)
     assert 'sandbox=""' in frame
     assert f'src="/sandbox/{row.id}/html/"' in frame
-    assert "<script" not in response.text
+    scripts = re.findall(r"<script src=\"([^\"]*)\"", response.text)
+    assert len(scripts) == response.text.count("<script")
+    assert all(script.startswith("/static/") for script in scripts)
     policy = response["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "frame-src 'self'" in policy
-    (nonce,) = re.findall(r"'nonce-([\w-]+)'", policy)
-    assert f'<style nonce="{nonce}">' in response.text
+    assert "script-src 'self'" in policy
 
 
 def test_the_html_of_a_mail_runs_no_scripts(staff: Client) -> None:
@@ -168,7 +169,7 @@ def test_a_push_is_shown_as_a_card_and_opens_only_web_links(
     page = staff.get(f"/sandbox/{SandboxMessage.objects.get().id}/").text
 
     assert "<strong>Your order</strong>" in page
-    assert '<img src="https://example.com/a.png"' in page
+    assert "https://example.com/a.png" in page
     assert "<td>17</td>" in page
     assert (f'<a href="{link}"' in page) is opens
     assert f"{link}" in page
