@@ -6,6 +6,7 @@ from apps.desk.audit_page import audit_page
 from apps.desk.home.views import home
 from apps.desk.messages import views as messages
 from apps.desk.pages import page
+from apps.desk.people import file_views
 from apps.desk.people import views as people
 from apps.desk.search import search_page
 from apps.desk.settings_page import settings_page
@@ -73,6 +74,8 @@ urlpatterns = [
         name="archive",
     ),
     path("people/", page(people.people_list, permission=people.VIEW), name="people"),
+    path("people/import/", page(file_views.people_import, permission=people.VIEW), name="import"),
+    path("people/export/", page(file_views.people_export, permission=people.VIEW), name="export"),
     path(
         "people/<uuid:user_id>/",
         page(people.person_page, permission=people.VIEW),

@@ -29,6 +29,7 @@ def addresses(ada: User) -> list[str]:
     found += [reverse("desk:studio", args=[code]) for code in ("welcome", "parcel")]
     found += [reverse("desk:review", args=["welcome", 1]), reverse("desk:new-template")]
     found += [reverse("desk:duplicate", args=["welcome"])]
+    found += [reverse("desk:import"), reverse("desk:export")]
     found += [reverse("providers"), reverse("sandbox:list"), reverse("admin:password_change")]
     shown = {
         Template: Template.objects.all(),

@@ -46,6 +46,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
         "more_found": found.more if found else False,
         "links": paging.links(page, kept),
         "may_add": may(request, "users.add_user"),
+        "may_export": may(request, VIEW_CONTENT),
     }
     return show(request, "desk/people.html", context)
 
