@@ -16,7 +16,7 @@ CHAOS ?=
 LOCK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test journeys services stack lint format fuzz chaos bench audit lock update \
+.PHONY: help run test journeys assets screenshots services stack lint format fuzz chaos bench audit lock update \
 	clean reset
 
 help: ## List the words.
@@ -83,6 +83,10 @@ lock: $(VENV)/.dev ## Compile the lists of packages from pyproject.toml (LOCK=--
 	@$(compile) requirements.txt pyproject.toml
 	@$(compile) requirements-dev.txt --constraint requirements.txt --group dev pyproject.toml
 	@$(compile) requirements-bench.txt --group bench
+
+screenshots: $(VENV)/.dev ## Take pictures of the desk for the documents (var/screenshots, docs/images).
+	@docker/services.sh chromium
+	@$(BIN)/python -m tests.screenshots
 
 assets: ## Build the editor of the template studio (needs Node; the built file is in the repository).
 	@cd apps/desk/assets && npm ci --no-audit --no-fund --ignore-scripts --silent && npm run --silent build

@@ -6,10 +6,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.common.channels import Channel
+from apps.notifications.lifecycle.reasons import in_markdown
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification
 
 STATUS_CHOICES = [status.value for status in Status]
+REASONS = f"Why; null without a reason. A provider may have further ones.\n\n{in_markdown()}"
 CHANNEL_CHOICES = [channel.value for channel in Channel]
 
 
@@ -80,7 +82,7 @@ class NotificationSerializer(serializers.Serializer[Notification]):
     notification_id = serializers.UUIDField(source="id")
     request_id = serializers.CharField(allow_null=True)
     status = serializers.ChoiceField(choices=STATUS_CHOICES)
-    reason = serializers.SerializerMethodField()
+    reason = serializers.SerializerMethodField(help_text=REASONS)
     notification_type = serializers.ChoiceField(choices=CHANNEL_CHOICES, source="channel")
     kind = serializers.CharField()
     user_id = serializers.UUIDField()
@@ -129,7 +131,7 @@ class StatusSerializer(serializers.Serializer[Any]):
 
     notification_id = serializers.UUIDField()
     status = serializers.ChoiceField(choices=STATUS_CHOICES)
-    reason = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True, help_text=REASONS)
     attempts = serializers.IntegerField()
     next_attempt_at = serializers.DateTimeField(allow_null=True)
     updated_at = serializers.DateTimeField()

@@ -168,6 +168,11 @@ STATUSES: Mapping[Status, str] = {
 }
 
 
+def in_markdown() -> str:
+    """Return all reasons as a list, for the API's document."""
+    return "\n".join(f"* `{code}`: {reason.sentence}" for code, reason in REASONS.items())
+
+
 def explained(code: str) -> Reason:
     """Return what a reason means; one that only a provider knows is shown as it is."""
     known = REASONS.get(code)
