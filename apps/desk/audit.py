@@ -27,6 +27,9 @@ ACTIONS: Mapping[str, str] = {
     "restored": "took back from the archive",
     "exported": "exported the data of",
     "erased": "erased",
+    "discarded": "discarded",
+    "replay_started": "started",
+    "replay_stopped": "stopped",
     "added": "added",
     "changed": "changed",
     "deleted": "deleted",
@@ -35,7 +38,14 @@ FLAGS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
 DETAIL_MAX_LENGTH = 500
 OBJECT_ID_MAX_LENGTH = 64
 # The pages of what acts are done to.
-PAGES = {"message": "desk:message", "person": "desk:person", "user": "desk:person"}
+PAGES = {
+    "message": "desk:message",
+    "person": "desk:person",
+    "user": "desk:person",
+    "dead letter": "desk:letter",
+    "deadletter": "desk:letter",
+    "replay": "desk:replay",
+}
 
 
 def actor_of(request: HttpRequest) -> str:

@@ -59,9 +59,9 @@ PLACES = (
     Place(
         key="dead-letters",
         title="Dead letters",
-        address="admin:notifications_deadletter_changelist",
+        address="desk:letters",
         permission="notifications.view_deadletter",
-        paths=("/admin/notifications/deadletter",),
+        paths=("/admin/dead-letters/", "/admin/notifications/deadletter"),
     ),
     Place(
         key="providers",

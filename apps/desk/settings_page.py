@@ -60,7 +60,7 @@ ENTRIES = (
     Entry(
         title="Bulk replays",
         said="Replays of many dead letters at a rate",
-        address="admin:notifications_deadletterreplay_changelist",
+        address="desk:replay-start",
         permission="notifications.view_deadletterreplay",
     ),
     Entry(

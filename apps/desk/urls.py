@@ -4,6 +4,8 @@ from django.urls import path
 
 from apps.desk.audit_page import audit_page
 from apps.desk.home.views import home
+from apps.desk.letters import replays
+from apps.desk.letters import views as letters
 from apps.desk.messages import views as messages
 from apps.desk.pages import page
 from apps.desk.people import file_views
@@ -90,5 +92,31 @@ urlpatterns = [
         "people/<uuid:user_id>/erase/",
         page(people.person_erase, permission=people.VIEW),
         name="person-erase",
+    ),
+    path("dead-letters/", page(letters.letter_list, permission=letters.VIEW), name="letters"),
+    path(
+        "dead-letters/act/<slug:act_name>/",
+        page(letters.act_on_letters, permission=letters.VIEW),
+        name="letter-act",
+    ),
+    path(
+        "dead-letters/replays/",
+        page(replays.replay_start, permission=replays.VIEW),
+        name="replay-start",
+    ),
+    path(
+        "dead-letters/replays/<uuid:replay_id>/",
+        page(replays.replay_page, permission=replays.VIEW),
+        name="replay",
+    ),
+    path(
+        "dead-letters/replays/<uuid:replay_id>/stop/",
+        page(replays.replay_stop, permission=replays.VIEW),
+        name="replay-stop",
+    ),
+    path(
+        "dead-letters/<uuid:letter_id>/",
+        page(letters.letter_page, permission=letters.VIEW),
+        name="letter",
     ),
 ]

@@ -5,6 +5,8 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
+from apps.notifications.dead_letters import replay_many
+from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter
 from apps.notifications.operations.roles import ROLES
@@ -14,17 +16,31 @@ from tests.desk.conftest import Login
 from tests.notifications.factories import accepted, row_with_status
 
 STAFF = (*ROLES, "Superuser")
-DESK = ("home", "messages", "people", "templates", "settings", "audit", "search")
+DESK = (
+    "home",
+    "messages",
+    "people",
+    "templates",
+    "settings",
+    "audit",
+    "search",
+    "letters",
+    "replay-start",
+)
 
 
 def addresses(ada: User) -> list[str]:
     """Return the addresses of all pages of the desk and of Django's admin."""
     mail, push = accepted(ada), accepted(ada, notification_type="push")
     failed = row_with_status(ada, Status.FAILED, reason="rejected")
-    DeadLetter.objects.create(notification=failed, reason="rejected", channel="email")
+    letter = DeadLetter.objects.create(notification=failed, reason="rejected", channel="email")
+    poison = DeadLetter.objects.create(message_id="m-1", reason="delivery_limit")
+    replay = replay_many.start(Filter(), kind="", by="operator")
     found = [reverse(f"desk:{name}") for name in DESK]
     found += [reverse("desk:message", args=[row.pk]) for row in (mail, push, failed)]
     found += [reverse("desk:message-html", args=[mail.pk])]
+    found += [reverse("desk:letter", args=[one.pk]) for one in (letter, poison)]
+    found += [reverse("desk:replay", args=[replay.pk])]
     found += [reverse("desk:person", args=[ada.pk]), reverse("desk:person-export", args=[ada.pk])]
     found += [reverse("desk:studio", args=[code]) for code in ("welcome", "parcel")]
     found += [reverse("desk:review", args=["welcome", 1]), reverse("desk:new-template")]

@@ -117,7 +117,7 @@ def _letters(letters: Mapping[str, int]) -> Iterator[Item]:
     yield Item(
         said=f"{total:,}{more} failed for good and wait for a decision. Most of them: "
         f"{explained(reason).sentence}",
-        link=reverse("admin:notifications_deadletter_changelist"),
+        link=reverse("desk:letters"),
         word="Dead letters",
         is_bad=False,
     )

@@ -1,8 +1,7 @@
 """What staff can do with messages: replay, cancel, and send themselves a copy."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from apps.common.callers import Caller
 from apps.common.channels import Channel
 from apps.common.rest.problems import Problem
 from apps.desk import audit
+from apps.desk.results import Result
 from apps.notifications.dead_letters import resend
 from apps.notifications.intake import accept
 from apps.notifications.intake.cancel import cancel
@@ -83,29 +83,6 @@ ACTS: Mapping[str, Act] = {
         ),
     )
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What an act did.
-
-    Attributes:
-        done: The messages it was done to.
-        made: The new messages, if it makes any.
-        refused: How many were refused, by reason.
-    """
-
-    done: list[UUID] = field(default_factory=list)
-    made: list[UUID] = field(default_factory=list)
-    refused: Counter[str] = field(default_factory=Counter)
-
-    def said(self, act: Act) -> str:
-        """Return the result in one line."""
-        parts = [f"{len(self.done)} {act.done}"] if self.done else []
-        parts += [
-            f"{count} not: {reason.rstrip('.')}" for reason, count in self.refused.most_common()
-        ]
-        return "; ".join(parts) + "."
 
 
 def allowed(request: HttpRequest, act: Act) -> bool:

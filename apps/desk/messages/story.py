@@ -1,6 +1,6 @@
 """What became of a message: one sentence, and its timeline in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification
 
 # What an outcome of a call says, and how it looks.
-OUTCOMES = {
+OUTCOMES: Mapping[str, tuple[str, str]] = {
     Outcome.ACCEPTED: ("took it", "good"),
     Outcome.TRANSIENT: ("asked to try again later", "late"),
     Outcome.RATE_LIMITED: ("asked for fewer messages", "late"),
@@ -120,7 +120,7 @@ def _accepted(row: Notification) -> str:
 
 
 def _call(call: Attempt, devices: dict[UUID, str]) -> Step:
-    words, look = OUTCOMES.get(Outcome(call.outcome), (call.outcome, ""))
+    words, look = OUTCOMES.get(call.outcome, (call.outcome, ""))
     device = f" ({devices.get(call.device_id, 'a device that is gone')})" if call.device_id else ""
     said = " ".join(word for word in (call.code, call.detail) if word)
     return Step(

@@ -72,7 +72,7 @@ def message_page(request: HttpRequest, message_id: UUID) -> HttpResponse:
         "row": row,
         "person": person,
         "ending": story.ending(row, name=person.name if person else "", provider=provider),
-        "steps": story.steps(row, _device_words(row.user_id), now=timezone.now()),
+        "steps": story.steps(row, device_words(row.user_id), now=timezone.now()),
         "acts": [
             act for act in ACTS.values() if acts.allowed(request, act) and acts.possible(act, row)
         ],
@@ -125,7 +125,7 @@ def act_on_messages(request: HttpRequest, act_name: str) -> HttpResponse:
         return _question(request, act, rows, back)
     result = acts.do(request, act, rows)
     level = messages.WARNING if result.refused else messages.SUCCESS
-    messages.add_message(request, level, result.said(act))
+    messages.add_message(request, level, result.said(act.done))
     if len(result.made) == 1:
         return redirect("desk:message", message_id=result.made[0])
     return redirect(back)
@@ -175,7 +175,7 @@ def _newest(**condition: Any) -> list[Notification]:
     return list(rows[:RELATED_SHOWN])
 
 
-def _device_words(user_id: UUID) -> dict[UUID, str]:
+def device_words(user_id: UUID) -> dict[UUID, str]:
     """Return what to call the devices of a user, by id."""
     devices = Device.objects.filter(user_id=user_id).values_list("pk", "platform", "retired_at")
     return {

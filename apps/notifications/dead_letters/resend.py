@@ -127,7 +127,7 @@ def store(
         In the order of the originals, the new row, or the 409 or 422 that says why there is none.
     """
     known = contacts.known_locales({original.user_id for original in originals})
-    doubtful = set() if may_have_arrived else _may_have_arrived(originals)
+    doubtful = set() if may_have_arrived else that_may_have_arrived(originals)
     answers = [
         _needs_consent()
         if original.pk in doubtful
@@ -166,7 +166,7 @@ def _unsettled_letter(original: Notification) -> DeadLetter | None:
     return letters.exclude(state=LetterState.REPLAYED).select_for_update().first()
 
 
-def _may_have_arrived(originals: Sequence[Notification]) -> set[UUID]:
+def that_may_have_arrived(originals: Sequence[Notification]) -> set[UUID]:
     """Return the ids of mails of which the user may already have a copy.
 
     A call with an unknown outcome may have delivered it. So may an accepted call of a notification

@@ -42,7 +42,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// A part of a page with data-refresh is read again while the page is visible.
+// A part of a page with data-refresh is read again while the page is visible, each so many seconds.
+// It ends when the part that was read says no more that it should be.
 const live = document.querySelector("[data-refresh]");
 async function refresh() {
   const busy = live.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
@@ -51,11 +52,12 @@ async function refresh() {
   if (!answer.ok || answer.redirected) return;
   const read = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = read.getElementById(live.id);
-  if (fresh) live.replaceChildren(...fresh.childNodes);
+  if (!fresh) return;
+  live.replaceChildren(...fresh.childNodes);
+  if (!("refresh" in fresh.dataset)) clearInterval(refreshing);
 }
-if (live) {
-  setInterval(() => refresh().catch(() => {}), REFRESH_MS);
-}
+const everyMs = live ? 1_000 * Number(live.dataset.refresh) || REFRESH_MS : 0;
+const refreshing = live ? setInterval(() => refresh().catch(() => {}), everyMs) : 0;
 
 // How many rows are chosen, and one box for all of the page.
 const chooser = document.querySelector("form.chooser");
