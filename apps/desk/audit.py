@@ -30,6 +30,9 @@ ACTIONS: Mapping[str, str] = {
     "discarded": "discarded",
     "replay_started": "started",
     "replay_stopped": "stopped",
+    "paused": "paused",
+    "resumed": "resumed",
+    "errors_downloaded": "downloaded the rejected rows of",
     "added": "added",
     "changed": "changed",
     "deleted": "deleted",
@@ -45,6 +48,7 @@ PAGES = {
     "dead letter": "desk:letter",
     "deadletter": "desk:letter",
     "replay": "desk:replay",
+    "batch": "desk:batch",
 }
 
 

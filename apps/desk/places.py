@@ -52,9 +52,9 @@ PLACES = (
     Place(
         key="batches",
         title="Batches",
-        address="admin:notifications_batch_changelist",
+        address="desk:batches",
         permission="notifications.view_batch",
-        paths=("/admin/notifications/batch/",),
+        paths=("/admin/batches/", "/admin/notifications/batch/"),
     ),
     Place(
         key="dead-letters",

@@ -87,7 +87,7 @@ def find(request: HttpRequest, term: str) -> Found:
         links=[
             *(reverse("desk:person", args=[user.pk]) for user in people),
             *(reverse("desk:message", args=[line.row.pk]) for line in lines),
-            *(reverse("admin:notifications_batch_change", args=[one.pk]) for one in batches),
+            *(reverse("desk:batch", args=[one.pk]) for one in batches),
             *(reverse("desk:letter", args=[one.pk]) for one in letters),
             *(reverse("desk:studio", args=[one.code]) for one in templates),
         ],

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.desk.audit_page import audit_page
+from apps.desk.batches import views as batches
 from apps.desk.home.views import home
 from apps.desk.letters import replays
 from apps.desk.letters import views as letters
@@ -118,5 +119,21 @@ urlpatterns = [
         "dead-letters/<uuid:letter_id>/",
         page(letters.letter_page, permission=letters.VIEW),
         name="letter",
+    ),
+    path("batches/", page(batches.batch_list, permission=batches.VIEW), name="batches"),
+    path(
+        "batches/<uuid:batch_id>/",
+        page(batches.batch_page, permission=batches.VIEW),
+        name="batch",
+    ),
+    path(
+        "batches/<uuid:batch_id>/errors.<slug:wanted>",
+        page(batches.batch_errors, permission=batches.VIEW),
+        name="batch-errors",
+    ),
+    path(
+        "batches/<uuid:batch_id>/<slug:act_name>/",
+        page(batches.act_on_batch, permission=batches.VIEW),
+        name="batch-act",
     ),
 ]

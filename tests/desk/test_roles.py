@@ -8,7 +8,7 @@ from django.urls import reverse
 from apps.notifications.dead_letters import replay_many
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.lifecycle.states import Status
-from apps.notifications.models import DeadLetter
+from apps.notifications.models import Batch, DeadLetter
 from apps.notifications.operations.roles import ROLES
 from apps.templates.models import Template, TemplateVersion
 from apps.users.models import User
@@ -26,6 +26,7 @@ DESK = (
     "search",
     "letters",
     "replay-start",
+    "batches",
 )
 
 
@@ -41,6 +42,9 @@ def addresses(ada: User) -> list[str]:
     found += [reverse("desk:message-html", args=[mail.pk])]
     found += [reverse("desk:letter", args=[one.pk]) for one in (letter, poison)]
     found += [reverse("desk:replay", args=[replay.pk])]
+    batch = Batch.objects.create(client="shop", kind="live", source="upload", body_digest=b"x" * 32)
+    found += [reverse("desk:batch", args=[batch.pk])]
+    found += [reverse("desk:batch-errors", args=[batch.pk, one]) for one in ("csv", "ndjson")]
     found += [reverse("desk:person", args=[ada.pk]), reverse("desk:person-export", args=[ada.pk])]
     found += [reverse("desk:studio", args=[code]) for code in ("welcome", "parcel")]
     found += [reverse("desk:review", args=["welcome", 1]), reverse("desk:new-template")]

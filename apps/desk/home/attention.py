@@ -129,7 +129,7 @@ def _batches() -> Iterator[Item]:
         why = batch.last_error or "see the log of the scheduler"
         yield Item(
             said=f"A batch of {batch.client} failed {batch.failures} times in a row: {why}.",
-            link=reverse("admin:notifications_batch_change", args=[batch.pk]),
+            link=reverse("desk:batch", args=[batch.pk]),
             word="Batch",
         )
 
