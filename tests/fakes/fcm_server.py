@@ -156,6 +156,8 @@ class FcmServer(HttpServer):
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if given not in self.access_tokens:
             return refusal(401, "UNAUTHENTICATED", "Request had invalid authentication.")
+        if request.json().get("validate_only"):
+            return json_answer(200, {"name": f"projects/{PROJECT}/messages/fake_message_id"})
         message = request.json()["message"]
         answers = self.scripted.get(message["token"]) or self.scripted.get(EVERY_TOKEN) or []
         answer = answers.pop(0) if len(answers) > 1 else (answers[0] if answers else None)

@@ -27,6 +27,7 @@ class SendGridServer(HttpServer):
         super().__init__(port=port, latency=latency)
         self.keep = keep
         self.api_key: str | None = API_KEY
+        self.scopes = ["mail.send"]
         self.scripted: dict[str, list[Answer]] = {}
         self.mails: list[dict[str, Any]] = []
         self.notification_ids: Counter[str] = Counter()
@@ -42,10 +43,13 @@ class SendGridServer(HttpServer):
     def respond(self, request: Request) -> Answer:
         if (request.method, request.path) == ("GET", "/stats"):
             return json_answer(200, self.stats())
-        if (request.method, request.path) != ("POST", "/v3/mail/send"):
+        asked = (request.method, request.path)
+        if asked not in {("POST", "/v3/mail/send"), ("GET", "/v3/scopes")}:
             return refusal(404, "not found")
         if self.api_key and request.headers.get("authorization") != f"Bearer {self.api_key}":
             return refusal(401, "The provided authorization grant is invalid")
+        if request.method == "GET":
+            return json_answer(200, {"scopes": self.scopes})
         mail = request.json()
         recipient = mail["personalizations"][0]["to"][0]["email"]
         answers = self.scripted.get(recipient, [])

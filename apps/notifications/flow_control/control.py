@@ -14,6 +14,9 @@ from apps.notifications.providers.registry import PROVIDERS, providers_for
 
 log = structlog.get_logger(__name__)
 
+# What was read for the same answer is not read again.
+JUST_READ_SECONDS = 0.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class BreakerState:
@@ -27,6 +30,9 @@ class BreakerState:
         reason: Why it opened.
         since: When it left the closed state or was forced; None while it is closed.
         next_probe_at: When it admits probes; None unless it opened automatically.
+        forced_until: When the override ends by itself; None if it lasts until it is given back.
+        forced_why: Why it is forced, in the words of who did it.
+        forced_by: Who forced it; empty if it is not known.
     """
 
     name: str
@@ -36,6 +42,9 @@ class BreakerState:
     reason: str
     since: datetime | None
     next_probe_at: datetime | None
+    forced_until: datetime | None = None
+    forced_why: str = ""
+    forced_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,21 +91,47 @@ def breakers_of(provider: str) -> list[BreakerState]:
     ]
 
 
-def force(provider: str, forced: Forced, *, by: str, only: str = "") -> list[BreakerState]:
+def forced_now(*, cached_seconds: float) -> list[BreakerState]:
+    """Return the breakers that are forced by hand.
+
+    Args:
+        cached_seconds: How old a state that this process has read may be.
+    """
+    names = [
+        breaker
+        for channel, providers in PROVIDERS.items()
+        for provider in providers
+        for breaker in route.breakers_of(provider, channel)
+    ]
+    found = (_breaker(name, cached_seconds=cached_seconds) for name in names)
+    return [breaker for breaker in found if breaker.forced is not Forced.AUTO]
+
+
+def force(
+    provider: str,
+    forced: Forced,
+    *,
+    by: str,
+    only: str = "",
+    seconds: float | None = None,
+    reason: str = "",
+) -> list[BreakerState]:
     """Force breakers of a provider open or closed, or set them back to automatic.
 
     Args:
         provider: The provider's name.
         forced: The override to set.
-        by: The user who sets it, for the log.
+        by: The user who sets it, for the log and for those who see it.
         only: The name of a single breaker; by default all breakers of the provider.
+        seconds: After how long it ends by itself; None if it lasts until it is given back.
+        reason: Why, for those who see it.
 
     Returns:
         The changed breakers; an empty list for an unknown provider or breaker.
     """
     names = [each.name for each in breakers_of(provider) if only in {"", each.name}]
     if names:
-        breakers.force(names, forced)
+        breakers.force(names, forced, seconds=seconds, reason=reason, by=by)
         log.warning("breaker forced by", breakers=names, state=forced.value, by=by)
     return [_breaker(name) for name in names]
 
@@ -124,8 +159,9 @@ def _state(name: str, channel: Channel, preference: int | None) -> ProviderState
     )
 
 
-def _breaker(name: str) -> BreakerState:
-    circuit = breakers.shown(name)
+def _breaker(name: str, *, cached_seconds: float = 0.0) -> BreakerState:
+    circuit = breakers.shown(name, cached_seconds=cached_seconds)
+    hold = breakers.hold_of(name, cached_seconds=max(cached_seconds, JUST_READ_SECONDS))
     opens_by_itself = circuit.state is State.OPEN and circuit.forced is Forced.AUTO
     return BreakerState(
         name=name,
@@ -135,6 +171,9 @@ def _breaker(name: str) -> BreakerState:
         reason=circuit.reason,
         since=_moment(_since(circuit)),
         next_probe_at=_moment(circuit.opens_again_at) if opens_by_itself else None,
+        forced_until=_moment(hold.until),
+        forced_why=hold.reason,
+        forced_by=hold.by,
     )
 
 

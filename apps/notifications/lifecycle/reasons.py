@@ -94,6 +94,7 @@ REASONS: Mapping[str, Reason] = {
     ),
     # What concerns the provider or our settings.
     "credentials": _reason("The provider does not accept our credentials.", _NEW_CREDENTIALS),
+    "token_exchange": _reason("The key could not be exchanged for access.", _NEW_CREDENTIALS),
     "certificate": _reason(
         "The provider's certificate cannot be verified.",
         "Check the server's name and SMTP_CA_FILE; what waits is sent by itself then.",

@@ -124,8 +124,9 @@ class Provider(ABC, Generic[Message]):
     """Base class of all providers. A process has one instance; ``send`` runs in several threads.
 
     Subclasses define ``name``, ``channel`` and ``send``. They extend ``close`` if they keep
-    connections, and set ``threads`` to the number of concurrent calls. They need not override
-    ``send_all`` and ``send_parts``. All constructor arguments must be optional.
+    connections, set ``threads`` to the number of concurrent calls, and override ``check`` if the
+    provider has a call that sends nothing. They need not override ``send_all`` and ``send_parts``.
+    All constructor arguments must be optional.
     """
 
     name: ClassVar[str]
@@ -140,6 +141,17 @@ class Provider(ABC, Generic[Message]):
     @abstractmethod
     def send(self, message: Message) -> Reply:
         """Make one provider call. It must not raise for network errors, and not use the ORM."""
+
+    def check(self) -> Reply | None:
+        """Test connection and credentials without sending a message, when staff ask for it.
+
+        As ``send``, it must not raise for network errors.
+
+        Returns:
+            The provider's answer, ``ACCEPTED`` if a message could be sent; None if there is no call
+            to test it with.
+        """
+        return None
 
     def close(self) -> None:
         """Close threads and connections. They are reopened on the next use.

@@ -4,10 +4,14 @@ import os
 import threading
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from apps.notifications.providers.base import Provider
+from apps.notifications.lifecycle.outcomes import Outcome
+from apps.notifications.providers.base import Provider, Reply
+
+log = structlog.get_logger(__name__)
 
 PACKAGE = "apps.notifications.providers"
 
@@ -66,6 +70,25 @@ def providers_for(channel: str) -> tuple[str, ...]:
         case _:
             message = f"There is no channel {channel!r}."
             raise LookupError(message)
+
+
+def check(name: str, *, channel: str) -> Reply | None:
+    """Test a provider's connection, as ``Provider.check``; a defect in it is a reply as well.
+
+    Args:
+        name: The provider's name.
+        channel: ``email`` or ``push``.
+
+    Raises:
+        LookupError: There is no such provider for the channel.
+    """
+    instance = provider(name, channel=channel)
+    try:
+        return instance.check()
+    except Exception as error:
+        log.exception("the check of a provider failed", provider=name)
+        kind = type(error).__name__
+        return Reply(outcome=Outcome.DEFECT, code=kind, reason="defect", detail=kind)
 
 
 def close_all() -> None:

@@ -66,6 +66,10 @@ BY_CLASS: dict[int, tuple[Outcome, str]] = {
     5: (Outcome.TRANSIENT, ""),
 }
 
+NO_KEY = Reply(
+    outcome=Outcome.CONFIGURATION, reason="settings", detail="SENDGRID_API_KEY is not set."
+)
+
 
 class _PooledClient(Client):  # type: ignore[misc]  # The library has no types.
     """The library's HTTP client with requests through a connection pool."""
@@ -144,6 +148,12 @@ class SendGridProvider(Provider[Mail]):
         reply = self._call(message)
         return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
 
+    def check(self) -> Reply:
+        """Ask what the key may do, which needs no permission."""
+        started = time.monotonic()
+        reply = self._checked()
+        return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
+
     def close(self) -> None:
         """Close the kept connections."""
         super().close()
@@ -151,8 +161,7 @@ class SendGridProvider(Provider[Mail]):
 
     def _call(self, mail: Mail) -> Reply:
         if not settings.SENDGRID_API_KEY:
-            detail = "SENDGRID_API_KEY is not set."
-            return Reply(outcome=Outcome.CONFIGURATION, reason="settings", detail=detail)
+            return NO_KEY
         try:
             with deadline(self._timeout):
                 answer = self._client().send(body_of(mail))
@@ -167,6 +176,33 @@ class SendGridProvider(Provider[Mail]):
         return classify(
             answer.status_code, answer.headers, answer.body, mail.recipient, now=time.time()
         )
+
+    def _checked(self) -> Reply:
+        if not settings.SENDGRID_API_KEY:
+            return NO_KEY
+        try:
+            with deadline(self._timeout):
+                answer = self._connections.request(
+                    "GET",
+                    f"{settings.SENDGRID_API_URL}/v3/scopes",
+                    headers={"Authorization": f"Bearer {settings.SENDGRID_API_KEY}"},
+                    timeout=self._timeout,
+                    redirect=False,
+                    retries=False,
+                )
+        except urllib3.exceptions.HTTPError as error:
+            return failure(*wire_failure(error), error)
+        except ValueError as error:  # The URL or the key of the API cannot be encoded.
+            return failure(Outcome.CONFIGURATION, "settings", error)
+        reply = classify(answer.status, answer.headers, answer.data, now=time.time())
+        if reply.outcome is not Outcome.ACCEPTED:
+            return reply
+        if not _may_send(answer.data):
+            detail = "The key may not send mail: its scope mail.send is missing."
+            return replace(
+                reply, outcome=Outcome.CONFIGURATION, reason="credentials", detail=detail
+            )
+        return replace(reply, detail="SendGrid took the key, which may send mail.")
 
     def _client(self) -> SendGridAPIClient:
         """Create the library's client. That is cheap, so a changed setting applies immediately."""
@@ -256,6 +292,13 @@ def _error_messages(body: bytes) -> str:
         return "; ".join(f"{error.get('field') or ''} {error['message']}" for error in errors)
     except (ValueError, KeyError, TypeError, AttributeError):
         return body[:2000].decode("utf-8", "replace")
+
+
+def _may_send(body: bytes) -> bool:
+    try:
+        return "mail.send" in json.loads(body)["scopes"]
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _is_free(header: str) -> bool:

@@ -11,9 +11,11 @@ from apps.notifications.flow_control.breakers.gate import (
     breaker_name,
     force,
     give_back,
+    hold_of,
     report,
     shown,
 )
+from apps.notifications.flow_control.breakers.hold import Hold
 from apps.notifications.flow_control.breakers.sender_id_guard import with_doubtful_mismatches
 from apps.notifications.flow_control.breakers.tally import Tally, tally
 
@@ -21,12 +23,14 @@ __all__ = [
     "Admission",
     "Circuit",
     "Forced",
+    "Hold",
     "State",
     "Tally",
     "admit",
     "breaker_name",
     "force",
     "give_back",
+    "hold_of",
     "report",
     "shown",
     "tally",

@@ -15,7 +15,8 @@ from apps.notifications.flow_control.breakers.circuit import (
     reported,
     unprobed,
 )
-from apps.notifications.flow_control.breakers.store import shared_breakers
+from apps.notifications.flow_control.breakers.hold import NO_HOLD, Hold, belonging, released
+from apps.notifications.flow_control.breakers.store import shared_breakers, shared_holds
 from apps.notifications.flow_control.breakers.tally import Tally
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,7 @@ READ_SECONDS = 0.5
 REPORT_SECONDS = 1.0
 
 _store = shared_breakers()
+_holds = shared_holds()
 _cached: dict[str, float] = {}
 _unreported: dict[str, tuple[int, float]] = {}
 
@@ -57,7 +59,13 @@ def admit(name: str, *, wanted: int) -> Admission:
     # caught up.
     if 0 <= now - _cached.get(name, 0.0) < READ_SECONDS:
         return Admission(count=wanted, retry_at=_moment(now))
-    if _store.read(name).effective is State.CLOSED:
+    stored = _store.read(name)
+    hold = _hold_of(name, stored)
+    if released(stored, hold, now=now) != stored:
+        # The end has passed and applies to everybody already. It is written down for processes of
+        # an earlier release, which do not know it.
+        stored = _end(name, hold, now=now)
+    if stored.effective is State.CLOSED:
         _cached[name] = now
         return Admission(count=wanted, retry_at=_moment(now))
 
@@ -66,6 +74,8 @@ def admit(name: str, *, wanted: int) -> Admission:
         return after, (count, again_at)
 
     count, again_at = _store.exchange(name, change)
+    if hold.until:
+        again_at = min(again_at, max(hold.until, now))
     return Admission(count=count, retry_at=_moment(again_at), probing=count > 0)
 
 
@@ -100,9 +110,29 @@ def report(name: str, counted: Tally) -> None:
         log.warning("breaker changed", breaker=name, state=after.state, reason=after.reason)
 
 
-def force(names: Iterable[str], forced: Forced) -> None:
-    """Override the state of breakers; ``auto`` removes the override and closes them."""
+def force(
+    names: Iterable[str],
+    forced: Forced,
+    *,
+    seconds: float | None = None,
+    reason: str = "",
+    by: str = "",
+) -> None:
+    """Override the state of breakers; ``auto`` removes the override and closes them.
+
+    Args:
+        names: The breakers.
+        forced: The override.
+        seconds: After how long it ends by itself, in all processes; None if it lasts until it is
+            given back.
+        reason: Why, for those who see it.
+        by: Who does it.
+    """
     now = time.time()
+    hold = NO_HOLD
+    if forced is not Forced.AUTO:
+        until = 0.0 if seconds is None else now + seconds
+        hold = Hold(forced_at=now, until=until, reason=reason, by=by)
 
     def change(circuit: Circuit) -> Circuit:
         return (
@@ -111,18 +141,57 @@ def force(names: Iterable[str], forced: Forced) -> None:
 
     for name in names:
         _cached.pop(name, None)
+        # First: a force without its hold would last until it is given back.
+        _holds.update(name, lambda _: hold)
         _store.update(name, change)
-        log.warning("breaker forced", breaker=name, forced=forced)
+        log.warning("breaker forced", breaker=name, forced=forced, seconds=seconds)
 
 
-def shown(name: str) -> Circuit:
-    """Return the current state of a breaker."""
-    return _store.read(name)
+def shown(name: str, *, cached_seconds: float = 0.0) -> Circuit:
+    """Return the current state of a breaker.
+
+    Args:
+        name: The breaker.
+        cached_seconds: How old a state that this process has read may be.
+    """
+    circuit, hold = _stored(name, cached_seconds)
+    return released(circuit, hold, now=time.time())
+
+
+def hold_of(name: str, *, cached_seconds: float = 0.0) -> Hold:
+    """Return what staff said when they forced a breaker; an empty hold if it is not forced.
+
+    Args:
+        name: The breaker.
+        cached_seconds: As for ``shown``.
+    """
+    circuit, hold = _stored(name, cached_seconds)
+    return belonging(hold, released(circuit, hold, now=time.time()))
+
+
+def _stored(name: str, cached_seconds: float) -> tuple[Circuit, Hold]:
+    circuit = _store.read(name, cached_seconds=cached_seconds)
+    return circuit, _hold_of(name, circuit, cached_seconds)
+
+
+def _hold_of(name: str, circuit: Circuit, cached_seconds: float = 0.0) -> Hold:
+    """Return the hold of a circuit. One that is not forced has none, and costs no second read."""
+    if circuit.forced is Forced.AUTO:
+        return NO_HOLD
+    return belonging(_holds.read(name, cached_seconds=cached_seconds), circuit)
+
+
+def _end(name: str, hold: Hold, *, now: float) -> Circuit:
+    before, after = _store.update(name, lambda circuit: released(circuit, hold, now=now))
+    if before != after:
+        log.warning("breaker no longer forced: its end has passed", breaker=name)
+    return after
 
 
 def forget() -> None:
     """Reset the store and the caches of this process, for tests."""
     _store.forget()
+    _holds.forget()
     _cached.clear()
     _unreported.clear()
 

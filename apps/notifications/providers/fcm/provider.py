@@ -26,6 +26,10 @@ from apps.notifications.providers.http import wire_failure
 from apps.notifications.providers.time_limits import HTTP_CALL_SECONDS
 
 PAYLOAD_MAX_BYTES = 4096
+# FCM judges it as any other and sends it to nobody.
+CHECK = json.dumps(
+    {"validate_only": True, "message": {"topic": "connection-test", "data": {"test": "yes"}}}
+).encode()
 
 # The errors that a malformed key file or response raises.
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
@@ -60,6 +64,12 @@ class FcmProvider(Provider[Push]):
         reply = self._call(message)
         return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
 
+    def check(self) -> Reply:
+        """Exchange the key, and let FCM validate a message to nobody without sending it."""
+        started = time.monotonic()
+        reply = self._post(CHECK, "")
+        return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
+
     def close(self) -> None:
         """Close the kept connections and drop the access token."""
         super().close()
@@ -75,6 +85,10 @@ class FcmProvider(Provider[Push]):
         if len(body) > PAYLOAD_MAX_BYTES and payload_bytes(message) > PAYLOAD_MAX_BYTES:
             detail = f"The payload is over {PAYLOAD_MAX_BYTES} bytes."
             return Reply(outcome=Outcome.REJECTED, reason="payload_too_large", detail=detail)
+        return self._post(body, push.token)
+
+    def _post(self, body: bytes, token: str) -> Reply:
+        """Make the call on the wire; the token must not appear in the reply."""
         try:
             line = self._opened()
         except (OSError, *MALFORMED) as error:
@@ -86,7 +100,7 @@ class FcmProvider(Provider[Push]):
         except GoogleAuthError as error:
             return failure(_exchange_failure(error), "token_exchange", error)
         except urllib3.exceptions.HTTPError as error:
-            return failure(*wire_failure(error), error, push.token)
+            return failure(*wire_failure(error), error, token)
         except ValueError:
             # The error's text could contain the access token, which is part of the call.
             detail = "The call cannot be written."
@@ -95,7 +109,7 @@ class FcmProvider(Provider[Push]):
             )
         if answer.status == HTTPStatus.UNAUTHORIZED:
             line.expire()
-        return _read(answer, push.token)
+        return _read(answer, token)
 
     def _opened(self) -> FcmClient:
         with self._lock:

@@ -86,6 +86,12 @@ class SmtpProvider(Provider[Mail]):
             reply = failure(Outcome.REJECTED, "invalid_address", error)
         return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
 
+    def check(self) -> Reply:
+        """Open a session of its own: connection, encryption, greeting and login."""
+        started = time.monotonic()
+        reply = self._checked()
+        return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
+
     def close(self) -> None:
         """Close the sessions."""
         super().close()
@@ -104,6 +110,20 @@ class SmtpProvider(Provider[Mail]):
                 if kept is not None and reply.outcome is Outcome.ACCEPTED:
                     self._learn(kept)
         return reply
+
+    def _checked(self) -> Reply:
+        with deadline(self._timeout):
+            try:
+                self._open().close()
+            except BadSenderError as error:
+                return failure(Outcome.CONFIGURATION, "sender", error)
+            except RefusedError as error:
+                return classify(error.code, error.text, error.stage)
+            except (NotConfiguredError, *WIRE_ERRORS) as error:
+                return failure(*_opening_failure(error), error)
+        login = "with a login" if settings.SMTP_USERNAME else "without a login"
+        detail = f"{settings.SMTP_HOST} took the session, {login}, SMTP_TLS={settings.SMTP_TLS}."
+        return Reply(outcome=Outcome.ACCEPTED, code="250", detail=detail)
 
     @property
     def _reply_seconds(self) -> float:
