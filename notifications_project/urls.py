@@ -11,7 +11,8 @@ from drf_spectacular.views import (
 )
 
 from apps.common.rest.routes import either_slash
-from apps.notifications.admin import providers
+from apps.desk.pages import page
+from apps.desk.providers import views as providers
 from apps.notifications.api import health, metrics, start, welcome
 from apps.notifications.api.unsubscribe import unsubscribe
 from apps.notifications.embedded import sandbox_pages
@@ -66,7 +67,11 @@ urlpatterns = [
     # The log-in and log-out links of the browsable API lead to those of the admin.
     path("api/auth/", include((session_patterns, "rest_framework"))),
     path("admin/login/", limited(admin.site.login)),
-    path("admin/providers/", admin.site.admin_view(providers.page), name="providers"),
+    path(
+        "admin/providers/",
+        page(providers.provider_page, permission=providers.VIEW),
+        name="providers",
+    ),
     path("admin/", include("apps.desk.urls")),
     path("admin/", admin.site.urls),
 ]

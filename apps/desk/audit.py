@@ -32,6 +32,11 @@ ACTIONS: Mapping[str, str] = {
     "replay_stopped": "stopped",
     "paused": "paused",
     "resumed": "resumed",
+    "forced_open": "forced open",
+    "forced_closed": "forced closed",
+    "given_back": "gave back",
+    "limit_lifted": "lifted the limit of",
+    "tested": "tested the connection of",
     "errors_downloaded": "downloaded the rejected rows of",
     "added": "added",
     "changed": "changed",
@@ -94,6 +99,8 @@ def link_to(entry: AuditEntry) -> str:
     """Return the address of what an act was done to; empty if it has no page."""
     if entry.object_type == "template" and re.fullmatch(CODE_PATTERN, entry.object_id):
         return reverse("desk:studio", args=[entry.object_id])
+    if entry.object_type == "provider":
+        return reverse("providers")
     route, identifier = PAGES.get(entry.object_type), as_uuid(entry.object_id)
     return reverse(route, args=[identifier]) if route and identifier else ""
 

@@ -11,6 +11,7 @@ from apps.desk.messages import views as messages
 from apps.desk.pages import page
 from apps.desk.people import file_views
 from apps.desk.people import views as people
+from apps.desk.providers import views as providers
 from apps.desk.search import search_page
 from apps.desk.settings_page import settings_page
 from apps.desk.studio import making, releases
@@ -135,5 +136,25 @@ urlpatterns = [
         "batches/<uuid:batch_id>/<slug:act_name>/",
         page(batches.act_on_batch, permission=batches.VIEW),
         name="batch-act",
+    ),
+    path(
+        "providers/<slug:provider>/<str:breaker>/force/",
+        page(providers.force_breaker, permission=providers.VIEW),
+        name="provider-force",
+    ),
+    path(
+        "providers/<slug:provider>/<str:breaker>/give-back/",
+        page(providers.give_back_breaker, permission=providers.VIEW),
+        name="provider-give-back",
+    ),
+    path(
+        "providers/<slug:provider>/lift/",
+        page(providers.lift_limit, permission=providers.VIEW),
+        name="provider-lift",
+    ),
+    path(
+        "providers/<slug:channel>/<slug:provider>/test/",
+        page(providers.test_connection, permission=providers.VIEW),
+        name="provider-test",
     ),
 ]

@@ -86,11 +86,15 @@ def _providers(providers: Iterable[ProviderState]) -> Iterator[Item]:
                 yield Item(said=said, link=link, word="Providers")
             elif breaker.state is not State.CLOSED:
                 why = explained(breaker.reason).sentence or "Calls failed."
-                said = f"The breaker of {breaker.name} is {breaker.state.value}. {why}"
+                said = f"The breaker of {breaker.name} is {_word(breaker.state)}. {why}"
                 yield Item(said=said, link=link, word="Providers")
         if provider.limit.slowed:
             said = f"{provider.name} asked for fewer calls."
             yield Item(said=said, link=link, word="Providers", is_bad=False)
+
+
+def _word(state: State) -> str:
+    return "being tried again" if state is State.HALF_OPEN else state.value
 
 
 def _processes(situation: Situation) -> Iterator[Item]:

@@ -1,11 +1,15 @@
 """How the desk writes the states of dead letters, replays, batches and breakers."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.desk.actors import names_of
+from apps.notifications.flow_control import control
 from apps.notifications.flow_control.breakers import State
 from apps.notifications.lifecycle.states import LetterState
 from apps.notifications.models import BatchState, ReplayState
@@ -37,6 +41,9 @@ BREAKERS: Mapping[str, Look] = {
     State.OPEN: ("bad", "✕", "Sends nothing"),
     State.HALF_OPEN: ("late", "↻", "Is tried again"),
 }
+# How old the state of the breakers may be that a page shows in its frame. A page then asks Redis
+# once in so many seconds; while Redis is away, not at all.
+FORCED_SECONDS = 2.0
 TABLES = {"letter": LETTERS, "replay": REPLAYS, "batch": BATCHES, "breaker": BREAKERS}
 
 
@@ -58,3 +65,39 @@ def state_word(table: str, state: str) -> SafeString:
 def state_name(state: str, table: str) -> str:
     """Return the word of a state, for a form."""
     return TABLES[table][state][2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForcedBreaker:
+    """A breaker that is forced by hand, as every page shows it.
+
+    Attributes:
+        name: The breaker.
+        is_open: Whether nothing is sent through it.
+        why: The reason, in the words of who did it.
+        who: Who did it; empty if it is not known.
+        until: When it ends by itself; None if it lasts until it is given back.
+    """
+
+    name: str
+    is_open: bool
+    why: str
+    who: str
+    until: datetime | None
+
+
+@register.simple_tag
+def forced_breakers() -> list[ForcedBreaker]:
+    """Return the breakers that are forced by hand, for the frame of every page."""
+    found = control.forced_now(cached_seconds=FORCED_SECONDS)
+    who = names_of(breaker.forced_by for breaker in found) if found else {}
+    return [
+        ForcedBreaker(
+            name=breaker.name,
+            is_open=breaker.state is State.OPEN,
+            why=breaker.forced_why,
+            who=who[breaker.forced_by],
+            until=breaker.forced_until,
+        )
+        for breaker in found
+    ]
