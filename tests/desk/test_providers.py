@@ -81,6 +81,7 @@ def test_every_provider_is_shown_with_its_breakers_and_its_limit(
     assert "Firebase has no valid key for Apple" in page
     assert "14 calls a second" in page
     assert page.count("Sends nothing") == 1
+    assert "Not in use: sendgrid" in page
     assert "third_party_auth_error" not in page
 
 

@@ -12,6 +12,7 @@ from apps.common.keyset import Page, Source, read_page
 from apps.desk.bars import Bar
 from apps.desk.batches.progress_bars import bar_of, how_far
 from apps.desk.paging import position_of
+from apps.desk.templatetags.desk import thin
 from apps.notifications.batches import progress
 from apps.notifications.models import Batch
 
@@ -96,4 +97,4 @@ def _counted(page: Page, sources: Sequence[Source]) -> str:
     if len(known) < len(counts):
         return "more than these"
     count = sum(known)
-    return f"{count:,} batch{'' if count == 1 else 'es'}"
+    return f"{thin(count)} batch{'' if count == 1 else 'es'}"

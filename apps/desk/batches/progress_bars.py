@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from apps.desk.bars import Bar, bar
-from apps.notifications.lifecycle.states import FINISHED, Status
+from apps.desk.templatetags.desk import thin
+from apps.notifications.lifecycle.states import FINISHED, UNFINISHED, Status
 from apps.notifications.models import Batch, BatchSource, BatchState
 
 SOURCES: Mapping[str, str] = {
@@ -28,14 +29,17 @@ def bar_of(batch: Batch, counted: Mapping[str, int] | None) -> Bar:
         parts = [("busy", batch.accepted), ("calm", batch.duplicates), ("bad", batch.rejected)]
     else:
         good, bad, calm = _ended(counted)
-        waiting = max(batch.accepted - good - bad - calm, 0)
+        waiting = sum(count for status, count in counted.items() if status in UNFINISHED)
         parts = [
             ("good", good),
             ("bad", bad + batch.rejected),
             ("calm", calm + batch.duplicates),
             ("busy", waiting),
         ]
-        said = f"{said}: {good:,} out, {bad:,} failed, {calm:,} not sent, {waiting:,} waiting"
+        said = (
+            f"{said}: {thin(good)} out, {thin(bad)} failed, {thin(calm)} not sent, "
+            f"{thin(waiting)} waiting"
+        )
     return bar(parts, total=batch.known_total, said=said)
 
 
@@ -43,8 +47,8 @@ def how_far(batch: Batch) -> str:
     """Return how many rows have been judged, of how many."""
     total = batch.known_total
     if total is None:
-        return f"{batch.done:,} so far; the total is still being counted"
-    return f"{batch.done:,} of {total:,}"
+        return f"{thin(batch.done)} so far; the total is still being counted"
+    return f"{thin(batch.done)} of {thin(total)}"
 
 
 def ending(batch: Batch) -> str:
@@ -56,10 +60,12 @@ def ending(batch: Batch) -> str:
         BatchState.RECEIVING: f"{what}: the file is being received.",
         BatchState.RUNNING: f"{what}: messages are being made, {how_far(batch)} {rows}.",
         BatchState.PAUSED: f"{what}: paused after {how_far(batch)} {rows}. What was made is sent.",
-        BatchState.FINISHED: f"{what}: all {total or 0:,} {rows} were worked through.",
+        BatchState.FINISHED: f"{what}: all {thin(total or 0)} {rows} were worked through.",
         BatchState.CANCELLED: f"{what}: cancelled after {how_far(batch)} {rows}.",
     }[BatchState(batch.state)]
-    refused = f" {batch.rejected:,} became no message: see the errors." if batch.rejected else ""
+    refused = (
+        f" {thin(batch.rejected)} became no message: see the errors." if batch.rejected else ""
+    )
     return said + refused
 
 

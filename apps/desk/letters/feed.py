@@ -11,6 +11,7 @@ from apps.common.ids import time_of
 from apps.common.keyset import Page, Source, read_page
 from apps.desk.messages.content import contacts_and_headlines
 from apps.desk.paging import position_of
+from apps.desk.templatetags.desk import thin
 from apps.notifications.lifecycle.states import LetterState
 from apps.notifications.models import DeadLetter
 from apps.users.contacts import Contact
@@ -126,4 +127,4 @@ def _counted(page: Page, sources: Sequence[Source]) -> str:
     if len(known) < len(counts):
         return "more than these"
     count = sum(known)
-    return f"{count:,} dead letter{'' if count == 1 else 's'}"
+    return f"{thin(count)} dead letter{'' if count == 1 else 's'}"

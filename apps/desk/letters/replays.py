@@ -18,6 +18,7 @@ from apps.desk.letters import feed
 from apps.desk.letters.acts import CHANGE
 from apps.desk.letters.replay_form import CRITERIA, ReplayForm, in_words
 from apps.desk.pages import may, require, show
+from apps.desk.templatetags.desk import thin
 from apps.notifications.dead_letters import replay_many
 from apps.notifications.dead_letters.filters import Filter
 from apps.notifications.lifecycle.states import UNKNOWN_OUTCOME
@@ -63,7 +64,7 @@ def replay_page(request: HttpRequest, replay_id: UUID) -> HttpResponse:
     replay = get_object_or_404(DeadLetterReplay, pk=replay_id)
     remaining = replay_many.remaining(replay) if replay.state == ReplayState.RUNNING else 0
     context = {
-        "title": f"Replay of {replay.matched:,} dead letter{'' if replay.matched == 1 else 's'}",
+        "title": f"Replay of {_letters(replay.matched)}",
         "replay": replay,
         "who": names_of([replay.by])[replay.by],
         "criteria": in_words(_criteria(replay)),
@@ -89,7 +90,7 @@ def replay_stop(request: HttpRequest, replay_id: UUID) -> HttpResponse:
     except Problem as problem:
         messages.warning(request, str(problem.detail))
     else:
-        words = f"Stopped after {stopped.replayed:,}. The others are still open."
+        words = f"Stopped after {thin(stopped.replayed)}. The others are still open."
         messages.success(request, words)
     return redirect("desk:replay", replay_id=replay.pk)
 
@@ -99,7 +100,8 @@ def bar_of(replay: DeadLetterReplay) -> Bar:
     return bar(
         [("good", replay.replayed), ("bad", replay.refused)],
         total=replay.matched,
-        said=f"{replay.replayed:,} of {replay.matched:,} replayed, {replay.refused:,} refused",
+        said=f"{thin(replay.replayed)} of {thin(replay.matched)} replayed, "
+        f"{thin(replay.refused)} refused",
     )
 
 
@@ -130,7 +132,7 @@ def _counted(request: HttpRequest, form: ReplayForm) -> HttpResponse:
 def _question(request: HttpRequest, form: ReplayForm) -> HttpResponse:
     matched = replay_many.count(form.asked, kind="")
     context = {
-        "title": f"Replay {matched:,} dead letter{'' if matched == 1 else 's'}?",
+        "title": f"Replay {_letters(matched)}?",
         "matched": matched,
         "rate": form.rate,
         "takes": _milliseconds(matched, form.rate),
@@ -139,6 +141,10 @@ def _question(request: HttpRequest, form: ReplayForm) -> HttpResponse:
         "doubtful": matched if form.asked.reason == UNKNOWN_OUTCOME else 0,
     }
     return show(request, "desk/replay_question.html", context)
+
+
+def _letters(count: int) -> str:
+    return f"{thin(count)} dead letter{'' if count == 1 else 's'}"
 
 
 def _left_out(asked: Filter) -> int:

@@ -33,9 +33,17 @@ TRAIL = {Forced.OPEN: "forced_open", Forced.CLOSED: "forced_closed"}
 @require_safe
 def provider_page(request: HttpRequest) -> HttpResponse:
     """Show every provider."""
+    found = cards()
+    unused = [card.provider for card in found if card.provider.preference is None]
     context = {
         "title": "Providers",
-        "cards": cards(),
+        "cards": found,
+        "unused": [provider.name for provider in unused],
+        "shows_unused": any(
+            breaker.forced is not Forced.AUTO
+            for provider in unused
+            for breaker in provider.breakers
+        ),
         "may_force": may(request, FORCE),
         "sees_messages": may(request, "notifications.view_notification"),
         # Then the processes do not know of each other's breakers.
@@ -124,13 +132,15 @@ def _said(provider: str, reply: Reply | None) -> str:
     """Return the result of a test in one line: what it means, and the provider's words."""
     if reply is None:
         return f"Provider {provider} has no call to test it with."
-    words = " ".join(filter(None, (reply.code, reply.detail)))
+    # Where nobody answered, the code is the class of our own error.
+    is_own = reply.code.isidentifier() and not reply.code.isupper()
+    words = " ".join(filter(None, ("" if is_own else reply.code, reply.detail)))
     after = f"after {reply.duration_ms:,} ms"
     if reply.outcome is Outcome.ACCEPTED:
         return f"The connection of {provider} works, {after}: {words}"
     meaning = explained(reply.reason or reply.outcome)
     said = f"The connection of {provider} does not work, {after}. {meaning.sentence}"
-    return f"{said} It said: “{words}”. {meaning.advice}".strip()
+    return f"{said} In its words: “{words}” {meaning.advice}".strip()
 
 
 def _question(

@@ -108,7 +108,8 @@ REASONS: Mapping[str, Reason] = {
         "Upload a valid key in the Firebase console; what waits is sent by itself then.",
     ),
     "settings": _reason(
-        "The provider refuses the settings of the request.", "See its reply and correct them."
+        "Settings of the provider are missing, or it refuses them.",
+        "See its reply and correct them.",
     ),
     "sender": _reason(
         "The provider does not accept the sender.", "Verify DEFAULT_FROM_EMAIL at the provider."
