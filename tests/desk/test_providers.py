@@ -215,7 +215,10 @@ def test_the_connection_is_tested_on_a_click(operator: Client, smtp_server: Smtp
     assert "The connection of smtp does not work" in away
     assert "The provider could not be reached." in away
     details = AuditEntry.objects.filter(action="tested").order_by("pk")
-    assert [entry.detail for entry in details] == ["it works", "connection"]
+    assert [entry.detail for entry in details] == [
+        "It works.",
+        "The provider could not be reached.",
+    ]
     assert operator.post(f"{PAGE}email/pigeon/test/").status_code == 404
     assert operator.post(f"{PAGE}smoke/smtp/test/").status_code == 404
 

@@ -69,6 +69,10 @@ def test_an_id_is_short_and_can_be_copied() -> None:
     assert 'data-copy="01a22557-3c27-7262-9131-60d310bb2c29"' in shown
 
 
+def test_a_short_name_is_shown_whole() -> None:
+    assert "<code>fcm:android</code>" in desk.short_id("fcm:android")
+
+
 @pytest.mark.parametrize(
     ("milliseconds", "words"),
     [(None, "\N{EN DASH}"), (12.4, "12 ms"), (1_500, "1.5 s"), (120_000, "2 min"), (5e6, "1.4 h")],

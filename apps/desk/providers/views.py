@@ -20,7 +20,7 @@ from apps.desk.providers.force_form import (
 from apps.notifications.flow_control import control
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.lifecycle.outcomes import Outcome
-from apps.notifications.lifecycle.reasons import explained
+from apps.notifications.lifecycle.reasons import Reason, explained
 from apps.notifications.providers import registry
 from apps.notifications.providers.base import Reply
 
@@ -121,7 +121,7 @@ def test_connection(request: HttpRequest, channel: str, provider: str) -> HttpRe
         "tested",
         object_type="provider",
         object_id=provider,
-        detail="it works" if works else (reply.reason or reply.outcome) if reply else "no test",
+        detail="It works." if works else _meaning(reply).sentence if reply else "",
     )
     level = messages.SUCCESS if works else messages.WARNING
     messages.add_message(request, level, _said(provider, reply))
@@ -138,9 +138,13 @@ def _said(provider: str, reply: Reply | None) -> str:
     after = f"after {reply.duration_ms:,} ms"
     if reply.outcome is Outcome.ACCEPTED:
         return f"The connection of {provider} works, {after}: {words}"
-    meaning = explained(reply.reason or reply.outcome)
+    meaning = _meaning(reply)
     said = f"The connection of {provider} does not work, {after}. {meaning.sentence}"
     return f"{said} In its words: “{words}” {meaning.advice}".strip()
+
+
+def _meaning(reply: Reply) -> Reason:
+    return explained(reply.reason or reply.outcome)
 
 
 def _question(

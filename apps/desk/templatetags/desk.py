@@ -32,6 +32,8 @@ LOOKS = {
     Status.CANCELLED: ("calm", "⊘"),
 }
 ENDING = 8
+# The names of providers and the like are shown whole.
+SHORT = 16
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 # The units of durations: the length in seconds, and the digits after the point.
 UNITS = (("h", 3_600, 1), ("min", 60, 0), ("s", 1, 1))
@@ -88,13 +90,13 @@ def short_id(value: Any) -> SafeString:
         return NOTHING
     text = str(value)
     return format_html(
-        '<span class="id" title="{0}"><code>…{1}</code>'
+        '<span class="id" title="{0}"><code>{1}</code>'
         '<button type="button" class="copy" data-copy="{0}" aria-label="Copy {0}">'
         '<svg viewBox="0 0 12 12" aria-hidden="true"><path d="M1 4h7v7H1zM4 4V1h7v7H8"/></svg>'
         "</button>"
         "</span>",
         text,
-        text[-ENDING:],
+        text if len(text) <= SHORT else f"…{text[-ENDING:]}",
     )
 
 

@@ -62,8 +62,6 @@ def admit(name: str, *, wanted: int) -> Admission:
     stored = _store.read(name)
     hold = _hold_of(name, stored)
     if released(stored, hold, now=now) != stored:
-        # The end has passed and applies to everybody already. It is written down for processes of
-        # an earlier release, which do not know it.
         stored = _end(name, hold, now=now)
     if stored.effective is State.CLOSED:
         _cached[name] = now
@@ -155,7 +153,10 @@ def shown(name: str, *, cached_seconds: float = 0.0) -> Circuit:
         cached_seconds: How old a state that this process has read may be.
     """
     circuit, hold = _stored(name, cached_seconds)
-    return released(circuit, hold, now=time.time())
+    now = time.time()
+    if released(circuit, hold, now=now) == circuit:
+        return circuit
+    return _end(name, hold, now=now)
 
 
 def hold_of(name: str, *, cached_seconds: float = 0.0) -> Hold:
@@ -182,6 +183,11 @@ def _hold_of(name: str, circuit: Circuit, cached_seconds: float = 0.0) -> Hold:
 
 
 def _end(name: str, hold: Hold, *, now: float) -> Circuit:
+    """Write down that a force has ended, and return the circuit.
+
+    The end applies to whoever reads the hold. Processes of an earlier release do not, so the first
+    process that notices it tells them.
+    """
     before, after = _store.update(name, lambda circuit: released(circuit, hold, now=now))
     if before != after:
         log.warning("breaker no longer forced: its end has passed", breaker=name)
