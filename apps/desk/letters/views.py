@@ -104,7 +104,8 @@ def act_on_letters(request: HttpRequest, act_name: str) -> HttpResponse:
     letters = _chosen(request)
     back = request.POST.get("back", "")
     back = back if back.startswith(HOME) else reverse("desk:letters")
-    note = request.POST.get("note", "").strip()[: acts.NOTE_MAX_LENGTH]
+    # The database stores no NUL.
+    note = request.POST.get("note", "").replace("\0", "").strip()[: acts.NOTE_MAX_LENGTH]
     confirmed = request.POST.get("confirmed") == "yes"
     if not confirmed or (act.needs_reason and not note):
         return _question(request, act, letters, back, misses_reason=confirmed)
