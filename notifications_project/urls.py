@@ -25,6 +25,12 @@ session_patterns = [
     path("logout/", LogoutView.as_view(next_page="start"), name="logout"),
 ]
 
+# What Django answers when a view raises; ``ProblemMiddleware`` makes a page of it for browsers.
+handler400 = "apps.common.rest.error_answers.bad_request"
+handler403 = "apps.desk.error_pages.permission_denied"
+handler404 = "apps.desk.error_pages.page_not_found"
+handler500 = "apps.common.rest.error_answers.server_error"
+
 # Imported in this order, because routes of ``apps.notifications`` use path converters of
 # ``apps.templates``. Matched in reverse order, because most requests are for notifications.
 api_patterns = [

@@ -69,7 +69,7 @@ MIDDLEWARE = [
     "apps.common.middleware.security_headers.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "apps.common.rest.problems.ProblemMiddleware",
+    "apps.common.rest.error_answers.ProblemMiddleware",
     "apps.common.server.refusals.RefusalMiddleware",
     # Refuses hosts that are not in ALLOWED_HOSTS, and sets Content-Length.
     "apps.common.middleware.hosts.ServedHostMiddleware",
@@ -83,6 +83,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "notifications_project.urls"
+CSRF_FAILURE_VIEW = "apps.common.rest.error_answers.csrf_failure"
 WSGI_APPLICATION = "notifications_project.wsgi.application"
 
 # Paths are routed with and without a trailing slash: see apps.common.rest.routes.

@@ -38,3 +38,16 @@ def test_staff_with_the_right_password_are_logged_in(db: None) -> None:
 
     assert answer.status_code == 302
     assert browser.session["_auth_user_id"] == str(charlie.pk)
+
+
+def test_the_refusal_of_a_browser_is_a_page_that_says_how_long_to_wait(db: None) -> None:
+    browser = Client(HTTP_ACCEPT="text/html,*/*;q=0.8")
+    wrong = {"username": "charlie@example.com", "password": "no"}
+
+    answers = [browser.post("/admin/login/", wrong) for _ in range(4)]
+
+    page = answers[-1].content.decode()
+    assert answers[-1].status_code == 429
+    assert answers[-1]["Content-Type"].startswith("text/html")
+    assert "Too many attempts" in page
+    assert f"Try again in {answers[-1]['Retry-After']} s" in page or "Try again in 1 min" in page

@@ -1,7 +1,7 @@
 """All error responses as RFC 9457 ``application/problem+json``."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
@@ -38,6 +38,16 @@ DEFAULT_CODES = {
     429: "rate_limited",
     500: "internal_error",
     503: "unavailable",
+}
+# What to say about a status where nothing else is known.
+DETAILS = {
+    400: "The request is not valid.",
+    403: "This is not allowed with this credential.",
+    404: "There is nothing here.",
+    405: "This method is not allowed here.",
+    413: "The body is too large.",
+    500: "Something went wrong on our side; the correlation id finds it.",
+    503: "The database does not answer; try again soon.",
 }
 
 
@@ -137,8 +147,18 @@ def problem_response(
     *,
     code: str | None = None,
     errors: Iterable[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """Return a problem response outside of the REST framework."""
+    """Return a problem response outside of the REST framework.
+
+    Args:
+        request: The request that it answers.
+        status: HTTP status.
+        detail: A sentence for people, without personal data.
+        code: A word for programs; by default the code of the status in ``DEFAULT_CODES``.
+        errors: The errors in the request and their locations.
+        headers: Additional response headers, such as ``Retry-After``.
+    """
     body = problem_body(
         status=status,
         detail=detail,
@@ -146,7 +166,21 @@ def problem_response(
         instance=request.path,
         errors=errors,
     )
-    return HttpResponse(json.dumps(body), status=status, content_type=CONTENT_TYPE)
+    return HttpResponse(
+        json.dumps(body), status=status, content_type=CONTENT_TYPE, headers=dict(headers or {})
+    )
+
+
+def response_to(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """Return the response of a problem that was raised outside of the REST framework."""
+    return problem_response(
+        request,
+        problem.status_code,
+        str(problem.detail),
+        code=problem.problem_code,
+        errors=problem.errors,
+        headers=problem.headers,
+    )
 
 
 def field_errors(detail: Any, *steps: str | int) -> Iterator[FieldError]:
@@ -177,13 +211,13 @@ def _as_problem(error: Exception) -> Problem | None:  # noqa: PLR0911 - one retu
                 errors=field_errors(error.detail),
             )
         case Http404():
-            return Problem(404, "There is nothing here.")
+            return Problem(404, DETAILS[404])
         case PermissionDenied():
-            return Problem(403, "This is not allowed with this credential.")
+            return Problem(403, DETAILS[403])
         case RequestDataTooBig():
-            return Problem(413, "The body is too large.")
+            return Problem(413, DETAILS[413])
         case SuspiciousOperation():
-            return Problem(400, "The request is not valid.")
+            return Problem(400, DETAILS[400])
         case exceptions.APIException():
             headers = {}
             if challenge := getattr(error, "auth_header", None):
@@ -209,10 +243,10 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         # The database is unavailable or overloaded. Nothing was stored, so the caller may retry.
         log.warning("no answer from the database", path=request.path, error=type(error).__name__)
         headers = {"Retry-After": str(DATABASE_RETRY_SECONDS)}
-        problem = Problem(503, "The database does not answer; try again soon.", headers=headers)
+        problem = Problem(503, DETAILS[503], headers=headers)
     if problem is None:
         log.error("request failed", path=request.path, method=request.method, exc_info=error)
-        problem = Problem(500, "Something went wrong on our side; the correlation id finds it.")
+        problem = Problem(500, DETAILS[500])
     if isinstance(error, exceptions.MethodNotAllowed):
         problem.headers["Allow"] = ", ".join(context["view"].allowed_methods)
     body = problem_body(
@@ -231,47 +265,3 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         headers=problem.headers,
         content_type=None if shown_as_page else CONTENT_TYPE,
     )
-
-
-class ProblemMiddleware:
-    """Replace Django's own error pages by problem+json, unless a browser requests a page."""
-
-    KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Process the request and replace Django's error pages."""
-        # PostgreSQL cannot store or compare a NUL byte, so no path or query may contain one.
-        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
-            return problem_response(request, 400, "The address contains a NUL byte.")
-        response = self.get_response(request)
-        replaceable = response.get("Content-Type", "").startswith("text/html")
-        if response.status_code < HTTPStatus.BAD_REQUEST or not replaceable or wants_page(request):
-            return response
-        phrase = HTTPStatus(response.status_code).phrase
-        problem = problem_response(
-            request,
-            response.status_code,
-            DETAILS.get(response.status_code, f"{phrase}."),
-            code=DEFAULT_CODES.get(response.status_code, "error"),
-        )
-        for header in self.KEPT_HEADERS:
-            if header in response:
-                problem[header] = response[header]
-        return problem
-
-
-DETAILS = {
-    400: "The request is not valid.",
-    403: "This is not allowed with this credential.",
-    404: "There is nothing here.",
-    405: "This method is not allowed here.",
-    500: "Something went wrong on our side; the correlation id finds it.",
-}
-
-
-def wants_page(request: HttpRequest) -> bool:
-    """Return whether the caller is a browser, whose Accept header contains text/html."""
-    return "text/html" in request.headers.get("Accept", "")

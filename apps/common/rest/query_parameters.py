@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, QueryDict
 from rest_framework.request import Request
 
-from apps.common.rest.problems import FieldError, Problem, problem_response
+from apps.common.rest.problems import FieldError, Problem, response_to
 from apps.common.rest.serializers import StrictSerializer
 
 # Pagination and the browsable API have their own parameters.
@@ -61,13 +61,7 @@ class OneValueMiddleware:
         """Convert a problem of a page view to a response; API views do this themselves."""
         if not isinstance(error, Problem):
             return None
-        return problem_response(
-            request,
-            error.status_code,
-            str(error.detail),
-            code=error.problem_code,
-            errors=error.errors,
-        )
+        return response_to(request, error)
 
 
 def checked_query(request: Request, serializer: type[StrictSerializer]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from apps.common.rest.problems import Problem, problem_response
+from apps.common.rest.problems import Problem, response_to
 
 # The environ key of a refused request; its value is the problem to return.
 REFUSAL = "notifications.refusal"
@@ -25,9 +25,4 @@ class RefusalMiddleware:
         refusal: Problem | None = request.META.get(REFUSAL)
         if refusal is None:
             return self.get_response(request)
-        response = problem_response(
-            request, refusal.status_code, str(refusal.detail), code=refusal.problem_code
-        )
-        for name, value in refusal.headers.items():
-            response[name] = value
-        return response
+        return response_to(request, refusal)

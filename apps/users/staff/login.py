@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from apps.common.rest.problems import Problem
+from apps.common.rest.problems import Problem, response_to
 from apps.users import known_browsers, login_limits
 from apps.users.addresses import address_key
 from apps.users.staff import second_factor
@@ -17,7 +17,7 @@ REDIRECT = 302
 
 
 def limited(login: View) -> View:
-    """Wrap a login view: apply the rate limit (429 page) and set the cookie of known browsers."""
+    """Wrap a login view: apply the rate limit (429) and set the cookie of known browsers."""
 
     @wraps(login)
     def counted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -26,7 +26,7 @@ def limited(login: View) -> View:
         try:
             login_limits.count_login(request, account=address_key(request.POST.get("username", "")))
         except Problem as problem:
-            return refusal_page(problem)
+            return response_to(request, problem)
         response = login(request, *args, **kwargs)
         user: Any = request.user
         # If a second factor is needed, the login is complete only after the page for it.
@@ -35,13 +35,3 @@ def limited(login: View) -> View:
         return response
 
     return require_http_methods(["GET", "HEAD", "POST"])(counted)
-
-
-def refusal_page(problem: Problem) -> HttpResponse:
-    """Return a plain-text page that says that there were too many attempts."""
-    return HttpResponse(
-        str(problem.detail),
-        status=problem.status_code,
-        content_type="text/plain; charset=utf-8",
-        headers=problem.headers,
-    )

@@ -11,11 +11,11 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 
-from apps.common.rest.problems import Problem
+from apps.common.rest.problems import Problem, response_to
 from apps.users import known_browsers, login_limits
 from apps.users.models import User
 from apps.users.staff import second_factor
-from apps.users.staff.login import REDIRECT, refusal_page
+from apps.users.staff.login import REDIRECT
 from apps.users.staff.second_factor_pages import second_factor_page
 
 
@@ -76,7 +76,7 @@ class StaffSite(AdminSite):
         try:
             login_limits.count_proof(request, user=user)
         except Problem as problem:
-            return refusal_page(problem)
+            return response_to(request, problem)
         response = super().password_change(request, extra_context)
         if response.status_code == REDIRECT:
             User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
