@@ -9,12 +9,20 @@ import msgspec
 from rest_framework import renderers
 from rest_framework.utils.encoders import JSONEncoder
 
+FORM_PARTS = "multipart/form-data"
+FEWEST_ROWS, WRAPPED_ROWS, MOST_ROWS = 3, 3, 24
+
 
 def _encode_other(value: Any) -> Any:
     """Encode types that JSON does not have, in the same way as the REST framework."""
     if isinstance(value, UUID):
         return str(value)
     return JSONEncoder().default(value)
+
+
+def _rows(text: str) -> int:
+    """Return how many lines to show of a body: all, with room for lines that are wrapped."""
+    return min(max(text.count("\n") + WRAPPED_ROWS, FEWEST_ROWS), MOST_ROWS)
 
 
 class JSONRenderer(renderers.BaseRenderer):
@@ -50,8 +58,19 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
         """Prefill the form with the example of the view, if it has one."""
         form = super().get_raw_data_form(data, view, method, request)
         example = self.example(view, method)
-        if form is not None and example is not None and "_content" in form.fields:
-            form.fields["_content"].initial = json.dumps(example, indent=4, ensure_ascii=False)
+        if form is None:
+            return form
+        body: Any = form.fields["_content"]
+        kind: Any = form.fields["_content_type"]
+        if example is not None:
+            is_text = isinstance(example, str)
+            body.initial = example if is_text else json.dumps(example, indent=4, ensure_ascii=False)
+        # Nobody writes the parts of a form by hand, and the other types carry the same.
+        kind.choices = [one for one in kind.choices if one[0] != FORM_PARTS]
+        # Several forms may be on one page, and each label needs its own field.
+        form.auto_id = f"{method.lower()}%s"
+        body.widget.attrs.update(rows=_rows(body.initial or ""), spellcheck="false")
+        body.widget.attrs["class"] = "code"
         return form
 
     def example(self, view: Any, method: str) -> Any:

@@ -22,8 +22,8 @@ LINKS = {
 }
 BROADCAST: dict[str, Any] = {
     "notification_type": "email",
-    "template_code": "newsletter",
-    "variables": {"issue": 7},
+    "template_code": "welcome",
+    "variables": {"name": "friend", "link": "https://example.com/news/7"},
     "request_id": "newsletter-7",
     "audience": {"category": "news"},
 }
@@ -51,6 +51,11 @@ BATCH: dict[str, Any] = {
 CSV_FILE = (
     "user_id,request_id,variables.name,variables.link\n"
     f"{shown.USER_ID},newsletter-7-ada,Ada,https://example.com\n"
+)
+# For a form, whose address has no parameters: the columns name what these would.
+CSV_ALONE = (
+    "user_id,notification_type,template_code,request_id,variables.name,variables.link\n"
+    f"{shown.USER_ID},email,welcome,newsletter-7-ada,Ada,https://example.com\n"
 )
 ERROR_LINE = (
     '{"index": 3, "line": 5, "errors": [{"pointer": "/user_id", "code": "unknown_user", '

@@ -1,14 +1,18 @@
-"""Examples with the demo's user in the embedded mode, so that they can be sent as they are.
+"""The browsable API: links in what it shows, and examples with the demo's user.
+
+In the embedded mode the examples contain the demo's user, so that they can be sent as they are.
 
 The id of the demo's user differs between installations, so it is read when an example is shown.
 """
 
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from rest_framework.request import Request
 
 from apps.common.rest import renderers
+from apps.notifications.api.browsable_links import linked
 from apps.notifications.api.examples import USER_ID
 from apps.notifications.embedded import demo
 from apps.users.api.serializers import EXAMPLE_USER_ID
@@ -45,7 +49,34 @@ def use_demo_user(result: dict[str, Any], request: Request | None, **_: Any) -> 
 
 
 class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
-    """The browsable API, whose forms contain the demo's user."""
+    """The browsable API, whose answers have links and whose forms contain the demo's user."""
+
+    def get_context(
+        self, data: Any, accepted_media_type: str | None, renderer_context: Any
+    ) -> dict[str, Any]:
+        """Return the context of the page: the framework's, the content with links, and the forms.
+
+        Args:
+            data: The answer.
+            accepted_media_type: The media type that was accepted.
+            renderer_context: The request, the response and the view.
+        """
+        context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
+        pages = data if isinstance(data, dict) and "results" in data else {}
+        failed = renderer_context["response"].status_code >= HTTPStatus.BAD_REQUEST
+        forms = {
+            "POST": context["raw_data_post_form"],
+            "PUT": context["raw_data_put_form"],
+            "PATCH": context["raw_data_patch_form"],
+        }
+        return {
+            **context,
+            "linked": linked(context["content"], context["request"].path),
+            "newer": pages.get("previous"),
+            "older": pages.get("next"),
+            "problem": data if failed else None,
+            "forms": [(method, form) for method, form in forms.items() if form],
+        }
 
     def example(self, view: Any, method: str) -> Any:
         """Return the example of a form."""

@@ -156,6 +156,7 @@ class UploadView(AccessTable, RateLimitHeaders, APIView):
     access = {"POST": SEND}
     parser_classes = (*FILE_PARSERS, FormParser)
     problems: ClassVar = {"POST": (409, 422)}
+    examples: ClassVar = {"POST": shown.CSV_ALONE}
 
     @extend_schema(
         operation_id="batches_upload",

@@ -16,8 +16,10 @@ DELETE_PERMISSION = "users.delete_user"
 
 
 class ErasableUserView(UserView):
-    """One user. The deletion also affects other apps, so it is implemented here."""
+    """One user: read, change or erase it."""
 
+    # The deletion also affects other apps, so it is implemented here, under another name.
+    name = "User"
     access = {
         **UserView.access,
         "DELETE": Access(scope=Scope.USERS_WRITE, staff=DELETE_PERMISSION, own=True),

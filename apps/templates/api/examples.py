@@ -12,6 +12,12 @@ NEW_TEMPLATE: dict[str, Any] = {
     "body": "Hello {{ name }},\n\nconfirm your address: {{ link }}\n",
     "html": '<p>Hello {{ name }},</p><p><a href="{{ link }}">Confirm your address</a></p>',
 }
+# With a code that no installation has yet, so that the example can be sent.
+FIRST_TEMPLATE: dict[str, Any] = {
+    **NEW_TEMPLATE,
+    "code": "my-first-template",
+    "name": "My first template",
+}
 NEW_VERSION: dict[str, Any] = {
     "language": "pt",
     "subject": "Boas-vindas, {{ name }}",

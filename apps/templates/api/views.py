@@ -21,7 +21,7 @@ from apps.templates.api.answers import (
     template_answer,
 )
 from apps.templates.api.examples import (
-    NEW_TEMPLATE,
+    FIRST_TEMPLATE,
     NEW_VERSION,
     PREVIEW,
     PREVIEWED,
@@ -87,7 +87,7 @@ class TemplateListView(AccessTable, APIView):
     """List and create templates."""
 
     access: ClassVar = {"GET": READ, "POST": CREATE}
-    examples: ClassVar = {"POST": NEW_TEMPLATE}
+    examples: ClassVar = {"POST": FIRST_TEMPLATE}
     problems: ClassVar = {"POST": (409,)}
     pagination_class = NewestFirst  # drf-spectacular reads it for the OpenAPI document.
 
@@ -125,7 +125,7 @@ class TemplateListView(AccessTable, APIView):
         request=NewTemplateSerializer,
         responses={201: TemplateAnswer},
         examples=[
-            OpenApiExample("E-mail", NEW_TEMPLATE, request_only=True),
+            OpenApiExample("E-mail", FIRST_TEMPLATE, request_only=True),
             OpenApiExample("Answer", TEMPLATE, response_only=True, status_codes=["201"]),
         ],
     )

@@ -31,25 +31,26 @@ from apps.users.api.serializers import (
 from apps.users.models import User
 from apps.users.models.external_id import EXTERNAL_ID_MAX_LENGTH
 
+# Not the user of the demo, so that the example can be sent there.
 NEW_USER: dict[str, Any] = {
-    "name": "Ada Lovelace",
-    "email": "ada@example.com",
+    "name": "Grace Hopper",
+    "email": "grace@example.com",
     "password": "correct horse battery staple",
     "preferences": {"email": True, "push": True},
-    "locale": "en-GB",
-    "timezone": "Europe/London",
+    "locale": "en-US",
+    "timezone": "America/New_York",
     "push_token": "fcm-registration-token-of-the-phone",
-    "external_id": "customer-1815",
+    "external_id": "customer-1906",
 }
 USER_ANSWER: dict[str, Any] = {
     "id": EXAMPLE_USER_ID,
-    "name": "Ada Lovelace",
-    "email": "ada@example.com",
+    "name": "Grace Hopper",
+    "email": "grace@example.com",
     "email_confirmed": True,
     "pending_email": None,
-    "locale": "en-GB",
-    "timezone": "Europe/London",
-    "external_id": "customer-1815",
+    "locale": "en-US",
+    "timezone": "America/New_York",
+    "external_id": "customer-1906",
     "preferences": {"email": True, "push": True},
     "created_at": "2026-01-05T09:30:00Z",
     "updated_at": "2026-01-05T09:30:00Z",

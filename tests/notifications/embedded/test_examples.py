@@ -1,7 +1,6 @@
 """The examples of Swagger and of the browsable API can be sent as they are in the embedded mode."""
 
 import html
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from apps.notifications.api import examples
 from apps.notifications.embedded import demo
 
 pytestmark = pytest.mark.django_db
@@ -45,21 +43,27 @@ def test_every_row_of_the_example_of_a_bulk_call_is_accepted(seeded: demo.Demo) 
     assert answer.json()["rejected"] == 0, answer.json()
 
 
-def test_the_example_of_the_browsable_api_can_be_sent_as_it_is(seeded: demo.Demo) -> None:
+FORMS = {
+    SEND: 202,
+    f"{SEND}bulk": 202,
+    f"{SEND}broadcast": 202,
+    "/api/v1/batches/upload": 202,
+    "/api/v1/users/": 201,
+    "/api/v1/templates/": 201,
+    "/api/v1/templates/welcome/preview": 200,
+    "/api/v1/templates/welcome/test-send": 202,
+    "/api/v1/users/USER/devices/": 201,
+}
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_the_example_of_a_form_can_be_sent_as_it_is(seeded: demo.Demo, path: str) -> None:
     caller = APIClient(headers={"X-API-Key": seeded.api_key})
-    page = caller.get(SEND, HTTP_ACCEPT="text/html").content.decode()
+    address = path.replace("USER", str(seeded.user.pk))
+    page = caller.get(address, HTTP_ACCEPT="text/html").content.decode()
     (form,) = re.findall(r'<textarea name="_content"[^>]*>(.*?)</textarea>', page, re.DOTALL)
-    answer = caller.post(SEND, json.loads(html.unescape(form)), format="json")
-    assert answer.status_code == 202, answer.json()
+    (first,) = re.findall(r'<select name="_content_type".*?value="([^"]+)"', page, re.DOTALL)
 
+    answer = caller.generic("POST", address, html.unescape(form).lstrip("\n"), content_type=first)
 
-def test_without_a_demo_the_examples_keep_their_made_up_user(settings: Any) -> None:
-    settings.EMBEDDED = True
-    assert documented()["user_id"] == examples.USER_ID
-
-
-def test_with_servers_the_demo_user_is_not_in_the_document(
-    seeded: demo.Demo, settings: Any
-) -> None:
-    settings.EMBEDDED = False
-    assert documented()["user_id"] == examples.USER_ID
+    assert answer.status_code == FORMS[path], answer.json()
