@@ -1,5 +1,7 @@
 """The front page, and the demo's login link to the sandbox."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
@@ -9,6 +11,20 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
+
+from apps.notifications.api.demo_examples import demo_user_id
+
+SANDBOX = "sandbox"
+# The key is read from the file of the demo, so that the page, which anybody may see, does not tell
+# it.
+DEMO_KEY = "$(sed -n 's/^DEMO_API_KEY=//p' var/demo.env)"
+COMMAND = """\
+curl -sS {address} \\
+  -H "Authorization: Api-Key {key}" \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"notification_type": "email", "template_code": "welcome",
+       "user_id": "{user_id}",
+       "variables": {{"name": "Ada", "link": "https://example.com"}}}}'"""
 
 
 class SandboxLinks(PasswordResetTokenGenerator):
@@ -20,9 +36,59 @@ class SandboxLinks(PasswordResetTokenGenerator):
 links = SandboxLinks()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """What becomes of the messages of a channel.
+
+    Attributes:
+        title: The channel, as people call it.
+        real: The providers that really send, the first one first.
+        keeps: Whether the sandbox is among the providers.
+    """
+
+    title: str
+    real: Sequence[str]
+    keeps: bool
+
+
+def sending() -> Iterator[Sending]:
+    """Yield what becomes of the messages of each channel."""
+    configured = {"E-mail": settings.EMAIL_PROVIDERS, "Push": settings.PUSH_PROVIDERS}
+    for title, names in configured.items():
+        real = [name for name in names if name != SANDBOX]
+        yield Sending(title=title, real=real, keeps=SANDBOX in names)
+
+
+def headline(channels: Sequence[Sending]) -> str:
+    """Return in one sentence which mode runs."""
+    if all(channel.real for channel in channels):
+        return "This installation is live: it really sends."
+    if any(channel.real for channel in channels):
+        return "This installation is live for one channel, and a sandbox for the other."
+    if settings.EMBEDDED:
+        return "This is the embedded sandbox: one process, and nothing leaves this server."
+    return "This installation is a sandbox: nothing leaves this server."
+
+
 def front_page(request: HttpRequest) -> HttpResponse:
-    """Show the front page."""
-    return render(request, "front_page.html", {"embedded": settings.EMBEDDED})
+    """Show which mode runs, what really sends, how to send the first message, and the links."""
+    user_id = demo_user_id()
+    channels = list(sending())
+    context = {
+        "headline": headline(channels),
+        "channels": channels,
+        "user_id": user_id,
+        "command": COMMAND.format(
+            address=f"{settings.PUBLIC_URL}{reverse('notifications')}",
+            key=DEMO_KEY if user_id else "YOUR_KEY",
+            user_id=user_id or "USER_ID",
+        ),
+        "keys": reverse("admin:users_apikey_changelist"),
+        "users": reverse("users"),
+        "sees_sandbox": any(channel.keeps for channel in channels),
+        "version": settings.VERSION,
+    }
+    return render(request, "front_page.html", context)
 
 
 def sandbox_link(user: object) -> str:

@@ -34,7 +34,7 @@ from apps.users.models.external_id import EXTERNAL_ID_MAX_LENGTH
 # Not the user of the demo, so that the example can be sent there.
 NEW_USER: dict[str, Any] = {
     "name": "Grace Hopper",
-    "email": "grace@example.com",
+    "email": "grace.hopper@example.com",
     "password": "correct horse battery staple",
     "preferences": {"email": True, "push": True},
     "locale": "en-US",
@@ -45,7 +45,7 @@ NEW_USER: dict[str, Any] = {
 USER_ANSWER: dict[str, Any] = {
     "id": EXAMPLE_USER_ID,
     "name": "Grace Hopper",
-    "email": "grace@example.com",
+    "email": "grace.hopper@example.com",
     "email_confirmed": True,
     "pending_email": None,
     "locale": "en-US",
