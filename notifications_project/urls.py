@@ -68,6 +68,8 @@ urlpatterns = [
         ]
     ),
     path("", welcome.front_page, name="front-page"),
+    # Browsers ask for it where a page names none, such as an answer in JSON.
+    path("favicon.ico", RedirectView.as_view(url="/static/desk/favicon.svg")),
     path("account/", include("apps.users.urls")),
     path("sandbox/", include("apps.notifications.embedded.sandbox_urls")),
     # The log-in and log-out links of the browsable API lead to those of the admin.

@@ -35,6 +35,14 @@ TALL = forms.Textarea(attrs={"rows": 14, "cols": 100, "spellcheck": "false"})
 WIDE = forms.TextInput(attrs={"size": 100})
 
 
+class DataField(forms.JSONField):
+    """The data of a push message, empty where there are none."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return what the form shows; for no data nothing, and not JSON's ``null``."""
+        return "" if value in (None, {}) else super().prepare_value(value)
+
+
 class TemplateForm(_ModelForm):
     """A template with its content in one language."""
 
@@ -57,7 +65,7 @@ class TemplateForm(_ModelForm):
     )
     image = forms.CharField(required=False, widget=WIDE)
     link = forms.CharField(required=False, widget=WIDE)
-    data = forms.JSONField(  # type: ignore[assignment] # The metaclass removes fields from the class.
+    data = DataField(  # type: ignore[assignment] # The metaclass removes fields from the class.
         required=False, help_text="An object of strings."
     )
     from_name = forms.CharField(

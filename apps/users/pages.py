@@ -12,9 +12,9 @@ from apps.common.throttling import count_call
 from apps.users import confirmations, password_resets
 from apps.users.passwords import MAX_LENGTH
 
-# These pages have a form and inline styles, but no scripts.
+# These pages have a form and a style sheet, but no scripts.
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
 

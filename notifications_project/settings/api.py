@@ -53,6 +53,6 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
     "PREPROCESSING_HOOKS": ["apps.common.rest.document.drop_second_spellings"],
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "/static/desk/favicon.svg",
     "REDOC_DIST": "SIDECAR",
 }

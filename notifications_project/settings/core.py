@@ -46,6 +46,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    # Its widgets are among the templates, so that the project's can replace them.
+    "django.forms",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
     "django_otp",
@@ -103,6 +105,9 @@ TEMPLATES = [
         },
     },
 ]
+
+# Widgets of the project's own folder come first, as all templates do.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 STATIC_URL = "static/"
 # Static files are served directly from the packages. No collectstatic is needed, so there is no

@@ -1,5 +1,6 @@
 """The admin creates template versions by the same checks as the API, and changes none."""
 
+import re
 from typing import Any
 
 import pytest
@@ -107,3 +108,22 @@ def test_every_page_opens(admin: Client, api: Api, path: str) -> None:
     api.post("", EMAIL)
 
     assert admin.get(f"{BASE}/{path}").status_code == 200
+
+
+def test_the_data_of_a_push_without_data_are_empty(admin: Client, api: Api) -> None:
+    api.post("", {name: PUSH[name] for name in PUSH if name != "data"})
+    template = Template.objects.get()
+
+    page = admin.get(f"{BASE}/template/{template.pk}/change/").content.decode()
+
+    (shown,) = re.findall(r'<textarea name="data"[^>]*>\s*(.*?)</textarea>', page, re.DOTALL)
+    assert shown == ""
+
+
+def test_the_data_of_a_push_are_shown_as_they_are(admin: Client, api: Api) -> None:
+    api.post("", PUSH | {"data": {"screen": "parcel"}})
+    template = Template.objects.get()
+
+    page = admin.get(f"{BASE}/template/{template.pk}/change/").content.decode()
+
+    assert "{&quot;screen&quot;: &quot;parcel&quot;}" in page

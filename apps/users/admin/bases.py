@@ -1,11 +1,12 @@
 """Django's generic classes with their model, for the type checker only."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm
+from django.forms.models import BaseInlineFormSet
 
 from apps.users.models import ApiKey, CategoryPreference, Device, ExternalId, Suppression, User
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     Devices = admin.TabularInline[Device, User]
     CategoryPreferences = admin.TabularInline[CategoryPreference, User]
     ExternalIds = admin.TabularInline[ExternalId, User]
+    RowsOfAccount = BaseInlineFormSet[Any, User, Any]
 else:
     AccountForm = ApiKeyForm = SuppressionModelForm = forms.ModelForm
     AccountCreationForm = AdminUserCreationForm
@@ -28,6 +30,7 @@ else:
     AccountModelAdmin = UserAdmin
     ApiKeyModelAdmin = SuppressionModelAdmin = admin.ModelAdmin
     Devices = CategoryPreferences = ExternalIds = admin.TabularInline
+    RowsOfAccount = BaseInlineFormSet
 
 __all__ = [
     "AccountCreationForm",
@@ -39,6 +42,7 @@ __all__ = [
     "Devices",
     "ExternalIds",
     "PasswordForm",
+    "RowsOfAccount",
     "SuppressionModelAdmin",
     "SuppressionModelForm",
 ]

@@ -14,6 +14,7 @@ from apps.users.admin.bases import (
     AccountForm,
     ApiKeyForm,
     PasswordForm,
+    RowsOfAccount,
     SuppressionModelForm,
 )
 from apps.users.models import ApiKey, Suppression, User
@@ -28,6 +29,18 @@ VOIDED = (
     "quiet_from",
     "quiet_to",
 )
+
+
+class LabelledFormSet(RowsOfAccount):
+    """Rows of a table whose inputs have names of their own: the heads of columns are no labels."""
+
+    def add_fields(self, form: Any, index: Any) -> None:
+        """Name each input of a row after its column."""
+        super().add_fields(form, index)
+        for name, field in form.fields.items():
+            if not field.widget.is_hidden:
+                named = field.label or name.replace("_", " ").capitalize()
+                field.widget.attrs.setdefault("aria-label", str(named))
 
 
 class AccountRules(AccountForm):

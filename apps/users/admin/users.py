@@ -21,7 +21,12 @@ from apps.users.admin.bases import (
     Devices,
     ExternalIds,
 )
-from apps.users.admin.forms import AccountAddForm, AccountChangeForm, AccountPasswordForm
+from apps.users.admin.forms import (
+    AccountAddForm,
+    AccountChangeForm,
+    AccountPasswordForm,
+    LabelledFormSet,
+)
 from apps.users.locales import forget_locale
 from apps.users.models import CategoryPreference, Device, ExternalId, User
 from apps.users.search import USERS_MAX, find_users
@@ -48,6 +53,7 @@ class CategoryPreferenceInline(CategoryPreferences):
     """The category preferences of an account."""
 
     model = CategoryPreference
+    formset = LabelledFormSet
     extra = 0
 
 
@@ -55,6 +61,7 @@ class ExternalIdInline(ExternalIds):
     """The external ids that client applications use for the account."""
 
     model = ExternalId
+    formset = LabelledFormSet
     extra = 0
 
 
