@@ -32,7 +32,7 @@ case "$role" in
         # It listens on every address of the container, so never without its login.
         : "${FLOWER_BASIC_AUTH:?Flower needs FLOWER_BASIC_AUTH=name:password}"
         # Of more tasks than these it would remember hundreds of megabytes.
-        exec celery -A notifications_project flower --max-tasks=5000 --enable_events=False --address=0.0.0.0 --port="${FLOWER_PORT:-5555}"
+        exec celery -A notifications_project flower --conf=docker/flower.py --max-tasks=5000 --enable_events=False --address=0.0.0.0 --port="${FLOWER_PORT:-5555}"
         ;;
     setup)
         python manage.py migrate --no-input --verbosity 1

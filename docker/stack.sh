@@ -73,5 +73,22 @@ done > "$STACK_ENV"
 "$BIN/python" manage.py migrate --verbosity 0
 "$BIN/python" manage.py declare_queues
 echo "The stack starts: API on http://127.0.0.1:$PORT, Flower on http://127.0.0.1:$FLOWER_PORT."
+# Flower asks the broker's pages for its page of queues; without them that page is empty.
+[ -n "${FLOWER_BROKER_API:-}" ] || "$BIN/python" - <<'PYTHON'
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+file = os.environ.get("BROKER_URL_FILE")
+url = Path(file).read_text(encoding="utf-8").strip() if file else os.environ["BROKER_URL"]
+try:
+    socket.create_connection((urlsplit(url).hostname or "localhost", 15672), timeout=1).close()
+except OSError:
+    print(
+        "Flower's Broker page shows no queues: RabbitMQ's management plugin does not answer. "
+        "`rabbitmq-plugins enable rabbitmq_management` starts it; FLOWER_BROKER_API names another address."
+    )
+PYTHON
 echo "An API key: . $STACK_ENV && .venv/bin/python manage.py notify create-api-key --name NAME"
 exec "$BIN/supervisord" --configuration "${STACK_CONF:-docker/stack.conf}"

@@ -211,6 +211,7 @@ def test_flower_keeps_a_limited_number_of_tasks(name: str) -> None:
     (command,) = re.findall(r"celery .* flower .*", (ROOT / "docker" / name).read_text())
 
     assert "--max-tasks=5000" in command
+    assert "--conf=docker/flower.py" in command
     # Every worker sends events anyway.
     assert "--enable_events=False" in command
     assert settings.CELERY_WORKER_SEND_TASK_EVENTS is not settings.EMBEDDED

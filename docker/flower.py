@@ -1,0 +1,41 @@
+# ruff: noqa: INP001 - the configuration of Flower (--conf), not a module of the project.
+"""How Flower shows the tasks: in words, with the ids in full, for the search of the desk."""
+
+import re
+from typing import Any
+
+NAMES = {
+    "notifications.deliver_email": "Deliver mails",
+    "notifications.deliver_push": "Deliver push messages",
+}
+ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+ATTEMPT = re.compile(r"\], (\d+)[\])]$")
+# Of a chunk of a hundred ids a row of the list shows so many.
+SHOWN_IDS = 3
+
+# Read by Flower.
+tasks_columns = "name,args,state,received,runtime,worker"
+
+
+def format_task(task: Any) -> Any:
+    """Return a task with its name and arguments in words (Flower's ``format_task``).
+
+    Celery cuts the text of long arguments, so the number of ids in it may be the least there are.
+    """
+    if task.name not in NAMES:
+        return task
+    task.name = NAMES[task.name]
+    text = str(task.args or "")
+    ids, attempt = ID.findall(text), ATTEMPT.search(text)
+    if not ids:
+        return task
+    several = "s" if len(ids) > 1 or attempt is None else ""
+    count = f"{len(ids)} notification{several}"
+    words = [count if attempt else f"at least {count}"]
+    if attempt and int(attempt[1]):
+        words.append(f"after {attempt[1]} attempt{'s' if attempt[1] != '1' else ''}")
+    more = len(ids) - SHOWN_IDS
+    listed = ", ".join(ids[:SHOWN_IDS]) + (f" and {more} more" if more > 0 else "")
+    task.args = f"{', '.join(words)}: {listed}"
+    task.kwargs = ""
+    return task

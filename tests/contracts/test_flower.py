@@ -1,0 +1,59 @@
+"""Flower shows tasks in words, whatever their arguments look like."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery.utils.saferepr import saferepr
+
+from apps.notifications.broker.topology import DELIVER_TASKS
+
+ROOT = Path(__file__).parents[2]
+FLOWER = runpy.run_path(str(ROOT / "docker/flower.py"))
+
+
+def shown(name: str, args: str) -> Any:
+    return FLOWER["format_task"](SimpleNamespace(name=name, args=args, kwargs="{}"))
+
+
+def test_every_task_has_a_name_in_words() -> None:
+    assert set(FLOWER["NAMES"]) == set(DELIVER_TASKS.values())
+
+
+@pytest.mark.parametrize(
+    ("count", "attempt", "said"),
+    [
+        (1, 0, "1 notification: "),
+        (1, 1, "1 notification, after 1 attempt: "),
+        (3, 2, "3 notifications, after 2 attempts: "),
+    ],
+)
+def test_the_arguments_are_counted_and_named(count: int, attempt: int, said: str) -> None:
+    ids = [str(uuid4()) for _ in range(count)]
+
+    task = shown("notifications.deliver_email", saferepr([ids, attempt]))
+
+    assert task.name == "Deliver mails"
+    assert task.args == said + ", ".join(ids)
+
+
+def test_arguments_that_celery_has_cut_are_at_least_so_many() -> None:
+    ids = [str(uuid4()) for _ in range(100)]
+
+    task = shown("notifications.deliver_push", saferepr([ids, 0], maxlen=1024))
+
+    assert task.args.startswith("at least 2")
+    assert task.args.endswith(" more")
+
+
+@pytest.mark.parametrize("args", ["", "([], 0)", "nonsense"])
+def test_other_arguments_stay_as_they_are(args: str) -> None:
+    assert shown("notifications.deliver_email", args).args == args
+    assert shown("celery.chord", args).name == "celery.chord"
+
+
+def test_the_image_has_the_configuration() -> None:
+    assert "docker/flower.py" in (ROOT / "docker/Dockerfile").read_text()
