@@ -52,7 +52,9 @@ def filters_of(request: HttpRequest) -> dict[str, str]:
     return {name: value for name, value in stripped.items() if value}
 
 
-def show(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    """Render a page of the desk. A form with errors is one, too, as in Django's admin."""
+def show(
+    request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    """Render a page of the desk. A form with errors has the status 200, as in Django's admin."""
     frame = {**admin.site.each_context(request), "user": request.user}
-    return render(request, template, {**frame, **context})
+    return render(request, template, {**frame, **context}, status=status)
