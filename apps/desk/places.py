@@ -88,7 +88,7 @@ def menu(user: Any, path: str) -> Iterator[Shown]:
 
     Args:
         user: The member of staff.
-        path: The path of the current page.
+        path: The path of the current page; empty for one that is in no place.
     """
     current = place_of(path)
     for place in PLACES:
@@ -100,6 +100,8 @@ def menu(user: Any, path: str) -> Iterator[Shown]:
 
 def place_of(path: str) -> str:
     """Return the key of the place that a path belongs to; what has no place is in the settings."""
+    if not path:
+        return ""
     if path == reverse("desk:home"):
         return "home"
     for place in PLACES:

@@ -39,6 +39,7 @@ OPEN = {
     "api/v1/users/password/reset",
     "api/v1/users/password/reset/confirm",
     "api/v1/users/token/refresh",
+    "favicon.ico",
     "health/live",
     "health/ready",
     "metrics",

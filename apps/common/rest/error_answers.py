@@ -44,17 +44,14 @@ class ProblemMiddleware:
             response = problem_response(request, 400, "The address contains a NUL byte.")
         else:
             response = self.get_response(request)
-        if response.status_code < HTTPStatus.BAD_REQUEST:
+        if response.status_code < HTTPStatus.BAD_REQUEST or response.streaming:
             return response
-        content_type = response.get("Content-Type", "")
-        is_page = content_type.startswith(PAGE)
-        if is_page and (not wants_page(request) or _is_bare(response)):
-            response, is_page = self._as_problem(request, response), False
-        if is_page or not response.get("Content-Type", "").startswith(CONTENT_TYPE):
-            return response
-        if not wants_page(request):
-            return response
-        return error_page(request, response, json.loads(response.content))
+        as_page = wants_page(request)
+        if _has_type(response, PAGE) and (not as_page or _is_bare(response)):
+            response = self._as_problem(request, response)
+        if as_page and _has_type(response, CONTENT_TYPE):
+            return error_page(request, response, json.loads(response.content))
+        return response
 
     def _as_problem(self, request: HttpRequest, page: HttpResponse) -> HttpResponse:
         phrase = HTTPStatus(page.status_code).phrase
@@ -65,6 +62,10 @@ class ProblemMiddleware:
             code=DEFAULT_CODES.get(page.status_code, "error"),
             headers={name: page[name] for name in self.KEPT_HEADERS if name in page},
         )
+
+
+def _has_type(response: HttpResponse, media_type: str) -> bool:
+    return response.get("Content-Type", "").startswith(media_type)
 
 
 def _is_bare(page: HttpResponse) -> bool:

@@ -10,7 +10,7 @@ from rest_framework import renderers
 from rest_framework.utils.encoders import JSONEncoder
 
 FORM_PARTS = "multipart/form-data"
-FEWEST_ROWS, WRAPPED_ROWS, MOST_ROWS = 3, 3, 24
+FEWEST_ROWS, WRAPPED_ROWS, MOST_ROWS = 6, 3, 24
 
 
 def _encode_other(value: Any) -> Any:

@@ -43,9 +43,9 @@ NOTHING = format_html("<span>{}</span>", NONE)
 
 @register.simple_tag(takes_context=True)
 def menu(context: dict[str, Any]) -> list[places.Shown]:
-    """Return the places that the viewer may go to."""
+    """Return the places that the viewer may go to; the page of an error is in none of them."""
     request: HttpRequest = context["request"]
-    return list(places.menu(request.user, request.path))
+    return list(places.menu(request.user, "" if "problem" in context else request.path))
 
 
 @register.simple_tag

@@ -141,7 +141,8 @@ def test_a_missing_page_of_the_desk_keeps_the_menu_and_the_search(charlie: User)
     browser = Client(HTTP_ACCEPT=BROWSER)
     browser.force_login(charlie)
 
-    assert_page(browser.get("/admin/nowhere/"), 404, 'class="desk-menu"', 'name="q"')
+    page = assert_page(browser.get("/admin/nowhere/"), 404, 'class="desk-menu"', 'name="q"')
+    assert "aria-current" not in page
     assert browser.get("/admin/nowhere/", HTTP_ACCEPT="*/*").json()["code"] == "not_found"
 
 
