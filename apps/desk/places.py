@@ -33,7 +33,7 @@ PLACES = (
         title="Messages",
         address="desk:messages",
         permission="notifications.view_notification",
-        paths=("/admin/messages/", "/admin/notifications/notification/"),
+        paths=("/admin/messages/", "/admin/notifications/notification/", "/sandbox/"),
     ),
     Place(
         key="people",

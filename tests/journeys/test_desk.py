@@ -255,3 +255,121 @@ def test_a_viewer_reads_no_content(enter: Any, ada: dict[str, str]) -> None:
     viewer.says("Your role does not read the content of messages.")
     assert ada["name"] in viewer.page.content()
     assert "Order A-1" not in viewer.page.content()
+
+
+def test_a_dead_letter_is_decided_on(
+    enter: Any, ada: dict[str, str], api: Api, installation: Installation
+) -> None:
+    template, bob = api.mail_template(), api.user("bob")
+    address = api.call("GET", f"/api/v1/users/{bob}").body["email"]
+    installation.smtp.answer("rcpt", "550 5.6.0 Not this content", recipient=address)
+    try:
+        failed = api.send("email", bob, template)
+        assert api.ended(failed)["status"] == "failed"
+    finally:
+        installation.smtp.rules.clear()
+    letters = f"/admin/dead-letters/?template_code={template}"
+    operator = enter("Operator")
+    until(lambda: _shows(operator, letters, "refused the message"), within=30, what="the letter")
+    assert operator.violations() == []
+
+    operator.page.locator("table.rows a[href^='/admin/dead-letters/']").first.click()
+    operator.says("Not this content")
+    operator.press("Discard…")
+    operator.page.fill("#note", "Bob has left the company.")
+    operator.press("Discard 1")
+
+    operator.says("1 discarded")
+    operator.go("/admin/audit/?action=discarded")
+    operator.says("Operator")
+
+
+def _shows(visitor: Visitor, path: str, words: str) -> bool:
+    visitor.go(path)
+    return words in visitor.page.content()
+
+
+def test_the_errors_of_an_upload_are_read_and_downloaded(
+    enter: Any, api: Api, installation: Installation
+) -> None:
+    template, carol = api.mail_template(), api.user("carol")
+    content = (
+        "user_id,notification_type,template_code,variables.name\n"
+        f"{carol},email,{template},Carol\n"
+        f"{uuid4()},email,{template},=nobody()\n"
+    )
+    started = api.call("POST", "/api/v1/batches/upload", content.encode(), Content_Type="text/csv")
+    assert started.status == 202, started.body
+    address = f"/admin/batches/{started.body['batch_id']}/"
+    operator = enter("Operator")
+    until(lambda: _shows(operator, address, "There is no such user"), within=30, what="the error")
+    assert operator.violations() == []
+
+    with operator.page.expect_download() as download:
+        operator.page.get_by_role("link", name="as CSV").click()
+
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    assert text.splitlines()[0].startswith("user_id,notification_type,template_code,variables.name")
+    assert "'=nobody()" in text
+
+
+def test_a_breaker_is_forced_with_a_reason_and_an_end(
+    enter: Any, installation: Installation
+) -> None:
+    operator, viewer = enter("Operator"), enter("Viewer")
+    operator.go("/admin/providers/")
+    operator.press("Test the connection")
+    operator.says("smtp")
+
+    operator.page.get_by_role("link", name="Force…").first.click()
+    operator.page.locator("input[name=way]").first.check()
+    operator.page.locator("input[name=length]").first.check()
+    operator.page.fill("#reason", "The relay is being moved.")
+    operator.press("Force it")
+    try:
+        operator.says("The relay is being moved.")
+        viewer.page.wait_for_timeout(3_000)
+        viewer.go("/admin/messages/")
+        viewer.says("by hand")
+        assert viewer.violations() == []
+    finally:
+        operator.go("/admin/providers/")
+        operator.press("Give back")
+    operator.page.wait_for_timeout(3_000)
+    operator.go("/admin/")
+    assert "The relay is being moved." not in operator.page.content()
+
+
+def test_people_come_from_a_file_after_a_trial(enter: Any, installation: Installation) -> None:
+    administrator = enter("Administrator")
+    name = f"Grace {uuid4().hex[:6]}"
+    upload = {
+        "name": "people.csv",
+        "mimeType": "text/csv",
+        "buffer": f"email,name\n{uuid4().hex[:8]}@example.com,{name}\n,Nobody\n".encode(),
+    }
+    administrator.go("/admin/people/import/")
+    administrator.page.set_input_files("#id_file", upload)
+    administrator.press("Read the file")
+    administrator.says("What it would do")
+    assert administrator.violations() == []
+
+    administrator.page.set_input_files("#id_file", upload)
+    administrator.page.get_by_label("Create the people").check()
+    administrator.press("Read the file")
+    administrator.says("1 people were created.")
+    administrator.go(f"/admin/people/?q={name}")
+    administrator.says(name)
+
+
+def test_an_error_has_a_way_back(enter: Any, installation: Installation) -> None:
+    viewer = enter("Viewer")
+
+    viewer.page.goto(f"{viewer.base}/admin/messages/{uuid4()}/")
+
+    viewer.says("Correlation id")
+    assert viewer.violations() == []
+    viewer.page.get_by_role("link", name="Home").first.click()
+    viewer.says("accepted")
+    # The browser itself complains about the status.
+    viewer.complaints = [line for line in viewer.complaints if "404" not in line]
