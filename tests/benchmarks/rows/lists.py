@@ -1,4 +1,4 @@
-"""Every list and search of the API and the admin, each asked with different terms."""
+"""Every list and search of the API, the admin and the desk, each asked with different terms."""
 
 import http.cookiejar
 import re
@@ -25,6 +25,7 @@ STORED_DEFAULT = 300_000
 ASKED = 50
 MOST_API, MOST_ADMIN = {"p95": 0.1}, {"p95": 0.3}
 SECONDS = 60
+FAILED_PUSHES = {"status": "failed", "channel": "push", "period": "week"}
 API, NOTIFICATIONS, USERS = "/api/v1/", "notifications/", "users/"
 STAFF, PASSWORD = "staff@bench.example", "correct horse battery staple"
 KEYS = {
@@ -49,7 +50,7 @@ class Asked:
 
     Attributes:
         name: What it is.
-        path: Where, without the query.
+        path: Where, without the query, with the names of values in it.
         query: The query by the values of one stored notification.
     """
 
@@ -145,6 +146,40 @@ def of_admin() -> Iterator[Asked]:
             yield Asked(name=f"{model}, {name}", path=f"/admin/{model}/", query=filled(query))
 
 
+def of_desk() -> Iterator[Asked]:
+    """Return the pages of the desk."""
+    messages = "/admin/messages/"
+    for name, path, query in (
+        ("home", "/admin/", {}),
+        ("home, 30 days", "/admin/", {"period": "30d"}),
+        ("messages", messages, {}),
+        ("messages, older page", messages, {"page": "before-{id}"}),
+        ("messages, failed", messages, {"status": "failed"}),
+        ("messages, waiting, of which there is none", messages, {"status": "pending"}),
+        ("messages, rare template", messages, {"template_code": "rare"}),
+        ("messages, failed pushes of a week", messages, FAILED_PUSHES),
+        ("messages of a client", messages, {"client": "shop", "status": "sent"}),
+        ("messages of a batch", messages, {"batch_id": "{batch}"}),
+        ("messages, search address", messages, {"q": "{email}"}),
+        ("messages, search many names", messages, {"q": "{first_name}", "status": "failed"}),
+        ("message", f"{messages}{{id}}/", {}),
+        ("people", "/admin/people/", {}),
+        ("people, search name", "/admin/people/", {"q": "{name_begin}"}),
+        ("person", "/admin/people/{user}/", {}),
+        ("batches", "/admin/batches/", {}),
+        ("dead letters", "/admin/dead-letters/", {}),
+        ("dead letters, template", "/admin/dead-letters/", {"template_code": "rare"}),
+        ("providers", "/admin/providers/", {}),
+        ("templates", "/admin/templates/", {}),
+        ("audit", "/admin/audit/", {}),
+        *(
+            (f"search {term}", "/admin/search/", {"q": f"{{{term}}}"})
+            for term in ("id", "request", "trace", "email", "external", "message", "first_name")
+        ),
+    ):
+        yield Asked(name=name, path=path, query=filled(query))
+
+
 def filled(query: Mapping[str, str]) -> Callable[[Mapping[str, str]], Mapping[str, str]]:
     """Return the query with the values of a notification in it."""
     return lambda values: {name: words.format_map(values) for name, words in query.items()}
@@ -199,6 +234,8 @@ def _lines(stack: BenchStack, values: Sequence[Mapping[str, str]]) -> Iterator[L
     browser = logged_in(stack)
     for asked in of_admin():
         yield _line(f"admin: {asked.name}", browser, stack, asked, values, {}, MOST_ADMIN)
+    for asked in of_desk():
+        yield _line(f"desk: {asked.name}", browser, stack, asked, values, {}, MOST_ADMIN)
 
 
 def _line(
@@ -215,7 +252,7 @@ def _line(
     for each in values:
         query = urllib.parse.urlencode(asked.query(each))
         request = urllib.request.Request(  # noqa: S310 - loopback.
-            f"{stack.base}{asked.path}?{query}", headers=dict(headers)
+            f"{stack.base}{asked.path.format_map(each)}?{query}", headers=dict(headers)
         )
         begun = time.monotonic()
         try:
