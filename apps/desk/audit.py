@@ -1,7 +1,8 @@
 """Write the audit trail, and say it in words."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.urls import reverse
 
 from apps.common.ids import as_uuid
 from apps.common.middleware.correlation import current_id
+from apps.desk.actors import names_of
 from apps.desk.models import AuditEntry
 from apps.templates.api.converters import CODE_PATTERN
 
@@ -93,6 +95,31 @@ def _copy_of(instance: LogEntry) -> AuditEntry:
         detail=instance.get_change_message()[:DETAIL_MAX_LENGTH],
         correlation_id=current_id(),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deed:
+    """One act in words, and where what it was done to has its page."""
+
+    entry: AuditEntry
+    who: str
+    words: str
+    link: str
+
+
+def in_words(entries: Iterable[AuditEntry]) -> list[Deed]:
+    """Return acts in words, with one query for the names of the staff."""
+    acts = list(entries)
+    names = names_of(entry.actor for entry in acts)
+    return [
+        Deed(
+            entry=entry,
+            who=names[entry.actor],
+            words=ACTIONS.get(entry.action, entry.action),
+            link=link_to(entry),
+        )
+        for entry in acts
+    ]
 
 
 def link_to(entry: AuditEntry) -> str:

@@ -1,19 +1,16 @@
 """The page of the audit trail."""
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from apps.common.ids import as_uuid
 from apps.common.keyset import Source, read_page
 from apps.desk import audit, paging
+from apps.desk.actors import STAFF
 from apps.desk.models import AuditEntry
 from apps.desk.pages import filters_of, show
-from apps.users.models import User
 
 PAGE_SIZE = 50
-STAFF = "staff:"
 FILTERS = ("actor", "about", "action")
 
 
@@ -37,28 +34,7 @@ def audit_page(request: HttpRequest) -> HttpResponse:
         "title": "Audit",
         "given": given,
         "actions": audit.ACTIONS,
-        "lines": _lines(entries),
+        "lines": audit.in_words(entries),
         "links": paging.links(page, kept),
     }
     return show(request, "desk/audit.html", context)
-
-
-def _lines(entries: list[AuditEntry]) -> list[dict[str, Any]]:
-    names = _names(entries)
-    return [
-        {
-            "entry": entry,
-            "who": names.get(entry.actor, entry.actor),
-            "words": audit.ACTIONS.get(entry.action, entry.action),
-            "link": audit.link_to(entry),
-        }
-        for entry in entries
-    ]
-
-
-def _names(entries: list[AuditEntry]) -> dict[str, str]:
-    """Return the names of the staff in the entries, by actor."""
-    found = (as_uuid(entry.actor.removeprefix(STAFF)) for entry in entries)
-    ids = {one for one in found if one is not None}
-    users = User.objects.filter(pk__in=ids).values_list("pk", "name", "email")
-    return {f"{STAFF}{pk}": name or email or "" for pk, name, email in users}

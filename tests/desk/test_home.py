@@ -62,6 +62,19 @@ def test_numbers_are_those_of_the_statistics(db: None) -> None:
     assert week.total.good == 106
 
 
+def test_each_provider_has_a_bar_for_each_hour(db: None) -> None:
+    counted(NOW, attempts__smtp__accepted=6, attempts__smtp__transient=2)
+    counted(NOW - timedelta(hours=2), attempts__smtp__rejected=1)
+
+    calls = numbers.calls_by_provider(PERIODS["24h"], now=NOW)["smtp"]
+
+    assert len(calls) == 25
+    assert calls[-3:] == [(0, 1), (0, 0), (6, 2)]
+    drawn = charts.small(calls)
+    assert [part.look for part in drawn[-1].parts] == ["good", "bad"]
+    assert all(part.height <= charts.SMALL_HEIGHT for bar in drawn for part in bar.parts)
+
+
 def test_it_says_100_percent_only_if_nothing_failed() -> None:
     assert Bucket(at=NOW, good=1_000_000, bad=1).success_percent == "99.9"
     assert Bucket(at=NOW, good=1).success_percent == "100"

@@ -9,7 +9,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.common.rest.problems import Problem
 from apps.desk import audit, paging
-from apps.desk.actors import names_of
 from apps.desk.batches import acts, errors, feed, progress_bars
 from apps.desk.batches.acts import ACTS, CHANGE
 from apps.desk.messages.acts import VIEW_CONTENT
@@ -50,7 +49,6 @@ def batch_page(request: HttpRequest, batch_id: UUID) -> HttpResponse:
     batch = get_object_or_404(Batch, pk=batch_id)
     counted = progress.statuses(batch)
     entries = list(AuditEntry.objects.filter(object_id=str(batch.pk))[:ACTS_SHOWN])
-    names = names_of(entry.actor for entry in entries)
     context = {
         "title": f"{progress_bars.SOURCES[batch.source]} of {batch.client}",
         "batch": batch,
@@ -64,15 +62,7 @@ def batch_page(request: HttpRequest, batch_id: UUID) -> HttpResponse:
         "has_file": batch.source == BatchSource.UPLOAD,
         "sees_messages": may(request, VIEW_MESSAGES),
         "acts": acts.possible(batch, counted) if may(request, CHANGE) else [],
-        "deeds": [
-            {
-                "who": names[entry.actor],
-                "what": audit.ACTIONS.get(entry.action, entry.action),
-                "detail": entry.detail,
-                "at": entry.at,
-            }
-            for entry in entries
-        ],
+        "deeds": audit.in_words(entries),
     }
     return show(request, "desk/batch.html", context)
 

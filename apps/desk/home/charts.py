@@ -11,6 +11,7 @@ WIDTH, HEIGHT = 1_000, 200
 ROOM = 28
 LEFT, BOTTOM = 40, 20
 GAP = 0.25
+SMALL_WIDTH, SMALL_HEIGHT = 120, 24
 # The scale ends at one of these times a power of ten.
 ROUND = (1, 2, 5, 10)
 MESSAGES_LEAST, MILLISECONDS_LEAST = 4.0, 10.0
@@ -35,7 +36,7 @@ class Bar:
     x: float
     width: float
     parts: Sequence[Part]
-    bucket: Bucket
+    bucket: Bucket | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +108,24 @@ def lines(buckets: Sequence[Bucket]) -> Lines:
         labels=_labels(buckets),
         is_empty=not any(bucket.latency for bucket in buckets),
     )
+
+
+def small(calls: Sequence[tuple[int, int]]) -> list[Bar]:
+    """Return a row of small bars of calls, in a chart of ``SMALL_WIDTH`` by ``SMALL_HEIGHT``."""
+    top = max((took + failed for took, failed in calls), default=0) or 1
+    step = SMALL_WIDTH / max(len(calls), 1)
+    drawn = []
+    for number, (took, failed) in enumerate(calls):
+        parts, below = [], 0.0
+        for look, count in (("good", took), ("bad", failed)):
+            if count:
+                height = max(SMALL_HEIGHT * count / top, 1.0)
+                y = max(SMALL_HEIGHT - below - height, 0.0)
+                parts.append(Part(look=look, y=round(y, 2), height=round(height, 2)))
+                below += height
+        x = round(step * number, 2)
+        drawn.append(Bar(x=x, width=round(step * (1 - GAP), 2), parts=parts))
+    return drawn
 
 
 def _step(buckets: Sequence[Bucket]) -> float:

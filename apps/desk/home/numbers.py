@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.statistics import counters, series
 from apps.notifications.statistics.series import GroupBy, Point
@@ -131,6 +132,35 @@ def read(period: Period, *, channel: str, now: datetime) -> Numbers:
         for point in one.points
     ]
     return _numbers(points, first, now, period.bucket_seconds)
+
+
+def calls_by_provider(period: Period, *, now: datetime) -> dict[str, list[tuple[int, int]]]:
+    """Return how many calls each provider took and did not take, for each bar of a period."""
+    first = counters.start_of(now - period.length, seconds=period.bucket_seconds)
+    found = series.read(
+        since=first,
+        until=now + timedelta(seconds=1),
+        step=period.step,
+        group_by=GroupBy.PROVIDER,
+    )
+    return {
+        one.group[GroupBy.PROVIDER.value]: _calls(one.points, first, now, period.bucket_seconds)
+        for one in found
+    }
+
+
+def _calls(
+    points: Iterable[Point], first: datetime, now: datetime, seconds: int
+) -> list[tuple[int, int]]:
+    count = int((now - first).total_seconds()) // seconds + 1
+    took, failed = [0] * count, [0] * count
+    for point in points:
+        place = int((point.at - first).total_seconds()) // seconds
+        if 0 <= place < count:
+            taken = point.attempts.get(Outcome.ACCEPTED, 0)
+            took[place] += taken
+            failed[place] += sum(point.attempts.values()) - taken
+    return list(zip(took, failed, strict=True))
 
 
 def _numbers(points: Iterable[Point], first: datetime, now: datetime, seconds: int) -> Numbers:

@@ -51,12 +51,14 @@ def _numbers(period: str, channel: str) -> dict[str, Any]:
         oldest=attention.oldest_waiting(),
         last=found.buckets[-1],
     )
+    calls = numbers.calls_by_provider(PERIODS[period], now=now)
     known = [depth for depth in situation.depths.values() if depth is not None]
     return {
         "numbers": found,
         "bars": charts.bars(found.buckets),
         "lines": charts.lines(found.buckets),
         "situation": situation,
+        "calls": {name: charts.small(counts) for name, counts in calls.items()},
         "queued": sum(known) if known else None,
         "attention": attention.items(situation, now=now),
     }

@@ -70,8 +70,7 @@ def person_page(request: HttpRequest, user_id: UUID) -> HttpResponse:
         "may_change": may(request, "users.change_user"),
         "may_erase": _may_erase(request, user),
         "may_export": may(request, VIEW_CONTENT) and sees_messages,
-        "acts": AuditEntry.objects.filter(object_id=str(user.pk))[:ACTS_SHOWN],
-        "words": audit.ACTIONS,
+        "acts": audit.in_words(AuditEntry.objects.filter(object_id=str(user.pk))[:ACTS_SHOWN]),
     }
     return show(request, "desk/person.html", context)
 

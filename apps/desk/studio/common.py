@@ -6,8 +6,8 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from apps.common.rest.problems import FieldError, Problem
+from apps.desk.actors import names_of
 from apps.templates.models import Template, TemplateVersion
-from apps.users.models import User
 
 VIEW = "message_templates.view_template"
 CHANGE = "message_templates.change_template"
@@ -24,11 +24,7 @@ def version_or_404(code: str, language: str, number: int) -> TemplateVersion:
 
 def author_of(created_by: str) -> str:
     """Return who wrote a version: the name of the member of staff, or the client."""
-    identifier = created_by.removeprefix("staff:")
-    if identifier == created_by:
-        return created_by
-    names = User.objects.filter(pk=identifier).values_list("name", flat=True)
-    return names.first() or created_by
+    return names_of([created_by])[created_by]
 
 
 def errors_of(problem: Problem | ValueError) -> list[FieldError]:

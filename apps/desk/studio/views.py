@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.common.channels import Channel
 from apps.common.rest.problems import FieldError, Problem
 from apps.desk import audit
+from apps.desk.actors import names_of
 from apps.desk.frames import with_frames
 from apps.desk.pages import filters_of, may, require, show
 from apps.desk.studio import editing
@@ -211,6 +212,7 @@ def _editor(
         "further": [field for field in fields if not field.is_usual],
         "sample": (form or {}).get("sample") or json.dumps(sample, indent=2, ensure_ascii=False),
         "completions": editing.completions(desk),
+        "authors": names_of(version.created_by for version in desk.history),
         "overtaken": overtaken,
         "overtaken_by": author_of(newest.created_by) if newest else "",
         "sample_errors": [error.detail for error in errors or () if error.pointer == "/sample"],
