@@ -67,7 +67,7 @@ ENTRIES = (
         title="Sandbox",
         said="What would have been sent",
         address="sandbox:list",
-        permission="notifications.view_sandboxmessage",
+        permission="desk.view_content",
     ),
 )
 

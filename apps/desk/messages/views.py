@@ -164,7 +164,7 @@ def _message(message_id: UUID) -> Notification:
 
 def _kept(request: HttpRequest, row: Notification) -> list[SandboxMessage]:
     """Return what the sandbox kept of a message, one for each call."""
-    if not may(request, VIEW_SANDBOX):
+    if not (may(request, VIEW_SANDBOX) and may(request, VIEW_CONTENT)):
         return []
     kept = SandboxMessage.objects.filter(notification_id=row.pk).order_by("-pk")
     return list(kept[:RELATED_SHOWN])

@@ -18,7 +18,8 @@ from apps.common.middleware.security_headers import PAGE_POLICY
 from apps.notifications.models.sandbox import SandboxMessage
 
 PAGE_SIZE = 50
-PERMISSION = "notifications.view_sandboxmessage"
+# What would have been sent is content like that of a message.
+PERMISSIONS = ("notifications.view_sandboxmessage", "desk.view_content")
 CHANNELS = ("email", "push")
 WEB_LINK = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 # A mail is shown as in a mail program: with styles and images, but without active content.
@@ -35,7 +36,7 @@ def staff_page(page: Page) -> Page:
 
     @wraps(page)
     def checked(request: HttpRequest, **given: Any) -> HttpResponse:
-        if not request.user.has_perm(PERMISSION):
+        if not request.user.has_perms(PERMISSIONS):
             raise PermissionDenied
         return page(request, **given)
 

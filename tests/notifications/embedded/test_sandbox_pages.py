@@ -21,7 +21,8 @@ pytestmark = pytest.mark.django_db
 def logged_in(*, is_staff: bool, may_view: bool) -> Client:
     alice = get_user_model().objects.create(email="alice@example.com", is_staff=is_staff)
     if may_view:
-        alice.user_permissions.add(Permission.objects.get(codename="view_sandboxmessage"))
+        wanted = ("view_sandboxmessage", "view_content")
+        alice.user_permissions.set(Permission.objects.filter(codename__in=wanted))
     client = Client()
     client.force_login(alice)
     return client
