@@ -200,10 +200,11 @@ def test_pages_open_without_redis(login: Login, monkeypatch: pytest.MonkeyPatch)
     def refuse(*_: object, **__: object) -> None:
         raise redis.ConnectionError
 
-    monkeypatch.setattr(redis.connection.ConnectionPool, "get_connection", refuse)
+    with monkeypatch.context() as away:
+        away.setattr(redis.connection.ConnectionPool, "get_connection", refuse)
 
-    assert viewer.get("/admin/settings/").status_code == 200
-    assert viewer.get(PAGE).status_code == 200
+        assert viewer.get("/admin/settings/").status_code == 200
+        assert viewer.get(PAGE).status_code == 200
 
 
 def test_the_connection_is_tested_on_a_click(operator: Client, smtp_server: SmtpServer) -> None:
