@@ -167,6 +167,15 @@ def test_rendered_gaps_are_closed() -> None:
     assert tidied("\n\na  \n\n\n\nb \n") == "a\n\nb"
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("run", [" ", "\t", "\n", " \t"])
+def test_a_long_run_of_blanks_takes_linear_time(run: str) -> None:
+    # Quadratic time would be a minute and more, in a worker, for each message.
+    text = f"a{run * 100_000}b"
+
+    assert tidied(text) in {text, "a\n\nb"}
+
+
 PIECES = (
     "<p>",
     "</p>",
