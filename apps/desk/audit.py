@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import wraps
 from typing import Any
+from uuid import UUID
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.common.ids import as_uuid
 from apps.common.middleware.correlation import current_id
@@ -46,6 +49,8 @@ ACTIONS: Mapping[str, str] = {
 }
 FLAGS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
 DETAIL_MAX_LENGTH = 500
+# A page and its frame are one reading.
+READ_ONCE = timedelta(minutes=1)
 OBJECT_ID_MAX_LENGTH = 64
 # The pages of what acts are done to.
 PAGES = {
@@ -130,6 +135,18 @@ def link_to(entry: AuditEntry) -> str:
         return reverse("providers")
     route, identifier = PAGES.get(entry.object_type), as_uuid(entry.object_id)
     return reverse(route, args=[identifier]) if route and identifier else ""
+
+
+def record_reading(request: HttpRequest, message_id: UUID) -> None:
+    """Add that the content of a message was read, once for a page and its frame."""
+    lately = AuditEntry.objects.filter(
+        object_id=str(message_id),
+        actor=actor_of(request),
+        action="content_read",
+        at__gte=timezone.now() - READ_ONCE,
+    )
+    if not lately.exists():
+        record(request, "content_read", object_type="message", object_id=message_id)
 
 
 def record(

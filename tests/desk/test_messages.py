@@ -117,6 +117,15 @@ def test_the_page_shows_the_content_as_sent_and_that_it_was_read(
     assert (entry.action, entry.object_id) == ("content_read", str(row.pk))
 
 
+def test_the_html_alone_is_a_reading_as_well(operator: Client, ada: User) -> None:
+    template("news", content={"subject": "News", "body": "Text", "html": "<p>{{ name }}</p>"})
+    row = accepted(ada, template_code="news")
+
+    operator.get(f"{page_of(row)}html/")
+
+    assert AuditEntry.objects.get().object_id == str(row.pk)
+
+
 def test_a_viewer_sees_that_something_was_sent_and_not_what(login: Login, ada: User) -> None:
     viewer = login("Viewer")
     row = accepted(ada)

@@ -11,8 +11,7 @@ from apps.common.ids import time_of
 from apps.common.keyset import Page, Source, read_page
 from apps.desk.bars import Bar
 from apps.desk.batches.progress_bars import bar_of, how_far
-from apps.desk.paging import position_of
-from apps.desk.templatetags.desk import thin
+from apps.desk.paging import counted, position_of
 from apps.notifications.batches import progress
 from apps.notifications.models import Batch
 
@@ -58,7 +57,7 @@ def read(given: Mapping[str, str]) -> Feed:
     page = read_page(sources, position_of(given), size=PAGE_SIZE)
     return Feed(
         lines=_lines(page),
-        counted=_counted(page, sources),
+        counted=counted(page, sources, one="batch", several="batches"),
         page=page,
         searched_to=time_of(page.searched_to) if page.searched_to is not None else None,
     )
@@ -88,13 +87,3 @@ def _lines(page: Page) -> list[Line]:
         Line(batch=batch, bar=bar_of(batch, counted.get(batch.pk)), how_far=how_far(batch))
         for batch in in_order
     ]
-
-
-def _counted(page: Page, sources: Sequence[Source]) -> str:
-    whole = page.newer is None and page.older is None
-    counts = [len(page.ids)] if whole else [source.count() for source in sources]
-    known = [count for count in counts if count is not None]
-    if len(known) < len(counts):
-        return "more than these"
-    count = sum(known)
-    return f"{thin(count)} batch{'' if count == 1 else 'es'}"

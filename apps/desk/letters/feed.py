@@ -10,8 +10,7 @@ from apps.common.callers import Kind
 from apps.common.ids import time_of
 from apps.common.keyset import Page, Source, read_page
 from apps.desk.messages.content import contacts_and_headlines
-from apps.desk.paging import position_of
-from apps.desk.templatetags.desk import thin
+from apps.desk.paging import counted, position_of
 from apps.notifications.lifecycle.states import LetterState
 from apps.notifications.models import DeadLetter
 from apps.users.contacts import Contact
@@ -70,7 +69,7 @@ def read(given: Mapping[str, str], *, with_people: bool, with_content: bool) -> 
     page = read_page(sources, position_of(given), size=PAGE_SIZE)
     return Feed(
         lines=_lines(page, with_people=with_people, with_content=with_content),
-        counted=_counted(page, sources),
+        counted=counted(page, sources, one="dead letter", several="dead letters"),
         page=page,
         searched_to=time_of(page.searched_to) if page.searched_to is not None else None,
     )
@@ -118,13 +117,3 @@ def _lines(page: Page, *, with_people: bool, with_content: bool) -> list[Line]:
         )
         for letter in in_order
     ]
-
-
-def _counted(page: Page, sources: Sequence[Source]) -> str:
-    whole = page.newer is None and page.older is None
-    counts = [len(page.ids)] if whole else [source.count() for source in sources]
-    known = [count for count in counts if count is not None]
-    if len(known) < len(counts):
-        return "more than these"
-    count = sum(known)
-    return f"{thin(count)} dead letter{'' if count == 1 else 's'}"

@@ -13,7 +13,7 @@ from apps.common.callers import Kind
 from apps.common.ids import as_uuid, time_of
 from apps.common.keyset import Page, Source, read_page
 from apps.desk.messages.content import contacts_and_headlines
-from apps.desk.paging import position_of
+from apps.desk.paging import counted, position_of
 from apps.notifications import search
 from apps.notifications.lifecycle.reasons import STATUSES
 from apps.notifications.lifecycle.states import Status
@@ -85,7 +85,9 @@ def read(
     page = read_page(sources, position_of(given), size=PAGE_SIZE)
     return Feed(
         lines=_lines(page.ids, with_people=with_people, with_content=with_content),
-        counted=_counted(page, sources),
+        counted=counted(
+            page, sources if len(sources) == 1 else None, one="message", several="messages"
+        ),
         note=note,
         page=page,
         searched_to=time_of(page.searched_to) if page.searched_to is not None else None,
@@ -187,17 +189,6 @@ def _indexed(given: Mapping[str, str], conditions: Mapping[str, Q]) -> Any:
         lead = Q(client=given["client"], kind__in=kinds)
     indexed = Notification.objects.filter(lead or Q())
     return indexed.filter(conditions["period"]) if "period" in conditions else indexed
-
-
-def _counted(page: Page, sources: Sequence[Source]) -> str:
-    whole = page.newer is None and page.older is None
-    if whole:
-        count: int | None = len(page.ids)
-    else:
-        count = sources[0].count() if len(sources) == 1 else None
-    if count is None:
-        return "more than these"
-    return f"{count:,} message{'' if count == 1 else 's'}"
 
 
 def status_choices() -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.common.channels import Channel
+from apps.desk.templatetags.desk import LOOKS
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.reasons import STATUSES, explained
 from apps.notifications.lifecycle.states import Status
@@ -22,14 +23,6 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
     Outcome.UNAVAILABLE: ("took no message at the time", "late"),
     Outcome.CONFIGURATION: ("did not accept our settings", "bad"),
     Outcome.DEFECT: ("did not understand it", "bad"),
-}
-LOOKS = {
-    Status.SENT: "good",
-    Status.DELIVERED: "good",
-    Status.FAILED: "bad",
-    Status.BOUNCED: "bad",
-    Status.RETRYING: "late",
-    Status.EXPIRED: "late",
 }
 
 
@@ -97,16 +90,16 @@ def steps(row: Notification, devices: dict[UUID, str], *, now: datetime) -> list
             at=receipt.received_at,
             title=f"{receipt.provider} reported: {receipt.event}",
             detail=receipt.detail,
-            look=LOOKS.get(_status(receipt.event), ""),
+            look=_look(receipt.event),
         )
         for receipt in row.receipts.all()
     ]
     found += [
         Step(
             at=event.at,
-            title=STATUSES[_status(event.status)] if _is_status(event.status) else event.status,
+            title=STATUSES[Status(event.status)] if _is_status(event.status) else event.status,
             detail=event.detail,
-            look=LOOKS.get(_status(event.status), ""),
+            look=_look(event.status),
         )
         for event in row.events.all()
     ]
@@ -147,5 +140,5 @@ def _is_status(word: str) -> bool:
     return word in set(Status)
 
 
-def _status(word: str) -> Status:
-    return Status(word) if _is_status(word) else Status.PENDING
+def _look(word: str) -> str:
+    return LOOKS[Status(word)][0] if _is_status(word) else ""

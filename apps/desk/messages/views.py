@@ -86,7 +86,7 @@ def message_page(request: HttpRequest, message_id: UUID) -> HttpResponse:
     }
     if context["may_read"]:
         context["content"] = content.content_of(row)
-        audit.record(request, "content_read", object_type="message", object_id=row.pk)
+        audit.record_reading(request, row.pk)
     return with_frames(show(request, "desk/message.html", context))
 
 
@@ -98,6 +98,8 @@ def message_html(request: HttpRequest, message_id: UUID) -> HttpResponse:
     found = content.content_of(_message(message_id)).email
     if found is None or found.html is None:
         raise Http404
+    # The frame has an address of its own, which can be opened without the page.
+    audit.record_reading(request, message_id)
     policy = MAIL_POLICY if request.GET.get("pictures") == "yes" else WITHOUT_PICTURES
     return HttpResponse(
         found.html,
