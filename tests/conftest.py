@@ -74,3 +74,15 @@ def nothing_remembered() -> Iterator[None]:
 def project_urls(settings: Any) -> None:
     """Use the URLs of the whole project, in tests of an app that have its own alone."""
     settings.ROOT_URLCONF = "notifications_project.urls"
+
+
+@pytest.fixture(scope="module")
+def large_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """300,000 notifications and users, committed before the transaction of a test begins."""
+    # Its imports need Django's settings, which pytest reads after this file.
+    from tests import large_tables as tables  # noqa: PLC0415
+
+    with django_db_blocker.unblock():
+        tables.fill()
+        yield
+        tables.empty()

@@ -41,7 +41,7 @@ FILL_ATTEMPTS = """
 INSERT INTO notifications_attempt (id, notification_id, number, provider, outcome, code, detail,
     provider_message_id, correlation_id, started_at, duration_ms)
 SELECT id, id, 1, 'smtp', 'accepted', '250', '', 'message-' || row_number() OVER (), '', now(), 3
-FROM (SELECT id FROM notifications_notification ORDER BY id LIMIT 1000) AS first
+FROM (SELECT id FROM notifications_notification ORDER BY id LIMIT 50000) AS first
 """
 # The users of the notifications: one in a hundred is called Ann, and three are staff. Every third
 # one has an external id.

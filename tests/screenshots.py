@@ -117,6 +117,7 @@ def tell(api: Api, demo_user: str) -> Story:
             "dead-letters": "/admin/dead-letters/",
             "providers": "/admin/providers/",
             "settings": "/admin/settings/",
+            "processes": "/admin/processes/",
             "audit": "/admin/audit/",
             "sandbox": "/sandbox/",
             "api": "/api/v1/",

@@ -1,6 +1,6 @@
 """What all pages of the desk have in common: who may see them, and the frame."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
@@ -37,6 +37,16 @@ def require(request: HttpRequest, permission: str) -> None:
     """
     user: Any = request.user
     if permission and not user.has_perm(permission):
+        raise PermissionDenied
+
+
+def require_any(request: HttpRequest, permissions: Iterable[str]) -> None:
+    """Refuse a user who has none of some permissions.
+
+    Raises:
+        PermissionDenied: The user has none of them.
+    """
+    if not any(may(request, permission) for permission in permissions):
         raise PermissionDenied
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
+from apps.common import keyset
 from apps.common.ids import as_uuid
 from apps.common.keyset import Page, Position, Source
 from apps.desk.templatetags.desk import thin
@@ -33,6 +34,8 @@ def counted(page: Page, sources: Sequence[Source] | None, *, one: str, several: 
     whole = page.newer is None and page.older is None
     counts = [len(page.ids)] if whole else [source.count() for source in sources or ()]
     known = [count for count in counts if count is not None]
+    if len(counts) == 1 and not known and sources and sources[0].indexed is None:
+        return f"more than {thin(keyset.ROWS_SEARCHED)} {several}"
     if not counts or len(known) < len(counts):
         return "more than these"
     count = sum(known)

@@ -27,13 +27,19 @@ class Place:
 
 
 PLACES = (
-    Place(key="home", title="Home", address="desk:home", permission=""),
+    Place(
+        key="home",
+        title="Home",
+        address="desk:home",
+        permission="",
+        paths=("/admin/processes/",),
+    ),
     Place(
         key="messages",
         title="Messages",
         address="desk:messages",
         permission="notifications.view_notification",
-        paths=("/admin/messages/", "/admin/notifications/notification/", "/sandbox/"),
+        paths=("/admin/messages/", "/sandbox/"),
     ),
     Place(
         key="people",
@@ -54,14 +60,14 @@ PLACES = (
         title="Batches",
         address="desk:batches",
         permission="notifications.view_batch",
-        paths=("/admin/batches/", "/admin/notifications/batch/"),
+        paths=("/admin/batches/",),
     ),
     Place(
         key="dead-letters",
         title="Dead letters",
         address="desk:letters",
         permission="notifications.view_deadletter",
-        paths=("/admin/dead-letters/", "/admin/notifications/deadletter"),
+        paths=("/admin/dead-letters/",),
     ),
     Place(
         key="providers",

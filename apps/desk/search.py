@@ -34,7 +34,7 @@ class Found:
         people: People by address, name, external id or id.
         messages: Messages by their ids, or by a request, correlation or provider's id.
         batches: Batches by id or request id.
-        letters: Dead letters by id.
+        letters: Dead letters by id, or by the id of a message of the queue.
         templates: Templates by code or the beginning of one.
     """
 
@@ -73,8 +73,9 @@ def find(request: HttpRequest, term: str) -> Found:
         known = Q(request_id=term) | (Q(pk=identifier) if identifier else Q())
         batches = list(Batch.objects.filter(known).order_by("-pk")[:SHOWN])
     letters: list[DeadLetter] = []
-    if identifier and may(request, "notifications.view_deadletter"):
-        letters = list(DeadLetter.objects.filter(pk=identifier))
+    if may(request, "notifications.view_deadletter"):
+        named = Q(message_id=term) | (Q(pk=identifier) if identifier else Q())
+        letters = list(DeadLetter.objects.filter(named))
     templates: list[Template] = []
     if may(request, "message_templates.view_template"):
         templates = list(Template.objects.filter(code__startswith=term.lower())[:SHOWN])

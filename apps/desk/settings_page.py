@@ -58,6 +58,12 @@ ENTRIES = (
         permission="desk.view_auditentry",
     ),
     Entry(
+        title="Processes",
+        said="What runs, and who serves which queue",
+        address="desk:processes",
+        permission="notifications.view_heartbeat",
+    ),
+    Entry(
         title="Bulk replays",
         said="Replays of many dead letters at a rate",
         address="desk:replay-start",

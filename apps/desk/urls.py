@@ -4,10 +4,12 @@ from django.urls import path
 
 from apps.desk.audit_page import audit_page
 from apps.desk.batches import views as batches
-from apps.desk.home.views import home
+from apps.desk.home.processes import processes_page
+from apps.desk.home.views import VIEW_OPERATIONS, home
 from apps.desk.letters import replays
 from apps.desk.letters import views as letters
 from apps.desk.messages import views as messages
+from apps.desk.moved import routes as moved_routes
 from apps.desk.pages import page
 from apps.desk.people import file_views
 from apps.desk.people import views as people
@@ -21,6 +23,7 @@ from apps.desk.studio.common import VIEW as VIEW_TEMPLATES
 app_name = "desk"
 urlpatterns = [
     path("", page(home), name="home"),
+    path("processes/", page(processes_page, permission=VIEW_OPERATIONS), name="processes"),
     path("search/", page(search_page), name="search"),
     path("settings/", page(settings_page), name="settings"),
     path("audit/", page(audit_page, permission="desk.view_auditentry"), name="audit"),
@@ -157,4 +160,5 @@ urlpatterns = [
         page(providers.test_connection, permission=providers.VIEW),
         name="provider-test",
     ),
+    *moved_routes(),
 ]

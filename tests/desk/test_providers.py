@@ -167,7 +167,7 @@ def test_a_forced_breaker_is_seen_on_every_page_of_the_desk_and_of_the_admin(
     operator.post(FORCE, FORM)
     viewer = login("Viewer")
 
-    for page in ("/admin/", "/admin/messages/", "/admin/notifications/batch/"):
+    for page in ("/admin/", "/admin/messages/", "/admin/users/user/"):
         shown = text_of(viewer.get(page))
         assert "fcm:ios is forced by hand: nothing is sent through it" in shown
         assert "“Apple is being migrated” (Operator). Ends in 59 min" in shown

@@ -187,16 +187,18 @@ def test_a_language_that_is_none_is_not_found(editor: Client) -> None:
     assert editor.get(STUDIO, {"language": "??"}).status_code == 404
 
 
-def test_staff_send_themselves_a_draft(login: Login, ada: User) -> None:
-    administrator = login("Administrator")
-    save(administrator, subject="Draft for {{ name }}", sample='{"name": "Grace", "link": "x"}')
+@pytest.mark.parametrize("role", ["Administrator", "Template editor"])
+def test_authors_send_themselves_a_draft(role: str, login: Login, ada: User) -> None:
+    author = login(role)
+    save(author, subject="Draft for {{ name }}", sample='{"name": "Grace", "link": "x"}')
 
-    administrator.post(f"{STUDIO}send/2/", {"language": "en"})
+    assert "Send to me" in author.get(STUDIO).content.decode()
+    author.post(f"{STUDIO}send/2/", {"language": "en"})
 
     row = Notification.objects.get()
     assert row.template_version == 2
     assert row.variables == {"name": "Grace", "link": "x"}
-    assert row.user_id == User.objects.get(email="administrator@example.com").pk
+    assert row.user_id == User.objects.get(name__iexact=role.replace(" ", "-")).pk
     assert sent() == 1
 
 

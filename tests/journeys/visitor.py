@@ -46,6 +46,10 @@ class Visitor:
     def press(self, words: str) -> None:
         self.page.get_by_role("button", name=words).first.click()
 
+    def focused(self) -> str:
+        """Return the text of the element that has the focus."""
+        return str(self.page.evaluate("document.activeElement.textContent"))
+
     def violations(self) -> list[str]:
         """Return what axe finds that shuts people out."""
         self.page.evaluate(AXE.read_text())

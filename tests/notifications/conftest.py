@@ -17,7 +17,6 @@ from apps.notifications.models import Notification
 from apps.notifications.providers.registry import close_all
 from apps.users.models import User
 from tests.fakes.proxy import Proxy
-from tests.large_tables import empty, fill
 from tests.notifications.factories import client_with, person, template
 from tests.notifications.lanes import Lanes
 
@@ -83,15 +82,6 @@ def local_worker() -> Iterator[None]:
     yield
     if not before:
         publisher._local_worker.clear()
-
-
-@pytest.fixture(scope="module")
-def large_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """300,000 notifications and users, committed before the transaction of a test begins."""
-    with django_db_blocker.unblock():
-        fill()
-        yield
-        empty()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ PAGES = [
     "/admin/",
     "/admin/login/",
     "/admin/users/user/",
-    "/admin/notifications/deadletter/",
+    "/admin/dead-letters/",
     "/api/v1/",
     "/api/v1/notifications/",
     "/api/docs/",

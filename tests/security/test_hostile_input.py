@@ -212,8 +212,8 @@ def test_text_from_callers_is_escaped_on_the_pages_of_staff(alice: User, charlie
     browser = Client()
     browser.force_login(charlie)
     for path in (
-        f"/admin/notifications/notification/{row.pk}/change/",
-        "/admin/notifications/notification/",
+        f"/admin/messages/{row.pk}/",
+        "/admin/messages/",
         f"/admin/users/user/{alice.pk}/change/",
         "/admin/users/user/",
         "/admin/users/apikey/",

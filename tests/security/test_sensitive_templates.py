@@ -80,13 +80,13 @@ def test_no_response_shows_the_values_even_before_they_are_deleted(
     assert answers[-1].json()["variables"] == SHOWN
 
 
-def test_the_admin_shows_no_sensitive_values(alice: User, charlie: User) -> None:
+def test_the_desk_shows_no_sensitive_values(alice: User, charlie: User) -> None:
     letter = failed(alice)
     browser = Client()
     browser.force_login(charlie)
     for page in (
-        f"/admin/notifications/notification/{letter.notification_id}/change/",
-        f"/admin/notifications/deadletter/{letter.pk}/change/",
+        f"/admin/messages/{letter.notification_id}/",
+        f"/admin/dead-letters/{letter.pk}/",
     ):
         answer = browser.get(page)
         assert answer.status_code == 200

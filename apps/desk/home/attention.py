@@ -98,7 +98,7 @@ def _word(state: State) -> str:
 
 
 def _processes(situation: Situation) -> Iterator[Item]:
-    link = f"{reverse('desk:home')}#processes"
+    link = reverse("desk:processes")
     if any(depth is None for depth in situation.depths.values()):
         said = "The broker does not answer. Accepted messages are kept and sent later."
         yield Item(said=said, link=link, word="Processes")

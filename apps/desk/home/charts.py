@@ -57,9 +57,10 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Bars:
-    """A chart of stacked bars."""
+    """A chart of stacked bars, with a line above them, which is the points of what came in."""
 
     bars: Sequence[Bar]
+    accepted: str
     marks: Sequence[Mark]
     labels: Sequence[Label]
     is_empty: bool
@@ -77,8 +78,9 @@ class Lines:
 
 
 def bars(buckets: Sequence[Bucket]) -> Bars:
-    """Return the stacked bars of what ended."""
-    top = _top(max((bucket.ended for bucket in buckets), default=0), MESSAGES_LEAST)
+    """Return the stacked bars of what ended, and the line of what was accepted."""
+    most = max((max(bucket.ended, bucket.accepted) for bucket in buckets), default=0)
+    top = _top(most, MESSAGES_LEAST)
     step = _step(buckets)
     drawn = [
         Bar(
@@ -91,9 +93,10 @@ def bars(buckets: Sequence[Bucket]) -> Bars:
     ]
     return Bars(
         bars=drawn,
+        accepted=" ".join(_pieces([bucket.accepted for bucket in buckets], top, step)),
         marks=_marks(top),
         labels=_labels(buckets),
-        is_empty=not any(bucket.ended for bucket in buckets),
+        is_empty=not any(bucket.ended or bucket.accepted for bucket in buckets),
     )
 
 

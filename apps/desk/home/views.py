@@ -10,6 +10,7 @@ from apps.common.channels import Channel
 from apps.desk.home import attention, charts, numbers
 from apps.desk.home.attention import Situation
 from apps.desk.home.numbers import PERIODS
+from apps.desk.home.processes import roles_of
 from apps.desk.pages import may, show
 from apps.notifications.api.services import queue_depths
 from apps.notifications.flow_control import control
@@ -58,6 +59,7 @@ def _numbers(period: str, channel: str) -> dict[str, Any]:
         "bars": charts.bars(found.buckets),
         "lines": charts.lines(found.buckets),
         "situation": situation,
+        "roles": roles_of(situation.processes),
         "calls": {name: charts.small(counts) for name, counts in calls.items()},
         "queued": sum(known) if known else None,
         "attention": attention.items(situation, now=now),

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.common.channels import Channel
 from apps.common.ids import as_uuid
+from apps.common.masking import masked_address
 from apps.desk import audit, paging
 from apps.desk.frames import with_frames
 from apps.desk.messages import acts, content, feed, story
@@ -77,6 +78,8 @@ def message_page(request: HttpRequest, message_id: UUID) -> HttpResponse:
             act for act in ACTS.values() if acts.allowed(request, act) and acts.possible(act, row)
         ],
         "may_read": may(request, VIEW_CONTENT),
+        # Of an account mail, until it has ended: it may be another address than the person's.
+        "own_address": masked_address(row.recipient) if row.recipient else "",
         "kept": _kept(request, row),
         "batch": Batch.objects.filter(pk=row.batch_id).first() if row.batch_id else None,
         "copies": _newest(replay_of=row.pk, user_id=row.user_id),

@@ -12,7 +12,8 @@ from apps.templates.models import Template, TemplateVersion
 VIEW = "message_templates.view_template"
 CHANGE = "message_templates.change_template"
 ADD = "message_templates.add_template"
-SEND = "notifications.add_notification"
+# Either of these lets staff send a version to themselves: authors try out what they write.
+SEND_TO_SELF = ("notifications.add_notification", CHANGE)
 
 
 def version_or_404(code: str, language: str, number: int) -> TemplateVersion:

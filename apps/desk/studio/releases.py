@@ -11,8 +11,8 @@ from apps.common.callers import Caller
 from apps.common.channels import Channel
 from apps.common.rest.problems import Problem
 from apps.desk import audit
-from apps.desk.pages import may, require, show
-from apps.desk.studio.common import CHANGE, SEND, address_of, author_of, version_or_404
+from apps.desk.pages import may, require, require_any, show
+from apps.desk.studio.common import CHANGE, SEND_TO_SELF, address_of, author_of, version_or_404
 from apps.desk.studio.editing import first_sample
 from apps.desk.studio.review import review_of
 from apps.notifications.intake import accept
@@ -55,7 +55,7 @@ def review(request: HttpRequest, code: str, number: int) -> HttpResponse:
 @require_POST
 def send_to_me(request: HttpRequest, code: str, number: int) -> HttpResponse:
     """Send a version with the sample to the member of staff, through the whole pipeline."""
-    require(request, SEND)
+    require_any(request, SEND_TO_SELF)
     version = version_or_404(code, request.POST.get("language", ""), number)
     user: Any = request.user
     asked = SendRequest(

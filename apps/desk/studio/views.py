@@ -21,7 +21,7 @@ from apps.desk.studio import editing
 from apps.desk.studio.common import (
     ADD,
     CHANGE,
-    SEND,
+    SEND_TO_SELF,
     address_of,
     author_of,
     errors_of,
@@ -218,7 +218,7 @@ def _editor(
         "sample_errors": [error.detail for error in errors or () if error.pointer == "/sample"],
         "may_change": may(request, CHANGE),
         "may_add": may(request, ADD),
-        "may_send": may(request, SEND),
+        "may_send": any(may(request, one) for one in SEND_TO_SELF),
     }
     return with_frames(show(request, "desk/studio.html", context))
 

@@ -91,3 +91,13 @@ class HeartbeatThread(threading.Thread):
 def alive() -> list[Heartbeat]:
     """Return the running processes, ordered by name."""
     return list(Heartbeat.objects.filter(seen_at__gte=timezone.now() - ALIVE_FOR))
+
+
+def silent() -> list[Heartbeat]:
+    """Return the processes that stopped reporting within the last hour, the latest first.
+
+    One that ends in order deletes its row, so these were killed, or cannot reach the database.
+    """
+    now = timezone.now()
+    gone = Heartbeat.objects.filter(seen_at__lt=now - ALIVE_FOR, seen_at__gte=now - FORGOTTEN_AFTER)
+    return list(gone.order_by("-seen_at"))

@@ -93,11 +93,7 @@ def of_operators() -> Iterator[Asked]:
 
 def of_admin() -> Iterator[Asked]:
     """Return the pages of the admin."""
-    older = {"p": "before-{id}"}
-    terms = {
-        name: {"q": f"{{{name}}}"}
-        for name in ("id", "request", "trace", "user", "email", "external", "batch", "message")
-    }
+    terms = {name: {"q": f"{{{name}}}"} for name in ("user", "email", "external")}
     people = {
         "beginning of an address": {"q": "{email_begin}"},
         "beginning of a name": {"q": "{name_begin}"},
@@ -105,39 +101,13 @@ def of_admin() -> Iterator[Asked]:
         "nothing": {"q": "no such {id}"},
     }
     pages: dict[str, dict[str, dict[str, str]]] = {
-        "notifications/notification": {
-            "all": {},
-            "older page": older,
-            "status sent": {"status__exact": "sent"},
-            "status failed": {"status__exact": "failed"},
-            "status pending, older page": {"status__exact": "pending", **older},
-            "channel": {"channel__exact": "push"},
-            "day": {"created_at__gte": "{day} 00:00:00+00:00", "status__exact": "failed"},
-            **{f"search {name}": query for name, query in {**terms, **people}.items()},
-            "search many names, status": {"q": "{first_name}", "status__exact": "failed"},
-        },
         "users/user": {
             "all": {},
             "staff": {"is_staff__exact": "1"},
             "superusers": {"is_superuser__exact": "1"},
             "not active": {"is_active__exact": "0"},
             "group": {"groups__id__exact": "1"},
-            **{
-                f"search {name}": query
-                for name, query in {**terms, **people}.items()
-                if name in {"user", "email", "external", *people}
-            },
-        },
-        "notifications/batch": {
-            "all": {},
-            "search id": {"q": "{batch}"},
-            "search request id": {"q": "file-{request}"},
-        },
-        "notifications/deadletter": {
-            "open": {},
-            "all": {"state": "all"},
-            "reason": {"state": "all", "reason": "attempts_exhausted"},
-            "search template": {"q": "rare"},
+            **{f"search {name}": query for name, query in {**terms, **people}.items()},
         },
         "users/suppression": {"all": {}, "search address": {"q": "{email}"}},
     }

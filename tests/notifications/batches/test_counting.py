@@ -25,7 +25,7 @@ from tests.notifications.factories import person
 from tests.notifications.lanes import Lanes
 
 pytestmark = pytest.mark.django_db
-PAGE = "/admin/notifications/batch/"
+PAGE = "/admin/batches/"
 
 
 def readers(count: int) -> None:
@@ -192,7 +192,7 @@ def test_the_admin_says_that_an_audience_is_being_counted(
     shop: APIClient, alice: User, admin_client: Client
 ) -> None:
     batch_id = accepted_batch_id(broadcast(shop, {"all": True}))
-    for path in (PAGE, f"{PAGE}{batch_id}/change/"):
+    for path in (PAGE, f"{PAGE}{batch_id}/"):
         assert "being counted" in admin_client.get(path).content.decode()
     make_all_slices()
     assert "being counted" not in admin_client.get(PAGE).content.decode()

@@ -138,13 +138,13 @@ def test_one_row_that_cannot_be_made_does_not_fail_the_others(shop: APIClient, a
     assert [one["index"] for one in errors(shop, batch_id)] == [3]
 
 
-def test_the_admin_shows_the_last_error_of_a_batch(
+def test_the_desk_shows_the_last_error_of_a_batch(
     shop: APIClient, alice: User, admin_client: Any
 ) -> None:
     batch_id = accepted_batch_id(upload(shop, ndjson(body(alice))))
     BatchSlice.objects.update(rows=b"garbage")
     make_slice()
-    page = admin_client.get(f"/admin/notifications/batch/{batch_id}/change/")
+    page = admin_client.get(f"/admin/batches/{batch_id}/")
     assert page.status_code == 200
     assert "zlib.error" in page.content.decode()
 
