@@ -10,6 +10,7 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 
+from apps.common.rest import error_reference
 from apps.common.rest.routes import either_slash
 from apps.desk.pages import page
 from apps.desk.providers import views as providers
@@ -50,6 +51,9 @@ urlpatterns = [
             path("health/ready", health.ready, name="ready"),
             path("unsubscribe/<str:token>", unsubscribe, name="unsubscribe"),
             path("metrics", metrics.metrics, name="metrics"),
+            # What the type of a problem links to.
+            path("errors/", error_reference.error_list, name="errors"),
+            path("errors/<slug:code>", error_reference.error_page, name="error"),
             path("api/v1/", start.StartView.as_view(), name="start"),
             path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
             path(

@@ -76,6 +76,23 @@ def project_urls(settings: Any) -> None:
     settings.ROOT_URLCONF = "notifications_project.urls"
 
 
+@pytest.fixture(autouse=True)
+def every_code_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test see a problem whose code has no page."""
+    # Its imports need Django's settings, which pytest reads after this file.
+    from apps.common.rest import problem_types  # noqa: PLC0415
+
+    usual = problem_types.members_of
+
+    def checked(status: int, code: str) -> dict[str, Any]:
+        assert code in problem_types.TYPES, (
+            f"{code} is missing in apps/common/rest/problem_table.py"
+        )
+        return usual(status, code)
+
+    monkeypatch.setattr(problem_types, "members_of", checked)
+
+
 @pytest.fixture(scope="module")
 def large_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """300,000 notifications and users, committed before the transaction of a test begins."""

@@ -25,6 +25,8 @@ WORDS = {"template_code": "welcome", "number": "1", "name": "smtp", "token": "x"
 # Paths without API authentication: pages with a login of their own, links with a token, health
 # checks, and the documentation. docs/security.md explains each.
 OPEN = {
+    "errors/",
+    "errors/<slug:code>",
     "",
     "account/",
     "admin/",

@@ -8,6 +8,7 @@ import msgspec
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
+from apps.common.rest.problem_types import members_of
 from apps.common.rest.problems import CONTENT_TYPE, DEFAULT_CODES, DETAILS
 from apps.common.rest.serializers import StrictSerializer
 
@@ -53,8 +54,12 @@ PROBLEM_COMPONENTS: dict[str, dict[str, Any]] = {
             "errors",
         ],
         "properties": {
-            "type": {"type": "string", "description": "A link to what the code means."},
-            "title": {"type": "string"},
+            "type": {
+                "type": "string",
+                "format": "uri",
+                "description": "The address of a page that explains the code.",
+            },
+            "title": {"type": "string", "description": "The same for each code."},
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
             "detail": {"type": "string"},
             "instance": {"type": "string", "description": "The path of the call."},
@@ -117,8 +122,7 @@ def _references(value: Any) -> Iterable[str]:
 def problem_example(status: int, path: str) -> dict[str, Any]:
     """Return an example problem for a status and a path."""
     return {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        **members_of(status, DEFAULT_CODES[status]),
         "status": status,
         "detail": EXAMPLE_DETAILS[status],
         "instance": path,

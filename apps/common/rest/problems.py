@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -14,6 +13,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from apps.common.middleware.correlation import current_id
+from apps.common.rest import problem_types
 
 log = structlog.get_logger(__name__)
 
@@ -129,8 +129,7 @@ def problem_body(
 ) -> dict[str, Any]:
     """Build the members of a problem document."""
     return {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        **problem_types.members_of(status, code),
         "status": status,
         "detail": detail,
         "instance": instance,

@@ -7,7 +7,7 @@ from django import template
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.desk import places
@@ -46,6 +46,14 @@ def menu(context: dict[str, Any]) -> list[places.Shown]:
     """Return the places that the viewer may go to; the page of an error is in none of them."""
     request: HttpRequest = context["request"]
     return list(places.menu(request.user, "" if "problem" in context else request.path))
+
+
+@register.filter
+def code_words(text: str) -> SafeString:
+    """Show what stands between backticks as code."""
+    parts = enumerate(text.split("`"))
+    marked = ((format_html("<code>{}</code>", part) if n % 2 else part,) for n, part in parts)
+    return format_html_join("", "{}", marked)
 
 
 @register.simple_tag

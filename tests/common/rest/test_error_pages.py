@@ -58,8 +58,8 @@ def test_a_program_gets_the_document_of_a_missing_page(client: Client, accept: s
     answer = client.get("/api/v1/nowhere", HTTP_ACCEPT=accept, HTTP_X_CORRELATION_ID=ID)
 
     expected = {
-        "type": "about:blank",
-        "title": "Not Found",
+        "type": "http://127.0.0.1:8000/errors/not_found",
+        "title": "Not found",
         "status": 404,
         "detail": "There is nothing here.",
         "instance": "/api/v1/nowhere",

@@ -61,7 +61,7 @@ def test_even_in_debug_mode_a_program_gets_no_html_page(failing: Client, setting
 def test_a_missing_path_is_a_problem_for_programs(client: Client, accept: str) -> None:
     problem = assert_problem(client.get("/nowhere", HTTP_ACCEPT=accept), 404)
     assert problem["code"] == "not_found"
-    assert problem["title"] == "Not Found"
+    assert problem["title"] == "Not found"
 
 
 def test_a_missing_path_is_a_page_for_a_browser(client: Client) -> None:
