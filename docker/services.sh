@@ -2,7 +2,7 @@
 # PostgreSQL, RabbitMQ and Redis on loopback. Those that answer are used; the others come from
 # Docker where its engine answers, else from Debian's packages.
 # usage: docker/services.sh [postgresql|rabbitmq|redis ...]      (without a name: all three)
-#        docker/services.sh prometheus nginx pgbouncer nodejs chromium   (only installs them)
+#        docker/services.sh prometheus nginx pgbouncer nodejs chromium kubectl   (only installs them)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -39,6 +39,9 @@ compose() {
 }
 
 have_docker() { command -v docker >/dev/null 2>&1 && docker info >/dev/null 2>&1; }
+
+# A function of this script may have the program's name, and is not what is looked for.
+has_program() { (unset -f "$1"; command -v "$1" >/dev/null 2>&1); }
 
 installed() { dpkg -s "$1" >/dev/null 2>&1; }
 
@@ -117,7 +120,7 @@ redis() {
 }
 
 prometheus() {
-    command -v promtool >/dev/null 2>&1 && command -v prometheus >/dev/null 2>&1 && return
+    has_program promtool && has_program prometheus && return
     install_package prometheus
 }
 
@@ -131,9 +134,11 @@ install_without_start() {
 
 nginx() { [ -x /usr/sbin/nginx ] || install_without_start nginx-light; }
 
-nodejs() { command -v npm >/dev/null 2>&1 || install_package npm; }
+nodejs() { has_program npm || install_package npm; }
 
-chromium() { command -v chromium >/dev/null 2>&1 || install_package chromium; }
+kubectl() { has_program kubectl || install_package kubernetes-client; }
+
+chromium() { has_program chromium || install_package chromium; }
 
 pgbouncer() { [ -x /usr/sbin/pgbouncer ] || install_without_start pgbouncer; }
 
@@ -141,7 +146,7 @@ pgbouncer() { [ -x /usr/sbin/pgbouncer ] || install_without_start pgbouncer; }
 for service in "$@"; do
     case "$service" in
         postgresql | rabbitmq | redis) "$service"; echo "$service answers." ;;
-        prometheus | nginx | pgbouncer | nodejs | chromium) "$service"; echo "$service is installed." ;;
+        prometheus | nginx | pgbouncer | nodejs | chromium | kubectl) "$service"; echo "$service is installed." ;;
         *) echo "There is no service called $service." >&2; exit 2 ;;
     esac
 done
