@@ -21,6 +21,7 @@ ON_SERVICES = bool(os.environ.get("BROKER_URL"))
 # both runs of ``make test``, and are part of the first one.
 WITHOUT_SERVERS = (
     "tests/common/server/",
+    "tests/kubernetes/",
     "tests/notifications/providers/",
     "tests/settings/",
     "tests/templates/",

@@ -60,8 +60,8 @@ def _grace() -> list[CheckMessage]:
             f"A worker may need {needed:g} s to end a mail that it has begun, and a stop waits "
             f"{time_limits.SHIPPED_GRACE_SECONDS} s: the outcome of such a mail would be lost.",
             hint="Lower SMTP_REPLY_TIMEOUT_SECONDS, or raise stopwaitsecs (docker/stack.conf), "
-            "stop_grace_period (docker-compose.yml) or maxShutdownDelaySeconds (render.yaml) and "
-            "silence this warning.",
+            "stop_grace_period (docker-compose.yml), maxShutdownDelaySeconds (render.yaml) or "
+            "terminationGracePeriodSeconds (docker/kubernetes) and silence this warning.",
             id="notifications.W003",
         )
     ]

@@ -19,7 +19,8 @@ TOKEN_SECONDS = 5.0
 BEGIN_SECONDS = 8.0
 # The time to record the outcome: the statement may wait for 15 s (``settings/storage.py``).
 RECORD_SECONDS = 15.0
-# How long docker/stack.conf, docker-compose.yml and render.yaml wait for a stopping process.
+# How long docker/stack.conf, docker-compose.yml, render.yaml and docker/kubernetes wait for a
+# stopping worker.
 SHIPPED_GRACE_SECONDS = 100
 
 
