@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 import structlog
 from django.core.cache import cache
@@ -15,6 +16,10 @@ from apps.templates import rendering
 structlog.configure(cache_logger_on_first_use=False)
 
 pytest_plugins = ["tests.fakes.fixtures"]
+
+# An example that takes long on a busy machine is no failure: tests bound no wall-clock time.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 ON_SERVICES = bool(os.environ.get("BROKER_URL"))
 # Folders in which only the database tests use a server. The other tests give the same result in

@@ -29,6 +29,7 @@ SHOWN: Mapping[str, tuple[str, str, str, bool]] = {
     "studio": ("studio", "wide", "light", False),
     "person": ("person", "wide", "dark", False),
     "phone": ("messages", "phone", "dark", False),
+    "sandbox": ("sandbox", "wide", "light", False),
 }
 PEOPLE = (
     "Ada Lovelace",

@@ -35,6 +35,13 @@ class Checkout:
         until(self.answers, within=30, what="the API to answer")
         return started
 
+    def make_run(self) -> Process:
+        """Start it with the word that the documents name. It finds the packages installed."""
+        started = Process("make", "run", f"PORT={self.port}", log=self.log, env={}, cwd=self.root)
+        until(self.answers, within=60, what="the API to answer")
+        until(lambda: "curl" in self.log.read_text(), within=10, what="the printed call")
+        return started
+
     def answers(self) -> bool:
         try:
             address = f"http://127.0.0.1:{self.port}/health/live"

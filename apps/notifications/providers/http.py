@@ -130,6 +130,31 @@ def bound_pools(manager: urllib3.PoolManager) -> urllib3.PoolManager:
     return manager
 
 
+def pool_manager(url: str, *, connections: int) -> urllib3.PoolManager:
+    """Return the bounded connections for calls to a server.
+
+    Proxies and certificates are read from the environment like requests does (``HTTPS_PROXY``,
+    ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``), but once and not for each call.
+
+    Args:
+        url: The base URL of the server, which decides about the proxy.
+        connections: The maximum number of kept connections.
+
+    Raises:
+        ValueError: The URL of the proxy is invalid.
+    """
+    with requests.Session() as session:
+        found = session.merge_environment_settings(url, {}, None, None, None)
+    named: dict[str, Any] = {"maxsize": connections, "num_pools": 2}
+    if isinstance(found["verify"], str):
+        named["ca_certs"] = found["verify"]
+    proxy = requests.utils.select_proxy(url, found["proxies"])
+    if proxy is None:
+        return bound_pools(urllib3.PoolManager(**named))
+    headers = requests.adapters.HTTPAdapter().proxy_headers(proxy)
+    return bound_pools(urllib3.ProxyManager(proxy, proxy_headers=headers, **named))
+
+
 class BoundedAdapter(requests.adapters.HTTPAdapter):
     """A requests adapter with bounded connections, also through proxies."""
 

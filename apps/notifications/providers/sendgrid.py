@@ -33,7 +33,7 @@ from apps.notifications.providers.base import (
     retry_after_seconds,
 )
 from apps.notifications.providers.deadline import deadline
-from apps.notifications.providers.http import bound_pools, wire_failure
+from apps.notifications.providers.http import pool_manager, wire_failure
 from apps.notifications.providers.time_limits import HTTP_CALL_SECONDS
 
 WAIT_MAX_SECONDS = 3600.0  # SendGrid's windows are 60 s; a wrong clock must not delay for a day.
@@ -138,8 +138,8 @@ class SendGridProvider(Provider[Mail]):
     def __init__(self, *, timeout: float = HTTP_CALL_SECONDS) -> None:
         super().__init__()
         # Urgent calls use separate threads, so there may be twice as many concurrent calls.
-        manager = urllib3.PoolManager(maxsize=2 * self.threads, num_pools=2)
-        self._connections = bound_pools(manager)
+        url = settings.SENDGRID_API_URL
+        self._connections = pool_manager(url, connections=2 * self.threads)
         self._timeout = timeout
 
     def send(self, message: Mail) -> Reply:

@@ -9,6 +9,7 @@ from pytest_django.fixtures import Settings
 
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.sendgrid import SendGridProvider, body_of, classify
+from tests.fakes.forward_proxy import ForwardProxy
 from tests.fakes.http_server import Answer
 from tests.fakes.messages import a_mail
 from tests.fakes.sendgrid_server import SendGridServer, refusal
@@ -177,3 +178,53 @@ def test_invalid_settings_are_a_configuration_error(
     settings.SENDGRID_API_URL, settings.SENDGRID_API_KEY = url, key
 
     assert sendgrid.send(a_mail()).outcome is Outcome.CONFIGURATION
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+def test_a_proxy_from_the_environment_is_used(
+    no_proxy: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SENDGRID_API_KEY = "SG.key"
+    settings.SENDGRID_API_URL = "http://sendgrid.invalid"
+    with ForwardProxy(Answer(status=202)) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://alice:secret@127.0.0.1:{proxy.port}")
+        provider = SendGridProvider(timeout=10)
+
+        reply = provider.send(a_mail())
+        provider.close()
+
+    assert reply.outcome is Outcome.ACCEPTED
+    (request,) = proxy.requests
+    assert request.path == "http://sendgrid.invalid/v3/mail/send"
+    assert request.headers["proxy-authorization"] == "Basic YWxpY2U6c2VjcmV0"
+
+
+def test_a_host_in_no_proxy_is_called_without_the_proxy(
+    no_proxy: None, sendgrid_server: SendGridServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    provider = SendGridProvider(timeout=10)
+
+    assert provider.send(a_mail()).outcome is Outcome.ACCEPTED
+    provider.close()
+    assert len(sendgrid_server.mails) == 1
+
+
+def test_an_unreachable_proxy_is_a_transient_failure(
+    no_proxy: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SENDGRID_API_KEY = "SG.key"
+    settings.SENDGRID_API_URL = "http://sendgrid.invalid"
+    with ForwardProxy(Answer(status=202)) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    provider = SendGridProvider(timeout=10)
+
+    assert provider.send(a_mail()).outcome is Outcome.TRANSIENT
+    provider.close()

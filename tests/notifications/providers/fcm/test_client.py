@@ -13,22 +13,12 @@ from pytest_django.fixtures import Settings
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.fcm.provider import FcmProvider
 from tests.fakes.fcm_server import FcmServer
-from tests.fakes.http_server import Answer, HttpServer, Request, json_answer
+from tests.fakes.forward_proxy import ForwardProxy
+from tests.fakes.http_server import Answer, json_answer
 from tests.fakes.messages import a_push
 
 TOKEN = "token-of-bob"
-
-
-class ForwardProxy(HttpServer):
-    """Accepts requests for any host, as a forward proxy does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.requests: list[Request] = []
-
-    def respond(self, request: Request) -> Answer:
-        self.requests.append(request)
-        return json_answer(200, {"name": "projects/fake-project/messages/1"})
+SENT = json_answer(200, {"name": "projects/fake-project/messages/1"})
 
 
 class SecureFcmServer(FcmServer):
@@ -78,7 +68,7 @@ def test_a_proxy_from_the_environment_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.FCM_API_URL = "http://fcm.invalid"
-    with ForwardProxy() as proxy:
+    with ForwardProxy(SENT) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://alice:secret@127.0.0.1:{proxy.port}")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -99,7 +89,7 @@ def test_an_unreachable_proxy_is_a_transient_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.FCM_API_URL = "http://fcm.invalid"
-    with ForwardProxy() as proxy:
+    with ForwardProxy(SENT) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -175,7 +165,7 @@ def test_an_invalid_api_url_is_a_configuration_error(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(fcm: FcmProvider, fcm_server: FcmServer, status: int) -> None:
-    with ForwardProxy() as elsewhere:
+    with ForwardProxy(SENT) as elsewhere:
         fcm_server.answer(TOKEN, Answer(status=status, headers={"Location": elsewhere.url}))
 
         reply = fcm.send(a_push())
