@@ -1,10 +1,11 @@
 """Addresses of the servers that the tests use, and a check whether they answer.
 
 ``python -m tests.services`` exits with 0 when all three answer. With ``--export`` it prints the
-environment that points the settings at them.
+environment that points the settings at them, with a key and hosts as a server requires them.
 """
 
 import os
+import secrets
 import shlex
 import sys
 from collections.abc import Callable
@@ -21,6 +22,8 @@ BROKER_URL = os.environ.get(
     "TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672/notifications_test"
 )
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+# For the processes of one run. A key in the repository would be one that everybody knows.
+SECRET_KEY = secrets.token_urlsafe(48)
 TIMEOUT_SECONDS = 3
 
 
@@ -66,6 +69,8 @@ def exports() -> str:
             ("DATABASE_URL", DATABASE_URL),
             ("BROKER_URL", BROKER_URL),
             ("REDIS_URL", REDIS_URL),
+            ("SECRET_KEY", SECRET_KEY),
+            ("ALLOWED_HOSTS", "localhost,127.0.0.1"),
         )
     )
 

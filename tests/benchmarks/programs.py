@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests import services
 from tests.benchmarks import content
 from tests.benchmarks.bench import CONTENDERS, Bench
 from tests.benchmarks.cpu import Groups
@@ -33,7 +34,7 @@ def environment(bench: Bench) -> dict[str, str]:
         "CONTENDER_SMTP_PORT": str(bench.smtp.port),
         # For contenders that use a part of our code.
         "ENV_FILE": "/dev/null",
-        "SECRET_KEY": "bench-" + "0" * 50,
+        "SECRET_KEY": services.SECRET_KEY,
         "ALLOWED_HOSTS": "127.0.0.1",
         "DATABASE_URL": bench.url(CONTENDERS),
         "BROKER_URL": bench.rabbitmq.url,

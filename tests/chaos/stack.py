@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
 
+from tests import services
 from tests.chaos.family import begun_with, family, kill_family, signal_one
 from tests.journeys.http import Api, until
 from tests.journeys.processes import BIN, ROOT, Process, bare_environment, free_port
@@ -63,7 +64,7 @@ class Stack:
             "FLOWER_PORT": str(free_port()),
             "STACK_RUN_DIR": str(self.folder),
             "STACK_CONF": str(supervision),
-            "SECRET_KEY": "chaos-" + "0" * 50,
+            "SECRET_KEY": services.SECRET_KEY,
             "ALLOWED_HOSTS": "127.0.0.1",
             **settings,
         }

@@ -72,7 +72,7 @@ class Installation:
             "DATABASE_URL": self.database_url,
             "BROKER_URL": self.broker_url,
             "REDIS_URL": services.REDIS_URL,
-            "SECRET_KEY": "journeys-" + "0" * 50,
+            "SECRET_KEY": services.SECRET_KEY,
             "ALLOWED_HOSTS": "127.0.0.1",
             "EMAIL_PROVIDERS": "smtp",
             "PUSH_PROVIDERS": "fcm",

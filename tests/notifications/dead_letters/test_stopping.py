@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests import services
 from tests.journeys.http import until
 from tests.journeys.processes import BIN, Process
 
@@ -14,7 +15,7 @@ def test_the_recorder_stops_while_the_broker_is_away(tmp_path: Path) -> None:
         log=tmp_path / "log",
         env={
             "ENV_FILE": "/dev/null",
-            "SECRET_KEY": "k" * 50,
+            "SECRET_KEY": services.SECRET_KEY,
             "ALLOWED_HOSTS": "localhost",
             "DATABASE_URL": f"sqlite:///{tmp_path}/database",
             "BROKER_URL": "amqp://127.0.0.1:1//",
