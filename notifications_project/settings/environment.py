@@ -10,7 +10,7 @@ from typing import Literal, cast
 from apps.notifications.providers.registry import PROVIDERS
 from apps.notifications.providers.time_limits import SMTP_REPLY_MAX_SECONDS
 from notifications_project.settings import readers as env
-from notifications_project.settings import server_addresses
+from notifications_project.settings import server_addresses, unsafe_values
 from notifications_project.settings.readers import Rate
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -41,6 +41,8 @@ PUBLIC_URL: str = env.origin("PUBLIC_URL", "http://127.0.0.1:8000")
 TRUSTED_PROXIES: list[str] = env.networks("TRUSTED_PROXIES")
 OPEN_REGISTRATION: bool = env.flag("OPEN_REGISTRATION", default=EMBEDDED and not HAS_SERVER)
 METRICS_TOKEN: str = env.text("METRICS_TOKEN", "")
+# Flower reads it by itself. It is here to be judged, as a secret that opens pages of its own.
+FLOWER_BASIC_AUTH: str = env.text("FLOWER_BASIC_AUTH", "")
 ADMIN_SECOND_FACTOR: str = env.text(
     "ADMIN_SECOND_FACTOR", "optional", one_of=["optional", "required"]
 )
@@ -114,6 +116,11 @@ RATE_LIMIT_LOGIN: Rate = env.rate("RATE_LIMIT_LOGIN", "10/m")
 if HAS_SERVER:
     env.require("SECRET_KEY", SECRET_KEY)
     env.require("ALLOWED_HOSTS", ALLOWED_HOSTS)
+    env.judge(unsafe_values.secret_key, "SECRET_KEY", SECRET_KEY)
+    env.judge(unsafe_values.hosts, "ALLOWED_HOSTS", ALLOWED_HOSTS)
+    env.judge(unsafe_values.debugging, "DEBUG", DEBUG)
+    env.judge(unsafe_values.token, "METRICS_TOKEN", METRICS_TOKEN)
+    env.judge(unsafe_values.logins, "FLOWER_BASIC_AUTH", FLOWER_BASIC_AUTH)
 env.refuse_repeated_key(SECRET_KEY, SECRET_KEY_FALLBACKS)
 env.refuse_misspelt()
 env.stop_if_refused()

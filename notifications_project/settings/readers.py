@@ -104,6 +104,15 @@ def require(name: str, value: object) -> None:
         _problems.setdefault(name, missing)
 
 
+def judge(judged: Callable[[Value], None], name: str, value: Value) -> None:
+    """Note what is wrong with a value that was read; one that is empty is not judged."""
+    try:
+        if value:
+            judged(value)
+    except ValueError as error:
+        refuse(name, str(error))
+
+
 def refuse_repeated_key(key: str, older: Iterable[str] | None) -> None:
     """Note that the current key is one of the older ones."""
     if key and key in (older or ()):

@@ -4,7 +4,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from apps.common import secret_file
-from notifications_project.settings import environment, readers
+from notifications_project.settings import environment, readers, unsafe_values
 from notifications_project.settings.core import VAR_DIR, kept_files
 
 DEMO_ENV_FILE = VAR_DIR / "demo.env"
@@ -81,6 +81,16 @@ RATE_LIMIT_LOGIN = environment.RATE_LIMIT_LOGIN
 RATE_LIMIT_NOTIFICATIONS = environment.RATE_LIMIT_NOTIFICATIONS
 METRICS_TOKEN = environment.METRICS_TOKEN
 ADMIN_SECOND_FACTOR = environment.ADMIN_SECOND_FACTOR
+
+# A check warns about them. They stop nothing, because an internal network may protect the server,
+# and because a password of a server cannot be changed at the moment of an upgrade.
+GUESSABLE_SERVER_PASSWORDS = unsafe_values.guessable_passwords(
+    {
+        "DATABASE_URL": environment.DATABASE_URL,
+        "BROKER_URL": environment.BROKER_URL,
+        "REDIS_URL": environment.REDIS_URL,
+    }
+)
 
 # django-ratelimit counts in the shared cache. When Redis is unavailable it must neither crash nor
 # allow all calls: apps.common.throttling then counts in the process.

@@ -14,7 +14,9 @@ SERVERS = {
     "BROKER_URL": "amqp://127.0.0.1:1//",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
-SAFE = {"SECRET_KEY": "k" * 50, "ALLOWED_HOSTS": "notifications.example.com"}
+# Random text, as a server requires.
+STRONG_KEY = "q0J7mZr2-vX9sLw4TnB8cYd6_HfKe1Gp5uVa3RiQoWtEyU0jNb"
+SAFE = {"SECRET_KEY": STRONG_KEY, "ALLOWED_HOSTS": "notifications.example.com"}
 
 BAD = [
     ("DEBUG", "perhaps"),

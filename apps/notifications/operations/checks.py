@@ -92,6 +92,22 @@ def several_processes_share_a_cache(
     ]
 
 
+@register(Tags.compatibility)
+def passwords_of_servers_cannot_be_guessed(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Warn about a server on another machine whose password can be guessed."""
+    return [
+        CheckWarning(
+            f"The password in {name} can be guessed: it is well known or has fewer than 8 "
+            "characters, and the server is on another machine.",
+            hint="Give the user of the server a random password.",
+            id="notifications.W004",
+        )
+        for name in settings.GUESSABLE_SERVER_PASSWORDS
+    ]
+
+
 def _is_loopback() -> bool:
     try:
         return ipaddress.ip_address(settings.SMTP_HOST).is_loopback

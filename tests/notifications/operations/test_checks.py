@@ -53,6 +53,7 @@ def test_the_sandbox_needs_no_settings() -> None:
             },
             "W003",
         ),
+        ({"GUESSABLE_SERVER_PASSWORDS": ["BROKER_URL"]}, "W004"),
     ],
 )
 def test_missing_settings_are_reported_by_their_check_id(
