@@ -2,7 +2,7 @@
 # PostgreSQL, RabbitMQ and Redis on loopback. Those that answer are used; the others come from
 # Docker where its engine answers, else from Debian's packages.
 # usage: docker/services.sh [postgresql|rabbitmq|redis ...]      (without a name: all three)
-#        docker/services.sh prometheus nginx pgbouncer nodejs chromium kubectl   (only installs them)
+#        docker/services.sh prometheus nginx pgbouncer nodejs chromium kubectl sshd   (only installs them)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -68,7 +68,7 @@ postgresql() {
             compose up -d --wait postgresql
         else
             install_package postgresql
-            version="$(ls /etc/postgresql | sort -V | tail -n 1)"
+            version="$(basename "$(printf '%s\n' /etc/postgresql/* | sort -V | tail -n 1)")"
             pg_ctlcluster --skip-systemctl-redirect "$version" main start || true
         fi
         wait_for PostgreSQL 5432
@@ -127,12 +127,19 @@ prometheus() {
 # These packages would start a server of their own. The file, which Debian documents, forbids it.
 install_without_start() {
     policy=/usr/sbin/policy-rc.d
-    [ -e "$policy" ] && policy= || { printf '#!/bin/sh\nexit 101\n' > "$policy"; chmod +x "$policy"; }
+    if [ -e "$policy" ]; then
+        policy=
+    else
+        printf '#!/bin/sh\nexit 101\n' > "$policy"
+        chmod +x "$policy"
+    fi
     install_package "$1"
     [ -z "$policy" ] || rm -f "$policy"
 }
 
 nginx() { [ -x /usr/sbin/nginx ] || install_without_start nginx-light; }
+
+sshd() { [ -x /usr/sbin/sshd ] || install_without_start openssh-server; }
 
 nodejs() { has_program npm || install_package npm; }
 
@@ -146,7 +153,7 @@ pgbouncer() { [ -x /usr/sbin/pgbouncer ] || install_without_start pgbouncer; }
 for service in "$@"; do
     case "$service" in
         postgresql | rabbitmq | redis) "$service"; echo "$service answers." ;;
-        prometheus | nginx | pgbouncer | nodejs | chromium | kubectl) "$service"; echo "$service is installed." ;;
+        prometheus | nginx | pgbouncer | nodejs | chromium | kubectl | sshd) "$service"; echo "$service is installed." ;;
         *) echo "There is no service called $service." >&2; exit 2 ;;
     esac
 done
