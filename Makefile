@@ -14,10 +14,12 @@ MINUTES ?= 10
 BENCH ?=
 CHAOS ?=
 LOCK ?=
+VERSION ?=
+DATE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test journeys assets screenshots services stack lint format fuzz chaos bench audit lock update \
-	clean reset
+	release clean reset
 
 help: ## List the words.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -93,6 +95,9 @@ assets: ## Build the editor of the template studio (needs Node; the built file i
 
 update: $(VENV)/.dev ## Show the packages of which there are newer releases.
 	@$(BIN)/pip list --outdated --disable-pip-version-check
+
+release: ## Make the commit and the tag of a release (VERSION=1.2.3; DATE= of the changelog).
+	@$(PYTHON) docker/release.py "$(VERSION)" $(if $(DATE),--date "$(DATE)")
 
 clean: ## Remove what was installed and compiled; the data stay.
 	@rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
