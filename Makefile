@@ -71,7 +71,18 @@ services: ## See that PostgreSQL, RabbitMQ and Redis answer on loopback.
 stack: $(VENV)/.runtime ## Run web, workers, scheduler, recorder and Flower on those services.
 	@exec docker/stack.sh
 
-lint: $(VENV)/.dev ## Check style, types, import contracts and migrations.
+# Schemas and rules come with the packages: none of these asks the network.
+COMPOSE_FILES := $(wildcard *compose*.yml docker/loopback.yml docker/*/compose.yml)
+SCRIPTS := $(wildcard docker/*.sh tests/*.sh) .ci/run
+lint: $(VENV)/.dev ## Check style, types, import contracts, migrations, scripts, containers and workflows.
+	@$(BIN)/shellcheck $(SCRIPTS)
+	@$(BIN)/hadolint docker/Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(COMPOSE_FILES)
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jactionlint --profile correctness
+	@$(BIN)/zizmor --offline --quiet .github
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
