@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from secrets import token_urlsafe
 
 import pytest
 from django.conf import settings
@@ -126,7 +127,8 @@ def test_no_process_starts_with_the_schema_of_an_earlier_release(overlay: str) -
 def test_the_check_of_the_schema_fails_until_the_migrations_have_run(tmp_path: Path) -> None:
     (first,) = pod(processes("production")["web"])["initContainers"]
     env = {"DATABASE_URL": f"sqlite:///{tmp_path}/db", "ENV_FILE": os.devnull}
-    env |= {"SECRET_KEY": "tests-" + "0" * 50, "ALLOWED_HOSTS": "*", "PATH": os.environ["PATH"]}
+    env |= {"SECRET_KEY": token_urlsafe(48), "ALLOWED_HOSTS": "127.0.0.1"}
+    env |= {"PATH": os.environ["PATH"]}
 
     def status(*arguments: str) -> int:
         return subprocess.run(  # noqa: S603 - our own arguments.

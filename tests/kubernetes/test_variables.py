@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import pytest
@@ -36,9 +37,9 @@ PUBLIC = {"PUBLIC_URL"}
 
 # What a Secret has, for the settings to be read by a process.
 SAMPLES = {
-    "SECRET_KEY": "tests-" + "0123456789" * 5,
-    "DATABASE_URL": "postgres://notifications:secret@postgresql:5432/notifications",
-    "BROKER_URL": "amqp://notifications:secret@rabbitmq:5672//",
+    "SECRET_KEY": token_urlsafe(48),
+    "DATABASE_URL": f"postgres://notifications:{token_urlsafe(24)}@postgresql:5432/notifications",
+    "BROKER_URL": f"amqp://notifications:{token_urlsafe(24)}@rabbitmq:5672//",
     "REDIS_URL": "redis://redis:6379/0",
 }
 
@@ -90,7 +91,7 @@ def mounted(tmp_path: Path) -> Path:
         for value in variables(overlay).values():
             if value.startswith(SECRETS):
                 name = Path(value).name
-                (tmp_path / name).write_text(SAMPLES.get(name, "secret") + "\n")
+                (tmp_path / name).write_text(SAMPLES.get(name, token_urlsafe(24)) + "\n")
     return tmp_path
 
 
