@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.desk.actors import names_of
+from apps.desk.messages.story import OUTCOMES
 from apps.notifications.flow_control import control
 from apps.notifications.flow_control.breakers import State
 from apps.notifications.lifecycle.states import LetterState
@@ -45,6 +46,13 @@ BREAKERS: Mapping[str, Look] = {
 # once in so many seconds; while Redis is away, not at all.
 FORCED_SECONDS = 2.0
 TABLES = {"letter": LETTERS, "replay": REPLAYS, "batch": BATCHES, "breaker": BREAKERS}
+
+
+@register.filter
+def outcome_words(outcome: str) -> str:
+    """Say what a provider answered, as the timeline of a message says it."""
+    words, _ = OUTCOMES[outcome]
+    return words
 
 
 @register.simple_tag

@@ -77,7 +77,9 @@ def test_a_refused_message_is_marked(staff: Client) -> None:
 
     page = staff.get("/sandbox/").text
 
-    assert "refused: dead_address 550 5.1.1" in page
+    assert "says that the address does not exist" in page
+    assert "550 5.1.1" in page
+    assert "dead_address" not in page
     assert "delivered" not in page
 
 
