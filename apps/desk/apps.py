@@ -11,12 +11,14 @@ class DeskConfig(AppConfig):
     label = "desk"
 
     def ready(self) -> None:
-        """Copy what Django's admin logs to the audit trail."""
+        """Copy what Django's admin logs, and who reads the sandbox, to the audit trail."""
         # Models can be imported from now on.
         from django.contrib.admin.models import LogEntry, LogEntryManager  # noqa: PLC0415 - as above.
 
         from apps.desk import audit  # noqa: PLC0415 - as above.
+        from apps.notifications.embedded import sandbox_pages  # noqa: PLC0415 - as above.
 
+        sandbox_pages.content_shown.connect(audit.record_sandbox, dispatch_uid="desk.audit")
         post_save.connect(audit.copy, sender=LogEntry, dispatch_uid="desk.audit")
         LogEntryManager.bulk_create = audit.copying(  # type: ignore[method-assign] # As said there.
             LogEntryManager.bulk_create

@@ -13,16 +13,19 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.common.ids import as_uuid
+from apps.common.ids import as_uuid, first_id_at
 from apps.common.middleware.correlation import current_id
 from apps.desk.actors import names_of
 from apps.desk.models import AuditEntry
+from apps.notifications.embedded.sandbox_pages import message_list
+from apps.notifications.models import SandboxMessage
 from apps.templates.api.converters import CODE_PATTERN
 
 BulkCreate = Callable[..., list[LogEntry]]
 # Each act in words; the object follows.
 ACTIONS: Mapping[str, str] = {
     "content_read": "read the content of",
+    "subjects_read": "read the subjects of",
     "replayed": "replayed",
     "cancelled": "cancelled",
     "sent_to_self": "sent themselves a copy of",
@@ -51,6 +54,8 @@ FLAGS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
 DETAIL_MAX_LENGTH = 500
 # A page and its frame are one reading.
 READ_ONCE = timedelta(minutes=1)
+# Somebody who goes through lists reads one page after another.
+LISTED_ONCE = timedelta(minutes=15)
 OBJECT_ID_MAX_LENGTH = 64
 # The pages of what acts are done to.
 PAGES = {
@@ -137,16 +142,51 @@ def link_to(entry: AuditEntry) -> str:
     return reverse(route, args=[identifier]) if route and identifier else ""
 
 
-def record_reading(request: HttpRequest, message_id: UUID) -> None:
-    """Add that the content of a message was read, once for a page and its frame."""
+def record_reading(request: HttpRequest, object_id: UUID, *, object_type: str = "message") -> None:
+    """Add that a content was read, once for a page and its frame."""
+    _record_once(request, "content_read", READ_ONCE, object_type=object_type, object_id=object_id)
+
+
+def record_listing(
+    request: HttpRequest, headlines: Iterable[str], *, object_type: str, object_id: Any = ""
+) -> None:
+    """Add that the subjects and titles in a list were read, if there are any.
+
+    Args:
+        request: The request of the member of staff.
+        headlines: The subjects and titles that the list shows; empty ones where it shows none.
+        object_type: What the list is about, such as ``person``.
+        object_id: The id of it, if it has one.
+    """
+    if any(headlines):
+        given = {"object_type": object_type, "object_id": object_id}
+        _record_once(request, "subjects_read", LISTED_ONCE, **given)
+
+
+def record_sandbox(
+    sender: object, *, request: HttpRequest, messages: list[SandboxMessage], **_: Any
+) -> None:
+    """Add what a page of the sandbox shows (``content_shown``): one message, or a list of them."""
+    if sender is message_list:
+        subjects = (message.subject for message in messages)
+        record_listing(request, subjects, object_type="list of the sandbox")
+        return
+    for message in messages:
+        record_reading(request, message.notification_id)
+
+
+def _record_once(request: HttpRequest, action: str, window: timedelta, **given: Any) -> None:
+    """Add an act, unless the same was added within the window."""
+    # The ids have the time, and the index of the actor has the ids.
     lately = AuditEntry.objects.filter(
-        object_id=str(message_id),
         actor=actor_of(request),
-        action="content_read",
-        at__gte=timezone.now() - READ_ONCE,
+        pk__gte=first_id_at(timezone.now() - window),
+        action=action,
+        object_type=given["object_type"],
+        object_id=str(given["object_id"]),
     )
     if not lately.exists():
-        record(request, "content_read", object_type="message", object_id=message_id)
+        record(request, action, **given)
 
 
 def record(

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from apps.common.ids import as_uuid
+from apps.desk import audit
 from apps.desk.messages import feed
 from apps.desk.messages.acts import VIEW_CONTENT
 from apps.desk.messages.feed import Line
@@ -54,6 +55,9 @@ def search_page(request: HttpRequest) -> HttpResponse:
     if len(found.links) == 1:
         return redirect(found.links[0])
     all_messages = f"{reverse('desk:messages')}?{urlencode({'q': term})}"
+    audit.record_listing(
+        request, (line.headline for line in found.messages), object_type="list of messages"
+    )
     context = {"title": "Search", "term": term, "found": found, "all_messages": all_messages}
     return show(request, "desk/search.html", context)
 

@@ -5,9 +5,11 @@ from django.contrib.auth.models import Group
 from django.db import DatabaseError, transaction
 
 from apps.desk.models import AuditEntry
+from apps.notifications.models import DeadLetter, SandboxMessage
 from apps.users import contacts
 from apps.users.models import Suppression, User
 from tests.desk.conftest import Login
+from tests.notifications.delivering import deliver_and_refresh
 from tests.notifications.factories import accepted
 
 
@@ -55,3 +57,58 @@ def test_the_database_refuses_changes(db: None) -> None:
         with pytest.raises(DatabaseError, match="only added to"), transaction.atomic():
             change()
     assert AuditEntry.objects.get().detail == ""
+
+
+def trail(action: str) -> list[tuple[str, str]]:
+    found = AuditEntry.objects.filter(action=action).order_by("pk")
+    return list(found.values_list("object_type", "object_id"))
+
+
+def test_who_reads_subjects_in_lists_is_in_it_once(login: Login, ada: User) -> None:
+    row = accepted(ada, request_id="order-1")
+    DeadLetter.objects.create(notification=row, reason="rejected", channel="email")
+    operator = login("Operator")
+
+    for _ in range(2):
+        operator.get("/admin/messages/")
+        operator.get(f"/admin/people/{ada.pk}/")
+        operator.get("/admin/dead-letters/")
+
+    assert trail("subjects_read") == [
+        ("list of messages", ""),
+        ("person", str(ada.pk)),
+        ("list of dead letters", ""),
+    ]
+
+
+def test_a_list_without_subjects_is_no_reading(login: Login, ada: User) -> None:
+    login("Operator").get("/admin/messages/")
+    accepted(ada)
+    login("Viewer").get("/admin/messages/")
+
+    assert trail("subjects_read") == []
+
+
+def test_who_reads_what_a_message_of_the_queue_says_is_in_it(login: Login, db: None) -> None:
+    letter = DeadLetter.objects.create(
+        message_id="m-1", reason="rejected", message={"body": "for ada"}
+    )
+
+    login("Viewer").get(f"/admin/dead-letters/{letter.pk}/")
+    login("Operator").get(f"/admin/dead-letters/{letter.pk}/")
+
+    assert trail("content_read") == [("dead letter", str(letter.pk))]
+
+
+def test_who_reads_the_sandbox_is_in_it(login: Login, ada: User) -> None:
+    row = accepted(ada)
+    deliver_and_refresh(row)
+    [message] = SandboxMessage.objects.filter(notification_id=row.pk)
+    operator = login("Operator")
+
+    operator.get("/sandbox/")
+    operator.get(f"/sandbox/{message.pk}/")
+    operator.get(f"/sandbox/{message.pk}/html/")
+
+    assert trail("subjects_read") == [("list of the sandbox", "")]
+    assert trail("content_read") == [("message", str(row.pk))]

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.common.channels import Channel
 from apps.common.ids import as_uuid
-from apps.desk import paging
+from apps.desk import audit, paging
 from apps.desk.letters import acts, feed, story
 from apps.desk.letters.acts import ACTS, CHANGE, Act
 from apps.desk.messages import story as messages_story
@@ -42,6 +42,9 @@ def letter_list(request: HttpRequest) -> HttpResponse:
         given,
         with_people=sees_messages and may(request, VIEW_PEOPLE),
         with_content=sees_messages and may(request, VIEW_CONTENT),
+    )
+    audit.record_listing(
+        request, (line.headline for line in found.lines), object_type="list of dead letters"
     )
     context = {
         "title": "Dead letters",
@@ -90,7 +93,9 @@ def letter_page(request: HttpRequest, letter_id: UUID) -> HttpResponse:
         context["queue_words"] = list(story.queue_words(letter))
         # It may have the address of a person, or what was said to them.
         context["may_read"] = may(request, VIEW_CONTENT)
-        context["stored"] = story.stored_text(letter) if context["may_read"] else ""
+        if context["may_read"]:
+            context["stored"] = story.stored_text(letter)
+            audit.record_reading(request, letter.pk, object_type="dead letter")
     return show(request, "desk/letter.html", context)
 
 

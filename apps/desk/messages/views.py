@@ -46,6 +46,9 @@ def message_feed(request: HttpRequest) -> HttpResponse:
     found = feed.read(
         given, with_people=may(request, VIEW_PEOPLE), with_content=may(request, VIEW_CONTENT)
     )
+    audit.record_listing(
+        request, (line.headline for line in found.lines), object_type="list of messages"
+    )
     context = {
         "title": "Messages",
         "feed": found,

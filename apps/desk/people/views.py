@@ -62,6 +62,9 @@ def person_page(request: HttpRequest, user_id: UUID) -> HttpResponse:
         if sees_messages
         else None
     )
+    if sent:
+        headlines = (line.headline for line in sent.lines)
+        audit.record_listing(request, headlines, object_type="person", object_id=user.pk)
     context: dict[str, Any] = {
         "title": user.name,
         "profile": profile_of(user),

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
+from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -29,6 +30,9 @@ MAIL_POLICY = (
 )
 
 Page = Callable[..., HttpResponse]
+# Sent with ``request`` and the ``messages`` whose contents, or subjects in a list, a page shows.
+# The desk, which this app does not know, writes its audit trail then.
+content_shown = Signal()
 
 
 def staff_page(page: Page) -> Page:
@@ -58,6 +62,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
     if recipient:
         found = found.filter(recipient__icontains=recipient)
     rows, newer, older = _page(found, request)
+    content_shown.send(message_list, request=request, messages=rows)
     kept = {"channel": channel, "recipient": recipient}
     context = {
         "rows": rows,
@@ -74,6 +79,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
 def message_detail(request: HttpRequest, *, message_id: UUID) -> HttpResponse:
     """Show one mail with its parts, or one push like on a phone."""
     message = get_object_or_404(SandboxMessage, id=message_id)
+    content_shown.send(message_detail, request=request, messages=[message])
     link = str(message.headers.get("link", ""))
     context = {
         "title": message.subject or "(no subject)",
@@ -86,9 +92,10 @@ def message_detail(request: HttpRequest, *, message_id: UUID) -> HttpResponse:
 
 
 @staff_page
-def message_html(_request: HttpRequest, *, message_id: UUID) -> HttpResponse:
+def message_html(request: HttpRequest, *, message_id: UUID) -> HttpResponse:
     """Serve a mail's HTML for the frame, without scripts, forms or its own origin."""
     message = get_object_or_404(SandboxMessage, id=message_id, channel="email")
+    content_shown.send(message_html, request=request, messages=[message])
     return HttpResponse(
         message.html,
         headers={
