@@ -27,6 +27,8 @@ FORCED: dict[str, Any] = {
             "reason": "",
             "since": "2026-11-22T12:00:00Z",
             "next_probe_at": None,
+            "forced_until": None,
+            "forced_why": "",
         }
     ],
 }

@@ -45,6 +45,11 @@ class BreakerSerializer(serializers.Serializer[Any]):
     next_probe_at = serializers.DateTimeField(
         allow_null=True, help_text="When an open one lets a few calls through."
     )
+    forced_until = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When the force ends by itself; null if it is given back by hand.",
+    )
+    forced_why = serializers.CharField(help_text="Why staff forced it, in their words.")
 
 
 class LimitSerializer(serializers.Serializer[Any]):
@@ -111,6 +116,8 @@ EXAMPLE = {
                     "reason": "",
                     "since": None,
                     "next_probe_at": None,
+                    "forced_until": None,
+                    "forced_why": "",
                 }
             ],
             "limit": {

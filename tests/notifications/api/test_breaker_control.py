@@ -1,14 +1,14 @@
 """Staff and operators force circuit breakers and see their state in the list of services."""
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
-from apps.notifications.flow_control import breakers, limits
-from apps.notifications.flow_control.breakers import State
+from apps.notifications.flow_control import breakers, control, limits
+from apps.notifications.flow_control.breakers import Forced, State
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.providers.base import Reply
 from tests.notifications.factories import client_with
@@ -52,6 +52,8 @@ def test_auto_ends_a_forced_state(shop: APIClient) -> None:
             "reason": "",
             "since": None,
             "next_probe_at": None,
+            "forced_until": None,
+            "forced_why": "",
         }
     ]
 
@@ -104,3 +106,21 @@ def test_the_list_of_services_shows_the_limit_and_since_when_a_breaker_is_open(
         "slowed": True,
         "paused_until": None,
     }
+
+
+def test_the_services_say_why_and_until_when_a_breaker_is_forced(
+    shop: APIClient, settings: Any
+) -> None:
+    settings.PUSH_PROVIDERS = ["fcm"]
+    control.force("fcm", Forced.OPEN, by="staff:1", only="fcm:ios", seconds=900, reason="moving")
+
+    found = shop.get("/api/v1/services/").json()["providers"]
+
+    breakers = {one["name"]: one for provider in found for one in provider["breakers"]}
+    assert breakers["fcm:ios"]["forced_why"] == "moving"
+    until = datetime.fromisoformat(breakers["fcm:ios"]["forced_until"])
+    assert 0 < (until - datetime.now(UTC)).total_seconds() <= 900
+    assert (breakers["fcm:android"]["forced_why"], breakers["fcm:android"]["forced_until"]) == (
+        "",
+        None,
+    )
