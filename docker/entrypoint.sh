@@ -4,7 +4,8 @@
 #   worker LANE[,LANE...]  deliveries of these lanes, in CONCURRENCY processes (1)
 #   scheduler | dead-letter-recorder | flower
 #   setup                  migrate and declare the queues, once for each deployment
-# Anything else is run as it stands, such as `python manage.py notify doctor`.
+# Anything else is run as it stands, such as `python manage.py notify doctor`. `after-setup` before a
+# role waits until `setup` of this release has migrated, for platforms that start everything at once.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,6 +16,41 @@ if [ -n "${MAIL_CATCHER:-}" ] && [ -z "${SMTP_HOST:-}" ]; then
 fi
 
 role="${1:-web}"
+
+if [ "$role" = after-setup ]; then
+    shift
+    role="${1:?after-setup needs a role, such as worker}"
+    # As process 1 a shell is not ended by SIGTERM unless it says so.
+    trap 'exit 143' TERM INT
+    while :; do
+        status=0
+        python manage.py migrate --check --skip-checks --verbosity=0 || status=$?
+        case "$status" in
+            0) break ;;
+            # Invalid variables stay invalid, however long it waits.
+            2) exit 2 ;;
+        esac
+        echo "Waiting for setup: the schema is not yet that of this release." >&2
+        sleep 5 & wait $!
+    done
+    trap - TERM INT
+fi
+
+# For platforms that have no secret files: the provider reads a file.
+if [ -n "${FCM_SERVICE_ACCOUNT:-}" ] && [ -z "${FCM_SERVICE_ACCOUNT_FILE:-}" ]; then
+    # The file can be read by this user only.
+    FCM_SERVICE_ACCOUNT_FILE="$(mktemp)"
+    printf '%s' "$FCM_SERVICE_ACCOUNT" > "$FCM_SERVICE_ACCOUNT_FILE"
+    export FCM_SERVICE_ACCOUNT_FILE
+    unset FCM_SERVICE_ACCOUNT
+fi
+
+# For load balancers that ask for the health of a container by its address.
+if [ "${ALLOW_OWN_ADDRESS:-false}" = true ]; then
+    own="$(getent ahostsv4 "$(hostname)" | cut -d ' ' -f 1 | sort -u | paste -s -d , -)"
+    export ALLOWED_HOSTS="${ALLOWED_HOSTS:+$ALLOWED_HOSTS,}$own"
+fi
+
 case "$role" in
     web)
         exec python -m notifications_project.web --host 0.0.0.0 --port "${PORT:-8000}" \
