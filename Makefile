@@ -73,7 +73,7 @@ stack: $(VENV)/.runtime ## Run web, workers, scheduler, recorder and Flower on t
 
 # Schemas and rules come with the packages: none of these asks the network.
 COMPOSE_FILES := $(wildcard *compose*.yml docker/loopback.yml docker/*/compose.yml)
-SCRIPTS := $(wildcard docker/*.sh tests/*.sh) .ci/run
+SCRIPTS := $(wildcard docker/*.sh docker/*/*.sh tests/*.sh) .ci/run
 lint: $(VENV)/.dev ## Check style, types, import contracts, migrations, scripts, containers and workflows.
 	@$(BIN)/shellcheck $(SCRIPTS)
 	@$(BIN)/hadolint docker/Dockerfile

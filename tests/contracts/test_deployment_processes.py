@@ -56,7 +56,9 @@ def lanes_in_compose() -> list[str]:
 
 def lanes_in_render() -> list[str]:
     commands = [service.get("dockerCommand", "") for service in RENDER["services"]]
-    workers = [re.search(r"entrypoint\.sh (?:after-setup )?worker (\S+)", command) for command in commands]
+    workers = [
+        re.search(r"entrypoint\.sh (?:after-setup )?worker (\S+)", command) for command in commands
+    ]
     return [lane for found in workers if found for lane in lanes_of(found[1])]
 
 

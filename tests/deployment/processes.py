@@ -1,4 +1,4 @@
-"""What each platform's files start: the words of the entrypoint, the time to stop, the variables."""
+"""What the files of each platform start: commands, the time to stop, the variables."""
 
 import json
 import re

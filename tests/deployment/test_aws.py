@@ -1,4 +1,4 @@
-"""The templates for AWS are valid, and processes change only after the migrations have ended well."""
+"""The templates for AWS are valid, and processes change only after good migrations."""
 
 import json
 import os

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 from pathlib import Path
@@ -20,7 +21,7 @@ def settings(folder: Path) -> dict[str, str]:
         "PATH": PATH,
         "ENV_FILE": os.devnull,
         "DATABASE_URL": f"sqlite:///{folder}/db",
-        "SECRET_KEY": "entrypoint-" + "4f9c1d7ba2" * 5,
+        "SECRET_KEY": secrets.token_urlsafe(48),
         "ALLOWED_HOSTS": "notify.example.com",
     }
 

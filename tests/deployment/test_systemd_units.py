@@ -50,9 +50,7 @@ def test_the_stack_starts_web_and_flower_with_the_same_options() -> None:
     stack = configparser.ConfigParser(interpolation=None)
     stack.read(ROOT / "docker" / "stack.conf")
     for name, words in OF_THE_STACK.items():
-        command = stack[f"program:{name}"]["command"].replace(
-            "%(ENV_FLOWER_ADDRESS)s", "127.0.0.1"
-        )
+        command = stack[f"program:{name}"]["command"].replace("%(ENV_FLOWER_ADDRESS)s", "127.0.0.1")
         assert command.removeprefix("%(ENV_BIN)s/").startswith(words)
 
 

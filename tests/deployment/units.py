@@ -52,9 +52,9 @@ class Unit:
                 assert file.startswith("-") or not root, file
         return {name: under(value, root) for name, value in found.items()}
 
-    def command(self, *, root: str = "") -> list[str]:
-        """Return the words that systemd would start."""
-        variables = self.environment(root=root)
+    def command(self, *, root: str = "", **changed: str) -> list[str]:
+        """Return the words that systemd would start, with variables that an operator changes."""
+        variables = self.environment(root=root) | changed
         return [
             re.sub(r"\$\{(\w+)\}", lambda found: variables[found[1]], under(word, root))
             for word in shlex.split(self.one("ExecStart"))

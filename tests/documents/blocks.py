@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +35,21 @@ class Block:
     def name(self) -> tuple[str, str]:
         """The document and the first line of the first command, which name the block."""
         return self.file, self.steps[0].command.splitlines()[0] if self.steps else ""
+
+    def replaced(self, shown: str, real: str) -> "Block":
+        """Return the block with another text in its commands, such as an address."""
+        steps = (replace(step, command=step.command.replace(shown, real)) for step in self.steps)
+        return replace(self, steps=tuple(steps))
+
+    def without(self, *programs: str) -> "Block":
+        """Return the block without the commands of these programs."""
+        return self.only(
+            *(step for step in self.steps if not set(programs) & set(step.command.split()[:2]))
+        )
+
+    def only(self, *steps: Step) -> "Block":
+        """Return the block with these of its commands."""
+        return replace(self, steps=steps)
 
 
 def documents() -> list[str]:
