@@ -98,6 +98,25 @@ def test_a_service_account_that_is_a_variable_becomes_a_file_of_this_user_only()
     file.unlink()
 
 
+def test_commands_of_the_project_find_the_service_account_only_by_the_entrypoint(
+    tmp_path: Path,
+) -> None:
+    env = {
+        **bare_environment(),
+        **settings(tmp_path),
+        "PUSH_PROVIDERS": "fcm",
+        "FCM_SERVICE_ACCOUNT": "{}",
+        "TMPDIR": str(tmp_path),
+    }
+    check = ["python", "manage.py", "check"]
+    status = [
+        subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False).returncode  # noqa: S603 - our own commands.
+        for command in ([ENTRYPOINT, *check], [f"{BIN}/{check[0]}", *check[1:]])
+    ]
+
+    assert status == [0, 1]
+
+
 def test_a_file_that_is_named_is_used_instead() -> None:
     given = shown(FCM_SERVICE_ACCOUNT="{}", FCM_SERVICE_ACCOUNT_FILE="/run/key.json")
 

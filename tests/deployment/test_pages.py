@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.processes import FOLDER, PAGES, PLATFORMS
-from tests.documents.blocks import ROOT, documents
+from tests.documents.blocks import ROOT, Block, blocks_of, documents
 
 OVERVIEW = ROOT / "docs" / "deployment.md"
 SECTIONS = {
@@ -52,6 +52,22 @@ def test_a_page_names_only_files_that_exist(page: Path) -> None:
     named = re.findall(r"\b(?:docker|tests)/[\w@./-]+\w(?![\w@./*-])", page.read_text())
 
     assert [name for name in named if not (ROOT / name.partition("::")[0]).exists()] == []
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_commands_go_through_the_entrypoint_where_it_makes_the_service_account(
+    platform: str,
+) -> None:
+    """Django's checks refuse every command without the file."""
+    commands = [step.command for block in blocks_of_page(platform) for step in block.steps]
+    ours = [command for command in commands if "manage.py" in command]
+    if "FCM_SERVICE_ACCOUNT" in PLATFORMS[platform]()["web"].variables:
+        assert ours
+        assert all(line.startswith("docker/entrypoint.sh python manage.py") for line in ours)
+
+
+def blocks_of_page(platform: str) -> list[Block]:
+    return list(blocks_of(f"docs/deployment/{platform}.md"))
 
 
 @pytest.mark.parametrize("platform", [*OWN, "google_cloud", "kubernetes"])
