@@ -1,6 +1,9 @@
 """The files of every platform start what docker-compose.yml starts, with the variables it needs."""
 
+import os
 import re
+import secrets
+import subprocess
 from collections import Counter
 
 import pytest
@@ -14,6 +17,7 @@ from tests.deployment.processes import (
     compose,
     compose_stop_seconds,
 )
+from tests.journeys.processes import BIN, bare_environment
 
 SERVERS = {"DATABASE_URL", "BROKER_URL", "REDIS_URL"}
 REQUIRED = SERVERS | {"SECRET_KEY", "ALLOWED_HOSTS", "PUBLIC_URL"}
@@ -28,6 +32,21 @@ EXPECTED = REQUIRED | {
 OF_PROVIDERS = {
     "smtp": {"SMTP_HOST", "SMTP_USERNAME", "SMTP_PASSWORD"},
     "sendgrid": {"SENDGRID_API_KEY"},
+}
+# What an operator, or the platform, gives.
+GIVEN = {
+    "SECRET_KEY": secrets.token_urlsafe(48),
+    "METRICS_TOKEN": secrets.token_urlsafe(24),
+    "FLOWER_BASIC_AUTH": f"flower:{secrets.token_urlsafe(24)}",
+    "DATABASE_URL": "postgres://user:pass-4f9c1d7b@db.example.com:5432/notifications?sslmode=require",
+    "BROKER_URL": "amqps://user:pass-4f9c1d7b@mq.example.com:5671/vhost",
+    "REDIS_URL": "rediss://cache.example.com:6379/0",
+    "PUBLIC_URL": "https://notify.example.com",
+    "ALLOWED_HOSTS": "notify.example.com,127.0.0.1",
+    "TRUSTED_PROXIES": "172.31.0.0/16",
+    "DEFAULT_FROM_EMAIL": "Example <notify@example.com>",
+    "SMTP_HOST": "smtp.example.com",
+    "PUSH_PROVIDERS": "fcm",
 }
 SECRETS = re.compile(r"SECRET|PASSWORD|API_KEY|TOKEN|AUTH|BROKER_URL|DATABASE_URL|SERVICE_ACCOUNT$")
 
@@ -115,6 +134,24 @@ def test_nothing_is_switched_on_that_a_server_on_a_network_refuses(platform: str
     for each in processes(platform).values():
         assert "DEBUG" not in each.variables
         assert "*" not in each.variables["ALLOWED_HOSTS"]
+
+
+@by_platform
+def test_the_settings_accept_what_the_files_say(platform: str) -> None:
+    for name in ("setup", "web", "email"):
+        env = {
+            key: GIVEN.get(key, "given") if value == SECRET or "{" in value else value
+            for key, value in processes(platform)[name].variables.items()
+        }
+        done = subprocess.run(  # noqa: S603 - our own command.
+            [f"{BIN}/python", "-c", "import notifications_project.settings"],
+            cwd=ROOT,
+            env={**bare_environment(), **env, "ENV_FILE": os.devnull},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), name
 
 
 def test_the_entrypoint_reads_what_only_it_knows() -> None:
