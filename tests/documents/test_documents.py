@@ -1,7 +1,8 @@
 """What the documents tell a reader to type works, and prints what they show.
 
-README and quickstart are run here, backups in ``tests/journeys/test_backup.py``, and Compose by
-``make containers``. Every other block is in ``NOT_RUN`` with the reason.
+README and quickstart are run here, backups and systemd in ``tests/journeys``, and Compose by
+``make containers``. Every other block is in ``NOT_RUN`` or its page in ``PAGES_NOT_RUN``, with the
+reason.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,14 +18,23 @@ from tests.journeys.processes import BIN, Process
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(300)]
 
 RUN = ("README.md", "docs/quickstart.md")
-RUN_ELSEWHERE = ("docs/backup.md",)
+RUN_ELSEWHERE = ("docs/backup.md", "docs/deployment/systemd.md")
+# The test of systemd runs it as well.
+FIRST_MAIL = (
+    "docs/deployment.md",
+    "export API=https://notify.example.com/api/v1 KEY=nk_live_...",
+)
 NEEDS_SERVERS = "tests/journeys run the same processes on real servers"
 NEEDS_ENGINE = "needs a container engine: make containers"
 TAKES_LONG = "takes many minutes; CI runs it, or its word has tests of its own"
-NEEDS_ACCOUNT = "sends to the outside, with an account"
+NEEDS_ACCOUNT = "needs an account of a provider"
 EXAMPLE = "shows the form of a command; tests of the command run it with real ids"
 # Pages of which no test runs any block, and why.
 PAGES_NOT_RUN: Mapping[str, str] = {
+    "docs/deployment/aws.md": NEEDS_ACCOUNT,
+    "docs/deployment/digitalocean.md": NEEDS_ACCOUNT,
+    "docs/deployment/google_cloud.md": NEEDS_ACCOUNT,
+    "docs/deployment/railway.md": NEEDS_ACCOUNT,
     "docs/deployment/kubernetes.md": "needs a cluster; the manifests are rendered and checked",
 }
 # Blocks that no test runs: document, first line of the first command, and why.
@@ -49,6 +59,13 @@ NOT_RUN: Mapping[tuple[str, str], str] = {
     ): NEEDS_ACCOUNT,
     ("docs/quickstart.md", "make stack"): NEEDS_SERVERS,
     ("docs/installing.md", "python3 -m venv .venv"): TAKES_LONG,
+    (
+        "docs/deployment/systemd.md",
+        (
+            "sudo -u postgres pg_dump --format custom --file /var/backups/notifications.dump "
+            "notifications"
+        ),
+    ): "tests/journeys/test_backup.py runs pg_dump and pg_restore",
     ("docs/accounts.md", ".venv/bin/python manage.py check"): EXAMPLE,
     ("CONTRIBUTING.md", "make run      # try it, on 127.0.0.1:8000"): TAKES_LONG,
     (
@@ -147,7 +164,7 @@ def test_a_reader_who_types_what_is_shown_sees_what_is_shown(file: str, reader: 
 
 def test_every_block_is_run_or_says_why_not() -> None:
     every = [block.name for block in blocks(*documents()) if block.file not in PAGES_NOT_RUN]
-    run = [block.name for block in blocks(*RUN, *RUN_ELSEWHERE)]
+    run = [FIRST_MAIL, *(block.name for block in blocks(*RUN, *RUN_ELSEWHERE))]
 
     assert [name for name in NOT_RUN if every.count(name) > 1] == []
     assert [name for name in every if name not in run and name not in NOT_RUN] == []
