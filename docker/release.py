@@ -14,12 +14,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-# Where the version stands. The files of Compose and Kubernetes name the image with it; those of
-# other images end differently.
+# Where the version stands. The files of Compose, Kubernetes and App Platform name the image with
+# it; those of other images end differently.
 PYPROJECT = re.compile(r'(?m)^(version = ")([^"]+)(")$')
 SETTINGS = re.compile(r'(?m)^(VERSION = ")([^"]+)(")$')
 IMAGE = re.compile(
-    r"(\bimage: [\"']?notifications:|- name: notifications\n(?: +newName: .*\n)? +newTag: [\"']?)"
+    r"(\bimage: [\"']?notifications:|- name: notifications\n(?: +newName: .*\n)? +newTag: [\"']?"
+    r"|\brepository: notifications\n +tag: [\"']?)"
     r"([0-9][\w.]*)()"
 )
 SETTINGS_FILE = "notifications_project/settings/api.py"

@@ -14,7 +14,7 @@ from tests.journeys.processes import ROOT, bare_environment
 
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 # In the files of Compose and Kubernetes, and of Kustomize, which replaces the tag of an image.
-IMAGE = re.compile(r"(?<![\w/.-])(?:notifications:|newTag: [\"']?)(\d[\w.]*)")
+IMAGE = re.compile(r"(?<![\w/.-])(?:notifications:|(?:newT|t)ag: [\"']?)(\d[\w.]*)")
 NEXT, DATE = "77.8.9", "2031-02-03"
 UNRELEASED, NEWS = "## Unreleased\n", "- A new way to greet.\n"
 
@@ -93,7 +93,7 @@ def versions(folder: Path) -> dict[str, set[str]]:
 def test_every_place_has_the_version_of_the_project() -> None:
     found = versions(ROOT)
     assert {name: found[name] for name in found if found[name] != {VERSION}} == {}
-    assert "docker-compose.yml" in found
+    assert {"docker-compose.yml", "docker/digitalocean/app.yaml"} <= set(found)
     assert settings.SPECTACULAR_SETTINGS["VERSION"] == VERSION
 
 
