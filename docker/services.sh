@@ -31,12 +31,7 @@ wait_for() {
     done
 }
 
-# docker-compose.yml asks for its secrets when it is read. Those of docker/loopback.yml are well
-# known, and what belongs to other services is not used.
-compose() {
-    SECRET_KEY=unused FLOWER_BASIC_AUTH=unused POSTGRES_PASSWORD="$PASSWORD" RABBITMQ_PASSWORD=guest \
-        docker compose -f docker-compose.yml -f docker/loopback.yml "$@"
-}
+compose() { docker compose -f docker-compose.yml -f docker/loopback.yml "$@"; }
 
 have_docker() { command -v docker >/dev/null 2>&1 && docker info >/dev/null 2>&1; }
 
@@ -65,7 +60,7 @@ postgresql() {
             compose up -d --wait postgresql
         else
             install_package postgresql
-            version="$(ls /etc/postgresql | sort -V | tail -n 1)"
+            version="$(find /etc/postgresql -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -V | tail -n 1)"
             pg_ctlcluster --skip-systemctl-redirect "$version" main start || true
         fi
         wait_for PostgreSQL 5432
@@ -124,7 +119,12 @@ prometheus() {
 # These packages would start a server of their own. The file, which Debian documents, forbids it.
 install_without_start() {
     policy=/usr/sbin/policy-rc.d
-    [ -e "$policy" ] && policy= || { printf '#!/bin/sh\nexit 101\n' > "$policy"; chmod +x "$policy"; }
+    if [ -e "$policy" ]; then
+        policy=
+    else
+        printf '#!/bin/sh\nexit 101\n' > "$policy"
+        chmod +x "$policy"
+    fi
     install_package "$1"
     [ -z "$policy" ] || rm -f "$policy"
 }
