@@ -13,10 +13,11 @@ STORED ?= 0
 MINUTES ?= 10
 BENCH ?=
 CHAOS ?=
+PHASE ?=
 LOCK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test journeys assets screenshots services stack lint format fuzz chaos bench audit lock update \
+.PHONY: help run test journeys assets screenshots services stack lint format fuzz chaos containers bench audit lock update \
 	clean reset
 
 help: ## List the words.
@@ -122,6 +123,9 @@ fuzz: $(VENV)/.dev ## Fuzz the API for long, from its OpenAPI document (EXAMPLES
 
 chaos: $(VENV)/.dev ## Inject faults into a stack on servers of its own (FAULT= one of them, or list).
 	@$(BIN)/python -m tests.chaos $(CHAOS) $(FAULT)
+
+containers: $(VENV)/.dev ## Run the compose files in containers, and see that mail, faults, backup and upgrade work (PHASE=).
+	@$(BIN)/python -m tests.containers $(PHASE)
 
 bench: $(VENV)/.dev .venv-bench/.installed ## Measure speed against ceilings of the same run, 40 minutes (ROW= one, or list; STORED= rows; MINUTES=).
 	@$(BIN)/python -m tests.benchmarks --stored $(STORED) --minutes $(MINUTES) $(BENCH) $(ROW)
