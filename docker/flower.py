@@ -1,8 +1,15 @@
 # ruff: noqa: INP001 - the configuration of Flower (--conf), not a module of the project.
-"""How Flower shows the tasks: in words, with the ids in full, for the search of the desk."""
+"""How Flower shows the tasks: in words, with the ids in full, for the search of the desk.
+
+Its Broker page shows all queues of the system.
+"""
 
 import re
 from typing import Any
+
+from flower.views import BaseHandler
+
+from apps.notifications.broker.topology import FAILED, LANES
 
 NAMES = {
     "notifications.deliver_email": "Deliver mails",
@@ -15,6 +22,19 @@ SHOWN_IDS = 3
 
 # Read by Flower.
 tasks_columns = "name,args,state,received,runtime,worker"
+
+
+def queue_names(_handler: BaseHandler) -> list[str]:
+    """Return the queues of the Broker page.
+
+    Flower asks the workers for their queues once, when it starts. Those of workers that start later
+    were missing until somebody opened its list of workers with ``?refresh=1``. The queue of dead
+    letters has no worker at all. There is no option for this, so the method is replaced.
+    """
+    return [*LANES, FAILED.name]
+
+
+BaseHandler.get_active_queue_names = queue_names
 
 
 def format_task(task: Any) -> Any:

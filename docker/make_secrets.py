@@ -40,11 +40,12 @@ def main() -> None:
     keep(APP / "redis_url", f"redis://:{quoted(redis)}@redis:6379/0")
     keep(APP / "flower_broker_api", f"http://{NAME}:{quoted(rabbitmq)}@rabbitmq:15672/api/")
 
-    # Read by the servers themselves. Quotation marks, because a password may have a # in it.
-    quotes = rabbitmq.replace("'", r"\'")
-    keep(RABBITMQ / "rabbitmq.conf", f"default_user = {NAME}\ndefault_pass = '{quotes}'\n")
-    escaped = redis.replace("\\", r"\\").replace('"', r"\"")
-    keep(REDIS / "redis.conf", f'requirepass "{escaped}"\n')
+    # Read by the servers themselves. In RabbitMQ's simpler format a password with a colon would be
+    # taken for an encrypted one.
+    user = f'{{default_user, <<"{NAME}">>}}'
+    login = f'{{default_pass, <<"{escaped(rabbitmq)}"/utf8>>}}'
+    keep(RABBITMQ / "advanced.config", f"[{{rabbit, [{user}, {login}]}}].\n")
+    keep(REDIS / "redis.conf", f'requirepass "{escaped(redis)}"\n')
     service_account()
 
 
@@ -67,6 +68,11 @@ def token() -> str:
 def quoted(password: str) -> str:
     """Return a password as it is written in an address."""
     return quote(password, safe="")
+
+
+def escaped(password: str) -> str:
+    """Return a password as it is written between quotation marks."""
+    return password.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def read(file: Path) -> str:

@@ -58,6 +58,7 @@ LOG_LEVEL: str = env.text(
     "INFO",
     one_of=["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
 )
+ACCESS_LOG: bool = env.flag("ACCESS_LOG", default=False)
 LOG_FORMAT: str = env.text("LOG_FORMAT", "json", one_of=["json", "console"])
 
 # Delivery.

@@ -29,10 +29,10 @@ from tests.journeys.processes import ROOT
 CACHE = ROOT / "var" / "containers"
 # The limit of a phase in seconds; a phase that takes longer is ended and has failed.
 PHASES: dict[str, tuple[Callable[[Run], None], int]] = {
-    "first-mail": (first_mail.first_mail, 600),
+    "first-mail": (first_mail.first_mail, 420),
     "faults": (faults.faults, 300),
-    "production": (production.production, 480),
-    "upgrade": (upgrade.upgrade, 600),
+    "production": (production.production, 360),
+    "upgrade": (upgrade.upgrade, 420),
 }
 
 

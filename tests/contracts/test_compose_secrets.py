@@ -99,7 +99,8 @@ def test_a_secret_may_be_given_as_a_file(volumes: Path, tmp_path: Path) -> None:
 
 def test_the_servers_get_the_passwords_that_our_processes_use(volumes: Path) -> None:
     made = make(volumes)
-    assert f"default_pass = '{password(made['app/broker_url'])}'" in made["rabbitmq/rabbitmq.conf"]
+    login = f'{{default_pass, <<"{password(made["app/broker_url"])}"/utf8>>}}'
+    assert login in made["rabbitmq/advanced.config"]
     assert made["redis/redis.conf"] == f'requirepass "{password(made["app/redis_url"])}"\n'
     assert made["prometheus/metrics_token"] == made["app/metrics_token"]
 

@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import pytest
 from celery.utils.saferepr import saferepr
+from flower.views import BaseHandler
 
-from apps.notifications.broker.topology import DELIVER_TASKS
+from apps.notifications.broker.topology import DELIVER_TASKS, FAILED, LANES
 
 ROOT = Path(__file__).parents[2]
 FLOWER = runpy.run_path(str(ROOT / "docker/flower.py"))
@@ -21,6 +22,11 @@ def shown(name: str, args: str) -> Any:
 
 def test_every_task_has_a_name_in_words() -> None:
     assert set(FLOWER["NAMES"]) == set(DELIVER_TASKS.values())
+
+
+def test_the_broker_page_has_every_queue_whichever_workers_were_asked() -> None:
+    shown = BaseHandler.get_active_queue_names(SimpleNamespace())
+    assert shown == [*LANES, FAILED.name]
 
 
 @pytest.mark.parametrize(
