@@ -5,6 +5,7 @@ Its Broker page shows all queues of the system.
 """
 
 import re
+from logging import ERROR, getLogger
 from typing import Any
 
 from flower.views import BaseHandler
@@ -19,6 +20,10 @@ ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 ATTEMPT = re.compile(r"\], (\d+)[\])]$")
 # Of a chunk of a hundred ids a row of the list shows so many.
 SHOWN_IDS = 3
+
+# When it starts it asks all workers, and warns about each question that nobody answered. They may
+# start later, and then they tell it of themselves.
+getLogger("flower.inspector").setLevel(ERROR)
 
 # Read by Flower.
 tasks_columns = "name,args,state,received,runtime,worker"

@@ -16,10 +16,19 @@ TIMEOUT_SECONDS = 4
 ALIVE_SECONDS = 35
 
 
-def ask_http(port: str, path: str) -> None:
+def served_host() -> str:
+    """Return a host that the web process answers to: it refuses those not in ALLOWED_HOSTS."""
+    first = os.environ.get("ALLOWED_HOSTS", "").split(",")[0].strip()
+    if first in {"", "*"}:
+        return "127.0.0.1"
+    # A leading dot means all names below this one.
+    return f"health{first}" if first.startswith(".") else first
+
+
+def ask_http(port: str, path: str, host: str = "127.0.0.1") -> None:
     """Raise unless the answer of the server on this port is a success."""
     with socket.create_connection(("127.0.0.1", int(port)), TIMEOUT_SECONDS) as connection:
-        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+        head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode())
         answer = b""
         while b"\r\n" not in answer and (part := connection.recv(4096)):
@@ -45,7 +54,7 @@ def main(kind: str) -> None:
     """Ask the question of a kind of container."""
     match kind:
         case "web":
-            ask_http(os.environ.get("PORT", "8000"), "/health/ready")
+            ask_http(os.environ.get("PORT", "8000"), "/health/ready", served_host())
         case "flower":
             ask_http(os.environ.get("FLOWER_PORT", "5555"), "/healthcheck")
         case "process":

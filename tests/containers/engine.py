@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,8 +107,11 @@ def _daemon(folder: Path, env: dict[str, str]) -> Iterator[None]:
             if process.poll() is not None or time.monotonic() > until:
                 raise NoEngineError(f"dockerd does not start here; see {log.name}.")
             time.sleep(0.3)
+        # Nothing of an earlier run that was killed may start again by its restart policy.
+        _empty(env)
         yield
     finally:
+        _empty(env)
         process.terminate()
         try:
             process.wait(STOP_SECONDS)
@@ -118,6 +121,19 @@ def _daemon(folder: Path, env: dict[str, str]) -> Iterator[None]:
             process.wait(10)
         log.close()
         shutil.rmtree(RUN_DIR, ignore_errors=True)
+
+
+def _empty(env: dict[str, str]) -> None:
+    """Remove all containers, networks, volumes and unnamed images of an engine of our own."""
+    with suppress(CommandError):
+        left = run("docker", "ps", "--all", "--quiet", within=20, env=env).split()
+        if left:
+            run("docker", "rm", "--force", "--volumes", *left, within=120, env=env)
+        volumes = run("docker", "volume", "ls", "--quiet", within=20, env=env).split()
+        if volumes:
+            run("docker", "volume", "rm", "--force", *volumes, within=60, env=env)
+        for kind in ("network", "image"):
+            run("docker", kind, "prune", "--force", within=120, env=env)
 
 
 def _end_left_over(pid_file: Path) -> None:

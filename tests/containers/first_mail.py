@@ -18,6 +18,7 @@ PHASE = "first-mail"
 ARRIVE_SECONDS = 60
 # How long the processor time of health checks is measured.
 MEASURED_SECONDS = 60
+NOT_OURS = {"postgresql", "rabbitmq", "redis", "mailpit", "prometheus", "push-catcher"}
 QUEUES = {"email", "email.urgent", "email.bulk", "push", "push.urgent", "push.bulk", "failed"}
 
 
@@ -33,6 +34,7 @@ def first_mail(run: Run) -> None:
         _follow_the_printed_call(run, project)
         _push(run, project, api, user)
         _doctor(run, project)
+        _warnings(run, project)
         _flower(run, project)
         _prometheus(run, project)
         _idle(run, project)
@@ -72,6 +74,16 @@ def _doctor(run: Run, project: Project) -> None:
     (providers,) = [line.split(" ms ")[1].strip() for line in said if " providers " in line]
     assert providers == "email: smtp; push: fcm", providers
     run.summary.add(PHASE, "exec web … notify doctor", f"{len(said)} rows ok; {providers}")
+
+
+def _warnings(run: Run, project: Project) -> None:
+    """Nothing that runs for the first time may greet its user with a warning."""
+    ours = [service for service in _running(project) if service not in NOT_OURS]
+    lines = project.logs(*ours, lines=1000).splitlines()
+    found = [line for line in lines if '"level":"warning"' in line or '"level":"error"' in line]
+    found += [line for line in lines if "Warning" in line]
+    assert not found, found[:3]
+    run.summary.add(PHASE, "warnings in our logs", f"none in {len(lines)} lines")
 
 
 def _flower(run: Run, project: Project) -> None:

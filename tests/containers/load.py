@@ -83,9 +83,10 @@ def account(project: Project, api: Api, load: Load, *, pushed: bool = True) -> s
     lost = [ref for ref in accepted if not taken[ref]]
     assert not lost, f"{len(lost)} of {len(accepted)} never arrived, such as {lost[:3]}"
     twice = sum(taken[ref] - 1 for ref in accepted)
+    slowest = max(one.seconds for one in load.requests if one.notification_id)
     return (
         f"{len(accepted)} accepted, all delivered; {twice} arrived twice;"
-        f" {load.errors} calls repeated"
+        f" {load.errors} calls repeated; the longest wait for a 202 was {slowest:.0f} s"
     )
 
 

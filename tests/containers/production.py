@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.containers.keys import create_key
-from tests.containers.pages import fetch, refused_status
+from tests.containers.pages import fetch, refused_status, trusting
 from tests.containers.project import Project
 from tests.containers.run import COMPOSE, PRODUCTION, Run
 from tests.containers.shell import say
@@ -15,6 +15,8 @@ from tests.journeys.http import Api
 PHASE = "production"
 # Letters that mean something in an address; they have to be written differently there.
 PASSWORD = "p@ss/w#rd:of%an+operator"
+# For localhost Caddy signs the certificate itself.
+AUTHORITY = "/data/caddy/pki/authorities/local/root.crt"
 STOPPED_FOR_A_RESTORE = (
     *("caddy", "web", "scheduler", "dead-letter-recorder"),
     *("email", "email-urgent", "push", "push-urgent"),
@@ -31,9 +33,12 @@ def production(run: Run) -> None:
     with run.project(run.checkout, files=(COMPOSE, PRODUCTION), settings=settings) as project:
         run.summary.add(PHASE, "up --wait", f"{project.up():.0f} s")
         _nothing_for_trying(run, project)
+        authority = run.folder / "authority.crt"
+        authority.write_text(project.exec("caddy", "cat", AUTHORITY))
         api = Api(base=project.url("HTTPS_PORT", scheme="https"), key=create_key(project))
-        sent = _over_tls(run, project, api)
-        _restore(run, project, api, sent)
+        with trusting(authority):
+            sent = _over_tls(run, project, api)
+            _restore(run, project, api, sent)
 
 
 def _secrets(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """What the phases share: the engine, the images, and a project that is taken down at the end."""
 
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ COMPOSE = "docker-compose.yml"
 PRODUCTION = "compose.production.yml"
 IMAGE = "notifications:1.0.0"
 BUILD_SECONDS = 900
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(kw_only=True)
@@ -94,8 +96,20 @@ class Run:
             yield made
         finally:
             say("  taking everything down")
-            with suppress(CommandError):
+            with _undisturbed(), suppress(CommandError):
                 made.down()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let neither the limit of the phase nor a second Ctrl-C leave containers behind."""
+    signal.alarm(0)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in END_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def python_image(checkout: Path) -> str:

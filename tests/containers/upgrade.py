@@ -25,6 +25,7 @@ SECRET_KEY=an-old-secret-key-with-fifty-characters-1234567890abcd
 POSTGRES_PASSWORD=OldPostgres4711
 RABBITMQ_PASSWORD=OldRabbit4711
 FLOWER_BASIC_AUTH=ada:OldFlower4711
+EMAIL_PROVIDERS=smtp
 SMTP_HOST={mail_server}
 SMTP_PORT=1025
 SMTP_TLS=none

@@ -29,7 +29,12 @@ def check(kind: str, *words: str, **environment: str) -> subprocess.CompletedPro
 class Page(HttpServer):
     status = 200
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.hosts: list[str] = []
+
     def respond(self, request: Request) -> Answer:
+        self.hosts.append(request.headers["host"])
         found = request.path in {"/health/ready", "/healthcheck"}
         return Answer(status=self.status if found else 404)
 
@@ -77,6 +82,21 @@ def test_a_server_is_well_if_it_answers_with_success(kind: str, variable: str) -
         refused = check(kind, **port)
         assert refused.returncode == 1
         assert "503" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked"),
+    [
+        ("notify.example.com,web", "notify.example.com"),
+        (".example.com", "health.example.com"),
+        ("*", "127.0.0.1"),
+        ("", "127.0.0.1"),
+    ],
+)
+def test_the_web_process_is_asked_for_a_host_that_it_serves(allowed: str, asked: str) -> None:
+    with Page() as server:
+        check("web", PORT=str(server.port), ALLOWED_HOSTS=allowed)
+        assert server.hosts == [asked]
 
 
 def test_a_server_that_does_not_listen_is_not_well() -> None:

@@ -9,9 +9,10 @@ import email
 import email.policy
 import json
 import os
+import signal
+import socket
 import sys
 import threading
-import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEPT = int(os.environ.get("MP_MAX_MESSAGES", "500"))
@@ -97,6 +98,8 @@ async def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["readyz"]:
-        urllib.request.urlopen("http://127.0.0.1:8025/readyz", timeout=3)
+        socket.create_connection(("127.0.0.1", 8025), timeout=3).close()
     else:
+        # The first process of a container is not ended by a signal that it does not handle.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
         asyncio.run(main())
