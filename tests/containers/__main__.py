@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -83,8 +84,10 @@ def _run_phase(name: str, run: Run) -> None:
     try:
         phase(run)
     except Exception as error:  # noqa: BLE001 - the phases after it still run.
-        run.summary.fail(name, f"{type(error).__name__}: {error}")
-        say(f"  FAILED: {error}")
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        why = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        run.summary.fail(name, why)
+        say(f"  FAILED: {why}")
     finally:
         signal.alarm(0)
     run.summary.add(name, "duration", f"{time.monotonic() - began:.0f} s of at most {limit} s")

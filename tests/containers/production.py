@@ -86,7 +86,7 @@ def _over_tls(run: Run, project: Project, api: Api) -> str:
     status = refused_status(f"{plain}/health/live")
     assert status == 308, status
     # Without the token the metrics are for loopback, and the proxy is not loopback.
-    assert refused_status(f"{api.base}/metrics") == 401
+    assert refused_status(f"{api.base}/metrics") == 403
     run.summary.add(PHASE, "a notification over TLS", "delivered; HTTP redirects; metrics refused")
     return sent
 
