@@ -39,6 +39,11 @@ RENDER = yaml.safe_load((ROOT / "render.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 # Those of the override; it changes most of them and adds some.
 PRODUCTION_SERVICES: dict[str, dict[str, Any]] = PRODUCTION["services"]
+# All of both files, as far as they are described there and not only changed.
+ALL_SERVICES = {
+    **{name: service for name, service in PRODUCTION_SERVICES.items() if "image" in service},
+    **SERVICES,
+}
 # The processes of the system; two other services of our image run a program instead of a role.
 OUR_SERVICES = [
     name for name, service in SERVICES.items() if "build" in service and "entrypoint" not in service

@@ -3,13 +3,17 @@
 import ast
 import re
 import tomllib
+from ipaddress import ip_address, ip_network
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
 from tests.contracts.deployment_files import (
+    ALL_SERVICES,
+    COMPOSE,
     LOOPBACK,
     OUR_SERVICES,
+    PRODUCTION,
     PRODUCTION_SERVICES,
     RENDER,
     ROOT,
@@ -34,7 +38,6 @@ DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 COMPOSE_TEXT = "".join(
     (ROOT / name).read_text() for name in ("docker-compose.yml", "compose.production.yml")
 )
-ALL_SERVICES = {**PRODUCTION_SERVICES, **SERVICES}
 
 
 def example() -> dict[str, str]:
@@ -131,6 +134,45 @@ def test_every_image_is_pinned_to_one_version_and_its_content() -> None:
             assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest), name
 
 
+def test_every_volume_and_file_of_the_compose_files_exists() -> None:
+    named = {*COMPOSE["volumes"], *PRODUCTION["volumes"]}
+    used = set()
+    for service in (*ALL_SERVICES.values(), *PRODUCTION_SERVICES.values()):
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            if source.startswith("./"):
+                assert (ROOT / source).is_file(), source
+            elif not source.startswith("${"):
+                used.add(source)
+    assert used == named
+
+
+def test_production_leaves_out_what_is_for_trying() -> None:
+    for name in ("mailpit", "push-catcher"):
+        assert PRODUCTION_SERVICES[name] == {"profiles": ["trying"]}
+    for name in OUR_SERVICES:
+        given = PRODUCTION_SERVICES[name]["environment"]
+        assert (given["MAIL_CATCHER"], given["PUSH_CATCHER"]) == ("", ""), name
+        assert given["PUBLIC_URL"].startswith("${PUBLIC_URL:?"), name
+        assert given["ALLOWED_HOSTS"].startswith("${ALLOWED_HOSTS:?"), name
+    assert PRODUCTION_SERVICES["setup"]["environment"]["FIRST_STEPS"] == ""
+    assert PRODUCTION_SERVICES["web"]["ports"] == []
+
+
+def test_only_the_address_of_the_proxy_is_trusted_and_no_other_container_gets_it() -> None:
+    proxy = PRODUCTION_SERVICES["caddy"]["networks"]["front"]["ipv4_address"]
+    assert PRODUCTION_SERVICES["web"]["environment"]["TRUSTED_PROXIES"] == proxy
+    (pool,) = PRODUCTION["networks"]["front"]["ipam"]["config"]
+    address = ip_address(default_of(proxy))
+    assert address in ip_network(default_of(pool["subnet"]))
+    assert address not in ip_network(default_of(pool["ip_range"]))
+
+
+def default_of(interpolated: str) -> str:
+    """Return the default of ``${NAME:-default}``."""
+    return interpolated.partition(":-")[2].removesuffix("}")
+
+
 def test_an_image_is_built_without_fetching_a_frontend() -> None:
     # The line makes every build ask a registry for the program that reads the file.
     assert not re.search(r"^#\s*syntax=", DOCKERFILE, re.MULTILINE)
@@ -149,8 +191,6 @@ def test_every_port_is_published_on_loopback() -> None:
 
 def test_every_container_is_read_only_and_cannot_gain_privileges() -> None:
     for name, service in ALL_SERVICES.items():
-        if "image" not in service:
-            continue
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -160,8 +200,6 @@ def test_every_container_is_read_only_and_cannot_gain_privileges() -> None:
 
 def test_every_container_has_limits_and_a_user_that_is_not_root() -> None:
     for name, service in ALL_SERVICES.items():
-        if "image" not in service:
-            continue
         assert service["mem_limit"], name
         assert service["pids_limit"], name
         assert service["logging"]["options"]["max-size"], name

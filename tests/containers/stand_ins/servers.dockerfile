@@ -41,7 +41,7 @@ CMD ["redis-server"]
 
 FROM servers AS prometheus
 RUN mkdir -p /prometheus /bin && chown nobody:nogroup /prometheus
-USER nobody
+USER 65534:65534
 ENTRYPOINT ["/usr/bin/prometheus"]
 
 FROM servers AS caddy
