@@ -64,6 +64,8 @@ def _upgrade(run: Run, project: Project, old: Path) -> None:
             time.sleep(AFTER_SECONDS)
         project.mail_port = _port_of(run, mail_server)
         run.summary.add(PHASE, "under load", account(project, api, load, pushed=False))
+        # An installation in use gets no account whose password is in a log.
+        assert "There is no demo: there are other users" in project.logs("setup")
         said = project.exec("web", "python", "manage.py", "notify", "doctor").splitlines()
         assert all(line.startswith("ok ") for line in said), said
         run.summary.add(PHASE, "doctor", f"{len(said)} rows ok, volumes and passwords kept")

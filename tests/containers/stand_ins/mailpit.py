@@ -1,8 +1,5 @@
-#!/usr/local/bin/python3
-"""Stands in for Mailpit: SMTP on 1025, and on 8025 the part of its API that is used here.
-
-``/mailpit readyz`` is the health check of the real program as well.
-"""
+# ruff: noqa: INP001 - a program of an image, not a module of the project.
+"""Stands in for Mailpit: SMTP on 1025, and on 8025 the part of its API that is used here."""
 
 import asyncio
 import email
@@ -10,8 +7,6 @@ import email.policy
 import json
 import os
 import signal
-import socket
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -97,9 +92,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["readyz"]:
-        socket.create_connection(("127.0.0.1", 8025), timeout=3).close()
-    else:
-        # The first process of a container is not ended by a signal that it does not handle.
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-        asyncio.run(main())
+    # The first process of a container is not ended by a signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    asyncio.run(main())
