@@ -6,7 +6,8 @@ from django.conf import settings
 from django.core.management.base import CommandError, OutputWrapper
 
 from apps.common.callers import Kind, Scope
-from apps.notifications.embedded import demo, first_steps
+from apps.notifications.embedded import demo
+from apps.notifications.management import first_steps
 from apps.users import api_keys
 from apps.users.addresses import address_key
 from apps.users.models import User

@@ -12,7 +12,8 @@ from django.db import Error, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from apps.common.serving import serve
-from apps.notifications.embedded import demo, first_steps
+from apps.notifications.embedded import demo
+from apps.notifications.management import first_steps
 
 ADDRESS = "127.0.0.1"
 # Part of SQLite's error message for a file that is not a database.
