@@ -112,5 +112,5 @@ def _restore(run: Run, project: Project, api: Api, sent: str) -> None:
     run.summary.add(
         PHASE,
         "backup and restore",
-        f"{int(size[1]) / 1e3:.0f} kB, restored in {seconds:.0f} s; old and new notifications work",
+        f"{int(size[1]) / 1e3:.0f} kB, restored in {seconds:.1f} s; old and new notifications work",
     )

@@ -232,7 +232,7 @@ def test_the_image_contains_what_the_dockerfile_copies_and_nothing_secret() -> N
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs"])
 def test_every_link_in_the_documents_has_an_existing_target(name: str) -> None:
     place = ROOT / name
-    for page in sorted(place.glob("*.md")) if place.is_dir() else [place]:
+    for page in sorted(place.rglob("*.md")) if place.is_dir() else [place]:
         links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
         local = [link for link in links if "://" not in link]
         assert [link for link in local if not (page.parent / link).exists()] == [], page.name
