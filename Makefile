@@ -13,12 +13,13 @@ STORED ?= 0
 MINUTES ?= 10
 BENCH ?=
 CHAOS ?=
+PHASE ?=
 LOCK ?=
 VERSION ?=
 DATE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test journeys assets screenshots services stack lint format fuzz chaos bench audit lock update \
+.PHONY: help run test journeys assets screenshots services stack lint format fuzz chaos containers bench audit lock update \
 	release clean reset
 
 help: ## List the words.
@@ -72,12 +73,11 @@ stack: $(VENV)/.runtime ## Run web, workers, scheduler, recorder and Flower on t
 	@exec docker/stack.sh
 
 # Schemas and rules come with the packages: none of these asks the network.
-COMPOSE_FILES := $(wildcard *compose*.yml docker/loopback.yml docker/*/compose.yml)
 SCRIPTS := $(wildcard docker/*.sh docker/*/*.sh tests/*.sh) .ci/run
 lint: $(VENV)/.dev ## Check style, types, import contracts, migrations, scripts, containers and workflows.
 	@$(BIN)/shellcheck $(SCRIPTS)
 	@$(BIN)/hadolint docker/Dockerfile
-	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec $(COMPOSE_FILES)
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
@@ -138,6 +138,9 @@ fuzz: $(VENV)/.dev ## Fuzz the API for long, from its OpenAPI document (EXAMPLES
 
 chaos: $(VENV)/.dev ## Inject faults into a stack on servers of its own (FAULT= one of them, or list).
 	@$(BIN)/python -m tests.chaos $(CHAOS) $(FAULT)
+
+containers: $(VENV)/.dev ## Run the compose files in containers, and see that mail, faults, backup and upgrade work (PHASE=).
+	@$(BIN)/python -m tests.containers $(PHASE)
 
 bench: $(VENV)/.dev .venv-bench/.installed ## Measure speed against ceilings of the same run, 40 minutes (ROW= one, or list; STORED= rows; MINUTES=).
 	@$(BIN)/python -m tests.benchmarks --stored $(STORED) --minutes $(MINUTES) $(BENCH) $(ROW)

@@ -9,12 +9,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# A mail catcher takes the mail for as long as no SMTP server is named.
-if [ -n "${MAIL_CATCHER:-}" ] && [ -z "${SMTP_HOST:-}" ]; then
-    export EMAIL_PROVIDERS="${EMAIL_PROVIDERS:-smtp}"
-    export SMTP_HOST="$MAIL_CATCHER" SMTP_PORT=1025 SMTP_TLS=none
-fi
-
 role="${1:-web}"
 
 if [ "$role" = after-setup ]; then
@@ -65,6 +59,15 @@ case "$role" in
     scheduler) exec python manage.py run_scheduler ;;
     dead-letter-recorder) exec python manage.py record_dead_letters ;;
     flower)
+        # Flower reads these from the environment only.
+        if [ -n "${FLOWER_BASIC_AUTH_FILE:-}" ]; then
+            FLOWER_BASIC_AUTH="$(cat "$FLOWER_BASIC_AUTH_FILE")"
+            export FLOWER_BASIC_AUTH
+        fi
+        if [ -n "${FLOWER_BROKER_API_FILE:-}" ]; then
+            FLOWER_BROKER_API="$(cat "$FLOWER_BROKER_API_FILE")"
+            export FLOWER_BROKER_API
+        fi
         # It listens on every address of the container, so never without its login.
         : "${FLOWER_BASIC_AUTH:?Flower needs FLOWER_BASIC_AUTH=name:password}"
         # Of more tasks than these it would remember hundreds of megabytes.
@@ -72,7 +75,12 @@ case "$role" in
         ;;
     setup)
         python manage.py migrate --no-input --verbosity 1
-        exec python manage.py declare_queues
+        python manage.py declare_queues
+        # Set by docker-compose.yml: the addresses that it publishes.
+        if [ -n "${FIRST_STEPS:-}" ]; then
+            python manage.py notify seed-demo --first-steps
+            printf '%s\n' "$FIRST_STEPS"
+        fi
         ;;
     *) exec "$@" ;;
 esac

@@ -1,8 +1,16 @@
 # ruff: noqa: INP001 - the configuration of Flower (--conf), not a module of the project.
-"""How Flower shows the tasks: in words, with the ids in full, for the search of the desk."""
+"""How Flower shows the tasks: in words, with the ids in full, for the search of the desk.
+
+Its Broker page shows all queues of the system.
+"""
 
 import re
+from logging import ERROR, getLogger
 from typing import Any
+
+from flower.views import BaseHandler
+
+from apps.notifications.broker.topology import FAILED, LANES
 
 NAMES = {
     "notifications.deliver_email": "Deliver mails",
@@ -13,8 +21,25 @@ ATTEMPT = re.compile(r"\], (\d+)[\])]$")
 # Of a chunk of a hundred ids a row of the list shows so many.
 SHOWN_IDS = 3
 
+# When it starts it asks all workers, and warns about each question that nobody answered. They may
+# start later, and then they tell it of themselves.
+getLogger("flower.inspector").setLevel(ERROR)
+
 # Read by Flower.
 tasks_columns = "name,args,state,received,runtime,worker"
+
+
+def queue_names(_handler: BaseHandler) -> list[str]:
+    """Return the queues of the Broker page.
+
+    Flower asks the workers for their queues once, when it starts. Those of workers that start later
+    were missing until somebody opened its list of workers with ``?refresh=1``. The queue of dead
+    letters has no worker at all. There is no option for this, so the method is replaced.
+    """
+    return [*LANES, FAILED.name]
+
+
+BaseHandler.get_active_queue_names = queue_names
 
 
 def format_task(task: Any) -> Any:

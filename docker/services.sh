@@ -31,12 +31,7 @@ wait_for() {
     done
 }
 
-# docker-compose.yml asks for its secrets when it is read. Those of docker/loopback.yml are well
-# known, and what belongs to other services is not used.
-compose() {
-    SECRET_KEY=unused FLOWER_BASIC_AUTH=unused POSTGRES_PASSWORD="$PASSWORD" RABBITMQ_PASSWORD=guest \
-        docker compose -f docker-compose.yml -f docker/loopback.yml "$@"
-}
+compose() { docker compose -f docker-compose.yml -f docker/loopback.yml "$@"; }
 
 have_docker() { command -v docker >/dev/null 2>&1 && docker info >/dev/null 2>&1; }
 

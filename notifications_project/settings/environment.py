@@ -11,6 +11,7 @@ from apps.notifications.providers.registry import PROVIDERS
 from apps.notifications.providers.time_limits import SMTP_REPLY_MAX_SECONDS
 from notifications_project.settings import readers as env
 from notifications_project.settings import server_addresses, unsafe_values
+from notifications_project.settings.catchers import use_catchers
 from notifications_project.settings.readers import Rate
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -23,6 +24,12 @@ RETENTION_MAX_DAYS = 36_500
 SMTP_DEFAULT_PORTS = {"none": 25, "starttls": 587, "implicit": 465}
 
 env.read_file(env.text("ENV_FILE", str(BASE_DIR / ".env")))
+# Catchers take the place of providers where none is configured.
+use_catchers(
+    mail=env.host_name("MAIL_CATCHER"),
+    push=env.base_url("PUSH_CATCHER", ""),
+    push_key_file=env.text("PUSH_CATCHER_KEY_FILE", ""),
+)
 
 # Servers. Without them: SQLite, an in-memory broker (the embedded mode), an in-process cache.
 DATABASE_URL: str = env.address("DATABASE_URL", server_addresses.database)
@@ -53,6 +60,7 @@ LOG_LEVEL: str = env.text(
     "INFO",
     one_of=["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
 )
+ACCESS_LOG: bool = env.flag("ACCESS_LOG", default=False)
 LOG_FORMAT: str = env.text("LOG_FORMAT", "json", one_of=["json", "console"])
 
 # Delivery.
@@ -108,6 +116,9 @@ RETENTION_DAYS: int = env.number(
 WEB_PROCESSES: int = env.number("WEB_PROCESSES", 2, least=1)
 EMAIL_WORKERS: int = env.number("EMAIL_WORKERS", 1, least=0)
 PUSH_WORKERS: int = env.number("PUSH_WORKERS", 1, least=0)
+
+# The file that the health check of a container reads; the image names it.
+HEARTBEAT_FILE: str = env.text("HEARTBEAT_FILE", "")
 
 # Rate limits of callers.
 RATE_LIMIT_NOTIFICATIONS: Rate = env.rate("RATE_LIMIT_NOTIFICATIONS", "60000/m")

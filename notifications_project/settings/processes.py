@@ -1,10 +1,11 @@
-"""The numbers of processes and threads, from which the number of connections is calculated."""
+"""The numbers of processes and threads, and the file by which a process shows that it lives."""
 
 from notifications_project.settings import environment
 
 WEB_PROCESSES = environment.WEB_PROCESSES
 EMAIL_WORKERS = environment.EMAIL_WORKERS
 PUSH_WORKERS = environment.PUSH_WORKERS
+HEARTBEAT_FILE = environment.HEARTBEAT_FILE
 
 # Threads of a web process that process requests. With a single thread a slow request would block
 # /health/live. Each thread keeps a database connection.

@@ -3,13 +3,18 @@
 import ast
 import re
 import tomllib
+from ipaddress import ip_address, ip_network
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
 from tests.contracts.deployment_files import (
+    ALL_SERVICES,
+    COMPOSE,
     LOOPBACK,
     OUR_SERVICES,
+    PRODUCTION,
+    PRODUCTION_SERVICES,
     RENDER,
     ROOT,
     SERVICES,
@@ -18,6 +23,21 @@ from tests.contracts.deployment_files import (
 
 EXAMPLE_LINE = re.compile(r"^# ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 INTERPOLATED = re.compile(r"\$\{([A-Z][A-Z0-9_]*)")
+
+
+SECRETS = (
+    "SECRET_KEY",
+    "POSTGRES_PASSWORD",
+    "RABBITMQ_PASSWORD",
+    "FLOWER_BASIC_AUTH",
+    "METRICS_TOKEN",
+)
+# A proxy listens on ports below 1024.
+RIGHTS = {"caddy": ["NET_BIND_SERVICE"]}
+DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
+COMPOSE_TEXT = "".join(
+    (ROOT / name).read_text() for name in ("docker-compose.yml", "compose.production.yml")
+)
 
 
 def example() -> dict[str, str]:
@@ -41,11 +61,11 @@ def test_the_example_lists_exactly_the_variables_that_are_read() -> None:
     scripts = "".join(
         (ROOT / "docker" / name).read_text() for name in ("stack.sh", "entrypoint.sh")
     )
-    elsewhere = set(INTERPOLATED.findall((ROOT / "docker-compose.yml").read_text() + scripts))
+    elsewhere = set(INTERPOLATED.findall(COMPOSE_TEXT + scripts))
     listed = set(example())
     assert read - listed == set()
     assert listed - read - elsewhere == set()
-    assert set(INTERPOLATED.findall((ROOT / "docker-compose.yml").read_text())) - listed == set()
+    assert set(INTERPOLATED.findall(COMPOSE_TEXT)) - listed == set()
 
 
 def test_the_example_shows_the_default_of_the_code() -> None:
@@ -69,10 +89,10 @@ def test_a_variable_of_the_example_is_explained_and_sets_nothing_by_itself() -> 
 
 
 def test_no_secret_is_in_the_files() -> None:
-    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "FLOWER_BASIC_AUTH"):
-        text = (ROOT / "docker-compose.yml").read_text()
-        assert f"${{{name}:?" in text
-        assert f"${{{name}:-" not in text
+    for name in SECRETS:
+        # Given by the operator or made by the service `secrets`, never a default of the file.
+        assert set(re.findall(rf"\$\{{{name}\b[^}}]*\}}", COMPOSE_TEXT)) <= {f"${{{name}:-}}"}
+        assert f"${{{name}:-}}" in COMPOSE_TEXT
     secret = [
         entry
         for group in (*RENDER["services"], *RENDER["envVarGroups"])
@@ -83,10 +103,85 @@ def test_no_secret_is_in_the_files() -> None:
     assert [entry for entry in secret if "value" in entry] == []
 
 
-def test_every_image_is_pinned_to_one_version() -> None:
-    for name, service in SERVICES.items():
-        _, _, tag = service["image"].rpartition(":")
-        assert re.match(r"v?\d+\.\d+\.\d+|\d+\.\d+-", tag), name
+def test_our_processes_read_their_secrets_from_files() -> None:
+    for name in OUR_SERVICES:
+        given = SERVICES[name]["environment"]
+        for variable in ("SECRET_KEY", "DATABASE_URL", "BROKER_URL", "REDIS_URL", "METRICS_TOKEN"):
+            assert given[f"{variable}_FILE"].startswith("/run/notifications/"), name
+            assert variable not in given, name
+
+
+def test_each_server_sees_its_own_secrets_only() -> None:
+    readers: dict[str, set[str]] = {}
+    for name, service in ALL_SERVICES.items():
+        for volume in service.get("volumes", []):
+            if volume.startswith("secrets-") and name != "secrets":
+                assert volume.endswith(":ro"), name
+                readers.setdefault(volume.partition(":")[0], set()).add(name)
+    assert readers.pop("secrets-app") == set(OUR_SERVICES)
+    assert readers.pop("secrets-postgresql") == {"postgresql", "backup"}
+    assert {volume: {volume.removeprefix("secrets-")} for volume in readers} == readers
+
+
+def test_every_image_is_pinned_to_one_version_and_its_content() -> None:
+    named = {name: service["image"] for name, service in ALL_SERVICES.items() if "image" in service}
+    base = re.search(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert base is not None
+    for name, image in {**named, "Dockerfile": base[1]}.items():
+        reference, _, digest = image.partition("@")
+        assert re.search(r":v?\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?$", reference), name
+        if not reference.startswith("notifications:"):
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest), name
+
+
+def test_every_volume_and_file_of_the_compose_files_exists() -> None:
+    named = {*COMPOSE["volumes"], *PRODUCTION["volumes"]}
+    used = set()
+    for service in (*ALL_SERVICES.values(), *PRODUCTION_SERVICES.values()):
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            if source.startswith("./"):
+                assert (ROOT / source).is_file(), source
+            elif not source.startswith("${"):
+                used.add(source)
+    assert used == named
+
+
+def test_production_leaves_out_what_is_for_trying() -> None:
+    for name in ("mailpit", "push-catcher"):
+        assert PRODUCTION_SERVICES[name] == {"profiles": ["trying"]}
+    for name in OUR_SERVICES:
+        given = PRODUCTION_SERVICES[name]["environment"]
+        assert (given["MAIL_CATCHER"], given["PUSH_CATCHER"]) == ("", ""), name
+        assert given["PUBLIC_URL"].startswith("${PUBLIC_URL:?"), name
+        assert given["ALLOWED_HOSTS"].startswith("${ALLOWED_HOSTS:?"), name
+    assert PRODUCTION_SERVICES["setup"]["environment"]["FIRST_STEPS"] == ""
+    assert PRODUCTION_SERVICES["web"]["ports"] == []
+
+
+def test_only_the_address_of_the_proxy_is_trusted_and_no_other_container_gets_it() -> None:
+    proxy = PRODUCTION_SERVICES["caddy"]["networks"]["front"]["ipv4_address"]
+    assert PRODUCTION_SERVICES["web"]["environment"]["TRUSTED_PROXIES"] == proxy
+    (pool,) = PRODUCTION["networks"]["front"]["ipam"]["config"]
+    address = ip_address(default_of(proxy))
+    assert address in ip_network(default_of(pool["subnet"]))
+    assert address not in ip_network(default_of(pool["ip_range"]))
+
+
+def default_of(interpolated: str) -> str:
+    """Return the default of ``${NAME:-default}``."""
+    return interpolated.partition(":-")[2].removesuffix("}")
+
+
+def test_an_image_is_built_without_fetching_a_frontend() -> None:
+    # The line makes every build ask a registry for the program that reads the file.
+    assert not re.search(r"^#\s*syntax=", DOCKERFILE, re.MULTILINE)
+
+
+def test_the_image_has_bytecode_of_the_standard_library_and_of_the_code() -> None:
+    compiled = re.findall(r"python -m compileall (?:[^\n\\]|\\\n)*", DOCKERFILE)
+    assert any("stdlib" in command for command in compiled)
+    assert any("notifications_project apps docker" in command for command in compiled)
 
 
 def test_every_port_is_published_on_loopback() -> None:
@@ -94,12 +189,23 @@ def test_every_port_is_published_on_loopback() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
-def test_our_containers_are_read_only_and_cannot_gain_privileges() -> None:
-    for name in OUR_SERVICES:
-        assert SERVICES[name]["read_only"] is True
-        assert SERVICES[name]["cap_drop"] == ["ALL"]
-        assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
+def test_every_container_is_read_only_and_cannot_gain_privileges() -> None:
+    for name, service in ALL_SERVICES.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("cap_add", []) == RIGHTS.get(name, []), name
     assert re.search(r"^USER 10001", (ROOT / "docker" / "Dockerfile").read_text(), re.MULTILINE)
+
+
+def test_every_container_has_limits_and_a_user_that_is_not_root() -> None:
+    for name, service in ALL_SERVICES.items():
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert service["logging"]["options"]["max-size"], name
+        # The image of ours names its user; `secrets` writes into volumes that belong to root.
+        if "build" not in service and name != "caddy":
+            assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"]), name
 
 
 def test_the_image_has_a_python_version_that_the_project_supports() -> None:

@@ -1,5 +1,6 @@
 """Flower shows tasks in words, whatever their arguments look like."""
 
+import importlib
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,8 +9,10 @@ from uuid import uuid4
 
 import pytest
 from celery.utils.saferepr import saferepr
+from flower.views import BaseHandler
+from tornado.options import options
 
-from apps.notifications.broker.topology import DELIVER_TASKS
+from apps.notifications.broker.topology import DELIVER_TASKS, FAILED, LANES
 
 ROOT = Path(__file__).parents[2]
 FLOWER = runpy.run_path(str(ROOT / "docker/flower.py"))
@@ -21,6 +24,18 @@ def shown(name: str, args: str) -> Any:
 
 def test_every_task_has_a_name_in_words() -> None:
     assert set(FLOWER["NAMES"]) == set(DELIVER_TASKS.values())
+
+
+def test_the_configuration_sets_no_option_by_accident() -> None:
+    # Every name of the file that is an option of Flower or Tornado, such as ``logging``, sets it.
+    importlib.import_module("flower.options")
+    known = {name.replace("-", "_") for name in options.as_dict()}
+    assert known & set(FLOWER) == {"tasks_columns", "format_task"}
+
+
+def test_the_broker_page_has_every_queue_whichever_workers_were_asked() -> None:
+    shown = BaseHandler.get_active_queue_names(SimpleNamespace())
+    assert shown == [*LANES, FAILED.name]
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,14 @@ FIRST_MAIL = (
     "export API=https://notify.example.com/api/v1 KEY=nk_live_...",
 )
 NEEDS_SERVERS = "tests/journeys run the same processes on real servers"
-NEEDS_ENGINE = "needs a container engine: make containers"
+NEEDS_ENGINE = "make containers takes the same steps with a container engine"
 TAKES_LONG = "takes many minutes; CI runs it, or its word has tests of its own"
 NEEDS_ACCOUNT = "needs an account of a provider"
 EXAMPLE = "shows the form of a command; tests of the command run it with real ids"
 # Pages of which no test runs any block, and why.
 PAGES_NOT_RUN: Mapping[str, str] = {
     "docs/deployment/aws.md": NEEDS_ACCOUNT,
+    "docs/deployment/compose.md": NEEDS_ENGINE,
     "docs/deployment/digitalocean.md": NEEDS_ACCOUNT,
     "docs/deployment/google_cloud.md": NEEDS_ACCOUNT,
     "docs/deployment/railway.md": NEEDS_ACCOUNT,
@@ -87,13 +88,6 @@ NOT_RUN: Mapping[tuple[str, str], str] = {
     ): EXAMPLE,
     ("docs/operations.md", ".venv/bin/python manage.py notify replay NOTIFICATION_ID"): EXAMPLE,
     ("docs/scaling.md", "WEB_PROCESSES=4 EMAIL_WORKERS=4 PUSH_WORKERS=2 make stack"): NEEDS_SERVERS,
-    (
-        "docs/deployment.md",
-        (
-            "cp .env.example .env      # set SECRET_KEY, POSTGRES_PASSWORD, RABBITMQ_PASSWORD, "
-            "FLOWER_BASIC_AUTH"
-        ),
-    ): NEEDS_ENGINE,
     ("docs/quickstart.md", "docker compose up --build --detach --wait"): NEEDS_ENGINE,
 }
 

@@ -146,7 +146,7 @@ def test_a_process_without_a_port_is_asked_by_the_command_of_compose(overlay: st
     for name in set(found) - set(WITH_PORT):
         asked = container(found[name])
         command = SERVICES[name]["healthcheck"]["test"][1:]
-        assert command == ["python", "docker/healthcheck.py", "process"]
+        assert command == ["python", "-S", "-E", "docker/healthcheck.py", "process"]
         for probe in ("startupProbe", "readinessProbe"):
             assert asked[probe]["exec"]["command"] == command, name
         # An outage of a server must not restart all workers.

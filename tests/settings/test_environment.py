@@ -271,7 +271,7 @@ def test_every_variable_in_the_example_is_read_somewhere() -> None:
     """By the settings, or by the processes of docker/ and the Makefile."""
     listed = set(LISTED.findall((ROOT / ".env.example").read_text()))
     others = ""
-    for name in ("Makefile", "docker-compose.yml", "render.yaml"):
+    for name in ("Makefile", "docker-compose.yml", "compose.production.yml", "render.yaml"):
         if (ROOT / name).exists():
             others += (ROOT / name).read_text()
     for path in (ROOT / "docker").rglob("*"):

@@ -1,6 +1,7 @@
 """The demo: a user, templates, a staff account and an API key, created once and reused.
 
-Secrets are stored in ``var/demo.env`` (mode 0600), so that every start prints the same ones.
+Secrets are stored in ``var/demo.env`` (mode 0600), so that every start prints the same ones. Where
+no file can be written, as in a container, they are only in the result.
 """
 
 import secrets
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from apps.common import secret_file
@@ -23,12 +25,17 @@ CLIENT = "demo"
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """The accounts and the API key of the demo."""
+    """The accounts and the API key of the demo.
+
+    Attributes:
+        kept: Whether the secrets are in the file.
+    """
 
     user: User
     staff: User
     staff_password: str
     api_key: str
+    kept: bool
 
 
 def demo_user() -> User | None:
@@ -36,8 +43,24 @@ def demo_user() -> User | None:
     return User.objects.filter(erased_at=None, email_key=USER_EMAIL).first()
 
 
-def seed() -> Demo:
-    """Create the missing parts of the demo, and return all parts."""
+def other_users() -> bool:
+    """Return whether there are users other than those of the demo."""
+    ours = (USER_EMAIL, STAFF_EMAIL)
+    return User.objects.filter(erased_at=None).exclude(email_key__in=ours).exists()
+
+
+@transaction.atomic
+def seed(*, must_keep: bool = True) -> Demo:
+    """Create the missing parts of the demo, and return all parts.
+
+    It is one transaction: after an error there is no account whose password nobody has seen.
+
+    Args:
+        must_keep: Fail if the file of the secrets cannot be written.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     catalog.import_templates(TEMPLATES_DIR, update=False)
     kept = secret_file.read(settings.DEMO_ENV_FILE)
     user = demo_user()
@@ -55,5 +78,12 @@ def seed() -> Demo:
     key = kept.get("DEMO_API_KEY", "")
     if not key or api_keys.verify(key) is None:
         _, key = api_keys.create(name=CLIENT)
-    secret_file.keep(settings.DEMO_ENV_FILE, {"DEMO_STAFF_PASSWORD": password, "DEMO_API_KEY": key})
-    return Demo(user=user, staff=staff, staff_password=password, api_key=key)
+    is_kept = True
+    try:
+        made = {"DEMO_STAFF_PASSWORD": password, "DEMO_API_KEY": key}
+        secret_file.keep(settings.DEMO_ENV_FILE, made)
+    except OSError:
+        if must_keep:
+            raise
+        is_kept = False
+    return Demo(user=user, staff=staff, staff_password=password, api_key=key, kept=is_kept)

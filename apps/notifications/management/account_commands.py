@@ -7,6 +7,7 @@ from django.core.management.base import CommandError, OutputWrapper
 
 from apps.common.callers import Kind, Scope
 from apps.notifications.embedded import demo
+from apps.notifications.management import first_steps
 from apps.users import api_keys
 from apps.users.addresses import address_key
 from apps.users.models import User
@@ -38,7 +39,31 @@ def reset_second_factor(arguments: Namespace, out: OutputWrapper) -> None:
 
 
 def seed_demo(arguments: Namespace, out: OutputWrapper) -> None:
-    """Create the missing parts of the demo."""
-    made = demo.seed()
+    """Create the missing parts of the demo.
+
+    The secrets are printed where no file can keep them, as in a container, and with the option
+    ``first-steps``. With it, nothing is created on an installation that is not only for trying.
+    """
+    if arguments.first_steps and (reason := _in_use()):
+        out.write(f"There is no demo: {reason}.")
+        return
+    made = demo.seed(must_keep=False)
+    if arguments.first_steps:
+        out.write(first_steps.text(made, settings.PUBLIC_URL))
+        return
     out.write(f"user {made.user.pk} ({made.user.email})")
-    out.write(f"staff {made.staff.email}; secrets are in {settings.DEMO_ENV_FILE}")
+    if made.kept:
+        out.write(f"staff {made.staff.email}; secrets are in {settings.DEMO_ENV_FILE}")
+        return
+    out.write(f"No file can be written ({settings.DEMO_ENV_FILE}), so this is shown only now:")
+    out.write(f"staff {made.staff.email} / {made.staff_password}")
+    out.write(made.api_key)
+
+
+def _in_use() -> str:
+    """Return why an installation is not only for trying; empty if it is."""
+    if not first_steps.is_local(settings.PUBLIC_URL, settings.ALLOWED_HOSTS):
+        return "PUBLIC_URL or ALLOWED_HOSTS names an address outside of this machine"
+    if demo.demo_user() is None and demo.other_users():
+        return "there are other users"
+    return ""

@@ -1,11 +1,16 @@
-"""Service discovery: every process writes a heartbeat every 10 s, with the queues it serves."""
+"""Service discovery: every process writes a heartbeat every 10 s, with the queues it serves.
+
+It writes a row, and in a container also a file, whose age the health check reads.
+"""
 
 import os
 import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 from django.conf import settings
@@ -45,6 +50,7 @@ class HeartbeatThread(threading.Thread):
     def run(self) -> None:
         """Write heartbeats until stopped. If the database is unavailable, one heartbeat is lost."""
         while not self._stopping.is_set():
+            self.touch()
             try:
                 self.beat()
             except Exception as error:  # noqa: BLE001 - a heartbeat must not stop for any error.
@@ -52,6 +58,18 @@ class HeartbeatThread(threading.Thread):
             finally:
                 connection.close()
             self._stopping.wait(BEAT_SECONDS)
+
+    def touch(self) -> None:
+        """Renew the file that the health check of a container reads, if there is to be one.
+
+        The state of the database does not matter here: restarting every worker would not repair it.
+        """
+        if not settings.HEARTBEAT_FILE:
+            return
+        try:
+            Path(settings.HEARTBEAT_FILE).touch()
+        except OSError as error:
+            log.warning("heartbeat file was not written", error=type(error).__name__)
 
     def beat(self) -> None:
         """Write one heartbeat, with one statement. Once an hour, delete rows of ended processes."""
@@ -78,8 +96,11 @@ class HeartbeatThread(threading.Thread):
             self._forget_at = time.monotonic() + FORGOTTEN_AFTER.total_seconds()
 
     def stop(self) -> None:
-        """Stop the heartbeats and delete the row of this process."""
+        """Stop the heartbeats and delete the row and the file of this process."""
         self._stopping.set()
+        if settings.HEARTBEAT_FILE:
+            with suppress(OSError):
+                Path(settings.HEARTBEAT_FILE).unlink(missing_ok=True)
         try:
             Heartbeat.objects.filter(name=self._row_name).delete()
         except Exception as error:  # noqa: BLE001 - stopping must work without a database.

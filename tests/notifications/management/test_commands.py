@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from apps.common.callers import Kind, Scope
 from apps.notifications.broker.topology import LANES
+from apps.notifications.embedded import demo
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Heartbeat, Notification
 from apps.templates.models import Template, TemplateVersion
@@ -192,6 +193,70 @@ def test_the_demo_data_is_created_once(db: None, settings: Any, tmp_path: Path) 
     assert kept.count("\n") == 2
     assert "DEMO_API_KEY" not in first
     assert api_keys.verify(dict(line.split("=", 1) for line in kept.split())["DEMO_API_KEY"])
+
+
+@pytest.fixture
+def unwritable(settings: Any, tmp_path: Path) -> None:
+    # Below a file no file can be made, whoever asks.
+    (tmp_path / "taken").write_text("")
+    settings.DEMO_ENV_FILE = tmp_path / "taken" / "demo.env"
+
+
+def test_the_secrets_of_the_demo_are_printed_where_no_file_can_keep_them(
+    db: None, unwritable: None
+) -> None:
+    printed = notify("seed-demo").splitlines()
+    assert api_keys.verify(printed[-1]) is not None
+    address, _, password = printed[-2].removeprefix("staff ").partition(" / ")
+    assert User.objects.get(email=address).check_password(password)
+
+
+def test_a_demo_that_has_to_keep_its_secrets_creates_nothing_without_them(
+    db: None, unwritable: None
+) -> None:
+    with pytest.raises(OSError, match="taken"):
+        demo.seed()
+    assert (User.objects.count(), ApiKey.objects.count(), Template.objects.count()) == (0, 0, 0)
+
+
+def local(settings: Any, tmp_path: Path) -> None:
+    settings.DEMO_ENV_FILE = tmp_path / "demo.env"
+    settings.PUBLIC_URL = "http://localhost:8000"
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "web"]
+
+
+def test_the_first_steps_print_a_key_that_works_and_the_same_one_again(
+    db: None, settings: Any, tmp_path: Path
+) -> None:
+    local(settings, tmp_path)
+    printed = notify("seed-demo", "--first-steps")
+    call = printed[printed.index("curl -sS") :]
+    key = call.partition("Authorization: Api-Key ")[2].partition("'")[0]
+    assert api_keys.verify(key) is not None
+    assert call.startswith("curl -sS http://localhost:8000/api/v1/notifications/")
+    assert call in notify("seed-demo", "--first-steps")
+
+
+@pytest.mark.parametrize(
+    "outside",
+    [{"PUBLIC_URL": "https://notify.example.com"}, {"ALLOWED_HOSTS": ["10.0.0.5"]}],
+)
+def test_an_installation_on_a_network_gets_no_demo(
+    db: None, settings: Any, tmp_path: Path, outside: dict[str, Any]
+) -> None:
+    local(settings, tmp_path)
+    for name, value in outside.items():
+        setattr(settings, name, value)
+    assert "no demo" in notify("seed-demo", "--first-steps")
+    assert (User.objects.count(), ApiKey.objects.count()) == (0, 0)
+
+
+def test_an_installation_with_users_of_its_own_gets_no_demo(
+    db: None, alice: User, settings: Any, tmp_path: Path
+) -> None:
+    local(settings, tmp_path)
+    assert "no demo: there are other users" in notify("seed-demo", "--first-steps")
+    assert list(User.objects.all()) == [alice]
 
 
 def test_exported_templates_can_be_imported_unchanged(welcome: None, tmp_path: Path) -> None:

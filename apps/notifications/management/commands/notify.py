@@ -98,7 +98,12 @@ def _add_accounts(words: Words) -> None:
     lost.add_argument("email")
 
     summary = "Make the demo's user, templates, staff and API key."
-    add_word(words, "seed-demo", "account_commands.seed_demo", summary)
+    demo = add_word(words, "seed-demo", "account_commands.seed_demo", summary)
+    demo.add_argument(
+        "--first-steps",
+        action="store_true",
+        help="Print the secrets and a first call; do nothing on an installation in use.",
+    )
 
 
 def _add_templates(words: Words) -> None:

@@ -1,6 +1,5 @@
 """The command of the embedded mode: migrate, create the demo, print the URLs and serve."""
 
-import json
 import os
 import socket
 from typing import Any
@@ -11,11 +10,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
-from django.urls import reverse
 
 from apps.common.serving import serve
-from apps.notifications.api.welcome import sandbox_link
 from apps.notifications.embedded import demo
+from apps.notifications.management import first_steps
 
 ADDRESS = "127.0.0.1"
 # Part of SQLite's error message for a file that is not a database.
@@ -96,31 +94,5 @@ class Command(BaseCommand):
                 raise CommandError(message) from None
 
     def _print(self, made: demo.Demo, base: str) -> None:
-        body = json.dumps(
-            {
-                "notification_type": "email",
-                "user_id": str(made.user.pk),
-                "template_code": "welcome",
-                "variables": {"name": "Ada", "link": "https://example.com"},
-            }
-        )
-        self.stdout.write(
-            f"""
-  API            {base}/api/v1/          (documentation: {base}/api/docs/)
-  Admin          {base}/admin/           {made.staff.email} / {made.staff_password}
-  Sandbox        {base}{sandbox_link(made.staff)}
-                 (logs in once; shows what would have been sent)
-  API key        {made.api_key}
-  Demo user      {made.user.pk}
-
-  Send a notification:
-
-  curl -sS {base}{reverse("notifications")} \\
-    -H 'Authorization: Api-Key {made.api_key}' \\
-    -H 'Content-Type: application/json' \\
-    -d '{body}'
-
-  Its answer names the address of its status. Ctrl-C stops everything.
-"""
-        )
+        self.stdout.write(f"{first_steps.text(made, base)} Ctrl-C stops everything.\n")
         self.stdout.flush()
