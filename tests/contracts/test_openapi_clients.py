@@ -32,7 +32,7 @@ PLAIN_NAMES = (
     "Problem",
 )
 VERBS = re.compile(
-    "broadcast|cancel|confirm|create|delete|discard|erase|force|list|login|logout|pause|preview|"
+    "broadcast|cancel|confirm|create|delete|discard|erase|explain|force|list|login|logout|pause|preview|"
     "publish|read|refresh|replace|replay|reset|resume|send|take|update|upload"
 )
 

@@ -81,6 +81,13 @@ NOT_RUN: Mapping[tuple[str, str], str] = {
         "docs/benchmarks.md",
         "make chaos                        # all of it, about 40 minutes",
     ): TAKES_LONG,
+    (
+        "docs/operations.md",
+        (
+            "curl -H \"Authorization: Api-Key $KEY\" -H 'Content-Type: application/json' "
+            "$API/notifications/explain \\"
+        ),
+    ): EXAMPLE,
     ("docs/operations.md", 'curl -H "Authorization: Api-Key $KEY" \\'): EXAMPLE,
     (
         "docs/operations.md",

@@ -52,6 +52,27 @@ class BulkRequestParser(SendRequestParser):
     decoder = requests.bulk_decoder
 
 
+class _ExplainDecoder:
+    """Decodes what is to be explained: a broadcast if it names an audience, else one request."""
+
+    def decode(self, raw: bytes) -> Any:
+        """Decode a body.
+
+        Raises:
+            msgspec.DecodeError: It is not valid.
+        """
+        values = msgspec.json.decode(raw)
+        is_broadcast = isinstance(values, dict) and "audience" in values
+        decoder = requests.broadcast_decoder if is_broadcast else requests.explain_decoder
+        return decoder.decode(raw)
+
+
+class ExplainRequestParser(SendRequestParser):
+    """Decodes a request or a broadcast that is to be explained."""
+
+    decoder = _ExplainDecoder()
+
+
 class BroadcastRequestParser(SendRequestParser):
     """Decodes a broadcast."""
 

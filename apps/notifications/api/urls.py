@@ -26,6 +26,7 @@ from apps.notifications.api.dead_letters import (
     DiscardDeadLetterView,
     ReplayDeadLetterView,
 )
+from apps.notifications.api.explain import ExplainView, ExplanationView
 from apps.notifications.api.notifications import (
     CancelView,
     NotificationsView,
@@ -45,6 +46,12 @@ urlpatterns = either_slash(
         path("notifications/", NotificationsView.as_view(), name="notifications"),
         path("notifications/bulk", BulkView.as_view(), name="bulk"),
         path("notifications/broadcast", BroadcastView.as_view(), name="broadcast"),
+        path("notifications/explain", ExplainView.as_view(), name="explain"),
+        path(
+            "notifications/explain/<uuid:explanation_id>",
+            ExplanationView.as_view(),
+            name="explanation",
+        ),
         path("batches/", BatchesView.as_view(), name="batches"),
         path("batches/upload", UploadView.as_view(), name="batch-upload"),
         path("batches/<uuid:batch_id>", BatchView.as_view(), name="batch"),

@@ -28,7 +28,7 @@ def broadcast(asked: BroadcastRequest, *, caller: Caller) -> tuple[Batch, bool]:
     Raises:
         Problem: 400 or 422; nothing is stored then.
     """
-    audience = _checked(asked.audience)
+    audience = checked(asked.audience)
     now = timezone.now()
     batch = Batch(
         id=new_id(),
@@ -71,7 +71,7 @@ def cost(asked: BroadcastRequest) -> int:
     return len(asked.audience.user_ids or ()) or 1
 
 
-def _checked(audience: Audience) -> Audience:
+def checked(audience: Audience) -> Audience:
     """Refuse an audience without exactly one criterion.
 
     Raises:

@@ -120,7 +120,7 @@ def _envelope_or_decision(
         found = decide(row, contact=contact, facts=facts, now=now)
         if found is not None or contact is None:
             return found or skipped(USER_ERASED, "the user no longer exists")
-        return _compose(row, contact=contact, facts=facts, past=past, now=now)
+        return compose(row, contact=contact, facts=facts, past=past, now=now)
     except Error:
         raise
     except Exception as error:
@@ -138,7 +138,7 @@ def template_error(detail: str) -> Decision:
     return Decision(to=Status.FAILED, reason="template_error", detail=detail)
 
 
-def _compose(
+def compose(
     row: Notification,
     *,
     contact: Contact,
@@ -146,6 +146,7 @@ def _compose(
     past: PastRounds,
     now: datetime,
 ) -> Envelope | Decision:
+    """Render and address one notification; a decision if that is not possible."""
     try:
         content = (
             rendering.render(

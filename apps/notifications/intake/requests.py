@@ -110,6 +110,14 @@ class BroadcastRequest(Terms, kw_only=True, forbid_unknown_fields=True):
         return BulkSendRequest(**{**terms, "user_id": user_id, "request_id": None})
 
 
+class ExplainRequest(SendRequest, kw_only=True, forbid_unknown_fields=True):
+    """A notification to one user, to be explained and not sent."""
+
+    content: Annotated[
+        bool, Meta(description="Return what would be sent. It needs the scope `users:read`.")
+    ] = False
+
+
 # Java writes a time with zero seconds without them, which the decoder refuses.
 WITHOUT_SECONDS = re.compile(r"(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2})([Zz]|[+-]\d{2}:\d{2})")
 TIMES = ("scheduled_for", "expires_at")
@@ -174,6 +182,7 @@ def row_of(values: dict[str, Any], *, strict: bool) -> "BulkSendRequest":
 send_decoder = RequestDecoder(SendRequest)
 bulk_decoder = msgspec.json.Decoder(BulkRequest)
 broadcast_decoder = RequestDecoder(BroadcastRequest)
+explain_decoder = RequestDecoder(ExplainRequest)
 bulk_row_decoder = RequestDecoder(BulkSendRequest)
 
 # What a pattern means, by field.

@@ -2,6 +2,7 @@
 
 from apps.notifications.lifecycle.states import LetterState
 from apps.notifications.models.attempt import Attempt
+from apps.notifications.models.audience_explanation import AudienceExplanation
 from apps.notifications.models.batch import (
     Batch,
     BatchError,
@@ -23,6 +24,7 @@ from apps.notifications.models.statistics import StatisticsDelta, StatisticsSum
 __all__ = [
     "ActionName",
     "Attempt",
+    "AudienceExplanation",
     "Batch",
     "BatchError",
     "BatchSlice",

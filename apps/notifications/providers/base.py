@@ -142,6 +142,10 @@ class Provider(ABC, Generic[Message]):
     def send(self, message: Message) -> Reply:
         """Make one provider call. It must not raise for network errors, and not use the ORM."""
 
+    def refused(self, message: Message) -> Reply | None:
+        """Return why a message is refused without a call, such as for its size; else None."""
+        return None
+
     def check(self) -> Reply | None:
         """Test connection and credentials without sending a message, when staff ask for it.
 

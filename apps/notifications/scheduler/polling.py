@@ -25,6 +25,7 @@ SELECT
     OR EXISTS (
         SELECT 1 FROM notifications_deadletterreplay WHERE state = 'running' AND next_at <= %(now)s
     )
+    OR EXISTS (SELECT 1 FROM notifications_audienceexplanation WHERE next_at <= %(now)s)
 """
 
 
@@ -41,7 +42,7 @@ def notifications_due() -> tuple[bool, datetime]:
 
 
 def jobs_due() -> bool:
-    """Tell whether a step of any batch, upload or replay of dead letters is due."""
+    """Tell whether a step of any batch, upload, replay of dead letters or explanation is due."""
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
         cursor.execute(JOBS, {"now": now})

@@ -7,10 +7,11 @@ connections.
 import json
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import urllib3
 from django.conf import settings
@@ -64,6 +65,11 @@ class FcmProvider(Provider[Push]):
         reply = self._call(message)
         return replace(reply, duration_ms=round((time.monotonic() - started) * 1000))
 
+    def refused(self, message: Push) -> Reply | None:
+        """Return the reply to a payload that is larger than FCM takes."""
+        built = message_of(message, now=time.time())
+        return _too_large(built, json.dumps({"message": built}).encode())
+
     def check(self) -> Reply:
         """Exchange the key, and let FCM validate a message to nobody without sending it."""
         started = time.monotonic()
@@ -81,11 +87,7 @@ class FcmProvider(Provider[Push]):
     def _call(self, push: Push) -> Reply:
         message = message_of(push, now=time.time())
         body = json.dumps({"message": message}).encode()
-        # The body contains the payload and more, so most messages do not need the exact size.
-        if len(body) > PAYLOAD_MAX_BYTES and payload_bytes(message) > PAYLOAD_MAX_BYTES:
-            detail = f"The payload is over {PAYLOAD_MAX_BYTES} bytes."
-            return Reply(outcome=Outcome.REJECTED, reason="payload_too_large", detail=detail)
-        return self._post(body, push.token)
+        return _too_large(message, body) or self._post(body, push.token)
 
     def _post(self, body: bytes, token: str) -> Reply:
         """Make the call on the wire; the token must not appear in the reply."""
@@ -147,3 +149,11 @@ def _exchange_failure(error: GoogleAuthError) -> Outcome:
         isinstance(error, RefreshError) and error.retryable
     )
     return Outcome.TRANSIENT if passing else Outcome.CONFIGURATION
+
+
+def _too_large(message: Mapping[str, Any], body: bytes) -> Reply | None:
+    # The body contains the payload and more, so most messages do not need the exact size.
+    if len(body) <= PAYLOAD_MAX_BYTES or payload_bytes(message) <= PAYLOAD_MAX_BYTES:
+        return None
+    detail = f"The payload is over {PAYLOAD_MAX_BYTES} bytes."
+    return Reply(outcome=Outcome.REJECTED, reason="payload_too_large", detail=detail)
