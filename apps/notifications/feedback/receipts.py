@@ -190,7 +190,8 @@ def _suppress(row: Notification) -> None:
     sent = row.attempt_rows.order_by("-pk").values_list("address_hash", flat=True)
     hashes = [hashed for hashed in sent if hashed is not None]
     if hashes:
-        contacts.suppress_hash(hashes[0], user_id=row.user_id, reason="hard_bounce")
+        entry = contacts.NewSuppression(address_hash=hashes[0], reason="hard_bounce")
+        contacts.suppress_hashes({hashes[0]: entry}, users={hashes[0]: row.user_id})
         return
     # Without a recorded attempt, the worker died recently. The current address is then the one that
     # the mail was sent to.
