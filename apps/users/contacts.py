@@ -1,9 +1,11 @@
 """The interface of this app for the delivery pipeline: contacts, preferences and suppression."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
+
+from django.utils import timezone
 
 from apps.common.postgresql.one_of import OneOf
 from apps.users import audience, devices, erasure, preferences, suppressions
@@ -11,7 +13,7 @@ from apps.users.addresses import address_hash, address_key, deliverable
 from apps.users.conflicts import address_taken
 from apps.users.locales import forget_locale, known_locale, known_locales
 from apps.users.mail import AccountMail, AccountMailer
-from apps.users.models import Device, User
+from apps.users.models import Device, SuppressionReason, User
 from apps.users.named_accounts import NamedAccount, create_named, refuse_malformed
 from apps.users.search import (
     FoundUsers,
@@ -21,6 +23,7 @@ from apps.users.search import (
     users_of_addresses,
     users_of_external_ids,
 )
+from apps.users.suppressions import NewSuppression
 
 __all__ = [
     "AccountMail",
@@ -29,6 +32,8 @@ __all__ = [
     "DeviceContact",
     "FoundUsers",
     "NamedAccount",
+    "NewSuppression",
+    "SuppressionReason",
     "address_hash",
     "address_key",
     "address_taken",
@@ -47,8 +52,10 @@ __all__ = [
     "refuse_malformed",
     "retire_devices",
     "set_channel",
+    "set_channels",
     "suppress",
     "suppress_all",
+    "suppress_hashes",
     "suppressed",
     "user_of_address",
     "users_of_addresses",
@@ -217,25 +224,28 @@ def suppressed(emails: Collection[str]) -> set[str]:
     return {email for email in emails if address_hash(email) in hashes}
 
 
-def suppress(*, email: str, reason: str) -> None:
+def suppress(*, email: str, reason: str, source: str = "") -> None:
     """Add an address to the suppression list. Idempotent."""
-    suppressions.suppress_all({email: reason})
+    suppressions.suppress_all({email: reason}, source=source)
 
 
-def suppress_all(reasons: Mapping[str, str]) -> None:
+def suppress_all(reasons: Mapping[str, str], *, source: str = "") -> None:
     """Add addresses, each with its reason, to the suppression list. Idempotent."""
-    suppressions.suppress_all(reasons)
+    suppressions.suppress_all(reasons, source=source)
 
 
-def suppress_hash(hashed: str, *, user_id: UUID, reason: str) -> None:
-    """Add an address to the suppression list if only its hash is known. Idempotent.
+def suppress_hashes(entries: Mapping[str, NewSuppression], *, users: Mapping[str, UUID]) -> None:
+    """Add addresses of which only the hashes are known, with two statements. Idempotent.
 
     Args:
-        hashed: The ``address_hash`` of the address.
-        user_id: The user who had the address. If the user still has it, the list shows it to staff.
-        reason: The reason, such as ``hard_bounce``.
+        entries: What to add, by the ``address_hash`` of the address.
+        users: Who had the address, by its hash. If the user still has it, the list shows it to
+            staff.
     """
-    suppressions.suppress_hash(hashed, candidates=addresses_of(user_id), reason=reason)
+    shown = suppressions.shown_addresses({one: users[one] for one in entries if one in users})
+    suppressions.add(
+        replace(entry, address=shown.get(hashed, "")) for hashed, entry in entries.items()
+    )
 
 
 def retire_devices(reasons: Mapping[UUID, str]) -> None:
@@ -273,3 +283,12 @@ def set_channel(*, user_id: UUID, channel: str, category: str | None, enabled: b
         ValueError: There is no such channel.
     """
     preferences.set_channel(user_id=user_id, channel=channel, category=category, enabled=enabled)
+
+
+def set_channels(changes: Mapping[tuple[UUID, str | None], bool], *, channel: str) -> None:
+    """Turn a channel on or off for many users: whether it is on, by user and category.
+
+    Raises:
+        ValueError: There is no such channel.
+    """
+    preferences.set_channels(changes, channel=channel, now=timezone.now())

@@ -1,5 +1,6 @@
 """``contacts``, the interface of the user app for the pipeline."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from apps.common.ids import new_id
 from apps.common.ttl_cache import TtlCache
-from apps.users import contacts, devices, locales, preferences
+from apps.users import contacts, devices, locales, preferences, suppressions
 from apps.users.addresses import address_hash
 from apps.users.models import CategoryPreference, Device, ExternalId, Suppression, User
 from tests.users.conftest import logged_in, make
@@ -85,6 +86,43 @@ def test_many_addresses_are_suppressed_in_one_call_each_with_its_first_reason(
         ("alice@example.com", "complaint"),
         ("bob@example.com", "hard_bounce"),
     ]
+
+
+def listed(email: str, **given: Any) -> int:
+    entry = {"address_hash": address_hash(email), "reason": "soft_bounces", **given}
+    return suppressions.add([suppressions.NewSuppression(**entry)])
+
+
+def test_a_suppression_that_has_expired_has_no_effect(alice: User) -> None:
+    now = timezone.now()
+    listed("alice@example.com", expires_at=now + timedelta(hours=1))
+    assert contacts.load_contacts([alice.pk])[alice.pk].suppressed is True
+    assert contacts.suppressed(["alice@example.com"]) == {"alice@example.com"}
+    Suppression.objects.update(expires_at=now - timedelta(seconds=1))
+    assert contacts.load_contacts([alice.pk])[alice.pk].suppressed is False
+    assert contacts.suppressed(["alice@example.com"]) == set()
+
+
+def test_an_entry_is_replaced_only_by_one_that_lasts_longer(db: None) -> None:
+    def found() -> tuple[str, bool]:
+        entry = Suppression.objects.get()
+        return entry.reason, entry.expires_at is None
+
+    now = timezone.now()
+    assert listed("alice@example.com", expires_at=now - timedelta(days=1)) == 1
+    assert listed("alice@example.com", expires_at=now - timedelta(days=2)) == 0
+    assert listed("alice@example.com", expires_at=now + timedelta(days=1)) == 1
+    assert found() == ("soft_bounces", False)
+    assert listed("alice@example.com", reason="hard_bounce") == 1
+    assert found() == ("hard_bounce", True)
+    assert listed("alice@example.com", reason="complaint") == 0
+    assert listed("alice@example.com", expires_at=now + timedelta(days=9)) == 0
+    assert found() == ("hard_bounce", True)
+
+
+def test_a_row_of_an_older_release_stays_and_is_shown_as_manual(db: None) -> None:
+    Suppression.objects.create(address_hash="a" * 64, reason="asked by phone")
+    assert Suppression.objects.get().public_reason == "manual"
 
 
 def test_a_channel_can_be_turned_off_and_on(alice: User) -> None:

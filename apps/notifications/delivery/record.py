@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 # While the database is unavailable, the worker keeps replies in memory and takes no new message.
 # The limit is below the 30 minutes after which the broker redelivers the unacknowledged message.
 PATIENCE_SECONDS = 20 * 60.0
+# Who says that an address is dead, in the suppression list.
+SOURCE = "reply"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,11 +243,12 @@ def _retire_addresses(rounds: Sequence[AttemptRound]) -> None:
             reason = reply.reason or reply.code
             if isinstance(message, Push):
                 devices[message.device_id] = reason
-            else:
+            elif not done.notification.is_test:
                 emails[message.recipient] = reason
     if emails:
         run_if_answered(
-            "dead addresses are not suppressed yet", lambda: contacts.suppress_all(emails)
+            "dead addresses are not suppressed yet",
+            lambda: contacts.suppress_all(emails, source=SOURCE),
         )
     if devices:
         run_if_answered("dead devices are not retired", lambda: contacts.retire_devices(devices))

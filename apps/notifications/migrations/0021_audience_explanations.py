@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0018_counting'),
+        ('notifications', '0020_soft_bounces_index'),
     ]
 
     operations = [
