@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from tests.containers.engine import Engine
+from tests.containers.packages import archive
 from tests.containers.shell import CommandError, run, say
 from tests.contracts.deployment_files import ComposeLoader
 
@@ -46,7 +47,6 @@ PYTHON_PACKAGES = (
     "ca-certificates,libbz2-1.0,libffi8,liblzma5,libncursesw6,libreadline8,libsqlite3-0,libssl3,"
     "libuuid1,netbase,tzdata,zlib1g"
 )
-MIRROR = "http://deb.debian.org/debian"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 LABEL = "stand-in.made-from"
 
@@ -176,7 +176,7 @@ def _tree(place: Path, release: str, packages: str) -> None:
     say(f"Making {place.name} from packages of Debian {release} …")
     part = place.with_name(f"part-{place.name}")
     words = ("--variant=minbase", f"--include={packages}", "--aptopt=APT::Sandbox::User root")
-    run("mmdebstrap", *words, release, part, MIRROR, within=TREE_SECONDS)
+    run("mmdebstrap", *words, release, part, archive(), within=TREE_SECONDS)
     part.rename(place)
     made_from.write_text(wanted)
 

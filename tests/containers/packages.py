@@ -13,7 +13,6 @@ OLDEST_COMPOSE = (2, 24)
 PLUGIN_RELEASE = "trixie"
 PLUGINS = ("docker-compose", "docker-buildx")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-MIRROR = "http://deb.debian.org/debian"
 INSTALL_SECONDS = 300
 # It keeps a package from starting a server of its own; Debian documents it.
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -29,6 +28,19 @@ def program(name: str) -> str:
     if found is None:
         raise MissingPackageError(f"{name} is not installed, and apt-get did not install it.")
     return found
+
+
+def archive() -> str:
+    """Return the address of Debian's archive that this machine uses.
+
+    Raises:
+        MissingPackageError: This machine uses none.
+    """
+    words = ("--format", "$(REPO_URI)", "Label: Debian", "Created-By: Packages")
+    found = run("apt-get", "indextargets", *words, within=20).split()
+    if not found:
+        raise MissingPackageError("apt knows no archive of Debian: run apt-get update.")
+    return found[0]
 
 
 def ensure_engine() -> None:
@@ -81,7 +93,7 @@ def ensure_compose(cache: Path, env: Mapping[str, str]) -> None:
     for folder in ("lists/partial", "cache/archives/partial", "packages"):
         (place / folder).mkdir(parents=True, exist_ok=True)
     (place / "sources.list").write_text(
-        f"deb [signed-by={KEYRING}] {MIRROR} {PLUGIN_RELEASE} main\n"
+        f"deb [signed-by={KEYRING}] {archive()} {PLUGIN_RELEASE} main\n"
     )
     apart = [
         *("-o", f"Dir::Etc::sourcelist={place}/sources.list", "-o", "Dir::Etc::sourceparts=-"),
