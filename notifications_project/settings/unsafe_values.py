@@ -13,8 +13,9 @@ from urllib.parse import unquote, urlsplit
 # characters of the smallest usual alphabet (hexadecimal) are 128 bits. Django's own check asks for
 # 50 and warns (security.W009); here a strong key that is shorter must not stop an upgrade.
 KEY_CHARACTERS = 32
-# A token or password can be tried at the speed of this installation only.
-TOKEN_CHARACTERS = 8
+# A token or password can be tried at the speed of this installation only. It needs so many
+# characters, and so many that are no part of a well-known word: OldFlower4711 is not guessed soon.
+TOKEN_CHARACTERS, TOKEN_OWN_CHARACTERS = 8, 4
 # As Django's check.
 LEAST_DIFFERENT_CHARACTERS = 5
 # Random text of a small alphabet has repeated pairs too, the more the longer it is.
@@ -69,7 +70,7 @@ def secret_key(key: str) -> None:
     if key.startswith(DEVELOPMENT_PREFIX):
         message = f"can be guessed: {DEVELOPMENT_PREFIX} marks keys for development. {MAKE_A_KEY}"
         raise ValueError(message)
-    _refuse_guessable(key, least=KEY_CHARACTERS, remedy=MAKE_A_KEY)
+    _refuse_guessable(key, least=KEY_CHARACTERS, own=KEY_CHARACTERS, remedy=MAKE_A_KEY)
 
 
 def token(given: str) -> None:
@@ -78,7 +79,7 @@ def token(given: str) -> None:
     Raises:
         ValueError: It can be guessed; the message says why.
     """
-    _refuse_guessable(given, least=TOKEN_CHARACTERS, remedy=MAKE_A_TOKEN)
+    _refuse_guessable(given, least=TOKEN_CHARACTERS, own=TOKEN_OWN_CHARACTERS, remedy=MAKE_A_TOKEN)
 
 
 def logins(given: str) -> None:
@@ -92,7 +93,7 @@ def logins(given: str) -> None:
         if not name or not password:
             message = "must be name:password, or several of these with commas."
             raise ValueError(message)
-        _refuse_guessable(password, least=TOKEN_CHARACTERS, remedy=MAKE_A_TOKEN)
+        token(password)
 
 
 def hosts(given: list[str]) -> None:
@@ -159,15 +160,18 @@ def _is_loopback(host: str) -> bool:
         return name in {"", "localhost"}
 
 
-def _refuse_guessable(secret: str, *, least: int, remedy: str) -> None:
+def _refuse_guessable(secret: str, *, least: int, own: int, remedy: str) -> None:
     rest = WELL_KNOWN.sub("", secret)
-    if len(rest) < least:
+    if len(secret) < least:
+        message = f"can be guessed: it has fewer than {least} characters. {remedy}"
+        raise ValueError(message)
+    if len(rest) < own:
         message = (
-            f"can be guessed: without well-known words such as changeme it has fewer than {least} "
+            f"can be guessed: without well-known words such as changeme it has fewer than {own} "
             f"characters. {remedy}"
         )
         raise ValueError(message)
-    judged = rest[:JUDGED_CHARACTERS]
+    judged = (rest if len(rest) >= least else secret)[:JUDGED_CHARACTERS]
     pairs = set(pairwise(judged))
     if len(set(judged)) < LEAST_DIFFERENT_CHARACTERS or 2 * len(pairs) < len(judged) - 1:
         message = f"can be guessed: it repeats itself, or has few different characters. {remedy}"

@@ -139,6 +139,12 @@ def test_a_login_of_flower_is_a_name_and_a_password(login: str) -> None:
     assert "Xk3" not in str(refused.value)
 
 
+@pytest.mark.parametrize("password", ["OldFlower4711", "metrics-Kx7q", "Xk3-9fQz"])
+def test_a_password_of_an_installation_that_runs_does_not_stop_its_upgrade(password: str) -> None:
+    unsafe_values.token(password)
+    unsafe_values.logins(f"ada:{password}")
+
+
 def test_other_tokens_are_accepted(start: Start) -> None:
     given = {"METRICS_TOKEN": "Xk3-9fQz", "FLOWER_BASIC_AUTH": "ada:Xk3-9fQz7,eve:7Qz:f9-3kX"}
     assert start(**SAFE, **SERVERS, **given).returncode == 0
