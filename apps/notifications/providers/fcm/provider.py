@@ -7,11 +7,10 @@ connections.
 import json
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import urllib3
 from django.conf import settings
@@ -67,8 +66,8 @@ class FcmProvider(Provider[Push]):
 
     def refused(self, message: Push) -> Reply | None:
         """Return the reply to a payload that is larger than FCM takes."""
-        built = message_of(message, now=time.time())
-        return _too_large(built, json.dumps({"message": built}).encode())
+        _, refusal = _written(message)
+        return refusal
 
     def check(self) -> Reply:
         """Exchange the key, and let FCM validate a message to nobody without sending it."""
@@ -85,9 +84,8 @@ class FcmProvider(Provider[Push]):
             line.close()
 
     def _call(self, push: Push) -> Reply:
-        message = message_of(push, now=time.time())
-        body = json.dumps({"message": message}).encode()
-        return _too_large(message, body) or self._post(body, push.token)
+        body, refusal = _written(push)
+        return refusal or self._post(body, push.token)
 
     def _post(self, body: bytes, token: str) -> Reply:
         """Make the call on the wire; the token must not appear in the reply."""
@@ -151,9 +149,17 @@ def _exchange_failure(error: GoogleAuthError) -> Outcome:
     return Outcome.TRANSIENT if passing else Outcome.CONFIGURATION
 
 
-def _too_large(message: Mapping[str, Any], body: bytes) -> Reply | None:
+def _written(push: Push) -> tuple[bytes, Reply | None]:
+    """Return the body of a call, and the refusal of one that is too large.
+
+    A message that is too large only because of its receipt is sent without it.
+    """
+    message = message_of(push, now=time.time())
+    body = json.dumps({"message": message}).encode()
     # The body contains the payload and more, so most messages do not need the exact size.
     if len(body) <= PAYLOAD_MAX_BYTES or payload_bytes(message) <= PAYLOAD_MAX_BYTES:
-        return None
+        return body, None
+    if push.receipt:
+        return _written(replace(push, receipt=""))
     detail = f"The payload is over {PAYLOAD_MAX_BYTES} bytes."
-    return Reply(outcome=Outcome.REJECTED, reason="payload_too_large", detail=detail)
+    return body, Reply(outcome=Outcome.REJECTED, reason="payload_too_large", detail=detail)
