@@ -64,6 +64,12 @@ ENTRIES = (
         permission="notifications.view_heartbeat",
     ),
     Entry(
+        title="Reports without a message",
+        said="What providers reported about no message that is here",
+        address="desk:unmatched",
+        permission="notifications.view_receipt",
+    ),
+    Entry(
         title="Bulk replays",
         said="Replays of many dead letters at a rate",
         address="desk:replay-start",

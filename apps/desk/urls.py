@@ -13,6 +13,7 @@ from apps.desk.moved import routes as moved_routes
 from apps.desk.pages import page
 from apps.desk.people import file_views
 from apps.desk.people import views as people
+from apps.desk.providers import unmatched
 from apps.desk.providers import views as providers
 from apps.desk.search import search_page
 from apps.desk.settings_page import settings_page
@@ -139,6 +140,11 @@ urlpatterns = [
         "batches/<uuid:batch_id>/<slug:act_name>/",
         page(batches.act_on_batch, permission=batches.VIEW),
         name="batch-act",
+    ),
+    path(
+        "providers/unmatched/",
+        page(unmatched.unmatched_page, permission=unmatched.VIEW),
+        name="unmatched",
     ),
     path(
         "providers/<slug:provider>/<str:breaker>/force/",

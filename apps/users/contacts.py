@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from django.utils import timezone
+
 from apps.common.postgresql.one_of import OneOf
 from apps.users import audience, devices, erasure, preferences, suppressions
 from apps.users.addresses import address_hash, address_key, deliverable
@@ -50,6 +52,7 @@ __all__ = [
     "refuse_malformed",
     "retire_devices",
     "set_channel",
+    "set_channels",
     "suppress",
     "suppress_all",
     "suppress_hashes",
@@ -280,3 +283,12 @@ def set_channel(*, user_id: UUID, channel: str, category: str | None, enabled: b
         ValueError: There is no such channel.
     """
     preferences.set_channel(user_id=user_id, channel=channel, category=category, enabled=enabled)
+
+
+def set_channels(changes: Mapping[tuple[UUID, str | None], bool], *, channel: str) -> None:
+    """Turn a channel on or off for many users: whether it is on, by user and category.
+
+    Raises:
+        ValueError: There is no such channel.
+    """
+    preferences.set_channels(changes, channel=channel, now=timezone.now())

@@ -79,6 +79,10 @@ SMTP_REPLY_TIMEOUT_SECONDS: float = env.time_limit(
 
 SENDGRID_API_KEY: str = env.text("SENDGRID_API_KEY", "")
 SENDGRID_API_URL: str = env.base_url("SENDGRID_API_URL", "https://api.sendgrid.com")
+SENDGRID_WEBHOOK_PUBLIC_KEYS: list[str] = env.public_keys("SENDGRID_WEBHOOK_PUBLIC_KEY")
+SENDGRID_WEBHOOK_TOLERANCE_SECONDS: int = env.number(
+    "SENDGRID_WEBHOOK_TOLERANCE_SECONDS", 86_400, least=60, most=30 * 86_400
+)
 
 # FCM_SERVICE_ACCOUNT_FILE is itself a path, so its value is not replaced by the file's content.
 FCM_SERVICE_ACCOUNT_FILE: str = env.text("FCM_SERVICE_ACCOUNT_FILE", "")
@@ -98,6 +102,11 @@ UNKNOWN_OUTCOME_RETRIES: int = env.number("UNKNOWN_OUTCOME_RETRIES", 2, least=0,
 UNKNOWN_OUTCOME_WAITS_SECONDS: tuple[float, ...] = env.waits(
     "UNKNOWN_OUTCOME_WAITS_SECONDS", [300.0, 1800.0]
 )
+
+# After so many mails that came back in so many days, an address gets none for as many days. The
+# receipts are kept as long as their notifications, so the period is not longer than that.
+SOFT_BOUNCE_LIMIT: int = env.number("SOFT_BOUNCE_LIMIT", 5, least=0)
+SOFT_BOUNCE_DAYS: int = env.number("SOFT_BOUNCE_DAYS", 30, least=1, most=RETENTION_MIN_DAYS)
 
 # How long notifications are kept after their last change.
 RETENTION_DAYS: int = env.number(

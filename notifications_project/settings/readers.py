@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from environs import EnvValidationError, FileAwareEnv, validate
 
 from apps.notifications.providers.addresses import BadAddressError, name_and_address
+from notifications_project.settings.public_keys import parse_public_keys
 from notifications_project.settings.spelling import misspelt
 
 P = ParamSpec("P")
@@ -332,3 +333,9 @@ def link_schemes(name: str) -> frozenset[str]:
         )
         raise ValueError(message)
     return frozenset(schemes)
+
+
+@noted
+def public_keys(name: str) -> list[str]:
+    """Read public keys; unset or empty means none."""
+    return parse_public_keys(_source.str(name, ""))

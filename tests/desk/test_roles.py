@@ -27,6 +27,7 @@ DESK = (
     "letters",
     "replay-start",
     "batches",
+    "unmatched",
 )
 
 

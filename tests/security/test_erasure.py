@@ -10,7 +10,8 @@ from rest_framework.test import APIClient
 from apps.common.channels import Channel
 from apps.common.ids import new_id
 from apps.notifications.dead_letters import store
-from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent, take
+from apps.notifications.feedback.events import ProviderEvent, ReceiptEvent
+from apps.notifications.feedback.receipts import take
 from apps.notifications.intake import account_mails
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Event, Notification, SandboxMessage

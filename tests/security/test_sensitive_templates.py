@@ -12,6 +12,7 @@ from apps.common.callers import Kind
 from apps.common.channels import Channel
 from apps.notifications.dead_letters import replay_one, store
 from apps.notifications.feedback import receipts
+from apps.notifications.feedback.events import ProviderEvent, ReceiptEvent
 from apps.notifications.intake.cancel import cancel
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, DeadLetter, LetterState, Notification, SandboxMessage
@@ -148,10 +149,8 @@ def bounced(row: Notification) -> None:
 
 def delivered(row: Notification) -> None:
     Notification.objects.filter(pk=row.pk).update(status=Status.SENDING)
-    event = receipts.ReceiptEvent.DELIVERED
-    receipts.take(
-        row, receipts.ProviderEvent(provider="p", event=event, occurred_at=row.created_at)
-    )
+    event = ReceiptEvent.DELIVERED
+    receipts.take(row, ProviderEvent(provider="p", event=event, occurred_at=row.created_at))
 
 
 @pytest.mark.usefixtures("lanes")  # Without the queues the sweep handles nothing.

@@ -1,7 +1,8 @@
 """The table of ``problem_types``: code, status, title, meaning, advice."""
 
-# In the order of the statuses, which is that of the pages and of docs/errors.md.
-ROWS: tuple[tuple[str, int, str, str, str], ...] = (
+from apps.common.rest import problems_of_receipts
+
+_ROWS: tuple[tuple[str, int, str, str, str], ...] = (
     (
         "bad_request",
         400,
@@ -334,3 +335,5 @@ ROWS: tuple[tuple[str, int, str, str, str], ...] = (
         "Try again after the time in `Retry-After`.",
     ),
 )
+# In the order of the statuses, which is that of the pages and of docs/errors.md.
+ROWS = tuple(sorted((*_ROWS, *problems_of_receipts.ROWS), key=lambda row: row[1]))

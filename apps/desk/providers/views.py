@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.common.channels import Channel
 from apps.desk import audit
 from apps.desk.pages import may, require, show
+from apps.desk.providers import unmatched
 from apps.desk.providers.cards import cards
 from apps.desk.providers.force_form import (
     FIRST_LENGTH,
@@ -45,6 +46,7 @@ def provider_page(request: HttpRequest) -> HttpResponse:
             for breaker in provider.breakers
         ),
         "may_force": may(request, FORCE),
+        "sees_reports": may(request, unmatched.VIEW),
         "sees_messages": may(request, "notifications.view_notification"),
         # Then the processes do not know of each other's breakers.
         "is_alone": not settings.REDIS_URL and not settings.EMBEDDED,

@@ -18,11 +18,19 @@ from apps.common.rest.problems import impossible
 from apps.common.rest.serializers import StrictCharField, StrictSerializer
 from apps.notifications.api import examples as shown
 from apps.notifications.api.notification_access import visible_to
-from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent, take
+from apps.notifications.feedback.events import ProviderEvent, ReceiptEvent
+from apps.notifications.feedback.receipts import take
 
 Method = Callable[..., Response]
 
 PROVIDER = "receipt"
+# What another provider's system can report here.
+EVENTS = (
+    ReceiptEvent.DELIVERED,
+    ReceiptEvent.FAILED,
+    ReceiptEvent.BOUNCED,
+    ReceiptEvent.OPENED,
+)
 RECEIPT: dict[str, Any] = {
     "notification_id": shown.NOTIFICATION_ID,
     "status": "delivered",
@@ -39,7 +47,7 @@ class ReceiptSerializer(StrictSerializer):
     """A provider's report."""
 
     notification_id = serializers.UUIDField()
-    status = serializers.ChoiceField(choices=[event.value for event in ReceiptEvent])
+    status = serializers.ChoiceField(choices=[event.value for event in EVENTS])
     timestamp = serializers.DateTimeField(required=False, default_timezone=UTC)
     error = StrictCharField(required=False, allow_blank=True, max_length=500)
 

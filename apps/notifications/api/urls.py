@@ -34,6 +34,7 @@ from apps.notifications.api.notifications import (
     StatusView,
 )
 from apps.notifications.api.receipts import EmailReceiptView, PushReceiptView
+from apps.notifications.api.sendgrid_events import SendGridEventsView
 from apps.notifications.api.services import ServicesView
 from apps.notifications.api.statistics import StatisticsView
 from apps.notifications.api.template_tools import PreviewView, PublishView, TestSendView
@@ -95,6 +96,7 @@ urlpatterns = either_slash(
             name="dead-letter-discard",
         ),
         path("receipts/email", EmailReceiptView.as_view(), name="email-receipts"),
+        path("receipts/sendgrid", SendGridEventsView.as_view(), name="sendgrid-events"),
         path("receipts/push", PushReceiptView.as_view(), name="push-receipts"),
         path("providers/<slug:name>/breaker", ProviderBreakerView.as_view(), name="breaker"),
         path("services/", ServicesView.as_view(), name="services"),

@@ -18,7 +18,7 @@ from apps.common.postgresql.one_of import OneOf
 from apps.notifications.dead_letters import store
 from apps.notifications.delivery.attempt_rounds import AttemptRound, JudgedRound
 from apps.notifications.delivery.decide import USER_ERASED, Decision
-from apps.notifications.lifecycle.states import UNKNOWN_OUTCOME, Status
+from apps.notifications.lifecycle.states import UNPROVEN, Status
 from apps.notifications.lifecycle.transitions import advance, advance_sending, advance_with_event
 from apps.notifications.models import Notification, Receipt
 from apps.notifications.privacy.redaction import ERASED
@@ -30,8 +30,6 @@ log = structlog.get_logger(__name__)
 RETRY_GRACE = timedelta(seconds=30)
 # The same time as for a newly published message.
 RELEASE_GRACE = timedelta(seconds=60)
-# Reasons of a failure without a known acceptance. An acceptance that is reported later replaces it.
-UNPROVEN = ("crashed", "attempts_exhausted", UNKNOWN_OUTCOME)
 
 
 def record_verdicts(claim_id: UUID, judged: Sequence[JudgedRound], *, now: datetime) -> list[UUID]:

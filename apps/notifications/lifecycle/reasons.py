@@ -72,6 +72,17 @@ REASONS: Mapping[str, Reason] = {
     "hard_bounce": _reason(
         "The address does not exist.", "It gets no more mail. Ask the recipient for another one."
     ),
+    "soft_bounce": _reason(
+        "The mail came back, for a reason that may pass.",
+        "See the report; an address that does this often gets no mail for some weeks.",
+    ),
+    "dropped": _reason(
+        "The provider did not send it, because of a list or limit of its own.",
+        "See its reason, and look at the lists of the provider's account.",
+    ),
+    "complaint": _reason(
+        "The recipient has reported a mail as spam.", "They get no more mail. Do not replay it."
+    ),
     "unregistered": _reason(
         "The app was removed from the device, or its token is no longer valid."
     ),

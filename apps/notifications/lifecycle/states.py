@@ -69,6 +69,8 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 # The reason of a failed mail that was transmitted without a reply: it may have arrived.
 UNKNOWN_OUTCOME = "unknown_outcome"
+# Reasons of a failure without a known acceptance. An acceptance that is reported later replaces it.
+UNPROVEN = ("crashed", "attempts_exhausted", UNKNOWN_OUTCOME)
 
 # Statuses that need no further work. ``sent`` may still change by a receipt.
 FINISHED = frozenset({S.SENT, S.DELIVERED, S.FAILED, S.BOUNCED, S.SKIPPED, S.EXPIRED, S.CANCELLED})

@@ -43,7 +43,7 @@ def erase_notifications(user_id: UUID) -> None:
         Attempt.objects.filter(notification_id__in=ids).update(
             detail="", device_id=None, address_hash=None
         )
-        Receipt.objects.filter(notification_id__in=ids).update(detail="")
+        Receipt.objects.filter(notification_id__in=ids).update(detail="", address_hash=None)
         DeadLetter.objects.filter(notification_id__in=ids).update(message={})
         SandboxMessage.objects.erase(ids)
         BatchError.objects.filter(user_id=user_id).forget_rows()

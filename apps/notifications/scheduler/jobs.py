@@ -12,6 +12,7 @@ from apps.notifications.batches.materialize import make_slice
 from apps.notifications.batches.upload import drop_incomplete_uploads
 from apps.notifications.broker.kept_connection import KeptConnection
 from apps.notifications.dead_letters.replay_many import replay_slice
+from apps.notifications.feedback.waiting import MatchWaiting
 from apps.notifications.flow_control.early_release import release_early
 from apps.notifications.privacy.retention.purge import Purge
 from apps.notifications.privacy.retention.recipients import Recipients
@@ -96,6 +97,7 @@ def all_jobs(kept: KeptConnection) -> list[Job]:
         Purge(),
         Recipients(),
         RollUp(),
+        MatchWaiting(),
         PurgeExpired(),
     ]
 

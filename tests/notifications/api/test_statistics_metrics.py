@@ -8,7 +8,8 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.notifications.api.statistics_metrics import waiting
-from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent, take
+from apps.notifications.feedback.events import ProviderEvent, ReceiptEvent
+from apps.notifications.feedback.receipts import take
 from apps.notifications.models import DeadLetter, Notification, StatisticsDelta
 from apps.notifications.statistics.roll_up import roll_up
 from apps.users.models import User

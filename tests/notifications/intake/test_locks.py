@@ -13,7 +13,7 @@ from apps.common.rest.problems import Problem
 from apps.notifications.batches import control
 from apps.notifications.batches.materialize import make_slice
 from apps.notifications.feedback import receipts
-from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent
+from apps.notifications.feedback.events import ProviderEvent, ReceiptEvent
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, BatchState, DailyCount, Notification, Receipt
 from apps.notifications.privacy.retention import rules

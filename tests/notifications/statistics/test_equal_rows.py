@@ -12,7 +12,9 @@ from apps.common.ids import new_id
 from apps.common.rest.problems import Problem
 from apps.notifications.dead_letters import resend
 from apps.notifications.delivery.clock import DatabaseClock
-from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent, take
+from apps.notifications.feedback.event_batches import Named, take_all
+from apps.notifications.feedback.events import ProviderEvent, ReceiptEvent
+from apps.notifications.feedback.receipts import take
 from apps.notifications.intake.accept import Membership, accept_all
 from apps.notifications.intake.cancel import cancel
 from apps.notifications.lifecycle.states import UNFINISHED
@@ -91,6 +93,23 @@ class Calls:
             except Problem:
                 continue
 
+    def receive_many(self) -> None:
+        kinds = list(ReceiptEvent)
+        take_all(
+            [
+                Named(
+                    notification_id=row.pk,
+                    event=ProviderEvent(
+                        provider="sendgrid",
+                        event=self.chance.choice(kinds),
+                        occurred_at=timezone.now() - timedelta(seconds=self.chance.randint(0, 9)),
+                        event_id=str(new_id()),
+                    ),
+                )
+                for row in [*self.rows(), *self.rows()]
+            ]
+        )
+
     def expire(self) -> None:
         rows = [row for row in self.rows() if row.status in UNFINISHED]
         make_overdue(*rows, expires_at=timezone.now() - timedelta(seconds=2))
@@ -146,7 +165,14 @@ def test_after_any_order_of_calls_the_counts_equal_the_rows(
     template("parcel", "push")
     calls = Calls(random.Random(seed))
     often: list[Callable[[], None]] = [calls.accept, calls.accept, calls.deliver, calls.receive]
-    rare = [calls.cancel, calls.expire, calls.crash, calls.replay, calls.accept_batch]
+    rare = [
+        calls.receive_many,
+        calls.cancel,
+        calls.expire,
+        calls.crash,
+        calls.replay,
+        calls.accept_batch,
+    ]
     for _ in range(STEPS):
         later(calls.chance.uniform(0, 40))
         calls.chance.choice([*often, *often, *rare, calls.roll_up])()

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.common.channels import Channel
-from apps.notifications.feedback.receipts import ProviderEvent, ReceiptEvent, take
+from apps.notifications.feedback.events import ProviderEvent, ReceiptEvent
+from apps.notifications.feedback.receipts import take
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Notification, StatisticsDelta
 from apps.notifications.scheduler import sweep

@@ -7,6 +7,7 @@ import structlog
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from apps.common.failure_isolation import isolate_failures
+from apps.notifications.feedback import waiting
 from apps.notifications.models import (
     Batch,
     BatchState,
@@ -43,7 +44,7 @@ def purge_all(known: Rules) -> dict[str, int]:
             DeadLetter.objects.filter(notification=None, recorded_at__lt=limit)
         ),
         "receipts": lambda: _first(
-            Receipt.objects.filter(notification=None, received_at__lt=limit)
+            Receipt.objects.filter(notification=None, received_at__lt=known.now - waiting.KEPT)
         ),
         "sandbox_messages": lambda: _first(SandboxMessage.objects.filter(created_at__lt=limit)),
     }

@@ -1,0 +1,1 @@
+"""SendGrid's event webhook: its signature, and what its events mean."""
