@@ -17,6 +17,7 @@ from apps.desk.studio.editing import first_sample
 from apps.desk.studio.review import review_of
 from apps.notifications.intake import accept
 from apps.notifications.intake.requests import SendRequest
+from apps.notifications.models.notification import TEST_SEND
 from apps.templates import versions
 
 # Somebody is waiting for it.
@@ -65,7 +66,7 @@ def send_to_me(request: HttpRequest, code: str, number: int) -> HttpResponse:
         variables=version.template.sample or first_sample(version),
         language=version.language,
         priority=PRIORITY,
-        metadata={"test_send": True},
+        metadata={TEST_SEND: True},
     )
     caller = Caller(client=audit.actor_of(request), is_staff=True)
     try:

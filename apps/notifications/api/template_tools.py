@@ -20,6 +20,7 @@ from apps.notifications.api.answers import AcceptedSerializer, accepted_answer
 from apps.notifications.api.notifications import SEND
 from apps.notifications.intake import accept
 from apps.notifications.intake.requests import SendRequest
+from apps.notifications.models.notification import TEST_SEND
 from apps.notifications.past_calls import missing_in_calls
 from apps.templates import rendering
 from apps.templates.api import version_views
@@ -118,7 +119,7 @@ class TestSendView(AccessTable, RateLimitHeaders, APIView):
             variables=given["variables"],
             language=given.get("language"),
             priority=TEST_SEND_PRIORITY,
-            metadata={"test_send": True},
+            metadata={TEST_SEND: True},
         )
         accepted = accept.accept(asked, caller=caller)
         return Response(accepted_answer(accepted.notification), status=202)

@@ -11,6 +11,7 @@ from apps.notifications.api.batches import (
     PauseBatchView,
     ResumeBatchView,
 )
+from apps.notifications.api.bounces import BouncesView
 from apps.notifications.api.breakers import ProviderBreakerView
 from apps.notifications.api.broadcast import BroadcastView
 from apps.notifications.api.bulk import BulkView
@@ -97,6 +98,7 @@ urlpatterns = either_slash(
         ),
         path("receipts/email", EmailReceiptView.as_view(), name="email-receipts"),
         path("receipts/sendgrid", SendGridEventsView.as_view(), name="sendgrid-events"),
+        path("receipts/dsn", BouncesView.as_view(), name="bounces"),
         path("receipts/push", PushReceiptView.as_view(), name="push-receipts"),
         path("providers/<slug:name>/breaker", ProviderBreakerView.as_view(), name="breaker"),
         path("services/", ServicesView.as_view(), name="services"),

@@ -243,7 +243,7 @@ def _retire_addresses(rounds: Sequence[AttemptRound]) -> None:
             reason = reply.reason or reply.code
             if isinstance(message, Push):
                 devices[message.device_id] = reason
-            else:
+            elif not done.notification.is_test:
                 emails[message.recipient] = reason
     if emails:
         run_if_answered(

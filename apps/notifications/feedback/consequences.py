@@ -102,21 +102,19 @@ def with_addresses(
 
 
 def _is_about_an_address(row: Notification, event: ProviderEvent) -> bool:
-    return row.channel == Channel.EMAIL and (
+    # A test concerns no address: the suppression list has those of real mail only.
+    return (row.channel == Channel.EMAIL and not row.is_test) and (
         event.event in ABOUT_ADDRESS or event.reason == COMPLAINED_BEFORE
     )
 
 
 def suppress(reported: Iterable[Reported]) -> None:
-    """Put the addresses of hard bounces and complaints on the suppression list.
-
-    A test sends nothing, and the list contains live addresses only.
-    """
+    """Put the addresses of hard bounces and complaints on the suppression list."""
     entries: dict[str, NewSuppression] = {}
     users: dict[str, UUID] = {}
     for each in reported:
         reason = _suppression_reason(each.event)
-        if reason is None or each.address_hash is None or each.row.kind == Kind.TEST:
+        if reason is None or each.address_hash is None:
             continue
         users[each.address_hash] = each.row.user_id
         entries.setdefault(
@@ -146,9 +144,7 @@ def suppress_after_soft_bounces(reported: Iterable[Reported]) -> None:
     users = {
         each.address_hash: each.row.user_id
         for each in reported
-        if each.event.event is ReceiptEvent.SOFT_BOUNCED
-        and each.address_hash is not None
-        and each.row.kind != Kind.TEST
+        if each.event.event is ReceiptEvent.SOFT_BOUNCED and each.address_hash is not None
     }
     if not users or not settings.SOFT_BOUNCE_LIMIT:
         return
@@ -159,7 +155,7 @@ def suppress_after_soft_bounces(reported: Iterable[Reported]) -> None:
             address_hash__in=users,
             event=ReceiptEvent.SOFT_BOUNCED,
             occurred_at__gt=now - period,
-            notification__kind=Kind.LIVE,
+            notification__isnull=False,
         )
         .values("address_hash")
         .annotate(times=Count("notification_id", distinct=True))

@@ -42,6 +42,7 @@ COLUMNS = (
     "user_id",
     "recipient",
     "template_version_id",
+    "metadata",
 )
 
 

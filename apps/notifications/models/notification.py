@@ -16,6 +16,8 @@ from apps.notifications.models.digest import DigestField, OptionalDigestField
 # The length of a mail address: a local part of at most 64 characters, the @ sign and a domain of at
 # most 253.
 RECIPIENT_MAX_LENGTH = 320
+# The metadata of a template that an author sends to try it.
+TEST_SEND = "test_send"
 # The notifications that client applications, their users and their webhooks may see. Only operators
 # see the others.
 VISIBLE_TO_CLIENTS = Q(recipient=None)
@@ -136,6 +138,11 @@ class Notification(models.Model):
             self.variables if self.secret_variables is None else self.secret_variables
         )
         return found
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it was sent to try something, so that it puts no address on a list."""
+        return self.kind == Kind.TEST or self.metadata.get(TEST_SEND) is True
 
     @property
     def redacted(self) -> bool:

@@ -29,6 +29,8 @@ class Command(BaseCommand):
         letters = words.add_parser("dead-letters", help=about_letters, description=about_letters)
         dead_letter_arguments.add_to(letters)
         add_word(words, "doctor", "doctor.doctor", "Check what the installation depends on.")
+        about_bounce = "Take a mail of the bounce mailbox from standard input."
+        add_word(words, "bounce", "bounce_commands.bounce", about_bounce)
         _add_accounts(words)
         _add_templates(words)
 
