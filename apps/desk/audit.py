@@ -43,6 +43,8 @@ ACTIONS: Mapping[str, str] = {
     "limit_lifted": "lifted the limit of",
     "tested": "tested the connection of",
     "errors_downloaded": "downloaded the rejected rows of",
+    "suppressed": "put on the suppression list:",
+    "unsuppressed": "took off the suppression list:",
     "added": "added",
     "changed": "changed",
     "deleted": "deleted",
@@ -161,12 +163,23 @@ def record(
         object_id: The id of it.
         detail: What a reader needs besides, without personal data.
     """
-    assert action in ACTIONS
-    AuditEntry.objects.create(
+    add(
         actor=actor_of(request),
         action=action,
         object_type=object_type,
         object_id=str(object_id),
+        detail=detail,
+    )
+
+
+def add(*, actor: str, action: str, object_type: str, object_id: str, detail: str) -> None:
+    """Add one act of anybody to the trail; see ``apps.common.audit``."""
+    assert action in ACTIONS
+    AuditEntry.objects.create(
+        actor=actor,
+        action=action,
+        object_type=object_type,
+        object_id=object_id,
         detail=detail[:DETAIL_MAX_LENGTH],
         correlation_id=current_id(),
     )

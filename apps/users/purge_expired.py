@@ -1,4 +1,4 @@
-"""Purge expired refresh tokens, expired sessions and unconfirmed accounts."""
+"""Purge expired refresh tokens, sessions and suppressions, and unconfirmed accounts."""
 
 import time
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from apps.common.failure_isolation import isolate_failures
 from apps.users import unconfirmed
+from apps.users.models import Suppression
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,7 @@ class PurgeExpired:
 
 
 def purge_expired() -> int:
-    """Delete expired refresh tokens and sessions, and accounts that were not confirmed in time.
+    """Delete expired tokens, sessions and suppressions, and accounts not confirmed in time.
 
     Returns:
         The largest number of deleted rows of one kind; ``STEP_ROWS`` means that there may be more.
@@ -45,6 +46,7 @@ def purge_expired() -> int:
     return max(
         _delete_some(OutstandingToken.objects.filter(expires_at__lt=now)),
         _delete_some(Session.objects.filter(expire_date__lt=now)),
+        _delete_some(Suppression.objects.filter(expires_at__lt=now)),
         _delete_unconfirmed(),
     )
 

@@ -64,6 +64,8 @@ INSTALLED_APPS = [
 
 # What the accounts need from the pipeline, which depends on them. Both are imported on first use.
 ACCOUNT_MAILER = "apps.notifications.intake.account_mails.Mailer"
+# The function that keeps the trail of acts through the API.
+AUDIT_TRAIL = "apps.desk.audit.add"
 USER_ERASERS = ["apps.notifications.privacy.erase_notifications.erase_notifications"]
 
 MIDDLEWARE = [

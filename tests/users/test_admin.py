@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
+from apps.desk.models import AuditEntry
 from apps.users import api_keys, contacts, devices
 from apps.users.models import ApiKey, CategoryPreference, ExternalId, Suppression, User
 from tests.users.conftest import PASSWORD, make
@@ -267,10 +268,19 @@ def test_keys_can_be_rotated_and_revoked(admin: Client) -> None:
 
 
 def test_an_address_can_be_suppressed_and_removed_from_the_list(admin: Client, alice: User) -> None:
-    form = {"address": "Alice@Example.com", "reason": "asked by phone"}
+    form = {"address": "Alice@Example.com", "note": "asked by phone"}
     assert admin.post("/admin/users/suppression/add/", form).status_code == 302
     assert contacts.load_contacts([alice.pk])[alice.pk].suppressed is True
     assert admin.post("/admin/users/suppression/add/", form).status_code == 200
     suppression = Suppression.objects.get()
-    admin.post(f"/admin/users/suppression/{suppression.pk}/delete/", {"post": "yes"})
+    assert (suppression.reason, suppression.note) == ("manual", "asked by phone")
+    assert suppression.source.startswith("staff:")
+    page = f"/admin/users/suppression/{suppression.pk}/delete/"
+    assert 'name="reason"' in admin.get(page).content.decode()
+    admin.post(page, {"post": "yes", "reason": "It works again"})
+    entry = AuditEntry.objects.get(action="unsuppressed")
+    assert (entry.object_id, entry.detail) == (
+        suppression.address_hash,
+        "It works again (was: manual)",
+    )
     assert contacts.load_contacts([alice.pk])[alice.pk].suppressed is False

@@ -1,5 +1,6 @@
 """Cursor pagination: ``next``, ``previous`` and ``results``, without a COUNT query."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,8 @@ class NewestFirst(CursorPagination):
     """Pages ordered by UUIDv7 id, newest first. Ids are unique, so pages do not overlap."""
 
     ordering = "-id"
+    # What an id is; anything else in a cursor is not ours.
+    id_type: Callable[[str], object] = UUID
     page_size = 50
     max_page_size = 200
     page_size_query_param = "page_size"
@@ -41,7 +44,7 @@ class NewestFirst(CursorPagination):
             cursor = super().decode_cursor(request)
             # Each of our cursors has an id, except the reverse cursor from the end of the list.
             if cursor is not None and not (cursor.position is None and cursor.reverse):
-                UUID(str(cursor.position))
+                self.id_type(str(cursor.position))
         except (NotFound, ValueError):
             raise invalid("?cursor", "invalid_cursor", "This cursor is not one of ours.") from None
         return cursor
@@ -95,6 +98,12 @@ class NewestFirst(CursorPagination):
                 "results": schema,
             },
         }
+
+
+class NewestNumbersFirst(NewestFirst):
+    """Pages of a table whose ids are numbers."""
+
+    id_type = int
 
 
 class BoundedNewestFirst(NewestFirst):

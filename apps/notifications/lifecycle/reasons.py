@@ -76,6 +76,10 @@ REASONS: Mapping[str, Reason] = {
         "The mail came back, for a reason that may pass.",
         "See the report; an address that does this often gets no mail for some weeks.",
     ),
+    "soft_bounces": _reason(
+        "Several mails to the address came back.", "It gets mail again when this has ended."
+    ),
+    "manual": _reason("Staff or a client application has put the address on the list."),
     "dropped": _reason(
         "The provider did not send it, because of a list or limit of its own.",
         "See its reason, and look at the lists of the provider's account.",

@@ -18,6 +18,7 @@ from apps.users.admin.bases import (
     SuppressionModelForm,
 )
 from apps.users.models import ApiKey, Suppression, User
+from apps.users.models.suppression import in_effect
 
 # The fields of the form that ``unconfirmed.void`` clears.
 VOIDED = (
@@ -165,7 +166,7 @@ class SuppressionForm(SuppressionModelForm):
 
     class Meta:
         model = Suppression
-        fields = ("address", "reason")
+        fields = ("address", "note", "expires_at")
 
     def clean_address(self) -> str:
         """Refuse a malformed address and one that is already on the list."""
@@ -173,6 +174,7 @@ class SuppressionForm(SuppressionModelForm):
         problem = addresses.problem_with(address)
         if problem is not None:
             raise ValidationError(problem)
-        if Suppression.objects.filter(address_hash=addresses.address_hash(address)).exists():
+        known = Suppression.objects.filter(in_effect(timezone.now()))
+        if known.filter(address_hash=addresses.address_hash(address)).exists():
             raise ValidationError("This address is on the list already.")
         return address

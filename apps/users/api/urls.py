@@ -15,6 +15,12 @@ from apps.users.api.sessions import (
     PasswordResetView,
     RefreshView,
 )
+from apps.users.api.suppressions import (
+    SuppressionExportView,
+    SuppressionImportView,
+    SuppressionsView,
+    SuppressionView,
+)
 
 urlpatterns = either_slash(
     [
@@ -29,6 +35,10 @@ urlpatterns = either_slash(
             name="password-reset-confirm",
         ),
         path("users/email/confirm", EmailConfirmView.as_view(), name="email-confirm"),
+        path("suppressions/", SuppressionsView.as_view(), name="suppressions"),
+        path("suppressions/export", SuppressionExportView.as_view(), name="suppression-export"),
+        path("suppressions/import", SuppressionImportView.as_view(), name="suppression-import"),
+        path("suppressions/<suppression_id>", SuppressionView.as_view(), name="suppression"),
         path("users/<uuid:user_id>/preferences", PreferencesView.as_view(), name="preferences"),
         path("users/<uuid:user_id>/devices/", DevicesView.as_view(), name="devices"),
         path("users/<uuid:user_id>/devices/<uuid:device_id>", DeviceView.as_view(), name="device"),
