@@ -23,6 +23,7 @@ DATA_KEY_LENGTH = 100
 RESERVED_DATA_KEYS = {
     "notification_id": "The notification's id is sent under this key.",
     "correlation_id": "The correlation id is sent under this key.",
+    "receipt": "What the app sends back when a push has arrived is sent under this key.",
     "from": "FCM reserves this key.",
     "message_type": "FCM reserves this key.",
 }

@@ -28,6 +28,7 @@ pushes = st.builds(
     image=st.none() | st.just("https://example.com/a.png") | st.text(min_size=1, max_size=20),
     link=st.none() | st.just("https://example.com/1") | st.just("shop://1") | texts,
     data=st.dictionaries(texts, texts, max_size=4),
+    receipt=st.sampled_from(["", "ids:signature"]),
     ttl_seconds=st.none() | st.integers(-10, TTL_MAX_SECONDS + 10),
     sound=st.sampled_from(["", "none", "bell.caf"]),
     badge=st.none() | st.integers(0, 99),
@@ -44,6 +45,7 @@ def theirs(push: Push) -> dict[str, Any]:
     message = messaging.Message(
         data={
             **({"link": push.link} if push.link else {}),
+            **({"receipt": push.receipt} if push.receipt else {}),
             **push.data,
             "notification_id": str(push.notification_id),
             "correlation_id": push.correlation_id,

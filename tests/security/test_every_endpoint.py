@@ -35,6 +35,7 @@ OPEN = {
     "api/redoc/",
     "api/schema/",
     "api/v1/",
+    "api/v1/receipts/app",
     "api/v1/receipts/sendgrid",
     "api/v1/users/email/confirm",
     "api/v1/users/login",

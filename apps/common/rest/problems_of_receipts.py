@@ -24,4 +24,14 @@ ROWS: tuple[tuple[str, int, str, str, str], ...] = (
         ),
         "Check the clock of this server. A delivery that is repeated has its first time.",
     ),
+    (
+        "invalid_receipt",
+        401,
+        "The receipt is not valid",
+        (
+            "The `receipt` of an app's report was not signed here, was cut off, or was signed for "
+            "another notification."
+        ),
+        "Send back `data.receipt` and `data.notification_id` of one push, unchanged.",
+    ),
 )

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.common.rest.routes import either_slash
+from apps.notifications.api.app_receipts import AppReceiptView
 from apps.notifications.api.batches import (
     BatchErrorsView,
     BatchesView,
@@ -99,6 +100,7 @@ urlpatterns = either_slash(
         path("receipts/email", EmailReceiptView.as_view(), name="email-receipts"),
         path("receipts/sendgrid", SendGridEventsView.as_view(), name="sendgrid-events"),
         path("receipts/dsn", BouncesView.as_view(), name="bounces"),
+        path("receipts/app", AppReceiptView.as_view(), name="app-receipts"),
         path("receipts/push", PushReceiptView.as_view(), name="push-receipts"),
         path("providers/<slug:name>/breaker", ProviderBreakerView.as_view(), name="breaker"),
         path("services/", ServicesView.as_view(), name="services"),

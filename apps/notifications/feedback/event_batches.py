@@ -6,7 +6,7 @@ locked, and its id is unique. Events that fit no notification are stored and wai
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps.common.channels import Channel
+from apps.common.database_retry import run_until_answered
 from apps.common.postgresql.one_of import OneOf
 from apps.notifications.broker import publisher
 from apps.notifications.dead_letters import store
@@ -30,6 +31,8 @@ from apps.notifications.statistics import record as statistics
 log = structlog.get_logger(__name__)
 
 SLICE_EVENTS = 100
+# A provider waits for the answer, and repeats the delivery if there is none.
+PATIENCE_SECONDS = 3.0
 # What is read of a notification; its variables may be large.
 COLUMNS = (
     "client",
@@ -88,31 +91,54 @@ def _take_slice(named: Sequence[Named], taken: Taken, *, now: datetime) -> None:
     if not new:
         return
     fitting = _fitting(new)
-    by_row = {each.row.pk: each.row for each in fitting.values()}
     # See ``consequences`` for why these come first.
     consequences.suppress(fitting.values())
     consequences.change_preferences(list(fitting.values()))
-    failed: list[UUID] = []
-    revived: list[UUID] = []
+    # A worker that records the same mails at once may be in a deadlock with this.
+    recorded = run_until_answered(
+        lambda _: _record(new, fitting, now=now),
+        what="record events",
+        patience_seconds=PATIENCE_SECONDS,
+    )
+    consequences.suppress_after_soft_bounces(fitting.values())
+    if recorded.failed:
+        publisher.publish_failed(recorded.failed)
+    if recorded.revived:
+        store.resolve(recorded.revived, now=now, why="the provider reported it later")
+    taken.new += len(recorded.new)
+    matched = sum(id(each) in fitting for each in recorded.new)
+    taken.matched += matched
+    log.info("events taken", new=len(recorded.new), matched=matched, failed=len(recorded.failed))
+
+
+@dataclass(kw_only=True)
+class _Recorded:
+    """The events that were stored, and the notifications that failed or had not failed after all.
+
+    If a connection breaks during the commit, nothing is new when it is repeated. The sweep then
+    finds the notifications that failed.
+    """
+
+    new: Sequence[Named]
+    failed: list[UUID] = field(default_factory=list)
+    revived: list[UUID] = field(default_factory=list)
+
+
+def _record(named: Sequence[Named], fitting: Mapping[int, Reported], *, now: datetime) -> _Recorded:
+    """Move notifications and store events, all of them or none."""
+    rows = {each.row.pk for each in fitting.values()}
     with transaction.atomic(), statistics.together():
-        statuses = _locked_statuses(by_row)
+        statuses = _locked_statuses(rows)
         # Another process may have delivered the same events since.
-        new = _new(new) if fitting else new
-        for (to, reason), ids in _goals(new, fitting, statuses).items():
+        done = _Recorded(new=_new(named) if fitting else named)
+        for (to, reason), ids in _goals(done.new, fitting, statuses).items():
             advance(Notification.objects.filter(OneOf("pk", ids)), to=to, now=now, reason=reason)
             if to is Status.FAILED:
-                failed += ids
+                done.failed += ids
             else:
-                revived += [pk for pk in ids if statuses[pk][0] is Status.FAILED]
-        _store(new, fitting, now=now)
-    consequences.suppress_after_soft_bounces(fitting.values())
-    if failed:
-        publisher.publish_failed(failed)
-    if revived:
-        store.resolve(revived, now=now, why="the provider reported it later")
-    taken.new += len(new)
-    taken.matched += sum(id(each) in fitting for each in new)
-    log.info("events taken", new=len(new), matched=len(fitting), failed=len(failed))
+                done.revived += [pk for pk in ids if statuses[pk][0] is Status.FAILED]
+        _store(done.new, fitting, now=now)
+    return done
 
 
 def _new(named: Iterable[Named]) -> list[Named]:

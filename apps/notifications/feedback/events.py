@@ -30,6 +30,9 @@ class ReceiptEvent(StrEnum):
 
 E = ReceiptEvent
 
+# The provider of what an app reports.
+APP = "app"
+
 # The status and the reason after each event. The other events appear only in the timeline.
 ENDINGS: Mapping[ReceiptEvent, tuple[Status, str]] = {
     E.DELIVERED: (Status.DELIVERED, ""),
@@ -90,6 +93,9 @@ def destination(status: Status, reason: str, event: ProviderEvent) -> tuple[Stat
         if is_open or (status is Status.FAILED and reason in UNPROVEN):
             return Status.SENT, ""
         return None
+    if event.event is E.OPENED and event.provider == APP:
+        # A scanner may open a mail; an app that is open has got the push.
+        return Status.DELIVERED, ""
     if event.event in SEEN:
         return (Status.DELIVERED, "") if status in UNFINISHED else None
     ending = ENDINGS.get(event.event)

@@ -84,7 +84,9 @@ class Push:
     Attributes:
         image: The URL of an image to show.
         link: The URL that a tap opens.
-        data: Additional data for the app. The provider adds the ids.
+        data: Additional data for the app. The provider adds the ids and the receipt.
+        receipt: What the app sends back when the push has arrived. It is left out of a push that
+            would be too large with it.
         ttl_seconds: How long the provider may store it for an offline device; None for the
             provider's default.
         sound: The sound's name; empty for the default one, ``none`` for none.
@@ -107,6 +109,7 @@ class Push:
     image: str | None = None
     link: str | None = None
     data: Mapping[str, str] = field(default_factory=dict)
+    receipt: str = ""
     ttl_seconds: int | None = None
     sound: str = ""
     badge: int | None = None

@@ -178,6 +178,7 @@ class SandboxPush(_Sandbox[Push]):
                 message, title=REDACTED, body=REDACTED, image=None, link=None, data=data
             )
         shown_data = {
+            **({"receipt": message.receipt} if message.receipt else {}),
             **message.data,
             "notification_id": str(message.notification_id),
             "correlation_id": message.correlation_id,

@@ -5,6 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.notifications.broker import topology
+from apps.notifications.feedback import app_receipts
+from apps.notifications.feedback.app_receipts import AppReceipt
 from apps.notifications.models import Notification
 from apps.notifications.providers.base import Push
 from apps.templates.rendering import PushContent
@@ -62,6 +64,9 @@ def compose(
             image=content.image,
             link=content.link,
             data=content.data,
+            receipt=app_receipts.token_for(
+                AppReceipt(notification_id=notification.pk, device_id=device.id)
+            ),
             ttl_seconds=ttl_seconds(notification, now=now, most=content.ttl_seconds),
             sound=content.sound,
             badge=content.badge,

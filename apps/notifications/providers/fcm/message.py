@@ -49,6 +49,8 @@ def _data(push: Push) -> dict[str, str]:
     # Apps open the link from the data: Android's click_action names an intent, not a page.
     return {
         **({"link": push.link} if push.link else {}),
+        # A version that was saved before this key was reserved may have its own.
+        **({"receipt": push.receipt} if push.receipt else {}),
         **push.data,
         "notification_id": str(push.notification_id),
         "correlation_id": push.correlation_id,

@@ -83,6 +83,8 @@ class FcmProvider(Provider[Push]):
         body = json.dumps({"message": message}).encode()
         # The body contains the payload and more, so most messages do not need the exact size.
         if len(body) > PAYLOAD_MAX_BYTES and payload_bytes(message) > PAYLOAD_MAX_BYTES:
+            if push.receipt:
+                return self._call(replace(push, receipt=""))
             detail = f"The payload is over {PAYLOAD_MAX_BYTES} bytes."
             return Reply(outcome=Outcome.REJECTED, reason="payload_too_large", detail=detail)
         return self._post(body, push.token)

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.notifications.intake import accept
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification, Receipt
+from apps.notifications.statistics.counters import minute_of
 from apps.users.addresses import address_hash
 from apps.users.models import Suppression, User
 from tests.fakes.sendgrid_events import EventSigner, event
@@ -140,6 +141,28 @@ def test_the_statistics_count_one_ending_for_each_notification(
 
     sendgrid_events.deliver(*[event(row.pk, "delivered") for row in rows])
     assert counted() == expected()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deadlock_with_a_worker_is_survived(settings: Any) -> None:
+    signer = EventSigner()
+    settings.SENDGRID_WEBHOOK_PUBLIC_KEYS = [signer.public_key]
+    template("welcome")
+    (row,) = sent_mails(1)
+    failures = iter([OperationalError("deadlock detected")])
+
+    def once(execute: Any, sql: str, *given: Any) -> Any:
+        if 'INTO "notifications_receipt"' in sql:
+            for failure in failures:
+                raise failure
+        return execute(sql, *given)
+
+    with connection.execute_wrapper(once):
+        assert signer.deliver(event(row.pk, "delivered")).status_code == 204
+
+    row.refresh_from_db()
+    assert (row.status, row.receipts.count()) == ("delivered", 1)
+    assert counted()[minute_of(row.updated_at), "shop", "ended/delivered/"] == 1
 
 
 @pytest.mark.services

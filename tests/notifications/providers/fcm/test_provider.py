@@ -116,6 +116,21 @@ def test_a_payload_of_4096_bytes_is_sent_and_one_more_is_not(
     assert fcm_server.requests == 1
 
 
+def test_a_receipt_is_left_out_of_a_push_that_is_too_large_with_it(
+    fcm: FcmProvider, fcm_server: FcmServer
+) -> None:
+    # {"receipt":"<87>"} takes 100 bytes with its comma, of the 4096 with the 128 as above.
+    receipt = "r" * 87
+    fits = a_push(title="", body="", data={"text": "x" * 3868}, receipt=receipt)
+    over = a_push(title="", body="", data={"text": "x" * 3869}, receipt=receipt)
+
+    assert sent(fcm, fcm_server, fits)["data"]["receipt"] == receipt
+    without = sent(fcm, fcm_server, over)["data"]
+
+    assert "receipt" not in without
+    assert without["text"] == "x" * 3869
+
+
 ROWS = [
     ("UNREGISTERED", refusal(404, "NOT_FOUND", "Requested entity was not found.",
                              fcm="UNREGISTERED"),
