@@ -24,6 +24,9 @@ CONTENT = frozenset({
 SAID_BY_NO_DOCUMENT = EXISTENCE | RELATIONS | CONTENT
 
 
+# The endpoints that take a file.
+FILES = ("/upload", "/suppressions/import")
+
 # The rules of a template's fields depend on its channel.
 OF_CHANNEL = frozenset(CONTENT_FIELDS)
 
@@ -49,7 +52,7 @@ def _is_beyond(error: dict[str, Any], path: str) -> bool:
             # Which characters are printable is a table of Unicode.
             error["detail"].startswith("Idempotency-Key takes"),
             # What is wrong in a file.
-            path.endswith("/upload") and not error["pointer"].startswith("?"),
+            path.endswith(FILES) and not error["pointer"].startswith("?"),
             # An address that no mail server takes.
             field == "reply_to",
             "/templates/" in path and field in OF_CHANNEL,
@@ -68,3 +71,9 @@ def only_what_exists_is_refused(_: Any, response: Any, case: Any) -> None:
     if positive and response.status_code in {400, 422}:
         wrong = wrongly_refused(response.json(), path=case.operation.path)
         assert not wrong, f"The document allows what was refused: {wrong}"
+
+
+@schemathesis.serializer("message/rfc822")
+def as_mail(_: Any, value: Any) -> bytes:
+    """Write a generated text as the body of a mail."""
+    return str(value).encode("utf-8", "replace")

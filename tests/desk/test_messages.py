@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.desk.models import AuditEntry
+from apps.notifications.feedback.events import ReceiptEvent
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Event, Notification
@@ -261,3 +262,15 @@ def test_the_way_back_leads_nowhere_else(operator: Client, ada: User) -> None:
     answer = operator.post(f"{FEED}act/cancel/", form)
 
     assert answer["Location"] == reverse("desk:messages")
+
+
+def test_every_report_about_a_message_is_said_in_words(login: Login, ada: User) -> None:
+    row = row_with_status(ada, Status.SENT)
+    for event in ReceiptEvent:
+        row.receipts.create(provider="dsn", event=event, occurred_at=row.created_at)
+
+    page = login("Viewer").get(f"/admin/messages/{row.pk}/").content.decode()
+
+    assert page.count("A mail server") == len(ReceiptEvent)
+    assert "reported: " not in page
+    assert "soft_bounced" not in page

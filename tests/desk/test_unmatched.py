@@ -25,7 +25,7 @@ def test_the_page_says_why_each_report_fits_no_message(login: Login, ada: User) 
 
     page = login("Viewer").get(PAGE).content.decode()
 
-    assert len(re.findall(r"<td>delivered</td>", page)) == 3
+    assert len(re.findall(r"<td>sendgrid delivered it</td>", page)) == 3
     assert "opened" not in page
     assert f"/admin/messages/{row.pk}/" in page
     for words in ("names no message", "given to no provider", "no such message here"):

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from apps.common.channels import Channel
 from apps.desk.templatetags.desk import LOOKS
+from apps.notifications.feedback.events import ReceiptEvent
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.reasons import STATUSES, explained
 from apps.notifications.lifecycle.states import Status
@@ -23,6 +24,27 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
     Outcome.UNAVAILABLE: ("took no message at the time", "late"),
     Outcome.CONFIGURATION: ("did not accept our settings", "bad"),
     Outcome.DEFECT: ("did not understand it", "bad"),
+}
+
+
+# Who reports something, where the name of the provider is no word for people.
+REPORTERS: Mapping[str, str] = {"dsn": "A mail server", "app": "The app", "receipt": "A system"}
+# What each report says, and how it looks.
+REPORTS: Mapping[str, tuple[str, str]] = {
+    ReceiptEvent.ACCEPTED: ("took it", ""),
+    ReceiptEvent.DEFERRED: ("could not deliver it yet and tries again", "late"),
+    ReceiptEvent.DELIVERED: ("delivered it", "good"),
+    ReceiptEvent.OPENED: ("saw that it was opened", "good"),
+    ReceiptEvent.CLICKED: ("saw that a link in it was opened", "good"),
+    ReceiptEvent.FAILED: ("could not deliver it", "bad"),
+    ReceiptEvent.DROPPED: ("did not send it", "bad"),
+    ReceiptEvent.BOUNCED: ("says that the address does not exist", "bad"),
+    ReceiptEvent.SOFT_BOUNCED: ("sent it back, for a reason that may pass", "bad"),
+    ReceiptEvent.COMPLAINED: ("says that the recipient reported it as spam", "bad"),
+    ReceiptEvent.UNSUBSCRIBED: ("says that the recipient wants no more mail", "late"),
+    ReceiptEvent.GROUP_UNSUBSCRIBED: ("says that the recipient wants no more of this kind", "late"),
+    ReceiptEvent.GROUP_RESUBSCRIBED: ("says that the recipient wants mail of this kind again", ""),
+    ReceiptEvent.UNKNOWN: ("reported something that has no meaning here", ""),
 }
 
 
@@ -88,9 +110,9 @@ def steps(row: Notification, devices: dict[UUID, str], *, now: datetime) -> list
     found += [
         Step(
             at=receipt.received_at,
-            title=f"{receipt.provider} reported: {receipt.event}",
+            title=reported(receipt.provider, receipt.event),
             detail=receipt.detail,
-            look=_look(receipt.event),
+            look=REPORTS.get(receipt.event, ("", ""))[1],
         )
         for receipt in row.receipts.all()
     ]
@@ -104,6 +126,12 @@ def steps(row: Notification, devices: dict[UUID, str], *, now: datetime) -> list
         for event in row.events.all()
     ]
     return [*sorted(found, key=lambda step: step.at), *_ahead(row, calls, now)]
+
+
+def reported(provider: str, event: str) -> str:
+    """Return what somebody reported, as a sentence."""
+    words, _ = REPORTS.get(event, (f"reported: {event}", ""))
+    return f"{REPORTERS.get(provider, provider)} {words}"
 
 
 def _accepted(row: Notification) -> str:

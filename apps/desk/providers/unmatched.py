@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from apps.common.keyset import Source, read_page
 from apps.desk import paging
+from apps.desk.messages.story import reported
 from apps.desk.pages import filters_of, show
 from apps.notifications.feedback import waiting
 from apps.notifications.models import Notification, Receipt
@@ -20,9 +21,10 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One report, and why it fits no message."""
+    """One report in words, and why it fits no message."""
 
     report: Receipt
+    said: str
     why: str
     message_exists: bool
 
@@ -47,7 +49,12 @@ def _lines(ids: Collection[UUID]) -> list[Line]:
     named = {report.named_id for report in reports if report.named_id is not None}
     there = set(Notification.objects.filter(pk__in=named).values_list("pk", flat=True))
     return [
-        Line(report=one, why=_why(one, there), message_exists=one.named_id in there)
+        Line(
+            report=one,
+            said=reported(one.provider, one.event),
+            why=_why(one, there),
+            message_exists=one.named_id in there,
+        )
         for one in reports
     ]
 

@@ -94,7 +94,8 @@ class BouncesView(AccessTable, APIView):
             "of the notification. Any other mail is answered as well and changes nothing. "
             "Repeating it changes nothing."
         ),
-        request={MESSAGE: {"type": "string"}},
+        # Any bytes are a mail, so no type is given.
+        request={MESSAGE: {"contentMediaType": MESSAGE}},
         responses={202: BounceTakenSerializer},
         examples=[
             OpenApiExample("A bounce", BOUNCE, request_only=True, media_type=MESSAGE),
