@@ -40,7 +40,8 @@ def erase(user_id: UUID) -> None:
         return
     for address in (user.email, user.pending_email):
         if address:
-            Suppression.objects.filter(address_hash=address_hash(address)).update(address="")
+            listed = Suppression.objects.filter(address_hash=address_hash(address))
+            listed.update(address="", note="")
     delete_belongings(user)
     user.groups.clear()
     user.user_permissions.clear()

@@ -29,7 +29,8 @@ def put(entry: NewSuppression, *, actor: str) -> tuple[Suppression, bool]:
                 action="suppressed",
                 object_type=OBJECT_TYPE,
                 object_id=found.address_hash,
-                detail=f"{entry.reason}: {entry.note}" if entry.note else entry.reason,
+                # The note may be about a person, and the trail is kept after an erasure.
+                detail=entry.reason,
             )
     return found, changed
 

@@ -120,6 +120,7 @@ def test_every_place_is_for_everybody(
         f"/admin/templates/{ada['code']}/",
         f"/admin/templates/{ada['code']}/review/1/",
         "/admin/processes/",
+        "/admin/providers/unmatched/",
         "/admin/dead-letters/replays/",
         "/",
         "/api/v1/",

@@ -20,6 +20,7 @@ CONFIG = {
             "application/x-ndjson",
             "application/ndjson",
             "application/jsonl",
+            "message/rfc822",
         ),
         "application/octet-stream",
     ),

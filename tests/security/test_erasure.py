@@ -17,7 +17,7 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import DeadLetter, Event, Notification, SandboxMessage
 from apps.users import contacts, tokens
 from apps.users.mail import AccountMail, AccountText
-from apps.users.models import CategoryPreference, Device, ExternalId, User
+from apps.users.models import CategoryPreference, Device, ExternalId, Suppression, User
 from tests.fakes.smtp_server import SmtpServer
 from tests.notifications.delivering import deliver
 from tests.notifications.factories import SHOP, accepted, person, row_with_status, template
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 # Text that identifies the user. All of it is in the database before, and none of it after.
 NAME, ADDRESS, PENDING, TOKEN = "Dorothea", "dorothea@example.com", "later@example.com", "tok-dd-1"
 WORDS = ("variable-dd", "metadata-dd", "request-dd", "external-dd", "category-dd", "provider-dd")
-TRACES = (NAME, "dorothea@", PENDING, TOKEN, *WORDS)
+TRACES = (NAME, "dorothea@", PENDING, TOKEN, *WORDS, "note-dd")
 
 
 @pytest.fixture
@@ -61,23 +61,29 @@ def test_nothing_in_the_database_identifies_an_erased_user(
     DeadLetter.objects.update(message={"body": "variable-dd"})
     # A receipt with the provider's text; account mails, of which one is pending and one is in the
     # sandbox; and a sandbox message from before account mails were notifications.
-    bounced = row_with_status(dorothea, Status.SENT)
+    bounced = row_with_status(dorothea, Status.SENT, attempts=1)
     word = ProviderEvent(
         provider="p", event=ReceiptEvent.FAILED, occurred_at=timezone.now(), detail="provider-dd"
     )
     take(bounced, word)
+    # A report about the address, of which the hash is kept with the receipt.
+    soft = ProviderEvent(provider="p", event=ReceiptEvent.SOFT_BOUNCED, occurred_at=timezone.now())
+    take(bounced, soft)
+    assert bounced.receipts.filter(address_hash__isnull=False).exists()
     settings.EMAIL_PROVIDERS = ["sandbox"]
     about_the_account(dorothea)
     SandboxMessage.objects.create(
         notification_id=new_id(), channel="email", recipient=ADDRESS, text=f"Hello {NAME}"
     )
     contacts.suppress(email=ADDRESS, reason="hard_bounce")
+    Suppression.objects.update(note="note-dd")
     before = " ".join(columns_with(*TRACES))
     assert [trace for trace in TRACES if trace not in before] == []
 
     assert shop.delete(f"/api/v1/users/{dorothea.pk}").status_code == 204
 
     assert columns_with(*TRACES) == []
+    assert not bounced.receipts.filter(address_hash__isnull=False).exists()
     assert Notification.objects.filter(user_id=dorothea.pk).count() == 6
     assert not SandboxMessage.objects.exists()
     assert not Device.objects.filter(user=dorothea).exists()

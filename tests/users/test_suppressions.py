@@ -71,7 +71,7 @@ def test_an_address_is_added_read_and_removed_with_a_reason(operator: APIClient,
     assert (gone.status_code, gone.content) == (204, b"")
     assert not listed(ada)
     assert trail() == [
-        ("ops", "suppressed", HASH, "manual: asked by phone"),
+        ("ops", "suppressed", HASH, "manual"),
         ("ops", "unsuppressed", HASH, "It works again (was: manual)"),
     ]
     assert_problem(operator.delete(f"{URL}{entry['id']}?reason=x"), 404)

@@ -24,6 +24,7 @@ from apps.notifications.feedback.events import (
     ProviderEvent,
     ReceiptEvent,
 )
+from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Attempt, Notification, Receipt
 from apps.templates import rendering
 from apps.users import contacts
@@ -63,9 +64,12 @@ def calls_for(ids: Collection[UUID]) -> Calls:
 def was_called_for(row: Notification, calls: Calls) -> bool:
     """Return whether a provider may have been called for a notification.
 
-    A worker that died may have made a call without recording it, which counts as a crash.
+    A worker that died may have made a call without recording it, which counts as a crash. A report
+    that ended the notification before that was counted is a trace of the call as well.
     """
-    return bool(row.attempts or row.crashes or row.status in AFTER_A_CALL or row.pk in calls)
+    if row.attempts or row.crashes or row.status in AFTER_A_CALL or row.pk in calls:
+        return True
+    return row.status == Status.FAILED and row.receipts.exists()
 
 
 def with_addresses(

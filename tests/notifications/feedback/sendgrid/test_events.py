@@ -309,6 +309,19 @@ def test_an_event_for_a_mail_that_was_never_sent_changes_nothing(
     assert wants(alice, "general") is True
 
 
+def test_a_report_is_a_trace_of_a_call_that_was_never_recorded(
+    sendgrid_events: EventSigner, alice: User
+) -> None:
+    # Its worker has died, and the first report ends it before the sweep finds that out.
+    row = row_with_status(alice, Status.SENDING)
+    sendgrid_events.deliver(event(row.pk, "dropped"))
+    assert ending(row) == ("failed", "dropped")
+
+    sendgrid_events.deliver(event(row.pk, "delivered"))
+
+    assert ending(row) == ("delivered", "")
+
+
 @pytest.mark.parametrize(
     "named",
     [
