@@ -16,6 +16,7 @@ from tests.deployment.units import read_variables, units
 from tests.documents.blocks import Block, blocks_of
 from tests.fakes.smtp_server import SmtpServer
 from tests.journeys.http import until
+from tests.journeys.installation import Installation
 from tests.journeys.machine import UNITS, Machine
 from tests.journeys.processes import free_port
 
@@ -64,6 +65,16 @@ def answers(address: str) -> bool:
         return False
 
 
+@pytest.fixture
+def _nobody_else(installation: Installation) -> Iterator[None]:
+    """Stop the installation that the tests share: its workers would take messages of this one."""
+    with installation.stopped():
+        installation.purge()
+        yield
+        installation.purge()
+
+
+@pytest.mark.usefixtures("_nobody_else")
 def test_who_follows_the_page_gets_a_mail_delivered(
     machine: Machine, database_url: str, smtp: SmtpServer
 ) -> None:
