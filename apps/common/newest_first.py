@@ -120,8 +120,6 @@ class NewestFirstAdmin(admin.ModelAdmin[Row]):
     sortable_by = ()
     ordering = ("-pk",)
     change_list_template = "admin/newest_first.html"
-    # Whether a filter applies before one is chosen.
-    filters_by_default = False
 
     def look_ups(self, changelist: NewestFirstList, term: str) -> Sequence[Q]:
         """Return the conditions that a search term may be, each of which has an index."""
@@ -129,7 +127,7 @@ class NewestFirstAdmin(admin.ModelAdmin[Row]):
 
     def filtered(self, changelist: ChangeList) -> bool:
         """Return whether the list has a filter."""
-        return self.filters_by_default or bool(changelist.get_filters_params())
+        return bool(changelist.get_filters_params())
 
     def leading(self, changelist: ChangeList) -> Sequence[Q]:
         """Return the conditions by whose indexes a filtered list is read; by default all rows."""
@@ -145,10 +143,6 @@ class NewestFirstAdmin(admin.ModelAdmin[Row]):
         """Leave the rows as they are; ``sources`` searches."""
         return queryset, False
 
-    def without_index(self, term: str) -> Q | None:
-        """Return the condition of a term that no look-up is for; it searches 10,000 rows a page."""
-        return None
-
     def sources(self, request: HttpRequest, changelist: NewestFirstList) -> Sequence[Source]:
         """Return what the list is read from."""
         term, filtered = changelist.query.strip(), self.filtered(changelist)
@@ -157,9 +151,6 @@ class NewestFirstAdmin(admin.ModelAdmin[Row]):
         model: Any = self.model
         rows, every = changelist.queryset, model.objects.all()
         found = self.look_ups(changelist, term) if term else self.leading(changelist)
-        searched = self.without_index(term) if term and not found else None
-        if searched is not None:
-            return [Source(rows.filter(searched), every)]
         return [Source(rows.filter(one), every.filter(one) if filtered else None) for one in found]
 
     def response_action(  # type: ignore[override] # The stubs have a parameter of Django 6.

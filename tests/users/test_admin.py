@@ -126,6 +126,18 @@ def test_a_suppressed_address_is_found_in_any_spelling(admin: Client) -> None:
     assert shown(admin.get(url, {"reason": "complaint"})) == [row.pk]
 
 
+def test_an_action_takes_only_chosen_rows(admin: Client) -> None:
+    for name in ("alice", "bob"):
+        contacts.suppress(email=f"{name}@example.com", reason="complaint")
+    chosen = [str(Suppression.objects.order_by("pk")[0].pk)]
+    asked = {"action": "delete_selected", "_selected_action": chosen, "select_across": "1"}
+
+    page = admin.post("/admin/users/suppression/", {**asked, "post": "yes"}, follow=True)
+
+    assert b"Choose rows of the page" in page.content
+    assert Suppression.objects.count() == 2
+
+
 @pytest.mark.parametrize("model", ["outstandingtoken", "blacklistedtoken"])
 def test_refresh_tokens_have_no_page(admin: Client, model: str) -> None:
     assert admin.get(f"/admin/token_blacklist/{model}/").status_code == 404

@@ -117,6 +117,23 @@ def _refuse_control_characters(value: Any) -> None:
             )
 
 
+class BytesParser(BaseParser):
+    """Passes the body on as it came, within its view's limit. Subclasses set the media type."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the bytes.
+
+        Raises:
+            Problem: 413.
+        """
+        return read_bounded(stream, parser_context or {})
+
+
 class StrictJSONParser(BaseParser):
     """Parses ``application/json``."""
 

@@ -1,19 +1,17 @@
 """The endpoint that takes a mail of the bounce mailbox."""
 
-from collections.abc import Mapping
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Scope, caller_of
-from apps.common.rest.parsers import read_bounded
+from apps.common.rest.parsers import BytesParser
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import invalid
 from apps.notifications.api import examples as shown
@@ -47,19 +45,10 @@ TAKEN: dict[str, Any] = {
 }
 
 
-class MessageParser(BaseParser):
+class MessageParser(BytesParser):
     """Passes a mail on as it came."""
 
     media_type = MESSAGE
-
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Return the bytes."""
-        return read_bounded(stream, parser_context or {})
 
 
 class BounceTakenSerializer(serializers.Serializer[Any]):

@@ -2,19 +2,17 @@
 
 import json
 import time
-from collections.abc import Mapping
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.common.rest.parsers import read_bounded, refuse_depth
+from apps.common.rest.parsers import BytesParser, refuse_depth
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import Problem, invalid, pointer_to
 from apps.notifications.api import examples as shown
@@ -41,19 +39,10 @@ BODY: dict[str, Any] = {
 }
 
 
-class SignedBodyParser(BaseParser):
+class SignedBodyParser(BytesParser):
     """Passes the body on as it came, because its bytes are signed."""
 
     media_type = "application/json"
-
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Return the bytes."""
-        return read_bounded(stream, parser_context or {})
 
 
 class SendGridEventsView(AccessTable, APIView):

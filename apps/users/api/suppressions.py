@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -16,7 +16,6 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,7 +23,7 @@ from rest_framework.views import APIView
 from apps.common.callers import Caller, Kind, Scope, caller_of
 from apps.common.rest.negotiation import DownloadNegotiation
 from apps.common.rest.pagination import NewestNumbersFirst
-from apps.common.rest.parsers import read_bounded
+from apps.common.rest.parsers import BytesParser
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import Problem, impossible, invalid
 from apps.common.rest.query_parameters import checked_query
@@ -138,19 +137,10 @@ class ImportedSerializer(serializers.Serializer[Any]):
     rejected_rows = RowErrorSerializer(many=True, help_text="The first 100 rejected rows.")
 
 
-class CsvParser(BaseParser):
+class CsvParser(BytesParser):
     """Passes a file on as it came."""
 
     media_type = "text/csv"
-
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Return the bytes."""
-        return read_bounded(stream, parser_context or {})
 
 
 def _changing(request: Request) -> Caller:
