@@ -14,7 +14,7 @@ from apps.notifications.models import Notification
 from apps.users.models import User
 from tests.notifications.factories import row_with_status
 from tests.notifications.feedback.bounces import messages
-from tests.notifications.feedback.bounces.test_bounces import original, sent
+from tests.notifications.feedback.bounces.mails import original, sent
 
 
 @pytest.fixture
