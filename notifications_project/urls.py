@@ -37,6 +37,7 @@ handler500 = "apps.common.rest.error_answers.server_error"
 api_patterns = [
     path("", include("apps.users.api.urls")),
     path("", include("apps.templates.api.urls")),
+    path("", include("apps.webhooks.api.urls")),
     path("", include("apps.notifications.api.urls")),
 ]
 

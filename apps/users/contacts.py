@@ -244,7 +244,8 @@ def suppress_hashes(entries: Mapping[str, NewSuppression], *, users: Mapping[str
     """
     shown = suppressions.shown_addresses({one: users[one] for one in entries if one in users})
     suppressions.add(
-        replace(entry, address=shown.get(hashed, "")) for hashed, entry in entries.items()
+        replace(entry, address=shown.get(hashed, ""), user_id=users.get(hashed))
+        for hashed, entry in entries.items()
     )
 
 

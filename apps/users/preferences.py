@@ -1,14 +1,16 @@
 """Notification preferences of a user: by channel, by category, and quiet hours."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import TypedDict
+from typing import Any, TypedDict
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.utils import timezone
 
+from apps.common.account_events import AccountEvent, AccountEventType, tell
 from apps.common.postgresql.one_of import OneOf
 from apps.common.rest.problems import Problem, invalid
 from apps.users import timezones
@@ -179,6 +181,7 @@ def set_channel(*, user_id: UUID, channel: str, category: str | None, enabled: b
             CategoryPreference.objects.update_or_create(
                 user=user, category=category, defaults={channel: enabled}
             )
+        _tell([user_id])
 
 
 def set_channels(
@@ -219,6 +222,50 @@ def set_channels(
             unique_fields=["user", "category"],
             update_fields=[channel],
         )
+        _tell(known)
+
+
+def as_json(preferences: Preferences) -> dict[str, Any]:
+    """Return preferences as the API shows them."""
+    quiet = preferences.quiet_hours
+    return {
+        "email": preferences.email,
+        "push": preferences.push,
+        "categories": {
+            name: {"email": switches.email, "push": switches.push}
+            for name, switches in preferences.categories.items()
+        },
+        "quiet_hours": (
+            {"start": quiet.start.strftime("%H:%M"), "end": quiet.end.strftime("%H:%M")}
+            if quiet
+            else None
+        ),
+    }
+
+
+def _tell(user_ids: Collection[UUID]) -> None:
+    """Tell client applications what users want now, in the transaction of the change."""
+    if user_ids:
+        tell(AccountEventType.PREFERENCES_CHANGED, lambda: _events(user_ids))
+
+
+def _events(user_ids: Collection[UUID]) -> Iterator[AccountEvent]:
+    now = timezone.now()
+    categories = categories_of(user_ids)
+    for user in User.objects.filter(OneOf("pk", user_ids)):
+        wanted = composed(
+            email=user.email_enabled,
+            push=user.push_enabled,
+            quiet_from=user.quiet_from,
+            quiet_to=user.quiet_to,
+            categories=categories.get(user.pk, {}),
+        )
+        yield AccountEvent(
+            type=AccountEventType.PREFERENCES_CHANGED,
+            at=now,
+            user_id=user.pk,
+            data={"preferences": as_json(wanted)},
+        )
 
 
 def _locked(user_id: UUID) -> User:
@@ -245,3 +292,4 @@ def _store(user: User, preferences: Preferences) -> None:
         CategoryPreference(user=user, category=name, email=switches.email, push=switches.push)
         for name, switches in preferences.categories.items()
     )
+    _tell([user.pk])

@@ -1,16 +1,18 @@
 """The suppression list: addresses that get no more mail from any client."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, router
+from django.db import connections, router, transaction
 from django.utils import timezone
 
+from apps.common.account_events import AccountEvent, AccountEventType, tell
 from apps.common.postgresql.one_of import OneOf
-from apps.users.addresses import address_hash
+from apps.common.times import in_zulu
+from apps.users.addresses import address_hash, address_key
 from apps.users.models import Suppression, User
 from apps.users.models.suppression import NOTE_MAX_LENGTH, in_effect
 
@@ -34,6 +36,7 @@ class NewSuppression:
         source: Who says so.
         note: What a person wrote about it.
         expires_at: After this it has no effect; None: it stays.
+        user_id: Who has the address, if that is known.
     """
 
     address_hash: str
@@ -42,6 +45,7 @@ class NewSuppression:
     source: str = ""
     note: str = ""
     expires_at: datetime | None = None
+    user_id: UUID | None = None
 
 
 def add(entries: Iterable[NewSuppression]) -> int:
@@ -54,9 +58,46 @@ def add(entries: Iterable[NewSuppression]) -> int:
     by_hash: dict[str, NewSuppression] = {}
     for entry in entries:
         by_hash.setdefault(entry.address_hash, entry)
-    rows = [_values(by_hash[hashed], now) for hashed in sorted(by_hash)]
-    slices = range(0, len(rows), ROWS_PER_STATEMENT)
-    return sum(_insert(rows[start : start + ROWS_PER_STATEMENT]) for start in slices)
+    hashes = sorted(by_hash)
+    with transaction.atomic():
+        slices = range(0, len(hashes), ROWS_PER_STATEMENT)
+        return sum(
+            _add_slice([by_hash[one] for one in hashes[start : start + ROWS_PER_STATEMENT]], now)
+            for start in slices
+        )
+
+
+def _add_slice(entries: Sequence[NewSuppression], now: datetime) -> int:
+    changed = _insert([_values(entry, now) for entry in entries])
+    if changed:
+        told = [entry for entry in entries if entry.address_hash in changed]
+        tell(AccountEventType.ADDRESS_SUPPRESSED, lambda: _events(told, now))
+    return len(changed)
+
+
+def _events(entries: Sequence[NewSuppression], now: datetime) -> Iterator[AccountEvent]:
+    """Yield what client applications are told: who it is, but not the address."""
+    owners = _owners([entry.address for entry in entries if entry.address])
+    for entry in entries:
+        yield AccountEvent(
+            type=AccountEventType.ADDRESS_SUPPRESSED,
+            at=now,
+            user_id=entry.user_id or owners.get(entry.address_hash),
+            data={
+                "address_hash": entry.address_hash,
+                "reason": entry.reason,
+                "source": entry.source,
+                "expires_at": in_zulu(entry.expires_at) if entry.expires_at else None,
+            },
+        )
+
+
+def _owners(emails: Collection[str]) -> dict[str, UUID]:
+    """Return the users who have the addresses, by the hashes of these, with one query."""
+    keys = {address_key(email) for email in emails}
+    users = User.objects.filter(email_key__in=keys).exclude(email=None)
+    found = users.values_list("pk", "email") if keys else ()
+    return {address_hash(email): pk for pk, email in found if email}
 
 
 def _values(entry: NewSuppression, now: datetime) -> tuple[object, ...]:
@@ -71,8 +112,11 @@ def _values(entry: NewSuppression, now: datetime) -> tuple[object, ...]:
     )
 
 
-def _insert(rows: list[tuple[object, ...]]) -> int:
-    """Insert rows. Django's ``update_conflicts`` cannot keep those that last longer."""
+def _insert(rows: list[tuple[object, ...]]) -> set[str]:
+    """Insert rows, and return the hashes of those that are new or last longer now.
+
+    Django's ``update_conflicts`` cannot keep those that last longer.
+    """
     connection = connections[router.db_for_write(Suppression)]
     table = Suppression._meta.db_table
     fields: list[Any] = [Suppression._meta.get_field(name) for name in COLUMNS]
@@ -83,7 +127,8 @@ def _insert(rows: list[tuple[object, ...]]) -> int:
         f"VALUES {', '.join([f'({places})'] * len(rows))} "
         f"ON CONFLICT (address_hash) DO UPDATE SET {changes} "
         f"WHERE {table}.expires_at IS NOT NULL "
-        f"AND (excluded.expires_at IS NULL OR excluded.expires_at > {table}.expires_at)"
+        f"AND (excluded.expires_at IS NULL OR excluded.expires_at > {table}.expires_at) "
+        "RETURNING address_hash"
     )
     values = [
         field.get_db_prep_save(value, connection)
@@ -92,8 +137,7 @@ def _insert(rows: list[tuple[object, ...]]) -> int:
     ]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        changed: int = cursor.rowcount
-    return changed
+        return {hashed for (hashed,) in cursor.fetchall()}
 
 
 def suppress_all(reasons: Mapping[str, str], *, source: str = "") -> None:

@@ -58,15 +58,21 @@ INSTALLED_APPS = [
     "apps.common",
     "apps.users",
     "apps.templates",
+    "apps.webhooks",
     "apps.notifications",
     "apps.desk",
 ]
 
 # What the accounts need from the pipeline, which depends on them. Both are imported on first use.
 ACCOUNT_MAILER = "apps.notifications.intake.account_mails.Mailer"
+# The function that tells client applications what changed in accounts.
+ACCOUNT_EVENTS = "apps.webhooks.account_events.tell"
 # The function that keeps the trail of acts through the API.
 AUDIT_TRAIL = "apps.desk.audit.add"
-USER_ERASERS = ["apps.notifications.privacy.erase_notifications.erase_notifications"]
+USER_ERASERS = [
+    "apps.notifications.privacy.erase_notifications.erase_notifications",
+    "apps.webhooks.retention.erase_user",
+]
 
 MIDDLEWARE = [
     "apps.common.middleware.correlation.CorrelationMiddleware",

@@ -121,6 +121,9 @@ RETENTION_DAYS: int = env.number(
     "RETENTION_DAYS", 90, least=RETENTION_MIN_DAYS, most=RETENTION_MAX_DAYS
 )
 
+# Whether webhooks may be sent to private addresses, and without TLS. For development.
+WEBHOOK_ALLOW_PRIVATE: bool = env.flag("WEBHOOK_ALLOW_PRIVATE", default=False)
+
 # Numbers of processes, only to calculate connections. `make stack` and Compose start the processes.
 WEB_PROCESSES: int = env.number("WEB_PROCESSES", 2, least=1)
 EMAIL_WORKERS: int = env.number("EMAIL_WORKERS", 1, least=0)

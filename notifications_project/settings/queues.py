@@ -12,7 +12,7 @@ from notifications_project.settings import environment, server_addresses
 
 CELERY_BROKER_URL = server_addresses.broker_address(environment.BROKER_URL) or "memory://"
 
-CELERY_TASK_QUEUES = list(topology.LANES.values())
+CELERY_TASK_QUEUES = [*topology.LANES.values(), topology.WEBHOOKS]
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = topology.DEFAULT_LANE
 CELERY_TASK_DEFAULT_EXCHANGE = topology.EXCHANGE.name
@@ -20,6 +20,7 @@ CELERY_TASK_DEFAULT_ROUTING_KEY = topology.DEFAULT_LANE
 # A worker imports these before it starts its child processes.
 CELERY_IMPORTS = [
     "apps.notifications.tasks",
+    "apps.webhooks.tasks",
     "apps.notifications.broker.worker",
     "notifications_project.celery_worker",
 ]

@@ -9,13 +9,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import caller_of
+from apps.common.rest.idempotency import IDEMPOTENCY_KEY
 from apps.common.rest.openapi import body_of
 from apps.common.rest.permissions import AccessTable
 from apps.common.throttling import RateLimitHeaders, spend_sending
 from apps.notifications.api import batch_answers as shown
 from apps.notifications.api.batch_answers import StartedSerializer, started_answer
 from apps.notifications.api.batches import TAGS
-from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, with_idempotency_key
+from apps.notifications.api.idempotency import with_idempotency_key
 from apps.notifications.api.notifications import SEND
 from apps.notifications.api.parsing import BroadcastRequestParser, body_as
 from apps.notifications.batches.broadcast import broadcast, cost

@@ -7,12 +7,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import caller_of
+from apps.common.rest.idempotency import IDEMPOTENCY_KEY
 from apps.common.rest.openapi import body_of
 from apps.common.rest.permissions import AccessTable
 from apps.common.throttling import RateLimitHeaders, spend_sending
 from apps.notifications.api import examples as shown
 from apps.notifications.api.answers import BulkAnswerSerializer
-from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
+from apps.notifications.api.idempotency import idempotency_key
 from apps.notifications.api.notifications import SEND, TAGS
 from apps.notifications.api.parsing import BulkRequestParser, body_as
 from apps.notifications.intake.bulk import accept_bulk

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from apps.common.callers import Caller, Scope, caller_of
 from apps.common.rest.fast_path import FastPost
+from apps.common.rest.idempotency import IDEMPOTENCY_KEY
 from apps.common.rest.openapi import body_of
 from apps.common.rest.pagination import BoundedNewestFirst
 from apps.common.rest.permissions import Access, AccessTable
@@ -27,7 +28,6 @@ from apps.notifications.api.answers import (
 from apps.notifications.api.dead_letter_answers import MayHaveArrivedSerializer
 from apps.notifications.api.filters import NotificationFilters, search
 from apps.notifications.api.idempotency import (
-    IDEMPOTENCY_KEY,
     idempotency_key,
     with_idempotency_key,
 )

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.common.callers import Caller, Scope, caller_of
+from apps.common.rest.idempotency import IDEMPOTENCY_KEY
 from apps.common.rest.permissions import Access, AccessTable
 from apps.common.rest.problems import FieldError, Problem, invalid, pointer_to
 from apps.common.rest.query_parameters import checked_query, validated
@@ -24,7 +25,7 @@ from apps.notifications.api.answers import CHANNEL_CHOICES
 from apps.notifications.api.batch_answers import StartedSerializer, started_answer
 from apps.notifications.api.batches import TAGS
 from apps.notifications.api.filters import READ_USERS
-from apps.notifications.api.idempotency import IDEMPOTENCY_KEY, idempotency_key
+from apps.notifications.api.idempotency import idempotency_key
 from apps.notifications.api.notifications import SEND
 from apps.notifications.batches.file_rows import FileFormat
 from apps.notifications.batches.upload import UPLOAD_MAX_BYTES, receive

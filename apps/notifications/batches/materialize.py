@@ -38,6 +38,7 @@ from apps.notifications.broker.publisher import PUBLISH_ERRORS
 from apps.notifications.intake import accept
 from apps.notifications.intake.accept import IntakeResult, Membership
 from apps.notifications.intake.requests import SendRequest
+from apps.notifications.lifecycle import announce
 from apps.notifications.models import Batch, BatchState
 
 log = structlog.get_logger(__name__)
@@ -168,6 +169,7 @@ def _make(batch: Batch, *, now: datetime) -> None:
         if batch.counting:
             batch.counting, batch.counted_to_user_id = False, batch.pk
         batch.state, batch.next_at, batch.ended_at = BatchState.FINISHED, None, now
+        announce.batch_finished(batch, now=now)
         # The content of a broadcast may be personal data, and it is not needed any more.
         batch.terms = {}
         log.info(

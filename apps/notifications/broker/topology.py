@@ -15,6 +15,7 @@ from amqp.exceptions import PreconditionFailed, ResourceLocked
 from kombu import Connection, Exchange, Queue
 
 from apps.common.channels import Channel
+from apps.webhooks.lane import LANE
 
 # What RabbitMQ says when a declaration does not fit to what exists.
 NAMED_IN_REFUSAL = re.compile(r"\b(queue|exchange) '([^']*)' in vhost '([^']*)'")
@@ -133,6 +134,8 @@ LANES = {
     for _, suffix in LANE_SUFFIXES
 }
 DEFAULT_LANE = Channel.EMAIL.value
+# Wake-ups of the webhooks: see ``apps.webhooks.waker``.
+WEBHOOKS = _lane(LANE)
 
 # The delay queues in seconds. The largest is at least the longest backoff that one message covers.
 # The sweep handles rows that are due later.
@@ -174,7 +177,7 @@ def delay_queue(seconds: int, *, lane: str) -> Queue:
 def all_queues() -> list[Queue]:
     """Return every queue of this service."""
     delay_queues = [delay_queue(seconds, lane=DEFAULT_LANE) for seconds in DELAYS_SECONDS]
-    return [FAILED, *LANES.values(), *delay_queues]
+    return [FAILED, *LANES.values(), WEBHOOKS, *delay_queues]
 
 
 def declare_all(connection: Connection) -> None:
@@ -201,7 +204,7 @@ def declare(connection: Connection, queues: Iterable[Queue]) -> None:
 
 
 def depths(connection: Connection) -> dict[str, int]:
-    """Return the number of messages in each lane and in ``failed``.
+    """Return the number of messages in each lane, in ``webhooks`` and in ``failed``.
 
     Raises:
         Exception: A connection or channel error: the broker is unavailable, or a queue is not
@@ -212,5 +215,5 @@ def depths(connection: Connection) -> dict[str, int]:
     with connection.channel() as channel:
         return {
             name: channel.queue_declare(queue=name, passive=True).message_count
-            for name in (*LANES, FAILED.name)
+            for name in (*LANES, WEBHOOKS.name, FAILED.name)
         }

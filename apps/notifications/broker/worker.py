@@ -55,11 +55,21 @@ def _begin_process(**_: Any) -> None:
     so it starts in each child process.
     """
     sys.setswitchinterval(POLL_SECONDS)
+    if topology.WEBHOOKS.name in current_app.amqp.queues.consume_from:
+        # Only these workers need an HTTP client, which takes 15 MB.
+        from apps.webhooks.delivery import dispatcher  # noqa: PLC0415
+
+        # What is due is delivered from the start, before any message.
+        dispatcher.of_this_process()
     logs.buffer()
 
 
 @signals.worker_process_shutdown.connect
 def _finish(**_: Any) -> None:
-    """Close the connections to the providers, and flush the log."""
+    """End the calls of webhooks, close the connections to the providers, and flush the log."""
+    if topology.WEBHOOKS.name in current_app.amqp.queues.consume_from:
+        from apps.webhooks.delivery import dispatcher  # noqa: PLC0415
+
+        dispatcher.stop_of_this_process()
     close_all()
     logs.flush()

@@ -11,6 +11,7 @@ import structlog
 from django.db import transaction
 
 from apps.common.callers import Kind
+from apps.notifications.lifecycle import announce
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import (
     ActionName,
@@ -73,21 +74,24 @@ def record_failed(ids: Collection[UUID]) -> None:
             .order_by("pk")
             .select_for_update()
         )
-        providers = _last_providers([row.pk for row in rows])
-        DeadLetter.objects.bulk_create(
-            [
-                DeadLetter(
-                    notification=row,
-                    kind=row.kind,
-                    channel=row.channel,
-                    reason=row.reason,
-                    template_code=row.template_code,
-                    provider=providers.get(row.pk, ""),
-                )
-                for row in rows
-            ],
-            ignore_conflicts=True,
-        )
+        ids = [row.pk for row in rows]
+        providers = _last_providers(ids)
+        # A second message for the same failure records nothing, and tells nobody again.
+        known = _recorded(ids) if announce.columns() else frozenset()
+        letters = [
+            DeadLetter(
+                notification=row,
+                kind=row.kind,
+                channel=row.channel,
+                reason=row.reason,
+                template_code=row.template_code,
+                provider=providers.get(row.pk, ""),
+            )
+            for row in rows
+            if row.pk not in known
+        ]
+        DeadLetter.objects.bulk_create(letters, ignore_conflicts=True)
+        announce.dead_letters(letters)
         Notification.objects.filter(pk__in=[row.pk for row in rows]).update(wake_at=None)
     for row in rows:
         log.warning(
@@ -97,6 +101,11 @@ def record_failed(ids: Collection[UUID]) -> None:
             channel=row.channel,
             reason=row.reason,
         )
+
+
+def _recorded(ids: Collection[UUID]) -> frozenset[UUID | None]:
+    letters = DeadLetter.objects.filter(notification_id__in=ids)
+    return frozenset(letters.values_list("notification_id", flat=True))
 
 
 def resolve(ids: Collection[UUID], *, now: datetime, why: str) -> None:

@@ -4,7 +4,7 @@ Every update checks that the claim still holds its row, so a repeated update cha
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -49,6 +49,7 @@ def record_verdicts(claim_id: UUID, judged: Sequence[JudgedRound], *, now: datet
                 now=now,
                 detail=verdict.detail,
                 reason=verdict.reason,
+                provider=done.provider,
                 only=Q(claim_id=claim_id),
                 claim_id=None,
                 attempts=F("attempts") + (1 if verdict.spent else 0),
@@ -65,18 +66,20 @@ def _record_accepted(
     claim_id: UUID, rounds: Sequence[AttemptRound], *, to: Status, now: datetime
 ) -> None:
     ids = [done.notification.pk for done in rounds]
+    providers = {done.notification.pk: done.provider for done in rounds}
     moved = advance_sending(
         [done.notification for done in rounds],
         claim_id=claim_id,
         to=to,
         now=now,
+        provider=providers,
         attempts=F("attempts") + 1,
     )
     if moved < len(ids):
         held = Notification.objects.filter(OneOf("pk", ids), claim_id=claim_id)
         # A receipt was processed first: keep its status, but count the attempt.
         held.update(attempts=F("attempts") + 1, claim_id=None)
-        _record_late(ids, to=to, now=now)
+        _record_late(providers, to=to, now=now)
     if to is Status.SENT:
         _apply_receipts(rounds, now=now)
     if to is Status.DELIVERED:
@@ -102,25 +105,31 @@ def _apply_receipts(rounds: Sequence[AttemptRound], *, now: datetime) -> None:
     if several:
         receipts = Receipt.objects.filter(notification_id__in=several, event=Status.DELIVERED)
         delivered = set(receipts.values_list("notification_id", flat=True))
-        advance(Notification.objects.filter(pk__in=delivered), to=Status.DELIVERED, now=now)
+        advance(
+            Notification.objects.filter(pk__in=delivered),
+            to=Status.DELIVERED,
+            now=now,
+            provider={done.notification.pk: done.provider for done in rounds},
+        )
 
 
-def _record_late(ids: Sequence[UUID], *, to: Status, now: datetime) -> None:
+def _record_late(providers: Mapping[UUID, str], *, to: Status, now: datetime) -> None:
     """Record acceptances for rows that this claim has lost and that no other claim holds now.
 
     The claim's lease ended while its worker was suspended or had no database. A row that another
     claim holds is left to that claim. The recorded attempt settles the row when it is requeued.
     """
     late = advance_with_event(
-        ids,
+        list(providers),
         to=Status.SENT,
         now=now,
         detail="the provider had accepted it, which was recorded late",
+        provider=providers,
         only=Q(claim_id=None) & (~Q(status=Status.FAILED) | Q(reason__in=UNPROVEN)),
         attempts=F("attempts") + 1,
     )
     if late and to is Status.DELIVERED:
-        advance(Notification.objects.filter(pk__in=late), to=to, now=now)
+        advance(Notification.objects.filter(pk__in=late), to=to, now=now, provider=providers)
     if late:
         # If a dead letter stays open anyway, it cannot be replayed: its notification is ``sent``.
         log.warning("acceptances recorded late", notification_ids=[str(pk) for pk in late])

@@ -12,9 +12,11 @@ from celery.worker import WorkController
 
 from apps.common.process_exit import at_end
 from apps.notifications.broker import publisher
-from apps.notifications.broker.topology import LANES, is_urgent
+from apps.notifications.broker.topology import LANES, WEBHOOKS, is_urgent
 from apps.notifications.scheduler.loop import schedule_until
 from apps.notifications.scheduler.sweep import release_earlier_boots
+from apps.webhooks import waker
+from apps.webhooks.delivery import dispatcher
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +26,7 @@ WORKER_THREADS = 4
 URGENT_THREADS = 2
 # How long the process waits at exit for the sweep and the jobs.
 END_SECONDS = 5.0
-QUEUES = tuple(LANES)
+QUEUES = (*LANES, WEBHOOKS.name)
 
 
 def start() -> None:
@@ -45,6 +47,7 @@ def start() -> None:
         _worker(application, "embedded", lanes=others, threads=WORKER_THREADS),
     ]
     publisher.local_worker_started()
+    waker.local_worker_started()
     stop = threading.Event()
     sweeping = threading.Thread(target=schedule_until, args=(stop,), name="sweep", daemon=True)
     working = [
@@ -54,10 +57,12 @@ def start() -> None:
     def end() -> None:
         """Wait for running statements. The next start finds the rows of the workers."""
         stop.set()
+        dispatcher.stop_of_this_process()
         sweeping.join(END_SECONDS)
 
     for thread in (*working, sweeping):
         thread.start()
+    dispatcher.of_this_process()
     at_end(end)
 
 

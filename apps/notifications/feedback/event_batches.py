@@ -22,7 +22,8 @@ from apps.notifications.broker import publisher
 from apps.notifications.dead_letters import store
 from apps.notifications.feedback import consequences
 from apps.notifications.feedback.consequences import Reported
-from apps.notifications.feedback.events import ProviderEvent, destination
+from apps.notifications.feedback.events import ProviderEvent, ReceiptEvent, destination
+from apps.notifications.lifecycle import announce
 from apps.notifications.lifecycle.states import Status, may_move
 from apps.notifications.lifecycle.transitions import advance
 from apps.notifications.models import Notification, Receipt
@@ -44,7 +45,11 @@ COLUMNS = (
     "crashes",
     "user_id",
     "recipient",
+    "template_code",
     "template_version_id",
+    "request_id",
+    "correlation_id",
+    "batch_id",
     "metadata",
 )
 
@@ -131,14 +136,35 @@ def _record(named: Sequence[Named], fitting: Mapping[int, Reported], *, now: dat
         statuses = _locked_statuses(rows)
         # Another process may have delivered the same events since.
         done = _Recorded(new=_new(named) if fitting else named)
+        providers = {
+            each.notification_id: each.event.provider
+            for each in done.new
+            if each.notification_id is not None
+        }
         for (to, reason), ids in _goals(done.new, fitting, statuses).items():
-            advance(Notification.objects.filter(OneOf("pk", ids)), to=to, now=now, reason=reason)
+            advance(
+                Notification.objects.filter(OneOf("pk", ids)),
+                to=to,
+                now=now,
+                reason=reason,
+                provider=providers,
+            )
             if to is Status.FAILED:
                 done.failed += ids
             else:
                 done.revived += [pk for pk in ids if statuses[pk][0] is Status.FAILED]
         _store(done.new, fitting, now=now)
+        for each in done.new:
+            found = fitting.get(id(each))
+            if found is not None and each.event.event is ReceiptEvent.OPENED:
+                _tell_opened(found, now=now)
     return done
+
+
+def _tell_opened(found: Reported, *, now: datetime) -> None:
+    row, event = found.row, found.event
+    told = announce.opened(row, status=row.status, provider=event.provider, at=now)
+    statistics.tell(told)
 
 
 def _new(named: Iterable[Named]) -> list[Named]:

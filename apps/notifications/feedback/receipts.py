@@ -12,6 +12,7 @@ from apps.notifications.broker import publisher
 from apps.notifications.dead_letters import store
 from apps.notifications.feedback import consequences
 from apps.notifications.feedback.events import ProviderEvent, ReceiptEvent, destination
+from apps.notifications.lifecycle import announce
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import UNFINISHED, Status
 from apps.notifications.lifecycle.transitions import advance
@@ -72,6 +73,10 @@ def take(notification: Notification, event: ProviderEvent) -> bool:
                 received_at=now,
             )
         to = _move(row, event, now=now)
+        if event.event is ReceiptEvent.OPENED and not repeated:
+            status = to or before
+            told = announce.opened(row, status=status, provider=event.provider, at=now)
+            statistics.tell(told)
         if repeated and to is None:
             return False
         consequences.suppress(reported)
@@ -106,7 +111,8 @@ def _move(row: Notification, event: ProviderEvent, *, now: datetime) -> Status |
         return None
     to, reason = goal
     rows = Notification.objects.filter(pk=row.pk)
-    return to if advance(rows, to=to, now=now, reason=reason) else None
+    moved = advance(rows, to=to, now=now, reason=reason, provider=event.provider)
+    return to if moved else None
 
 
 def _was_the_last_device(row: Notification, event: ProviderEvent, *, now: datetime) -> bool:

@@ -2,10 +2,10 @@
 
 Every transition writes an event, with two exceptions: the hot path transitions ``sending`` and
 ``sent``, which the attempt rows show, and ``delivered``, which the receipt rows show. Every ending
-is counted for the statistics in the same transaction.
+is counted for the statistics, and told to webhooks, in the same transaction.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from django.db.models.sql import UpdateQuery
 
 from apps.common.postgresql.json_insert import insert
 from apps.common.postgresql.one_of import OneOf
+from apps.notifications.lifecycle import announce
 from apps.notifications.lifecycle.states import FINISHED, Status, predecessors
 from apps.notifications.models import Event, Notification
 from apps.notifications.privacy.redaction import BLANK_RECIPIENT, VALUES_OF_CLIENTS
@@ -51,6 +52,7 @@ def advance(
     to: Status,
     now: datetime,
     reason: str = "",
+    provider: str | Mapping[UUID, str] = "",
     **changes: Any,
 ) -> int:
     """Change the status of the rows for which the transition is allowed; others are unchanged.
@@ -60,6 +62,7 @@ def advance(
         to: The new status.
         now: The time of the transition, UTC.
         reason: The public reason of a final status.
+        provider: Who took or refused them, for all or by notification, to tell webhooks.
         changes: Further columns to update in the same statement.
 
     Returns:
@@ -69,11 +72,19 @@ def advance(
     if to not in FINISHED:
         return moving.update(**_columns(to, now, reason, changes))
     with transaction.atomic(savepoint=False):
-        return len(_moved(moving, to=to, now=now, reason=reason, changes=changes))
+        return len(
+            _moved(moving, to=to, now=now, reason=reason, provider=provider, changes=changes)
+        )
 
 
 def advance_sending(
-    sending: Sequence[Notification], *, claim_id: UUID, to: Status, now: datetime, **changes: Any
+    sending: Sequence[Notification],
+    *,
+    claim_id: UUID,
+    to: Status,
+    now: datetime,
+    provider: str | Mapping[UUID, str] = "",
+    **changes: Any,
 ) -> int:
     """End rows that a claim holds and has read, without reading them again, and end the claim.
 
@@ -82,6 +93,7 @@ def advance_sending(
         claim_id: The claim; rows that it has lost are unchanged.
         to: The new status.
         now: The time of the transition, UTC.
+        provider: As for ``advance``.
         changes: Further columns to update in the same statement.
 
     Returns:
@@ -94,7 +106,7 @@ def advance_sending(
         columns = _columns(to, now, "", {"claim_id": None, **changes})
         moved = _updated(held, columns)
         ended = [row for row in sending if row.pk in moved]
-        statistics.count_ended(ended, to=to, reason="", now=now)
+        _count_and_tell(ended, to=to, reason="", now=now, provider=provider)
     return len(ended)
 
 
@@ -145,6 +157,7 @@ def advance_with_event(
     now: datetime,
     detail: str,
     reason: str = "",
+    provider: str | Mapping[UUID, str] = "",
     only: Q | None = None,
     **changes: Any,
 ) -> list[UUID]:
@@ -156,6 +169,7 @@ def advance_with_event(
         now: The time of the transition, UTC.
         detail: The text of the event.
         reason: The public reason of a final status.
+        provider: As for ``advance``.
         only: A condition that a row must still meet, such as the claim that holds it.
         changes: Further columns to update in the same statement.
 
@@ -166,7 +180,7 @@ def advance_with_event(
         rows = Notification.objects.filter(OneOf("pk", ids), status__in=predecessors(to))
         if only is not None:
             rows = rows.filter(only)
-        moved = _moved(rows, to=to, now=now, reason=reason, changes=changes)
+        moved = _moved(rows, to=to, now=now, reason=reason, provider=provider, changes=changes)
         insert([Event(notification_id=pk, at=now, status=to, detail=detail) for pk in moved])
     return moved
 
@@ -177,17 +191,32 @@ def _moved(
     to: Status,
     now: datetime,
     reason: str,
+    provider: str | Mapping[UUID, str],
     changes: dict[str, Any],
 ) -> list[UUID]:
-    """Lock rows, change their status, count those that end, and return the ids."""
+    """Lock rows, change their status, count and tell of those that end, and return the ids."""
     locked = rows.order_by("pk").select_for_update()
-    moving = list(locked.only("pk", *statistics.ENDING_COLUMNS))
+    moving = list(locked.only("pk", *statistics.ENDING_COLUMNS, *announce.columns()))
     if not moving:
         return []
     held = Notification.objects.filter(OneOf("pk", [row.pk for row in moving]))
     held.update(**_columns(to, now, reason, changes))
     if to in FINISHED:
-        statistics.count_ended(moving, to=to, reason=reason, now=now)
+        _count_and_tell(moving, to=to, reason=reason, now=now, provider=provider)
     elif to is Status.RETRYING:
         statistics.count(moving, counters.RETRIES, now=now)
     return [row.pk for row in moving]
+
+
+def _count_and_tell(
+    rows: Sequence[Notification],
+    *,
+    to: Status,
+    reason: str,
+    now: datetime,
+    provider: str | Mapping[UUID, str],
+) -> None:
+    """Count endings and tell webhooks of them, with one statement."""
+    with statistics.together():
+        statistics.count_ended(rows, to=to, reason=reason, now=now)
+        statistics.tell(announce.ended(rows, to=to, reason=reason, now=now, provider=provider))

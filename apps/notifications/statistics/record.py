@@ -1,18 +1,25 @@
-"""Count in the transaction of what is counted, so that a rollback or a kill loses both or none."""
+"""Count in the transaction of what is counted, so that a rollback or a kill loses both or none.
+
+What tells webhooks of the same changes is inserted by the same statement.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from django.db.models import Model
 
 from apps.common.postgresql.json_insert import insert
+from apps.notifications.lifecycle import announce
 from apps.notifications.lifecycle.states import FINISHED, Status
 from apps.notifications.models import Attempt, Notification, StatisticsDelta
 from apps.notifications.statistics import counters
+from apps.webhooks import outbox
+from apps.webhooks.models import Delivery
 
 
 class Counted(Protocol):
@@ -61,7 +68,17 @@ class _Group(NamedTuple):
 
 
 _Sums = defaultdict[_Group, Counter[str]]
-_together: ContextVar[_Sums | None] = ContextVar("statistics_together", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What a block counts, and the rows to insert with it."""
+
+    sums: _Sums = field(default_factory=lambda: defaultdict(Counter))
+    told: list[Delivery] = field(default_factory=list)
+
+
+_together: ContextVar[_Block | None] = ContextVar("statistics_together", default=None)
 
 
 @contextmanager
@@ -77,29 +94,45 @@ def together(rows: Sequence[Model] = ()) -> Iterator[None]:
         yield
         insert(rows)
         return
-    sums: _Sums = defaultdict(Counter)
-    token = _together.set(sums)
+    block = _Block()
+    token = _together.set(block)
     try:
         yield
-        insert(rows, _deltas(sums))
+        insert(rows, _deltas(block.sums), block.told)
     finally:
         _together.reset(token)
+    outbox.wake(block.told)
+
+
+def tell(told: Sequence[Delivery]) -> None:
+    """Insert what tells webhooks of the changes of the current block, with what it counts."""
+    block = _together.get()
+    if block is not None:
+        block.told.extend(told)
+    else:
+        insert(told)
+        outbox.wake(told)
 
 
 def insert_accepted(rows: Sequence[Notification]) -> None:
-    """Insert new notifications and count them with one statement.
+    """Insert new notifications, count them and tell of them with one statement.
 
     They are counted in the minute in which they were requested, as their rows say.
 
     Raises:
         IntegrityError: A row violates a constraint; nothing is stored or counted.
     """
-    insert(rows, _accepted(rows))
+    told = announce.accepted(rows)
+    insert(rows, _accepted(rows), told)
+    outbox.wake(told)
 
 
 def count_accepted(rows: Iterable[Notification]) -> None:
-    """Count notifications that the transaction has inserted otherwise."""
-    insert(_accepted(rows))
+    """Count notifications that the transaction has inserted otherwise, and tell of them."""
+    new = list(rows)
+    told = announce.accepted(new)
+    insert(_accepted(new), told)
+    outbox.wake(told)
 
 
 def _accepted(rows: Iterable[Notification]) -> list[StatisticsDelta]:
@@ -144,9 +177,9 @@ def count(rows: Iterable[Counted], *names: str, now: datetime) -> None:
 
 
 def _count(row: Counted, at: datetime, *names: str, amount: int = 1) -> None:
-    sums = _together.get()
-    if sums is not None:
-        sums[_group(row, at)][counters.name_of(*names)] += amount
+    block = _together.get()
+    if block is not None:
+        block.sums[_group(row, at)][counters.name_of(*names)] += amount
 
 
 def _group(row: Counted, at: datetime) -> _Group:

@@ -22,6 +22,7 @@ from apps.notifications.models import Notification
 from apps.notifications.privacy.retention import counts, purge_others, rejected_rows, rules
 from apps.notifications.privacy.retention.counts import Group
 from apps.notifications.privacy.retention.rules import Rules
+from apps.webhooks import retention as webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +83,9 @@ class Purge:
 
     def _end_pass(self, known: Rules) -> None:
         swept = purge_others.purge_all(known)
+        while deliveries := webhooks.purge_step(known.limit):
+            swept["webhook_deliveries"] = swept.get("webhook_deliveries", 0) + deliveries
+        webhooks.renew_encryption()
         if self._cleared:
             swept["rejected_rows"] = self._cleared
         if self._gone or swept:
