@@ -16,7 +16,9 @@ from tests.chaos.servers.rabbitmq import Rabbitmq
 from tests.chaos.servers.redis import RedisServer
 from tests.chaos.stack import Stack
 from tests.chaos.stand_ins import FcmStandIn, SmtpStandIn, settings_of
+from tests.chaos.webhooks import WebhookStandIn
 from tests.chaos.worktree import worktree
+from tests.fakes.sendgrid_events import EventSigner
 from tests.journeys.http import Api, until
 from tests.journeys.processes import ROOT
 
@@ -41,12 +43,17 @@ class Environment:
         afterwards: Clean-up that runs only when everything accepted is final.
         harms: What a fault did to workers.
         extra_requests: Notifications that a fault itself requested: ids by reference.
+        reported: The ids of mails that a provider has reported as delivered.
+        webhook: What the client of the load is told by.
     """
 
     def __init__(self, *, keep: bool = False, commit: str = "") -> None:
         self._keep, self.commit = keep, commit
         self.harms: list[Harm] = []
         self.extra_requests: dict[str, str] = {}
+        self.reported: set[str] = set()
+        self.signer = EventSigner()
+        self.webhook_id = ""
         self._open = ExitStack()
         self.afterwards = ExitStack()
 
@@ -77,6 +84,7 @@ class Environment:
         self.redis = enter(RedisServer(self.folder))
         self.rabbitmq = enter(Rabbitmq(self.folder))
         self.smtp, self.fcm = enter(SmtpStandIn()), enter(FcmStandIn())
+        self.webhook = enter(WebhookStandIn())
         self.database = DatabaseReader(url=self.postgresql.url)
         root = enter(worktree(self.commit, self.folder / "tree")) if self.commit else ROOT
         self._settings = {
@@ -84,9 +92,14 @@ class Environment:
             "BROKER_URL": self.rabbitmq.url,
             "REDIS_URL": self.redis.url,
             "UNKNOWN_OUTCOME_WAITS_SECONDS": UNKNOWN_OUTCOME_WAITS_SECONDS,
+            "SENDGRID_WEBHOOK_PUBLIC_KEY": self.signer.public_key,
+            "WEBHOOK_ALLOW_PRIVATE": "true",
             **settings_of(self.smtp, self.fcm, folder=self.folder),
         }
         self._move_to(enter(Stack(self.folder, self._settings, root=root)))
+        # An earlier release has no webhooks.
+        if not self.commit:
+            self.webhook_id = self.webhook.register(self.api)
 
     def _move_to(self, stack: Stack) -> None:
         """Use this stack from now on, with a key, users and templates of its own."""
@@ -97,7 +110,7 @@ class Environment:
 
     def begin(self) -> None:
         """Reset what an earlier fault recorded."""
-        self.harms, self.extra_requests = [], {}
+        self.harms, self.extra_requests, self.reported = [], {}, set()
 
     @contextmanager
     def elsewhere(self, root: Path) -> Iterator[None]:

@@ -1,12 +1,13 @@
 """Run one fault, from the baseline before it to the last replay, and evaluate the result."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.chaos import statistics
+from tests.chaos import statistics, webhooks
 from tests.chaos.environment import Environment
 from tests.chaos.faults import Fault
-from tests.chaos.ledger import Account, account, percentile, windows
+from tests.chaos.ledger import Account, Row, account, percentile, windows
 from tests.chaos.load import Load
 from tests.journeys.http import until
 
@@ -24,6 +25,10 @@ REPLAY_RATE = 500
 # A replay of all letters skips this reason, because those messages may have arrived.
 UNKNOWN_OUTCOME = "unknown_outcome"
 SHOWN_REFUSALS = 3
+# Until all events have arrived, with one call of 15 s that hangs at the end of a fault.
+TOLD_SECONDS = 90.0
+DUE_EVERY_SECONDS = 2.0
+DELIVERED = "delivered"
 POLL_SECONDS = 0.25
 
 
@@ -53,6 +58,7 @@ class Result:
             if that did not happen in time.
         errors: Number of calls without an answer, or with an answer other than an acceptance.
         never_accepted: Requests that never got a 202; nothing was promised for them.
+        told: How many events the webhook was told of these notifications.
         window: Seconds from the provider's acceptance to our record, for each delivery.
     """
 
@@ -64,6 +70,7 @@ class Result:
     errors: int
     never_accepted: int
     window: list[float]
+    told: int = 0
     complaints: list[str] = field(default_factory=list)
 
 
@@ -112,7 +119,9 @@ def _run(environment: Environment, fault: Fault, pace: Pace) -> Result:
     if fault.counted and not environment.commit:
         wrong = statistics.differences(environment.database.url)
         complaints += [f"the statistics differ from the rows: {words}" for words in wrong]
+    complaints += _told(environment, fault, since=since)
     rows = environment.database.rows(since=since)
+    complaints += _reported(environment, rows)
     copies = environment.smtp.copies[first_copy[0] :] + environment.fcm.copies[first_copy[1] :]
     accepted = load.accepted()
     made = account(
@@ -137,6 +146,7 @@ def _run(environment: Environment, fault: Fault, pace: Pace) -> Result:
         errors=load.errors,
         never_accepted=len(load.requests) - len(accepted),
         window=windows(rows, copies),
+        told=sum(environment.webhook.told[each] for each in webhooks.expected(rows)),
         complaints=[*complaints, *made.complaints],
     )
 
@@ -159,6 +169,36 @@ def _errors(fault: Fault, load: Load) -> list[str]:
     met = {kind: count for kind, count in load.kinds.items() if kind not in fault.errors}
     shown = "; ".join(load.refusals[:SHOWN_REFUSALS])
     return [f"callers met {count} times: {kind} ({shown})" for kind, count in met.items()]
+
+
+def _told(environment: Environment, fault: Fault, *, since: float) -> list[str]:
+    """Wait until the webhook was told of everything, and return what is missing."""
+    if not environment.webhook_id:
+        return []
+    url, told = environment.database.url, environment.webhook.told
+    end = time.monotonic() + TOLD_SECONDS
+    while left := webhooks.left(url):
+        if time.monotonic() > end:
+            return [f"webhooks: {count} events are {state}" for state, count in left.items()]
+        webhooks.make_due(url)
+        time.sleep(DUE_EVERY_SECONDS)
+    found = webhooks.missing(webhooks.stored(url, since=since), told, what="that the rows say")
+    if fault.told:
+        rows = environment.database.rows(since=since)
+        found += webhooks.missing(webhooks.expected(rows), told, what="that must be told")
+    if environment.webhook.forged:
+        found.append(f"{environment.webhook.forged} events had a wrong signature")
+    return found
+
+
+def _reported(environment: Environment, rows: Iterable[Row]) -> list[str]:
+    """Return the mails that a provider has reported as delivered, and that are not."""
+    wrong = [
+        f"{row.id} is {row.status}"
+        for row in rows
+        if row.id in environment.reported and row.status != DELIVERED
+    ]
+    return [f"{len(wrong)} reported mails: {', '.join(wrong[:SHOWN_REFUSALS])}"] if wrong else []
 
 
 def _replay(environment: Environment, *, since: float) -> list[str]:

@@ -20,6 +20,7 @@ HEAD = (
     "p99 during (ms)",
     "drained (s)",
     "replayed",
+    "events told",
 )
 BEGIN, END = "<!-- make chaos: begin -->", "<!-- make chaos: end -->"
 
@@ -41,6 +42,7 @@ def cells(result: Result) -> list[str]:
         f"{result.p99_during * 1000:.0f}",
         "never" if result.drain is None else f"{result.drain:.0f}",
         str(made.replayed),
+        str(result.told),
     ]
 
 

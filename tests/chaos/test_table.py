@@ -50,7 +50,7 @@ def test_a_table_line_has_every_figure() -> None:
         replayed=2,
     )
 
-    assert shown(account=account, errors=4) == {
+    assert shown(account=account, errors=4, told=9) == {
         "fault": "smtp-550",
         "accepted": "10",
         "delivered": "7",
@@ -63,6 +63,7 @@ def test_a_table_line_has_every_figure() -> None:
         "p99 during (ms)": "30",
         "drained (s)": "6",
         "replayed": "2",
+        "events told": "9",
     }
 
 

@@ -10,6 +10,8 @@ from tests.chaos.faults import (  # noqa: I001 - in the order of injection.
     push,
     addresses,
     messages,
+    events,
+    webhooks,
     clock,
     versions,
 )
@@ -25,9 +27,11 @@ __all__ = [
     "callers",
     "clock",
     "database",
+    "events",
     "mail",
     "messages",
     "ours",
     "push",
     "versions",
+    "webhooks",
 ]

@@ -31,6 +31,7 @@ class Fault:
         baseline: Seconds of load before it; None for the default.
         slowdown: Maximum factor by which the p99 of callers may grow; None for no limit.
         counted: Whether all of its processes count what they do in the statistics.
+        told: Whether the webhook must be told of all that happens meanwhile.
         prepare: Prepares the environment.
     """
 
@@ -44,6 +45,7 @@ class Fault:
     baseline: float | None = None
     slowdown: float | None = None
     counted: bool = True
+    told: bool = True
     prepare: Prepare = nullcontext
 
 
@@ -60,6 +62,7 @@ def fault(
     baseline: float | None = None,
     slowdown: float | None = None,
     counted: bool = True,
+    told: bool = True,
     prepare: Prepare = nullcontext,
 ) -> Callable[[Inject], Inject]:
     """Register a fault under the name of its function."""
@@ -77,6 +80,7 @@ def fault(
             baseline=baseline,
             slowdown=slowdown,
             counted=counted,
+            told=told,
             prepare=prepare,
         )
         return inject

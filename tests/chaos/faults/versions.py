@@ -29,6 +29,8 @@ def _before(environment: Environment) -> Iterator[None]:
     errors=frozenset({REFUSED}),
     # The earlier release has no statistics.
     counted=False,
+    # It has no webhooks either.
+    told=False,
     prepare=_before,
 )
 def upgrade(environment: Environment, seconds: float) -> None:
