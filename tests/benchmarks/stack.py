@@ -32,6 +32,8 @@ class BenchStack(Stack):
             {
                 **settings,
                 **{name: str(count) for name, count in counts.items()},
+                # Nobody has registered any, and their worker would only take memory.
+                "WEBHOOK_WORKERS": "0",
                 "RATE_LIMIT_NOTIFICATIONS": NO_LIMIT,
             },
         )
