@@ -1,7 +1,7 @@
 """Endpoints for operators: service discovery, health checks and metrics."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -21,12 +21,9 @@ from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.models import Heartbeat, Notification
 from apps.notifications.operations.heartbeat import HeartbeatThread
 from apps.users.models import User
-from apps.webhooks import subscriptions
-from apps.webhooks.models import Endpoint
 from tests.notifications.factories import accepted
 from tests.notifications.lanes import Lanes
 from tests.notifications.problems import assert_problem
-from tests.webhooks.factories import registered_webhook
 
 pytestmark = pytest.mark.django_db
 SERVICES = "/api/v1/services/"
@@ -147,43 +144,6 @@ def test_an_unreachable_broker_is_a_degraded_row_and_not_a_503(
     answer = client.get("/health/ready/")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert checks(answer)["broker"][0] == "degraded"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_readiness_names_lanes_without_a_worker(client: Client, lanes: Lanes) -> None:
-    beat("worker", ("email", "email.bulk", "email.urgent", "push"))
-    answer = client.get("/health/ready")
-    assert answer.status_code == 200
-    assert checks(answer)["workers"] == ("degraded", "no worker serves push.bulk, push.urgent")
-
-
-@pytest.fixture
-def webhook(db: None) -> Iterator[Endpoint]:
-    """An endpoint that a client has registered."""
-    yield registered_webhook()
-    subscriptions.forget()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_missing_worker_of_the_webhooks_is_named_if_somebody_gets_any(
-    client: Client, lanes: Lanes, webhook: Endpoint
-) -> None:
-    beat("worker", tuple(LANES))
-    answer = client.get("/health/ready")
-    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert checks(answer)["workers"] == ("degraded", "no worker serves webhooks")
-    beat("worker", (*LANES, "webhooks"))
-    assert checks(client.get("/health/ready"))["workers"][0] == "ok"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_without_an_enabled_webhook_their_worker_is_not_missing(
-    client: Client, lanes: Lanes, webhook: Endpoint
-) -> None:
-    beat("worker", tuple(LANES))
-    Endpoint.objects.update(enabled=False)
-    subscriptions.forget()
-    assert checks(client.get("/health/ready"))["workers"] == ("ok", "every queue has a worker")
 
 
 @pytest.mark.django_db(transaction=True)
