@@ -4,6 +4,7 @@ import io
 import logging
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from celery import current_app, signals
@@ -17,7 +18,7 @@ from apps.webhooks.delivery import dispatcher
 @pytest.fixture
 def consumed() -> Iterator[Queues]:
     """The queues that a worker of this process would consume; those of mails at first."""
-    queues: Queues = current_app.amqp.queues
+    queues: Any = current_app.amqp.queues
     queues.select(["email", "email.bulk"])
     yield queues
     queues._consume_from = None
