@@ -10,6 +10,7 @@ import pytest
 import structlog
 from django.core.cache import cache
 
+from apps.common.ttl_cache import TtlCache
 from apps.templates import rendering
 
 # ``capture_logs`` cannot capture a logger that was cached on its first use.
@@ -74,6 +75,19 @@ def nothing_remembered() -> Iterator[None]:
     rendering.forget()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def webhooks_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin with no webhook, and read those of the test when one is registered, not each second.
+
+    Otherwise a count of statements would depend on the time.
+    """
+    from apps.webhooks import subscriptions  # noqa: PLC0415 - models need Django's settings.
+
+    remembered = TtlCache[str, Any](seconds=3600.0, size=1)
+    remembered.put(subscriptions.ALL, {})
+    monkeypatch.setattr(subscriptions, "_cache", remembered)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def redeliver_window(
     ids = list(rows.values_list("pk", flat=True)[: WINDOW_ROWS_MAX + 1])
     if len(ids) > WINDOW_ROWS_MAX:
         detail = f"The window has more than {WINDOW_ROWS_MAX:,} deliveries. Choose a shorter one."
-        raise impossible("/until", "too_many", detail)
+        raise impossible("/until", "window_too_large", detail)
     now = timezone.now()
     for start in range(0, len(ids), STEP_ROWS):
         _begin_again(ids[start : start + STEP_ROWS], now=now)

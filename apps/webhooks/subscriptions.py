@@ -28,7 +28,7 @@ class Subscription:
 
 
 _Known = Mapping[tuple[str, str], Sequence[Subscription]]
-_ALL = "all"
+ALL = "all"
 _cache: TtlCache[str, _Known] = TtlCache(seconds=SECONDS, size=1)
 
 
@@ -69,10 +69,10 @@ def wait_until_known() -> None:
 
 
 def _known() -> _Known:
-    known = _cache.get(_ALL)
+    known = _cache.get(ALL)
     if known is None:
         known = _read()
-        _cache.put(_ALL, known)
+        _cache.put(ALL, known)
     return known
 
 

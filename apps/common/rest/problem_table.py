@@ -1,6 +1,6 @@
 """The table of ``problem_types``: code, status, title, meaning, advice."""
 
-from apps.common.rest import problems_of_receipts
+from apps.common.rest import problems_of_receipts, problems_of_webhooks
 
 _ROWS: tuple[tuple[str, int, str, str, str], ...] = (
     (
@@ -336,4 +336,6 @@ _ROWS: tuple[tuple[str, int, str, str, str], ...] = (
     ),
 )
 # In the order of the statuses, which is that of the pages and of docs/errors.md.
-ROWS = tuple(sorted((*_ROWS, *problems_of_receipts.ROWS), key=lambda row: row[1]))
+ROWS = tuple(
+    sorted((*_ROWS, *problems_of_receipts.ROWS, *problems_of_webhooks.ROWS), key=lambda row: row[1])
+)
