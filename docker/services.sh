@@ -2,7 +2,7 @@
 # PostgreSQL, RabbitMQ and Redis on loopback. Those that answer are used; the others come from
 # Docker where its engine answers, else from Debian's packages.
 # usage: docker/services.sh [postgresql|rabbitmq|redis ...]      (without a name: all three)
-#        docker/services.sh prometheus nginx pgbouncer nodejs chromium kubectl sshd   (only installs them)
+#        docker/services.sh prometheus nginx pgbouncer nodejs golang chromium kubectl sshd (only installs)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -137,6 +137,7 @@ nginx() { [ -x /usr/sbin/nginx ] || install_without_start nginx-light; }
 sshd() { [ -x /usr/sbin/sshd ] || install_without_start openssh-server; }
 
 nodejs() { has_program npm || install_package npm; }
+golang() { has_program go || install_package golang-go; }
 
 kubectl() { has_program kubectl || install_package kubernetes-client; }
 
@@ -148,7 +149,7 @@ pgbouncer() { [ -x /usr/sbin/pgbouncer ] || install_without_start pgbouncer; }
 for service in "$@"; do
     case "$service" in
         postgresql | rabbitmq | redis) "$service"; echo "$service answers." ;;
-        prometheus | nginx | pgbouncer | nodejs | chromium | kubectl | sshd) "$service"; echo "$service is installed." ;;
+        prometheus | nginx | pgbouncer | nodejs | golang | chromium | kubectl | sshd) "$service"; echo "$service is installed." ;;
         *) echo "There is no service called $service." >&2; exit 2 ;;
     esac
 done

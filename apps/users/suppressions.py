@@ -59,7 +59,7 @@ def add(entries: Iterable[NewSuppression]) -> int:
     for entry in entries:
         by_hash.setdefault(entry.address_hash, entry)
     hashes = sorted(by_hash)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         slices = range(0, len(hashes), ROWS_PER_STATEMENT)
         return sum(
             _add_slice([by_hash[one] for one in hashes[start : start + ROWS_PER_STATEMENT]], now)

@@ -48,6 +48,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "apps.common.rest.document.add_servers",
         "apps.common.rest.document.describe_fields",
         "apps.common.rest.document.state_refused_characters",
+        "apps.webhooks.api.document.add_webhooks",
         "apps.common.rest.document.drop_library_marks",
         "apps.notifications.api.demo_examples.use_demo_user",
     ],

@@ -33,7 +33,7 @@ PLAIN_NAMES = (
 )
 VERBS = re.compile(
     "broadcast|cancel|confirm|create|delete|discard|erase|explain|force|list|login|logout|pause|preview|"
-    "publish|read|refresh|replace|replay|reset|resume|send|take|update|upload"
+    "publish|read|redeliver|refresh|replace|replay|reset|resume|rotate|send|take|test|update|upload"
 )
 
 

@@ -48,6 +48,13 @@ NOT_RUN: Mapping[tuple[str, str], str] = {
         ),
     ): NEEDS_SERVERS,
     (
+        "docs/webhooks.md",
+        (
+            'curl -sS "$URL/api/v1/webhooks/" -H "Authorization: Api-Key $KEY" '
+            "-H 'Content-Type: application/json' -d '{"
+        ),
+    ): EXAMPLE,
+    (
         "README.md",
         (
             "make test                 # without servers, and on the real ones where they answer; "

@@ -151,7 +151,7 @@ def _resolving_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[
         now = left.pop(0) if len(left) > 1 else left[0]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in now]
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", found)
+    monkeypatch.setattr(socket, "getaddrinfo", found)
     return asked
 
 
@@ -216,6 +216,6 @@ def test_a_name_without_an_address_is_an_answer_of_its_own(
     def nothing(*_: Any, **__: Any) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", nothing)
+    monkeypatch.setattr(socket, "getaddrinfo", nothing)
     (answer,) = _called("https://hooks.example.com/hook")
     assert answer.error is CallError.NAME_NOT_RESOLVED

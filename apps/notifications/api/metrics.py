@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from apps.common.rest.problems import problem_response
 from apps.common.throttling import is_on_loopback
-from apps.notifications.api import statistics_metrics
+from apps.notifications.api import statistics_metrics, webhook_metrics
 from apps.notifications.api.services import queue_depths
 from apps.notifications.flow_control import control
 from apps.notifications.flow_control.breakers import Forced, State
@@ -55,6 +55,7 @@ class Installation(Collector):
             value=overdue,
         )
         yield from statistics_metrics.waiting(now=timezone.now())
+        yield from webhook_metrics.families()
 
 
 def _providers() -> Iterator[Metric]:

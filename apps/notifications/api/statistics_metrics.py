@@ -39,6 +39,12 @@ FAMILIES: tuple[tuple[str, str, list[str], str], ...] = (
     ),
     ("notifications_retries", "Retries that were scheduled.", [], counters.RETRIES),
     (
+        "notifications_receipts",
+        "Reports of providers and apps about notifications, by what they report.",
+        ["provider", "event"],
+        counters.RECEIPTS,
+    ),
+    (
         "notifications_swept",
         "Due notifications that the sweep found, by their status: sending if a worker died.",
         ["status"],

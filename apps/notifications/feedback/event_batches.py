@@ -27,6 +27,7 @@ from apps.notifications.lifecycle import announce
 from apps.notifications.lifecycle.states import Status, may_move
 from apps.notifications.lifecycle.transitions import advance
 from apps.notifications.models import Notification, Receipt
+from apps.notifications.statistics import counters
 from apps.notifications.statistics import record as statistics
 
 log = structlog.get_logger(__name__)
@@ -156,13 +157,17 @@ def _record(named: Sequence[Named], fitting: Mapping[int, Reported], *, now: dat
         _store(done.new, fitting, now=now)
         for each in done.new:
             found = fitting.get(id(each))
-            if found is not None and each.event.event is ReceiptEvent.OPENED:
-                _tell_opened(found, now=now)
+            if found is not None:
+                _count(found, now=now)
     return done
 
 
-def _tell_opened(found: Reported, *, now: datetime) -> None:
+def _count(found: Reported, *, now: datetime) -> None:
+    """Count an event, and tell webhooks of an opened mail."""
     row, event = found.row, found.event
+    statistics.count([row], counters.RECEIPTS, event.provider, event.event, now=now)
+    if event.event is not ReceiptEvent.OPENED:
+        return
     told = announce.opened(row, status=row.status, provider=event.provider, at=now)
     statistics.tell(told)
 

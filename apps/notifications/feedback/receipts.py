@@ -17,6 +17,7 @@ from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import UNFINISHED, Status
 from apps.notifications.lifecycle.transitions import advance
 from apps.notifications.models import Attempt, Notification, Receipt
+from apps.notifications.statistics import counters
 from apps.notifications.statistics import record as statistics
 from apps.users import contacts
 
@@ -47,7 +48,7 @@ def take(notification: Notification, event: ProviderEvent) -> bool:
         Problem: 409 for a notification for which no provider was called; nothing is stored.
     """
     now = timezone.now()
-    with transaction.atomic():
+    with transaction.atomic(), statistics.together():
         # Concurrent receipts of one notification wait for this lock, so duplicates are detected.
         row = Notification.objects.select_for_update().get(pk=notification.pk)
         before = Status(row.status)
@@ -72,6 +73,7 @@ def take(notification: Notification, event: ProviderEvent) -> bool:
                 occurred_at=event.occurred_at,
                 received_at=now,
             )
+            statistics.count([row], counters.RECEIPTS, event.provider, event.event, now=now)
         to = _move(row, event, now=now)
         if event.event is ReceiptEvent.OPENED and not repeated:
             status = to or before

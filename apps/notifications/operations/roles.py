@@ -23,6 +23,8 @@ VIEWED = (
     "users.user",
     "users.device",
     "users.suppression",
+    "webhooks.endpoint",
+    "webhooks.delivery",
 )
 
 
@@ -44,6 +46,9 @@ _OPERATE = {
     "users.add_suppression",
     "users.change_suppression",
     "users.delete_suppression",
+    "webhooks.add_endpoint",
+    "webhooks.change_endpoint",
+    "webhooks.delete_endpoint",
 }
 _ADMINISTER = {
     "notifications.add_retentionrule",

@@ -20,6 +20,7 @@ LATENCY = "latency"
 # The sum of all times to deliver in milliseconds, for averages.
 LATENCY_SUM = "latency_sum_ms"
 SWEPT = "swept"
+RECEIPTS = "receipts"
 
 # The histogram has four bins for each doubling of the milliseconds, so that a percentile is at most
 # 19 % too high.

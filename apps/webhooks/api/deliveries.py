@@ -19,7 +19,7 @@ from apps.common.rest.query_parameters import checked_query
 from apps.webhooks import redelivery
 from apps.webhooks.api import shapes as shown
 from apps.webhooks.api.shapes import (
-    CountSerializer,
+    BegunSerializer,
     DeliveriesQuery,
     DeliverySerializer,
     WindowSerializer,
@@ -45,7 +45,7 @@ class DeliveriesView(AccessTable, ListAPIView[Delivery]):
         return rows
 
     @extend_schema(
-        operation_id="webhook_deliveries_list",
+        operation_id="webhooks_deliveries_list",
         tags=TAGS,
         summary="List the deliveries of a webhook with their attempts, newest first",
         parameters=[DeliveriesQuery],
@@ -64,7 +64,7 @@ class RedeliverView(AccessTable, APIView):
     problems: ClassVar = {"POST": (409,)}
 
     @extend_schema(
-        operation_id="webhook_deliveries_redeliver",
+        operation_id="webhooks_deliveries_redeliver",
         tags=TAGS,
         summary="Deliver one event again, with the same id and a new schedule of attempts",
         request=None,
@@ -96,7 +96,7 @@ class RedeliverWindowView(AccessTable, APIView):
         summary="Deliver again what happened in a time window",
         description="At most 100,000 deliveries, by the time at which they were made.",
         request=WindowSerializer,
-        responses={202: CountSerializer},
+        responses={202: BegunSerializer},
         examples=[
             OpenApiExample("An hour", shown.WINDOW, request_only=True),
             OpenApiExample("Begun", {"count": 42}, response_only=True, status_codes=["202"]),

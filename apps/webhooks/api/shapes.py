@@ -11,7 +11,7 @@ from apps.common.callers import Scope
 from apps.common.rest.serializers import StrictBooleanField, StrictCharField, StrictSerializer
 from apps.webhooks import addresses, event_types
 from apps.webhooks.addresses import RefusedUrlError
-from apps.webhooks.models import Delivery, DeliveryState, DisabledReason, Endpoint
+from apps.webhooks.models import Delivery, DeliveryState, Endpoint
 from apps.webhooks.models.endpoint import DESCRIPTION_MAX_LENGTH, URL_MAX_LENGTH
 from apps.webhooks.schedule import CallError
 
@@ -132,7 +132,9 @@ class WebhookSerializer(serializers.ModelSerializer[Endpoint]):
     """A webhook, without its secret."""
 
     events = serializers.ListField(child=serializers.CharField())
-    disabled_reason = serializers.SerializerMethodField()
+    disabled_reason = serializers.SerializerMethodField(
+        help_text="`by_hand`, `gone` (it answered 410) or `failing` (only failures for five days)."
+    )
     failing_since = serializers.DateTimeField(
         allow_null=True, help_text="Since when every call has failed."
     )
@@ -159,9 +161,9 @@ class WebhookSerializer(serializers.ModelSerializer[Endpoint]):
             "updated_at",
         )
 
-    def get_disabled_reason(self, endpoint: Endpoint) -> DisabledReason | None:
-        """Return why it is disabled."""
-        return DisabledReason(endpoint.disabled_reason) if endpoint.disabled_reason else None
+    def get_disabled_reason(self, endpoint: Endpoint) -> str | None:
+        """Return why it is disabled: a ``DisabledReason``."""
+        return endpoint.disabled_reason or None
 
 
 class CreatedWebhookSerializer(WebhookSerializer):
@@ -187,10 +189,9 @@ class AttemptSerializer(serializers.Serializer[Mapping[str, Any]]):
     at = serializers.DateTimeField()
     status_code = serializers.IntegerField(allow_null=True)
     duration_ms = serializers.IntegerField()
-    error = serializers.ChoiceField(
-        choices=[error.value for error in CallError],
+    error = serializers.CharField(
         allow_null=True,
-        help_text="Why there was no answer.",
+        help_text=f"Why there was no answer: {', '.join(f'`{error}`' for error in CallError)}.",
     )
     response_excerpt = serializers.CharField(
         allow_blank=True, help_text="The beginning of the answer, at most 1 kB."
@@ -248,7 +249,7 @@ class WindowSerializer(StrictSerializer):
     )
 
 
-class CountSerializer(serializers.Serializer[Any]):
+class BegunSerializer(serializers.Serializer[Any]):
     """How many deliveries begin again."""
 
     count = serializers.IntegerField()

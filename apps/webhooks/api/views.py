@@ -200,7 +200,7 @@ class RotateSecretView(AccessTable, APIView):
     access: ClassVar[Mapping[str, Access]] = {"POST": CHANGE}
 
     @extend_schema(
-        operation_id="webhooks_rotate_secret",
+        operation_id="webhooks_secret_rotate",
         tags=TAGS,
         summary="Give a webhook a new secret; the old one signs as well for 24 hours",
         request=None,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from apps.common.ids import new_id
@@ -91,12 +91,7 @@ def due_endpoints() -> list[UUID]:
 
 def next_due() -> datetime | None:
     """Return when the next delivery of an enabled endpoint is due, and its breaker lets it pass."""
-    waiting = (
-        Delivery.objects.filter(endpoint_id=OuterRef("pk"), wake_at__isnull=False)
-        .order_by("wake_at")
-        .values("wake_at")[:1]
-    )
-    rows = Endpoint.objects.filter(enabled=True).annotate(due=waiting)
+    rows = Endpoint.objects.filter(enabled=True).annotate(due=_first_due())
     times = [
         max(due, open_until or due)
         for due, open_until in rows.filter(due__isnull=False).values_list("due", "open_until")
@@ -124,7 +119,11 @@ def end_disabled() -> int:
 def oldest_due() -> datetime | None:
     """Return since when the oldest delivery that may be made now is due."""
     now = timezone.now()
-    ready = Endpoint.objects.filter(Endpoint.callable_at(now)).values("pk")
-    found = Delivery.objects.filter(endpoint_id__in=ready, wake_at__lte=now)
-    oldest: datetime | None = found.aggregate(Min("wake_at"))["wake_at__min"]
-    return oldest
+    ready = Endpoint.objects.filter(Endpoint.callable_at(now)).annotate(due=_first_due())
+    return min(ready.filter(due__lte=now).values_list("due", flat=True), default=None)
+
+
+def _first_due() -> QuerySet[Delivery, datetime | None]:
+    """Return the first due time of an endpoint, which is one look into the index."""
+    waiting = Delivery.objects.filter(endpoint_id=OuterRef("pk"), wake_at__isnull=False)
+    return waiting.order_by("wake_at").values_list("wake_at", flat=True)[:1]
