@@ -10,14 +10,19 @@ from typing import Any
 
 from flower.views import BaseHandler
 
-from apps.notifications.broker.topology import FAILED, LANES
+from apps.notifications.broker.topology import SHOWN_QUEUES
 
+# Its messages name endpoints, and have no number of attempts.
+WEBHOOKS = "webhooks.deliver"
 NAMES = {
     "notifications.deliver_email": "Deliver mails",
     "notifications.deliver_push": "Deliver push messages",
+    WEBHOOKS: "Deliver webhooks",
 }
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 ATTEMPT = re.compile(r"\], (\d+)[\])]$")
+# Where Celery has cut an argument.
+CUT = "..."
 # Of a chunk of a hundred ids a row of the list shows so many.
 SHOWN_IDS = 3
 
@@ -36,7 +41,7 @@ def queue_names(_handler: BaseHandler) -> list[str]:
     were missing until somebody opened its list of workers with ``?refresh=1``. The queue of dead
     letters has no worker at all. There is no option for this, so the method is replaced.
     """
-    return [*LANES, FAILED.name]
+    return list(SHOWN_QUEUES)
 
 
 BaseHandler.get_active_queue_names = queue_names
@@ -49,14 +54,16 @@ def format_task(task: Any) -> Any:
     """
     if task.name not in NAMES:
         return task
-    task.name = NAMES[task.name]
     text = str(task.args or "")
     ids, attempt = ID.findall(text), ATTEMPT.search(text)
+    is_whole = CUT not in text if task.name == WEBHOOKS else attempt is not None
+    what = "endpoint" if task.name == WEBHOOKS else "notification"
+    task.name = NAMES[task.name]
     if not ids:
         return task
-    several = "s" if len(ids) > 1 or attempt is None else ""
-    count = f"{len(ids)} notification{several}"
-    words = [count if attempt else f"at least {count}"]
+    several = "s" if len(ids) > 1 or not is_whole else ""
+    count = f"{len(ids)} {what}{several}"
+    words = [count if is_whole else f"at least {count}"]
     if attempt and int(attempt[1]):
         words.append(f"after {attempt[1]} attempt{'s' if attempt[1] != '1' else ''}")
     more = len(ids) - SHOWN_IDS

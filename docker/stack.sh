@@ -24,11 +24,12 @@ export PORT="${PORT:-8000}"
 export WEB_PROCESSES="${WEB_PROCESSES:-2}"
 export EMAIL_WORKERS="${EMAIL_WORKERS:-1}"
 export PUSH_WORKERS="${PUSH_WORKERS:-1}"
+export WEBHOOK_WORKERS="${WEBHOOK_WORKERS:-1}"
 export FLOWER_PORT="${FLOWER_PORT:-5555}"
 export FLOWER_ADDRESS=127.0.0.1
 [ -z "${FLOWER_BASIC_AUTH:-}" ] || export FLOWER_ADDRESS=0.0.0.0
 
-for name in PORT WEB_PROCESSES EMAIL_WORKERS PUSH_WORKERS FLOWER_PORT; do
+for name in PORT WEB_PROCESSES EMAIL_WORKERS PUSH_WORKERS WEBHOOK_WORKERS FLOWER_PORT; do
     eval "value=\$$name"
     case "$value" in
         '' | *[!0-9]*) echo "$name must be a whole number, not '$value'." >&2; exit 2 ;;
@@ -37,9 +38,10 @@ done
 [ "$WEB_PROCESSES" -ge 1 ] || { echo "WEB_PROCESSES must be at least 1." >&2; exit 2; }
 
 # No process at all where none is wanted; supervisord itself still knows of the program.
-export EMAIL_ON=true PUSH_ON=true
+export EMAIL_ON=true PUSH_ON=true WEBHOOK_ON=true
 [ "$EMAIL_WORKERS" -gt 0 ] || export EMAIL_ON=false
 [ "$PUSH_WORKERS" -gt 0 ] || export PUSH_ON=false
+[ "$WEBHOOK_WORKERS" -gt 0 ] || export WEBHOOK_ON=false
 
 umask 077
 mkdir -p var

@@ -15,6 +15,7 @@ application = get_wsgi_application()
 # These imports need the models, so they follow the set-up of the application.
 from apps.common import logs  # noqa: E402 - see the comment above.
 from apps.common.process_exit import at_end  # noqa: E402 - see the comment above.
+from apps.notifications.broker import topology  # noqa: E402 - see the comment above.
 from apps.notifications.embedded import runtime  # noqa: E402 - see the comment above.
 from apps.notifications.operations.heartbeat import HeartbeatThread  # noqa: E402 - see above.
 
@@ -40,5 +41,5 @@ if settings.EMBEDDED:
     runtime.start()
 HeartbeatThread(
     role="embedded" if settings.EMBEDDED else "web",
-    queues=runtime.QUEUES if settings.EMBEDDED else (),
+    queues=topology.WORKER_QUEUES if settings.EMBEDDED else (),
 ).start()

@@ -128,6 +128,7 @@ WEBHOOK_ALLOW_PRIVATE: bool = env.flag("WEBHOOK_ALLOW_PRIVATE", default=False)
 WEB_PROCESSES: int = env.number("WEB_PROCESSES", 2, least=1)
 EMAIL_WORKERS: int = env.number("EMAIL_WORKERS", 1, least=0)
 PUSH_WORKERS: int = env.number("PUSH_WORKERS", 1, least=0)
+WEBHOOK_WORKERS: int = env.number("WEBHOOK_WORKERS", 1, least=0)
 
 # The file that the health check of a container reads; the image names it.
 HEARTBEAT_FILE: str = env.text("HEARTBEAT_FILE", "")

@@ -5,6 +5,7 @@ from notifications_project.settings import environment
 WEB_PROCESSES = environment.WEB_PROCESSES
 EMAIL_WORKERS = environment.EMAIL_WORKERS
 PUSH_WORKERS = environment.PUSH_WORKERS
+WEBHOOK_WORKERS = environment.WEBHOOK_WORKERS
 HEARTBEAT_FILE = environment.HEARTBEAT_FILE
 
 # Threads of a web process that process requests. With a single thread a slow request would block

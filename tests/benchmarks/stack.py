@@ -30,6 +30,8 @@ class BenchStack(Stack):
         super().__init__(
             folder,
             {
+                # Nobody has registered any, and their worker would only take memory.
+                "WEBHOOK_WORKERS": "0",
                 **settings,
                 **{name: str(count) for name, count in counts.items()},
                 "RATE_LIMIT_NOTIFICATIONS": NO_LIMIT,

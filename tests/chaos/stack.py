@@ -22,8 +22,7 @@ from tests.journeys.processes import BIN, ROOT, Process, bare_environment, free_
 START_SECONDS = 120
 COMMAND_SECONDS = 60
 STOP_SECONDS = 30
-WORKERS = ("email", "email-urgent", "push", "push-urgent")
-PROGRAMS = ("web", *WORKERS, "scheduler", "dead-letter-recorder", "flower")
+WORKERS = ("email", "email-urgent", "push", "push-urgent", "webhooks")
 # The programs are those of the real stack; only the control socket is added.
 SUPERVISION = """
 [unix_http_server]
@@ -120,6 +119,11 @@ class Stack:
             timeout=COMMAND_SECONDS,
         ).stdout
         return Api(base=self.base, key=printed.strip().splitlines()[-1])
+
+    def programs(self) -> list[str]:
+        """Return the names of its programs. Those of another release may differ."""
+        infos: Any = self._supervisor().getAllProcessInfo()
+        return [info["name"] for info in infos]
 
     def pid(self, program: str) -> int | None:
         """Return the process id of a program; None if it is not running."""

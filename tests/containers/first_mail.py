@@ -19,7 +19,10 @@ ARRIVE_SECONDS = 60
 # How long the processor time of health checks is measured.
 MEASURED_SECONDS = 60
 NOT_OURS = {"postgresql", "rabbitmq", "redis", "mailpit", "prometheus", "push-catcher"}
-QUEUES = {"email", "email.urgent", "email.bulk", "push", "push.urgent", "push.bulk", "failed"}
+QUEUES = {
+    *("email", "email.urgent", "email.bulk", "push", "push.urgent", "push.bulk"),
+    *("webhooks", "failed"),
+}
 
 
 def first_mail(run: Run) -> None:

@@ -19,7 +19,7 @@ PASSWORD = "p@ss/w#rd:of%an+operator"
 AUTHORITY = "/data/caddy/pki/authorities/local/root.crt"
 STOPPED_FOR_A_RESTORE = (
     *("caddy", "web", "scheduler", "dead-letter-recorder"),
-    *("email", "email-urgent", "push", "push-urgent"),
+    *("email", "email-urgent", "push", "push-urgent", "webhooks"),
 )
 
 

@@ -64,8 +64,8 @@ def lanes_in_render() -> list[str]:
 
 
 @pytest.mark.parametrize("lanes", [lanes_in_compose, lanes_in_stack, lanes_in_render])
-def test_every_lane_has_exactly_one_worker(lanes: Any) -> None:
-    assert Counter(lanes()) == Counter(list(topology.LANES))
+def test_every_queue_of_workers_has_exactly_one(lanes: Any) -> None:
+    assert Counter(lanes()) == Counter(topology.WORKER_QUEUES)
 
 
 @pytest.mark.parametrize("channel", list(Channel))
@@ -73,6 +73,30 @@ def test_an_urgent_lane_has_a_process_of_its_own(channel: str) -> None:
     words = [service["command"][1] for service in SERVICES.values() if is_worker(service)]
     assert f"{channel}.urgent" in words
     assert f"{channel},{channel}.bulk" in words
+
+
+def test_the_webhooks_have_a_worker_of_their_own() -> None:
+    """Its process has an event loop and a client of its own, and needs no provider."""
+    words = [service["command"][1] for service in SERVICES.values() if is_worker(service)]
+    assert topology.WEBHOOKS.name in words
+
+
+def test_the_number_of_processes_of_each_kind_is_a_variable() -> None:
+    given = {
+        name: SERVICES[name]["environment"].get("CONCURRENCY")
+        for name in OUR_SERVICES
+        if is_worker(SERVICES[name])
+    }
+    assert {name: value for name, value in given.items() if value} == {
+        "email": "${EMAIL_WORKERS:-1}",
+        "push": "${PUSH_WORKERS:-1}",
+        "webhooks": "${WEBHOOK_WORKERS:-1}",
+    }
+    stack = supervisor_config()
+    for name, value in given.items():
+        words = stack[f"program:{name}"]["command"]
+        variable = re.search(r"[A-Z]+_WORKERS", value or "")
+        assert f"--concurrency {f'%(ENV_{variable[0]})s' if variable else 1} " in words, name
 
 
 def is_worker(service: dict[str, Any]) -> bool:
@@ -169,7 +193,7 @@ def longest_of_a_message() -> float:
 @pytest.mark.parametrize("graces", [graces_in_compose, graces_in_stack, graces_in_render])
 def test_every_grace_period_is_longer_than_the_longest_call_and_its_record(graces: Any) -> None:
     found = graces()
-    assert len(found) == 4
+    assert len(found) == 5
     assert min(found.values()) > longest_of_a_message()
     assert min(found.values()) == time_limits.SHIPPED_GRACE_SECONDS
 

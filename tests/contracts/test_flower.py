@@ -12,7 +12,8 @@ from celery.utils.saferepr import saferepr
 from flower.views import BaseHandler
 from tornado.options import options
 
-from apps.notifications.broker.topology import DELIVER_TASKS, FAILED, LANES
+from apps.notifications.broker.topology import DELIVER_TASKS, SHOWN_QUEUES
+from apps.webhooks.lane import DELIVER_TASK
 
 ROOT = Path(__file__).parents[2]
 FLOWER = runpy.run_path(str(ROOT / "docker/flower.py"))
@@ -23,7 +24,7 @@ def shown(name: str, args: str) -> Any:
 
 
 def test_every_task_has_a_name_in_words() -> None:
-    assert set(FLOWER["NAMES"]) == set(DELIVER_TASKS.values())
+    assert set(FLOWER["NAMES"]) == {*DELIVER_TASKS.values(), DELIVER_TASK}
 
 
 def test_the_configuration_sets_no_option_by_accident() -> None:
@@ -35,7 +36,7 @@ def test_the_configuration_sets_no_option_by_accident() -> None:
 
 def test_the_broker_page_has_every_queue_whichever_workers_were_asked() -> None:
     shown = BaseHandler.get_active_queue_names(SimpleNamespace())
-    assert shown == [*LANES, FAILED.name]
+    assert shown == list(SHOWN_QUEUES)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,25 @@ def test_arguments_that_celery_has_cut_are_at_least_so_many() -> None:
 
     assert task.args.startswith("at least 2")
     assert task.args.endswith(" more")
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 endpoint: "), (3, "3 endpoints: ")])
+def test_a_message_of_the_webhooks_names_its_endpoints(count: int, said: str) -> None:
+    ids = [str(uuid4()) for _ in range(count)]
+
+    for args in ([ids], (ids,)):
+        task = shown("webhooks.deliver", saferepr(args))
+        assert task.name == "Deliver webhooks"
+        assert task.args == said + ", ".join(ids)
+
+
+def test_endpoints_that_celery_has_cut_are_at_least_so_many() -> None:
+    ids = [str(uuid4()) for _ in range(100)]
+
+    task = shown("webhooks.deliver", saferepr([ids], maxlen=1024))
+
+    assert task.args.startswith("at least 2")
+    assert " endpoints: " in task.args
 
 
 @pytest.mark.parametrize("args", ["", "([], 0)", "nonsense"])

@@ -68,11 +68,11 @@ def test_every_process_of_compose_is_started_with_the_same_command(platform: str
 
 
 @by_platform
-def test_every_lane_has_exactly_one_worker(platform: str) -> None:
+def test_every_queue_of_workers_has_exactly_one(platform: str) -> None:
     commands = [each.command for each in processes(platform).values()]
     lanes = [lane for words in commands if words[0] == "worker" for lane in words[1].split(",")]
 
-    assert Counter(lanes) == Counter(list(topology.LANES))
+    assert Counter(lanes) == Counter(topology.WORKER_QUEUES)
 
 
 @by_platform

@@ -16,8 +16,11 @@ from apps.notifications.flow_control import breakers
 from apps.notifications.flow_control.breakers import Forced
 from apps.notifications.models import DeadLetter, Heartbeat, StatisticsDelta
 from apps.users.models import User
+from apps.webhooks import subscriptions
+from apps.webhooks.models import Endpoint
 from tests.desk.conftest import Login
 from tests.notifications.factories import accepted
+from tests.webhooks.factories import registered_webhook
 
 NOW = datetime(2026, 11, 29, 12, 30, tzinfo=UTC)
 CALM = Situation(
@@ -112,6 +115,15 @@ def changed(**changes: object) -> Situation:
 
 
 def test_nothing_needs_attention_when_all_is_well(db: None) -> None:
+    assert said(CALM) == []
+
+
+def test_a_missing_worker_of_the_webhooks_is_said_if_somebody_gets_any(db: None) -> None:
+    registered_webhook()
+    assert said(CALM) == ["No worker serves webhooks."]
+
+    Endpoint.objects.all().delete()
+    subscriptions.forget()
     assert said(CALM) == []
 
 

@@ -10,7 +10,9 @@ from django.utils import timezone
 from apps.desk.home.processes import queues_of, roles_of
 from apps.notifications.models import Heartbeat
 from apps.notifications.operations import heartbeat
+from apps.webhooks import subscriptions
 from tests.desk.conftest import Login
+from tests.webhooks.factories import registered_webhook
 
 NAMES = {"host": "host-1", "pid": 7, "version": "1.0.0"}
 
@@ -51,6 +53,24 @@ def test_the_page_says_who_serves_what(viewer: Client) -> None:
     assert "worker-email@host-1:7" in page
     assert "nobody" in page
     assert "Two versions" not in page
+
+
+def test_a_queue_that_nobody_serves_is_bad_unless_nobody_needs_it(db: None) -> None:
+    depths = {"email": 0, "webhooks": 0, "failed": 0}
+
+    def bad() -> list[str]:
+        return [one.name for one in queues_of(depths, []) if one.is_bad]
+
+    assert bad() == ["email", "failed"]
+    registered_webhook()
+    assert bad() == ["email", "webhooks", "failed"]
+    subscriptions.forget()
+
+
+def test_the_page_says_why_the_webhooks_need_no_worker(viewer: Client) -> None:
+    page = viewer.get(reverse("desk:processes")).content.decode()
+
+    assert "nobody, and no webhook is registered" in page
 
 
 def test_a_process_that_stopped_reporting_is_named(viewer: Client) -> None:

@@ -125,7 +125,7 @@ class Installation:
             case "flower":
                 options = ("--enable_events=False", "--address=127.0.0.1", f"--port={free_port()}")
                 return [f"{BIN}/celery", "-A", "notifications_project", "flower", *options]
-            case lanes if set(lanes.split(",")) <= set(topology.LANES):
+            case lanes if set(lanes.split(",")) <= set(topology.WORKER_QUEUES):
                 return self._worker(*lanes.split(","))
             case _:
                 raise LookupError(role)
@@ -202,5 +202,5 @@ class Installation:
         channel: Any
         with Connection(services.BROKER_URL) as connection, connection.channel() as channel:
             delay_queues = [f"notifications.retry.{seconds}" for seconds in topology.DELAYS_SECONDS]
-            for name in (*topology.LANES, *delay_queues, topology.FAILED.name):
+            for name in (*topology.SHOWN_QUEUES, *delay_queues):
                 channel.queue_purge(name)

@@ -1,8 +1,11 @@
 """What a pod may do, and whom it may speak to."""
 
+from ipaddress import ip_address, ip_network
+
 import pytest
 
 from apps.notifications.batches.upload import UPLOAD_MAX_BYTES
+from apps.webhooks.addresses import CLOUD_INTERNAL, NEVER_GLOBAL, is_public
 from tests.kubernetes.manifests import (
     OVERLAYS,
     Object,
@@ -19,8 +22,14 @@ from tests.kubernetes.manifests import (
 POSTGRESQL, REDIS = 5432, 6379
 AMQP = {5671, 5672}
 MANAGEMENT = {15671, 15672}
-SMTP, HTTPS = {25, 465, 587}, 443
+SMTP, HTTP, HTTPS = {25, 465, 587}, 80, 443
 DNS = 53
+PUBLIC = ("93.184.215.14", "8.8.8.8", "2606:4700:4700::1111", "2a01:4f8::1")
+NOT_PUBLIC = (
+    *("10.1.2.3", "172.20.0.1", "192.168.1.1", "100.100.0.1", "127.0.0.1", "169.254.169.254"),
+    *("0.0.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fec0::1", "fd00::1"),
+    *("ff02::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1"),
+)
 # Every port of a server that a process has a use for.
 SERVERS = {POSTGRESQL, REDIS, *AMQP}
 
@@ -130,9 +139,47 @@ def test_every_process_reaches_the_servers_that_it_uses_and_no_others(overlay: s
         else:
             assert reached & SERVERS >= {POSTGRESQL, REDIS, 5672}, name
             assert reached & MANAGEMENT == set(), name
-        # Only workers send, and web tests a provider's connection.
-        sends = role in {"web", "worker"}
-        assert reached & {*SMTP, HTTPS} == ({*SMTP, HTTPS} if sends else set()), name
+        # Only workers send, and web tests a provider's connection. Webhooks go over HTTP alone.
+        if name == "webhooks":
+            assert reached & {*SMTP, HTTP, HTTPS} == {HTTP, HTTPS}
+        else:
+            sends = role in {"web", "worker"}
+            assert reached & {*SMTP, HTTP, HTTPS} == ({*SMTP, HTTPS} if sends else set()), name
+
+
+def lets_through(block: Object, address: str) -> bool:
+    """Return whether an ``ipBlock`` has an address."""
+    ip = ip_address(address)
+    return ip in ip_network(block["cidr"]) and not any(
+        ip in ip_network(network) for network in block.get("except", [])
+    )
+
+
+def first_and_last(network: str) -> list[str]:
+    found = ip_network(network)
+    return [str(found[0]), str(found[-1])]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_webhook_reaches_the_internet_and_no_private_network(overlay: str) -> None:
+    """Client applications choose the addresses, so the policy refuses what the code refuses."""
+    labels = pod_labels(processes(overlay)["webhooks"])
+    blocks = [
+        target["ipBlock"]
+        for rule in rules(overlay, labels, "Egress")
+        if {port["port"] for port in rule["ports"]} & {HTTP, HTTPS}
+        for target in rule["to"]
+    ]
+    excepted = [network for block in blocks for network in block.get("except", [])]
+    addresses = [*PUBLIC, *NOT_PUBLIC]
+    addresses += [address for network in excepted for address in first_and_last(network)]
+    addresses += [str(network[1]) for network in NEVER_GLOBAL]
+    addresses += [str(address) for address in CLOUD_INTERNAL]
+
+    let_through = {each for each in addresses if any(lets_through(one, each) for one in blocks)}
+    public = {each for each in addresses if is_public(ip_address(each))}
+
+    assert let_through == public == set(PUBLIC)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

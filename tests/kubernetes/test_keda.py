@@ -1,12 +1,16 @@
-"""KEDA scales every worker by the lanes that it consumes."""
+"""KEDA scales the workers of lanes by their lengths, the others and web by processor time."""
+
+import pytest
 
 from apps.notifications.batches.materialize import QUEUED_MESSAGES_MAX
 from apps.notifications.broker import topology
 from apps.notifications.scheduler.sweep import DEEP_LANE_MESSAGES
 from tests.kubernetes.manifests import Object, container, of_kind
+from tests.kubernetes.test_processes import cores
 
 SCALED = of_kind("keda", "ScaledObject")
 DEPLOYMENTS = of_kind("keda", "Deployment")
+BY_PROCESSOR = ("web", "webhooks")
 
 
 def lanes(scaled: Object) -> dict[str, float]:
@@ -24,8 +28,10 @@ def test_a_worker_is_scaled_by_exactly_its_lanes() -> None:
         name: words[1].split(",") for name, words in commands.items() if words[0] == "worker"
     }
 
+    # Its messages are acknowledged before the calls are made, so its queue never grows.
+    assert workers.pop("webhooks") == [topology.WEBHOOKS.name]
     assert {name: list(lanes(SCALED[name])) for name in workers} == workers
-    assert set(SCALED) == {*workers, "web"}
+    assert set(SCALED) == {*workers, *BY_PROCESSOR}
 
 
 def test_every_trigger_names_a_lane_and_its_length() -> None:
@@ -37,11 +43,15 @@ def test_every_trigger_names_a_lane_and_its_length() -> None:
                 assert trigger["authenticationRef"] == {"name": "rabbitmq"}
 
 
-def test_web_is_scaled_by_what_it_requests() -> None:
-    (trigger,) = SCALED["web"]["spec"]["triggers"]
+@pytest.mark.parametrize("name", BY_PROCESSOR)
+def test_what_has_no_lane_is_scaled_by_what_it_requests(name: str) -> None:
+    (trigger,) = SCALED[name]["spec"]["triggers"]
+    resources = container(DEPLOYMENTS[name])["resources"]
+    asked, most = (cores(resources[part]["cpu"]) for part in ("requests", "limits"))
 
     assert trigger["type"] == "cpu"
-    assert "cpu" in container(DEPLOYMENTS["web"])["resources"]["requests"]
+    # More than its limit is never used.
+    assert asked * int(trigger["metadata"]["value"]) / 100 < most
 
 
 def test_a_lane_can_grow_long_enough_for_more_replicas() -> None:

@@ -60,13 +60,13 @@ def test_every_role_of_the_entrypoint_is_started() -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_every_lane_is_consumed_by_exactly_one_deployment(overlay: str) -> None:
+def test_every_queue_is_consumed_by_exactly_one_deployment(overlay: str) -> None:
     workers = [
         container(each)["args"][1] for each in processes(overlay).values() if is_worker(each)
     ]
     lanes = [lane for words in workers for lane in words.split(",")]
 
-    assert Counter(lanes) == Counter(list(topology.LANES))
+    assert Counter(lanes) == Counter(topology.WORKER_QUEUES)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -216,6 +216,7 @@ def test_the_setup_counts_the_processes_of_the_whole_installation(overlay: str) 
         # The urgent lane's first process is counted by the check itself.
         total = sum(replicas(overlay, name) for name in workers if name.startswith(channel))
         expected[f"{channel.upper()}_WORKERS"] = total - 1
+    expected["WEBHOOK_WORKERS"] = replicas(overlay, "webhooks")
     assert given == {name: str(number) for name, number in expected.items()}
 
 

@@ -58,4 +58,4 @@ class Lanes:
 
     def _names(self) -> list[str]:
         delay_queues = [f"notifications.retry.{seconds}" for seconds in topology.DELAYS_SECONDS]
-        return [*topology.LANES, topology.FAILED.name, *delay_queues]
+        return [*topology.SHOWN_QUEUES, *delay_queues]

@@ -76,6 +76,14 @@ def test_the_earlier_release_left_a_row_in_every_status(upgrade: UpgradeRun) -> 
     assert {status for status, _ in left.values()} == set(Status) - {Status.EXPIRED}
 
 
+def test_nothing_is_missing_without_a_worker_of_the_webhooks(upgrade: UpgradeRun) -> None:
+    """The earlier release has none, and nobody has registered a webhook yet."""
+    services = upgrade.new.call("GET", "/api/v1/services/").body
+    assert "webhooks" in {queue["name"] for queue in services["queues"]}
+    assert "webhooks" not in {queue for each in services["processes"] for queue in each["queues"]}
+    assert upgrade.installation.ready()["status"] == "ok"
+
+
 def test_every_row_gets_its_expected_final_status(upgrade: UpgradeRun) -> None:
     moving = [name for name, end in ENDS.items() if end != STATUSES[name]]
     upgrade.new.all_ended([upgrade.id_of(name) for name in moving], within=60)

@@ -36,6 +36,15 @@ def endpoint_of(
     return endpoint
 
 
+def registered_webhook() -> Endpoint:
+    """Store an endpoint of the shop that nobody calls."""
+    endpoint = Endpoint.objects.create(
+        client="shop", kind=Kind.LIVE, url="https://shop.example.com/hook", events=["*"]
+    )
+    subscriptions.forget()
+    return endpoint
+
+
 def an_event(**changes: Any) -> Event:
     fields: dict[str, Any] = {
         "client": "shop",

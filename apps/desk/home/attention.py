@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from django.urls import reverse
 
 from apps.desk.home.numbers import Bucket
-from apps.notifications.broker import topology
 from apps.notifications.flow_control.breakers import Forced, State
 from apps.notifications.flow_control.control import ProviderState
 from apps.notifications.lifecycle.reasons import explained
 from apps.notifications.lifecycle.states import LetterState, Status
 from apps.notifications.models import Batch, BatchState, DeadLetter, Heartbeat, Notification
+from apps.notifications.operations import heartbeat
 
 # The newest open dead letters that are counted by reason.
 LETTERS_COUNTED = 10_000
@@ -102,8 +102,7 @@ def _processes(situation: Situation) -> Iterator[Item]:
     if any(depth is None for depth in situation.depths.values()):
         said = "The broker does not answer. Accepted messages are kept and sent later."
         yield Item(said=said, link=link, word="Processes")
-    served = {queue for process in situation.processes for queue in process.queues}
-    unserved = [lane for lane in topology.LANES if lane not in served]
+    unserved = heartbeat.unserved(situation.processes)
     if unserved:
         said = f"No worker serves {', '.join(unserved)}."
         yield Item(said=said, link=link, word="Processes")

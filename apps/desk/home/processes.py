@@ -23,11 +23,13 @@ class Queue:
         name: Its name.
         depth: How many messages it holds; None if the broker does not answer.
         served_by: The names of the processes.
+        is_bad: Whether nobody serves it, although somebody should.
     """
 
     name: str
     depth: int | None
     served_by: Sequence[str]
+    is_bad: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +59,13 @@ def processes_page(request: HttpRequest) -> HttpResponse:
 def queues_of(depths: Mapping[str, int | None], running: Iterable[Heartbeat]) -> list[Queue]:
     """Return each queue with the processes that serve it."""
     processes = list(running)
-    return [
-        Queue(
-            name=name,
-            depth=depth,
-            served_by=[one.name for one in processes if _serves(one, name)],
-        )
-        for name, depth in depths.items()
-    ]
+    needed = {*heartbeat.unserved(processes), topology.FAILED.name}
+    found = []
+    for name, depth in depths.items():
+        served_by = [one.name for one in processes if _serves(one, name)]
+        is_bad = name in needed and not served_by
+        found.append(Queue(name=name, depth=depth, served_by=served_by, is_bad=is_bad))
+    return found
 
 
 def roles_of(running: Iterable[Heartbeat]) -> list[Role]:

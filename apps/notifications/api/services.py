@@ -138,7 +138,7 @@ def queue_depths() -> dict[str, int | None]:
         with current_app.connection_for_write() as connection:
             return dict(topology.depths(connection))
     except PUBLISH_ERRORS:
-        return dict.fromkeys((*topology.LANES, topology.FAILED.name))
+        return dict.fromkeys(topology.SHOWN_QUEUES)
 
 
 class ServicesView(AccessTable, APIView):

@@ -136,6 +136,10 @@ LANES = {
 DEFAULT_LANE = Channel.EMAIL.value
 # Wake-ups of the webhooks: see ``apps.webhooks.waker``.
 WEBHOOKS = _lane(LANE)
+# What workers consume.
+WORKER_QUEUES = (*LANES, WEBHOOKS.name)
+# What pages and metrics show; messages in the delay queues belong to one of these.
+SHOWN_QUEUES = (*WORKER_QUEUES, FAILED.name)
 
 # The delay queues in seconds. The largest is at least the longest backoff that one message covers.
 # The sweep handles rows that are due later.
@@ -215,5 +219,5 @@ def depths(connection: Connection) -> dict[str, int]:
     with connection.channel() as channel:
         return {
             name: channel.queue_declare(queue=name, passive=True).message_count
-            for name in (*LANES, WEBHOOKS.name, FAILED.name)
+            for name in SHOWN_QUEUES
         }

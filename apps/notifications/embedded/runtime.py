@@ -12,7 +12,7 @@ from celery.worker import WorkController
 
 from apps.common.process_exit import at_end
 from apps.notifications.broker import publisher
-from apps.notifications.broker.topology import LANES, WEBHOOKS, is_urgent
+from apps.notifications.broker.topology import WORKER_QUEUES, is_urgent
 from apps.notifications.scheduler.loop import schedule_until
 from apps.notifications.scheduler.sweep import release_earlier_boots
 from apps.webhooks import waker
@@ -26,15 +26,14 @@ WORKER_THREADS = 4
 URGENT_THREADS = 2
 # How long the process waits at exit for the sweep and the jobs.
 END_SECONDS = 5.0
-QUEUES = (*LANES, WEBHOOKS.name)
 
 
 def start() -> None:
     """Start the workers and the sweep in threads of this process."""
     released = release_earlier_boots()
     log.info("embedded workers start", unfinished=released)
-    urgent = [lane for lane in QUEUES if is_urgent(lane)]
-    others = [lane for lane in QUEUES if not is_urgent(lane)]
+    urgent = [lane for lane in WORKER_QUEUES if is_urgent(lane)]
+    others = [lane for lane in WORKER_QUEUES if not is_urgent(lane)]
     application = app_or_default()
     # The worker that is created last becomes the default of this process.
     workers = [

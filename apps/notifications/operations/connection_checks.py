@@ -37,19 +37,21 @@ class Processes:
         threads: Request threads of each web process.
         email: Worker processes for normal and bulk mail. With 0 there is no urgent one either.
         push: The same for push.
+        webhooks: Worker processes for the webhooks.
     """
 
     web: int
     threads: int
     email: int
     push: int
+    webhooks: int
 
     @property
     def connections(self) -> int:
         """The maximum number of concurrent PostgreSQL connections.
 
-        Each web thread keeps one, and so does each worker process. Publishing and the provider
-        calls of a chunk need none.
+        Each web thread keeps one, and so does each worker process. Publishing, the provider calls
+        of a chunk and the calls of webhooks need none.
         """
         web = self.web * (self.threads + HEARTBEAT)
         workers = sum(
@@ -58,6 +60,8 @@ class Processes:
             for count in (self.email, self.push)
             if count
         )
+        if self.webhooks:
+            workers += self.webhooks + HEARTBEAT
         return web + workers + SINGLE_PROCESSES * (1 + HEARTBEAT)
 
 
@@ -71,6 +75,7 @@ def postgresql_holds_the_processes(
         threads=settings.WEB_THREADS + settings.WEB_LARGE_BODY_THREADS,
         email=settings.EMAIL_WORKERS,
         push=settings.PUSH_WORKERS,
+        webhooks=settings.WEBHOOK_WORKERS,
     )
     found: list[CheckMessage] = []
     for alias in databases or ():
@@ -96,8 +101,8 @@ def _warning(wanted: int, allowed: int) -> CheckWarning:
     return CheckWarning(
         f"The processes may want {wanted} connections to PostgreSQL, which allows {allowed}.",
         hint=(
-            "Raise max_connections, lower WEB_PROCESSES, EMAIL_WORKERS or PUSH_WORKERS, or put a "
-            "pooler in between; docs/scaling.md has the arithmetic."
+            "Raise max_connections, lower WEB_PROCESSES, EMAIL_WORKERS, PUSH_WORKERS or "
+            "WEBHOOK_WORKERS, or put a pooler in between; docs/scaling.md has the arithmetic."
         ),
         id="notifications.W002",
     )

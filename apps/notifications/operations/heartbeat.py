@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,9 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from apps.notifications.broker import topology
 from apps.notifications.models import Heartbeat
+from apps.webhooks import subscriptions
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +114,22 @@ class HeartbeatThread(threading.Thread):
 def alive() -> list[Heartbeat]:
     """Return the running processes, ordered by name."""
     return list(Heartbeat.objects.filter(seen_at__gte=timezone.now() - ALIVE_FOR))
+
+
+def unserved(processes: Iterable[Heartbeat]) -> list[str]:
+    """Return the queues that need a worker and have none, ordered by name.
+
+    The queue of the webhooks needs one as soon as an endpoint is enabled: an installation of an
+    earlier release has no such worker, and misses nothing until then.
+
+    Args:
+        processes: The running processes.
+    """
+    served = {queue for process in processes for queue in process.queues}
+    missing = set(topology.WORKER_QUEUES) - served
+    if topology.WEBHOOKS.name in missing and not subscriptions.any_for_notifications():
+        missing.remove(topology.WEBHOOKS.name)
+    return sorted(missing)
 
 
 def silent() -> list[Heartbeat]:

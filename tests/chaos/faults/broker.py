@@ -73,7 +73,7 @@ def _delete_all(url: str) -> None:
     lane = topology.DEFAULT_LANE
     delay_queues = [topology.delay_queue(seconds, lane=lane) for seconds in topology.DELAYS_SECONDS]
     with Connection(url) as connection, connection.channel() as channel:
-        for queue in (topology.FAILED, *topology.LANES.values(), *delay_queues):
+        for queue in (topology.FAILED, topology.WEBHOOKS, *topology.LANES.values(), *delay_queues):
             channel.queue_delete(queue.name)
         for exchange in (topology.EXCHANGE, topology.DEAD_LETTER_EXCHANGE):
             channel.exchange_delete(exchange.name)

@@ -57,9 +57,11 @@ def nothing(environment: Environment, seconds: float) -> None:
 
 def _kill(environment: Environment, worker: str, kill: Callable[[str], None]) -> None:
     """Kill a worker and record when: that explains copies of messages it had just sent."""
-    channel = Channel(worker.partition("-")[0])
     since = time.time()
     kill(worker)
+    if worker == topology.WEBHOOKS.name:
+        return
+    channel = Channel(worker.partition("-")[0])
     environment.harms.append(
         Harm(
             channels=frozenset({channel}),

@@ -10,7 +10,7 @@ from tests.chaos import bulk
 from tests.chaos.environment import Environment
 from tests.chaos.faults.registry import fault
 from tests.chaos.load import REFUSED
-from tests.chaos.stack import PROGRAMS, Stack
+from tests.chaos.stack import Stack
 from tests.chaos.worktree import BEFORE, worktree
 
 BULK = 1000
@@ -45,6 +45,6 @@ def upgrade(environment: Environment, seconds: float) -> None:
     for channel in Channel:
         bulk.request_many(environment, channel, BULK)
     environment.stack, environment.api = new, replace(environment.api, base=new.base)
-    for program in PROGRAMS:
+    for program in old.programs():
         old.stop(program)
     time.sleep(seconds / 2)

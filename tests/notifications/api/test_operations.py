@@ -64,6 +64,7 @@ def test_running_processes_providers_and_queues_are_listed(shop: APIClient, lane
     ]
     assert {one["name"]: one["messages"] for one in got["queues"]} == {
         **dict.fromkeys(LANES, 0),
+        "webhooks": 0,
         "failed": 0,
         "push.bulk": 2,
     }
@@ -75,6 +76,7 @@ def test_services_answer_without_a_broker(
     answer = shop.get(SERVICES)
     assert answer.status_code == 200
     assert {one["messages"] for one in answer.json()["queues"]} == {None}
+    assert [one["name"] for one in answer.json()["queues"]] == [*LANES, "webhooks", "failed"]
 
 
 def test_a_process_without_a_heartbeat_row_is_not_listed(shop: APIClient) -> None:
@@ -142,14 +144,6 @@ def test_an_unreachable_broker_is_a_degraded_row_and_not_a_503(
     answer = client.get("/health/ready/")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert checks(answer)["broker"][0] == "degraded"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_readiness_names_lanes_without_a_worker(client: Client, lanes: Lanes) -> None:
-    beat("worker", ("email", "email.bulk", "email.urgent", "push"))
-    answer = client.get("/health/ready")
-    assert answer.status_code == 200
-    assert checks(answer)["workers"] == ("degraded", "no worker serves push.bulk, push.urgent")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,12 +4,24 @@ import io
 import logging
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from celery import signals
+from celery import current_app, signals
+from celery.app.amqp import Queues
 
 from apps.common.logs import BufferingHandler
-from apps.notifications.broker import worker
+from apps.notifications.broker import topology, worker
+from apps.webhooks.delivery import dispatcher
+
+
+@pytest.fixture
+def consumed() -> Iterator[Queues]:
+    """The queues that a worker of this process would consume; those of mails at first."""
+    queues: Any = current_app.amqp.queues
+    queues.select(["email", "email.bulk"])
+    yield queues
+    queues._consume_from = None
 
 
 @pytest.fixture
@@ -30,7 +42,7 @@ def switch_interval() -> Iterator[None]:
 
 
 def test_log_lines_are_buffered_from_the_start_and_all_are_written_at_the_end(
-    written: io.StringIO, switch_interval: None
+    consumed: Queues, written: io.StringIO, switch_interval: None
 ) -> None:
     signals.worker_process_init.send(sender=None)
     logging.getLogger("worker").info("said first")
@@ -42,8 +54,30 @@ def test_log_lines_are_buffered_from_the_start_and_all_are_written_at_the_end(
 
 
 def test_threads_of_a_worker_use_a_short_switch_interval(
-    written: io.StringIO, switch_interval: None
+    consumed: Queues, written: io.StringIO, switch_interval: None
 ) -> None:
     signals.worker_process_init.send(sender=None)
 
     assert sys.getswitchinterval() == pytest.approx(worker.POLL_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "expected"),
+    [(["email", "email.bulk"], []), ([topology.WEBHOOKS.name], ["started", "stopped"])],
+)
+def test_only_a_worker_of_the_webhooks_delivers_them(
+    lanes: list[str],
+    expected: list[str],
+    consumed: Queues,
+    switch_interval: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(dispatcher, "of_this_process", lambda: done.append("started"))
+    monkeypatch.setattr(dispatcher, "stop_of_this_process", lambda: done.append("stopped"))
+    consumed.select(lanes)
+
+    signals.worker_process_init.send(sender=None)
+    signals.worker_process_shutdown.send(sender=None)
+
+    assert done == expected

@@ -28,10 +28,11 @@ def limit_database(limit: int) -> None:
     ("processes", "expected"),
     [
         # Two web processes with ten threads and a heartbeat each; for each channel two workers
-        # with an urgent one, and two heartbeats; scheduler and recorder with a heartbeat each.
-        (Processes(web=2, threads=10, email=1, push=1), 2 * 11 + 4 + 4 + 4),
-        (Processes(web=4, threads=10, email=4, push=2), 4 * 11 + 7 + 5 + 4),
-        (Processes(web=1, threads=10, email=0, push=0), 11 + 4),
+        # with an urgent one, and two heartbeats; the worker of the webhooks with a heartbeat;
+        # scheduler and recorder with a heartbeat each.
+        (Processes(web=2, threads=10, email=1, push=1, webhooks=1), 2 * 11 + 4 + 4 + 2 + 4),
+        (Processes(web=4, threads=10, email=4, push=2, webhooks=2), 4 * 11 + 7 + 5 + 3 + 4),
+        (Processes(web=1, threads=10, email=0, push=0, webhooks=0), 11 + 4),
     ],
 )
 def test_the_connections_of_all_processes_are_added_up(processes: Processes, expected: int) -> None:
@@ -44,7 +45,7 @@ def test_more_connections_than_postgresql_allows_are_reported(settings: Any, db:
 
     [message] = warnings()
 
-    assert "may want 5517 connections" in message
+    assert "may want 5519 connections" in message
 
 
 @pytest.mark.services
@@ -55,11 +56,11 @@ def test_the_default_processes_fit_into_a_default_postgresql(db: None) -> None:
 @pytest.mark.services
 def test_the_connection_limit_of_the_database_counts(db: None) -> None:
     # Rolled back with the transaction of the test.
-    limit_database(38)
+    limit_database(40)
 
-    assert warnings() == ["The processes may want 39 connections to PostgreSQL, which allows 38."]
+    assert warnings() == ["The processes may want 41 connections to PostgreSQL, which allows 40."]
 
-    limit_database(39)
+    limit_database(41)
     assert warnings() == []
 
 
