@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('calm_seconds', models.PositiveIntegerField()),
                 ('clear_since', models.DateTimeField(null=True)),
                 ('over_at', models.DateTimeField(null=True)),
-                ('mails', models.JSONField(default=list)),
+                ('mails', models.JSONField(default=dict)),
             ],
             options={
                 'ordering': ['-id'],

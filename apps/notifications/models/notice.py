@@ -31,8 +31,9 @@ class Notice(models.Model):
     # Since when it is gone; null while it is there.
     clear_since = models.DateTimeField(null=True)
     over_at = models.DateTimeField(null=True)
-    # The ids of the mails that raised it; empty while operators were not told by mail.
-    mails = models.JSONField(default=list)
+    # The id of the mail that raised it, by the hash of its address. An address that is missing was
+    # not told yet.
+    mails = models.JSONField(default=dict)
 
     class Meta:
         ordering = ["-id"]

@@ -30,6 +30,7 @@ from apps.notifications.models.notification import NOBODY
 from apps.notifications.notices import conditions
 from apps.notifications.notices.conditions import WORDINGS
 from apps.templates.rendering import builtin
+from apps.users import contacts
 
 RAISED, OVER = "notice-raised", "notice-over"
 # The longest that a mail waits: nobody needs the alarm of last week.
@@ -43,16 +44,24 @@ class InFlightError(Exception):
 def tell(notice: Notice) -> None:
     """Make the mails of a notice that was raised, or is over, in the current transaction.
 
+    Of one that was raised, each address gets one, however often this is called.
+
     Raises:
         InFlightError: The notice is over, and a worker is sending the mail that raised it.
     """
     if notice.over_at is None:
-        if can_be_sent():
-            notice.mails = _send(notice, RAISED)
+        untold = untold_of(notice)
+        if untold and can_be_sent():
+            notice.mails = {**notice.mails, **_send(notice, RAISED, untold)}
             notice.save(update_fields=["mails"])
         return
     withdraw(notice)
-    _send(notice, OVER)
+    _send(notice, OVER, addresses())
+
+
+def untold_of(notice: Notice) -> list[str]:
+    """Return the addresses to which no mail was made that raises the notice."""
+    return [each for each in addresses() if contacts.address_hash(each) not in notice.mails]
 
 
 def withdraw(notice: Notice) -> None:
@@ -61,7 +70,7 @@ def withdraw(notice: Notice) -> None:
     Raises:
         InFlightError: A worker is sending one of them.
     """
-    ids = [UUID(pk) for pk in notice.mails]
+    ids = [UUID(pk) for pk in notice.mails.values()]
     if not ids:
         return
     rows = Notification.objects.filter(pk__in=ids).order_by("pk").select_for_update()
@@ -77,7 +86,8 @@ def withdraw(notice: Notice) -> None:
             detail="the condition was gone before operators could be told",
             reason="cancelled",
         )
-        notice.mails = [str(pk) for pk in ids if pk not in set(waiting)]
+        gone = {str(pk) for pk in waiting}
+        notice.mails = {each: pk for each, pk in notice.mails.items() if pk not in gone}
         notice.save(update_fields=["mails"])
 
 
@@ -91,9 +101,10 @@ def can_be_sent() -> bool:
     )
 
 
-def _send(notice: Notice, text: str) -> list[str]:
-    rows = [
-        own_mails.row_of(
+def _send(notice: Notice, text: str, to: Collection[str]) -> dict[str, str]:
+    """Store a mail to each address, and return their ids by the hashes of the addresses."""
+    rows = {
+        address: own_mails.row_of(
             OwnMail(
                 text=text,
                 language=builtin.DEFAULT_LANGUAGE,
@@ -104,11 +115,11 @@ def _send(notice: Notice, text: str) -> list[str]:
                 expires_at=timezone.now() + KEPT,
             )
         )
-        for address in addresses()
-    ]
+        for address in to
+    }
     if rows:
-        own_mails.store(rows)
-    return [str(row.pk) for row in rows]
+        own_mails.store(list(rows.values()))
+    return {contacts.address_hash(address): str(row.pk) for address, row in rows.items()}
 
 
 def addresses() -> Collection[str]:

@@ -86,10 +86,10 @@ def _opened(known: dict[Key, Notice]) -> dict[Key, Opened]:
 
 
 def _untold(known: dict[Key, Notice]) -> list[Notice]:
-    """Return the notices whose mail was not made, because e-mail did not work."""
-    if not mails.addresses():
-        return []
-    waiting = [each for each in known.values() if not each.mails and each.clear_since is None]
+    """Return the notices of which an address was not told, because e-mail did not work."""
+    waiting = [
+        each for each in known.values() if each.clear_since is None and mails.untold_of(each)
+    ]
     return waiting if waiting and mails.can_be_sent() else []
 
 

@@ -190,6 +190,30 @@ def test_the_next_provider_tells_that_the_first_is_away(
     assert list(Attempt.objects.values_list("provider", flat=True)) == ["sandbox"]
 
 
+def test_an_address_whose_mail_was_cancelled_is_told_when_the_condition_returns(
+    installation: Installation,
+) -> None:
+    deliver_due(raised(installation))
+    installation.has()
+    installation.look()
+    assert mails() == [("raised", "delivered"), ("raised", "cancelled")]
+    installation.has("shop")
+    for _ in range(3):
+        installation.look()
+    assert mails()[2:] == [("raised", "pending")]
+    assert Notification.objects.order_by("pk")[2].recipient == OPS[1]
+
+
+def test_an_address_that_is_added_is_told_what_is_open(
+    installation: Installation, settings: Any
+) -> None:
+    raised(installation)
+    settings.OPERATOR_EMAILS = [*OPS, "new@example.com"]
+    for _ in range(3):
+        installation.look()
+    assert mails() == [("raised", "pending")] * 3
+
+
 def claim_with(claim_id: UUID, row: Notification) -> None:
     with transaction.atomic():
         Notification.objects.filter(pk=row.pk).update(status=Status.SENDING, claim_id=claim_id)
