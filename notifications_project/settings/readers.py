@@ -255,6 +255,25 @@ def sender(name: str, default: str) -> str:
 
 
 @noted
+def mail_addresses(name: str, *, most: int) -> list[str]:
+    """Read comma-separated mail addresses without names, each given once; unset means none."""
+    given = _source.str(name, "")
+    found = [part.strip() for part in given.split(",")] if given.strip() else []
+    for address in found:
+        try:
+            named, _ = name_and_address(address)
+        except BadAddressError:
+            named = "?"
+        if named or address.startswith("<"):
+            message = f"{address!r} is not an address such as ops@example.com."
+            raise ValueError(message)
+    if len({address.casefold() for address in found}) < len(found) or len(found) > most:
+        message = f"{given!r} must list at most {most} addresses, each once."
+        raise ValueError(message)
+    return found
+
+
+@noted
 def origin(name: str, default: str) -> str:
     """Read the address under which browsers reach this installation, without a path."""
     given: str = _source.str(name, default).rstrip("/")
