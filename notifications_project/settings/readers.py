@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from environs import EnvValidationError, FileAwareEnv, validate
 
 from apps.notifications.providers.addresses import BadAddressError, name_and_address
+from notifications_project.settings.mail_addresses import parse_mail_addresses
 from notifications_project.settings.public_keys import parse_public_keys
 from notifications_project.settings.spelling import misspelt
 
@@ -257,20 +258,7 @@ def sender(name: str, default: str) -> str:
 @noted
 def mail_addresses(name: str, *, most: int) -> list[str]:
     """Read comma-separated mail addresses without names, each given once; unset means none."""
-    given = _source.str(name, "")
-    found = [part.strip() for part in given.split(",")] if given.strip() else []
-    for address in found:
-        try:
-            named, _ = name_and_address(address)
-        except BadAddressError:
-            named = "?"
-        if named or address.startswith("<"):
-            message = f"{address!r} is not an address such as ops@example.com."
-            raise ValueError(message)
-    if len({address.casefold() for address in found}) < len(found) or len(found) > most:
-        message = f"{given!r} must list at most {most} addresses, each once."
-        raise ValueError(message)
-    return found
+    return parse_mail_addresses(_source.str(name, ""), most=most)
 
 
 @noted
