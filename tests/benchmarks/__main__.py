@@ -110,6 +110,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--mails", type=int, default=usual.mails, help="of a round")
     parser.add_argument("--pushes", type=int, default=usual.pushes, help="of a round")
     parser.add_argument("--calls", type=int, default=usual.calls, help="to SendGrid of a round")
+    parser.add_argument("--webhooks", type=int, default=usual.webhooks, help="events of a round")
     parser.add_argument("--uploaded", type=int, default=usual.uploaded, help="rows of the file")
     parser.add_argument("--purged", type=int, default=usual.purged, help="old rows of retention")
     parser.add_argument(

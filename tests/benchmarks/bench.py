@@ -76,7 +76,12 @@ class Bench:
         latency = f"--latency={PROVIDER_LATENCY_SECONDS}"
         self.fcm = enter(Sink("fcm", self.folder, latency))
         self.sendgrid = enter(Sink("sendgrid", self.folder, latency))
-        self.sinks = {"smtp": self.smtp, "fcm": self.fcm, "sendgrid": self.sendgrid}
+        self.sinks = {
+            "smtp": self.smtp,
+            "fcm": self.fcm,
+            "sendgrid": self.sendgrid,
+            "webhook": enter(Sink("webhook", self.folder, "--latency=0")),
+        }
         self._key_file = self.folder / "service-account.json"
         fcm.write_key_file(
             self._key_file, port=self.fcm.port, private_key_pem=service_account_pem()

@@ -17,6 +17,7 @@ class Pace:
         mails: Mails of one round; slow contenders send only a part of them.
         pushes: Push messages of one round.
         calls: Mails over SendGrid of one round.
+        webhooks: Events to a webhook of one round.
         uploaded: Rows of the uploaded file.
         purged: Old rows of the retention row; half as many are kept.
         offered: Mails per second of the latency row.
@@ -35,6 +36,7 @@ class Pace:
     # Turns of 20 chunks of 500, and of 40 of 100: one chunk more for a process changes little.
     pushes: int = 20_000
     calls: int = 8_000
+    webhooks: int = 20_000
     uploaded: int = 1_000_000
     purged: int = 1_000_000
     offered: float = 100.0
@@ -62,6 +64,11 @@ class Pace:
     def turn_pushes(self) -> int:
         """Push messages of one turn."""
         return max(1, self.pushes // self.delivery_turns)
+
+    @property
+    def turn_webhooks(self) -> int:
+        """Events to a webhook of one turn."""
+        return max(1, self.webhooks // self.delivery_turns)
 
     @property
     def turn_calls(self) -> int:

@@ -10,7 +10,7 @@ from tests.chaos.stack import Stack
 
 # The client's rate limit is checked and counted but never reached.
 NO_LIMIT = "1000000000/m"
-PROGRAMS = ("web", "email", "push", "scheduler", "dead-letter-recorder", "flower")
+PROGRAMS = ("web", "email", "push", "webhooks", "scheduler", "dead-letter-recorder", "flower")
 
 
 class BenchStack(Stack):

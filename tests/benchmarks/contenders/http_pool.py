@@ -73,8 +73,33 @@ def mail_body(ref: str) -> dict[str, Any]:
     }
 
 
+def event_body(ref: str) -> dict[str, Any]:
+    """Build an event of a webhook."""
+    pk = str(uuid4())
+    return {
+        "type": "notification.delivered",
+        "timestamp": "2026-11-29T12:00:00.000Z",
+        "data": {
+            "notification_id": pk,
+            "request_id": ref,
+            "correlation_id": pk,
+            "batch_id": None,
+            "user_id": pk,
+            "external_id": None,
+            "notification_type": "email",
+            "template_code": "welcome",
+            "status": "delivered",
+            "reason": None,
+            "provider": "smtp",
+            "at": "2026-11-29T12:00:00.000Z",
+            "metadata": {"order": ref},
+        },
+    }
+
+
 APIS = {
     "fcm": Api(path=f"/v1/projects/{PROJECT}/messages:send", key="ya29.sink", body=push_body),
+    "webhook": Api(path="/hook", key="-", body=event_body),
     "sendgrid": Api(path="/v3/mail/send", key="SG.sink", body=mail_body),
 }
 
@@ -83,11 +108,13 @@ def send(provider: str, port: int, messages: int, threads: int) -> None:
     """Send ``messages`` messages from ``threads`` threads of this process."""
     api = APIS[provider]
     work: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {api.key}"}
+    prefix = uuid4().hex
+    usual = {"Content-Type": "application/json", "Authorization": f"Bearer {api.key}"}
 
     def call() -> None:
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         while (number := work.get()) is not None:
+            headers = {**usual, "webhook-id": f"{prefix}-{number}"}
             message = json.dumps(api.body(f"pool-{number}")).encode()
             line.request("POST", api.path, message, headers)
             json.loads(line.getresponse().read() or b"null")

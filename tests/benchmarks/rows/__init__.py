@@ -19,6 +19,7 @@ from tests.benchmarks.rows import (
     single,
     soak,
     upload,
+    webhooks,
 )
 
 Measure = Callable[[Bench, Pace], Sequence[Line]]
@@ -54,6 +55,9 @@ ROWS: dict[str, Row] = {
     "sendgrid": Row(
         says="delivery of queued mails over SendGrid at 50 ms a call",
         measure=http_calls.sendgrid,
+    ),
+    "webhooks": Row(
+        says="events to a fast webhook, and beside one that hangs", measure=webhooks.measure
     ),
     "latency": Row(says="one mail from request to SMTP at 100/s offered", measure=latency.measure),
     "scaling": Row(

@@ -32,6 +32,10 @@ class Book:
         self.refused: list[float] = []
         self._admitted: deque[float] = deque()
 
+    def keep_times(self) -> None:
+        """Keep the time of receipt of each reference from now on."""
+        self._keeps_times = True
+
     def admits(self) -> bool:
         """Tell whether one more message may come, and count it."""
         now = time.time()
