@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,6 +64,16 @@ def told(receiver: WebhookReceiver, notification_id: str) -> list[str]:
         for one in list(receiver.events)
         if one["data"].get("notification_id") == notification_id
     ]
+
+
+def anonymously(shop: Api, path: str, body: dict[str, Any]) -> int:
+    request = urllib.request.Request(  # noqa: S310 - loopback.
+        f"{shop.base}{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - loopback.
+        return int(answer.status)
 
 
 def delivered_by(signer: EventSigner, shop: Api, *events: dict[str, Any]) -> int:
@@ -155,10 +166,9 @@ def test_an_app_reports_with_the_receipt_that_rode_in_the_push(
     sent = shop.send("push", user, shop.push_template())
     shop.ended(sent)
     data = installed.fcm.messages[before]["data"]
-    anybody = Api(base=shop.base, key="none")
     report = {"notification_id": sent, "status": "opened", "receipt": data["receipt"]}
     for _ in range(2):
-        assert anybody.call("POST", "/api/v1/receipts/app", report).status in {204, 401}
+        assert anonymously(shop, "/api/v1/receipts/app", report) == 204
     until(lambda: shop.status(sent)["status"] == "delivered", within=10, what="delivered")
     until(lambda: "opened" in told(hook, sent), within=30, what="the event")
     assert told(hook, sent).count("opened") == 1
