@@ -1,4 +1,4 @@
-"""Which endpoints get which events, read from the database at most once a second.
+"""Which endpoints get which events, read from the database at most twice a second.
 
 Every change of the pipeline asks this, and must not pay a statement for it. A change of an endpoint
 is answered when every process must have read it, so that no event after the answer is missed.
@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from uuid import UUID
 
 from django.conf import settings
@@ -16,7 +17,10 @@ from apps.common.ttl_cache import TtlCache
 from apps.webhooks import event_types
 from apps.webhooks.models import Endpoint
 
-SECONDS = 1.0
+SECONDS = 0.5
+# Longer than that, because a value is remembered from the end of its query, which sees what was
+# there at its beginning.
+WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,9 @@ class Subscription:
 _Known = Mapping[tuple[str, str], Sequence[Subscription]]
 ALL = "all"
 _cache: TtlCache[str, _Known] = TtlCache(seconds=SECONDS, size=1)
+# How often ``forget`` was called, so that no thread remembers what it has read before that.
+_forgotten = count()
+_generation = next(_forgotten)
 
 
 def any_for_notifications() -> bool:
@@ -55,6 +62,8 @@ def of_all_clients(kind: str, event: str) -> Iterator[tuple[str, UUID]]:
 
 def forget() -> None:
     """Read the endpoints again at the next question."""
+    global _generation  # noqa: PLW0603 - as the cache, it belongs to the process.
+    _generation = next(_forgotten)
     _cache.clear()
 
 
@@ -65,14 +74,16 @@ def wait_until_known() -> None:
     """
     forget()
     if not settings.EMBEDDED:
-        time.sleep(SECONDS)
+        time.sleep(WAIT_SECONDS)
 
 
 def _known() -> _Known:
     known = _cache.get(ALL)
     if known is None:
+        generation = _generation
         known = _read()
-        _cache.put(ALL, known)
+        if generation == _generation:
+            _cache.put(ALL, known)
     return known
 
 

@@ -27,7 +27,7 @@ from tests.webhooks.factories import endpoint_of
 def private_addresses(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow the loopback, where the receivers are, and wait for no other process."""
     settings.WEBHOOK_ALLOW_PRIVATE = True
-    monkeypatch.setattr(subscriptions, "SECONDS", 0.0)
+    monkeypatch.setattr(subscriptions, "WAIT_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -107,8 +107,10 @@ def end_disabled() -> int:
     """
     now = timezone.now()
     ended = 0
-    for pk in Endpoint.objects.filter(enabled=False).values_list("pk", flat=True):
-        due = Delivery.objects.filter(endpoint_id=pk, wake_at__isnull=False, wake_at__lte=now)
+    waiting = Delivery.objects.filter(endpoint_id=OuterRef("pk"), wake_at__lte=now)
+    disabled = Endpoint.objects.filter(Exists(waiting), enabled=False)
+    for pk in disabled.values_list("pk", flat=True):
+        due = Delivery.objects.filter(endpoint_id=pk, wake_at__lte=now)
         ids = list(due.order_by("wake_at").values_list("pk", flat=True)[:ENDED_AT_ONCE])
         ended += Delivery.objects.filter(OneOf("pk", ids), wake_at__lte=now).update(
             state=DeliveryState.FAILED, wake_at=None, claim_id=None
