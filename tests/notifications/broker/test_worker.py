@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from celery import signals
+from django.conf import settings
 
 from apps.common.logs import BufferingHandler
 from apps.notifications.broker import worker
@@ -47,3 +48,7 @@ def test_threads_of_a_worker_use_a_short_switch_interval(
     signals.worker_process_init.send(sender=None)
 
     assert sys.getswitchinterval() == pytest.approx(worker.POLL_SECONDS)
+
+
+def test_every_worker_but_the_embedded_one_sends_events_for_flower() -> None:
+    assert settings.CELERY_WORKER_SEND_TASK_EVENTS is not settings.EMBEDDED
