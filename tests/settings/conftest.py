@@ -53,7 +53,6 @@ def start(
         assert starter.stdout is not None
         starter.stdin.write(f"{json.dumps(given)}\n")
         starter.stdin.flush()
-        # A process that never ends is ended by the time limit of the test.
         status = int(starter.stdout.readline())
         stdout, stderr = ((output / name).read_text() for name in ("stdout", "stderr"))
         return subprocess.CompletedProcess(code, status, stdout, stderr)

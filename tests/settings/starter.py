@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -34,6 +35,7 @@ LIBRARIES = (
     "rest_framework.serializers",
     "structlog",
 )
+SECONDS = 60
 PROJECT = ("apps", "notifications_project")
 
 
@@ -66,6 +68,8 @@ def become(given: dict[str, Any]) -> None:
     sys.argv = ["-c"]
     # The folder of this file was put there by Python; with ``-c`` it is the current folder.
     sys.path[0] = ""
+    # A process that hangs is killed, so that the next test can start its own.
+    signal.alarm(SECONDS)
 
 
 for library in LIBRARIES:
