@@ -16,7 +16,7 @@ import pytest
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 SERVICES_SCRIPT = Path(__file__).parents[1] / "docker" / "services.sh"
 # The server for which docker/services.sh makes virtual hosts.
-MADE_FOR = ("127.0.0.1", 5672, "guest")
+MADE_FOR = [(host, 5672, "guest") for host in ("127.0.0.1", "localhost")]
 
 
 def broker_url(url: str, worker: str) -> str:
@@ -47,8 +47,11 @@ def virtual_host(url: str) -> str:
 def make_virtual_hosts(url: str, workers: Sequence[str]) -> list[str]:
     """Let docker/services.sh make the virtual hosts; return why it could not, if it could not."""
     given = urlsplit(url)
-    if (given.hostname, given.port or MADE_FOR[1], given.username) != MADE_FOR:
-        return [f"docker/services.sh makes no virtual hosts on {given.hostname}:{given.port}"]
+    place = (given.hostname, given.port or 5672, given.username)
+    if place not in MADE_FOR:
+        return [
+            f"docker/services.sh makes no virtual hosts on {place[0]}:{place[1]} for {place[2]}"
+        ]
     names = " ".join(virtual_host(broker_url(url, worker)) for worker in workers)
     done = subprocess.run(  # noqa: S603 - a script of this project.
         [SERVICES_SCRIPT, "rabbitmq"],
