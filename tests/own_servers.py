@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-# pytest-xdist sets it in each process that it starts: gw0, gw1 and so on.
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+# pytest-xdist sets it in each process that it starts: gw0, gw1 and so on. A run without servers
+# shares none.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "") if os.environ.get("BROKER_URL") else ""
 SERVICES_SCRIPT = Path(__file__).parents[1] / "docker" / "services.sh"
 # The server for which docker/services.sh makes virtual hosts.
 MADE_FOR = [(host, 5672, "guest") for host in ("127.0.0.1", "localhost")]
@@ -67,7 +68,7 @@ def make_virtual_hosts(url: str, workers: Sequence[str]) -> list[str]:
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests() -> Iterator[None]:
     """Point this process at its own servers, if it is one of several and uses servers."""
-    if WORKER and os.environ.get("BROKER_URL"):
+    if WORKER:
         # It needs the drivers of the servers, and a run without them does not.
         from tests import services  # noqa: PLC0415
 

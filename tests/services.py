@@ -127,7 +127,7 @@ def main(words: Sequence[str]) -> int:
         return 0
     missing = what_processes_lack(given.processes) if given.processes else silent_services()
     for line in missing:
-        sys.stdout.write(f"does not answer: {line}\n")
+        sys.stdout.write(f"{'missing' if given.processes else 'does not answer'}: {line}\n")
     return int(bool(missing))
 
 
