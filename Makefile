@@ -131,7 +131,7 @@ test: $(VENV)/.dev ## Run the tests: without servers, and on PostgreSQL, RabbitM
 
 journeys: $(VENV)/.dev $(VENV)/typescript/.installed $(VENV)/browser/.installed ## Run the slow tests: whole installations, as their users meet them (same servers).
 	@docker/services.sh prometheus nginx pgbouncer golang kubectl sshd
-	@tests/run.sh tests/journeys
+	@TEST_PROCESSES_ON_SERVERS=1 tests/run.sh tests/journeys
 
 fuzz: $(VENV)/.dev ## Fuzz the API for long, from its OpenAPI document (EXAMPLES= an operation).
 	@$(BIN)/python -m tests.fuzz --examples $(EXAMPLES)

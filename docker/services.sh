@@ -9,7 +9,16 @@ cd "$(dirname "$0")/.."
 DATABASE=notifications
 ROLE=notifications
 PASSWORD=notifications
-TEST_VHOST=notifications_test
+# The tests have virtual hosts of their own, so that they never meet a running stack: one for a run in
+# one process, and one for each process of a run with several.
+TEST_VHOSTS="${TEST_VHOSTS:-$(
+    echo notifications_test
+    number=0
+    while [ "$number" -lt "${TEST_PROCESSES:-2}" ]; do
+        echo "notifications_test_gw$number"
+        number=$((number + 1))
+    done
+)}"
 WAIT_SECONDS=60
 
 answers() {
@@ -93,14 +102,16 @@ rabbitmq() {
         fi
         wait_for RabbitMQ 5672
     fi
-    # The tests have a virtual host of their own, so that they never meet a running stack.
     if ! command -v rabbitmqctl >/dev/null 2>&1; then
         { have_docker && [ -n "$(compose ps -q rabbitmq)" ]; } || return 0
         control="compose exec -T rabbitmq rabbitmqctl"
     fi
     $control -q await_startup
-    $control -q list_vhosts | grep -qx "$TEST_VHOST" || $control -q add_vhost "$TEST_VHOST"
-    $control -q set_permissions -p "$TEST_VHOST" guest '.*' '.*' '.*'
+    known="$($control -q list_vhosts)"
+    for vhost in $TEST_VHOSTS; do
+        printf '%s\n' "$known" | grep -qx "$vhost" || $control -q add_vhost "$vhost"
+        $control -q set_permissions -p "$vhost" guest '.*' '.*' '.*'
+    done
 }
 
 redis() {

@@ -26,7 +26,14 @@ ON_SERVICES = bool(os.environ.get("BROKER_URL"))
 # Folders in which only the database tests use a server. The other tests give the same result in
 # both runs of ``make test``, and are part of the first one.
 WITHOUT_SERVERS = (
+    "tests/benchmarks/",
+    "tests/chaos/",
+    "tests/common/rest/",
     "tests/common/server/",
+    "tests/containers/",
+    "tests/contracts/",
+    "tests/deployment/",
+    "tests/documents/",
     "tests/kubernetes/",
     "tests/notifications/providers/",
     "tests/settings/",

@@ -18,8 +18,7 @@ from apps.common.throttling import counters as counters_module
 from apps.common.throttling.addresses import UNKNOWN_ADDRESS
 from apps.common.throttling.calls import CallLimiter
 from apps.common.throttling.counters import Counter, LocalCounter, RedisCounter
-
-REDIS_URL = "redis://127.0.0.1:6379/0"
+from tests import services
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +226,7 @@ def test_the_number_of_counters_in_a_process_is_limited(monkeypatch: pytest.Monk
 
 @pytest.fixture
 def redis_key() -> Any:
-    client = Redis.from_url(REDIS_URL)
+    client = Redis.from_url(services.REDIS_URL)
     key = f"test:{uuid.uuid4()}"
     yield client, key
     client.delete(key)

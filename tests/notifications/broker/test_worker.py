@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from celery import current_app, signals
 from celery.app.amqp import Queues
+from django.conf import settings
 
 from apps.common.logs import BufferingHandler
 from apps.notifications.broker import topology, worker
@@ -81,3 +82,7 @@ def test_only_a_worker_of_the_webhooks_delivers_them(
     signals.worker_process_shutdown.send(sender=None)
 
     assert done == expected
+
+
+def test_every_worker_but_the_embedded_one_sends_events_for_flower() -> None:
+    assert settings.CELERY_WORKER_SEND_TASK_EVENTS is not settings.EMBEDDED

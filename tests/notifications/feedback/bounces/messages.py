@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from email.utils import formatdate
 
 ALICE = "alice@example.com"
-DATE = formatdate(usegmt=True)
+
+
+def now() -> str:
+    """Return the current time as a mail says it.
+
+    A report is compared with the time of the mail, and the tests before may take long.
+    """
+    return formatdate(usegmt=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +47,7 @@ def report(
         "Return-Path: <>\n"
         f"From: {sender}\n"
         "To: bounces@example.net\n"
-        f"Date: {DATE}\n"
+        f"Date: {now()}\n"
         "Message-ID: <20261122120003.7F0AB@mx.example.com>\n"
         f"{more}"
         "MIME-Version: 1.0\n"
@@ -67,7 +74,7 @@ def postfix(original: Original) -> bytes:
             "    unknown in virtual mailbox table",
             server="Reporting-MTA: dns; mx.example.com\nX-Postfix-Queue-ID: 7F0AB\n"
             "X-Postfix-Sender: rfc822; notifications@example.com\n"
-            f"Arrival-Date: {DATE}",
+            f"Arrival-Date: {now()}",
         ),
         ("text/rfc822-headers", original.headers),
         more="Auto-Submitted: auto-replied\n",
@@ -105,7 +112,7 @@ def old_exim(original: Original) -> bytes:
         f"X-Failed-Recipients: {ALICE}\n"
         "Auto-Submitted: auto-replied\n"
         "Subject: Mail delivery failed: returning message to sender\n"
-        f"Date: {DATE}\n"
+        f"Date: {now()}\n"
         "\n"
         "This message was created automatically by mail delivery software.\n\n"
         f"  {ALICE}\n"
@@ -128,7 +135,7 @@ def exchange(original: Original) -> bytes:
             "Status: 5.1.10",
             "Diagnostic-Code: smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found",
             server="Reporting-MTA: dns;mail.example.com\nReceived-From-MTA: dns;web.example.net\n"
-            f"Arrival-Date: {DATE}",
+            f"Arrival-Date: {now()}",
         ),
         ("message/rfc822", original.headers + "\nHello\n"),
         sender='"postmaster@example.com" <postmaster@example.com>',
@@ -153,9 +160,9 @@ def gmail(original: Original) -> bytes:
             "Remote-MTA: dns; gmail-smtp-in.l.example.com",
             "Diagnostic-Code: smtp; 550-5.1.1 The email account that you tried to reach does not\n"
             " exist. Please try\n 550 5.1.1 double-checking the recipient's email address - gsmtp",
-            f"Last-Attempt-Date: {DATE}",
+            f"Last-Attempt-Date: {now()}",
             server="Reporting-MTA: dns; googlemail.example.com\n"
-            f"Received-From-MTA: dns; notifications@example.com\nArrival-Date: {DATE}",
+            f"Received-From-MTA: dns; notifications@example.com\nArrival-Date: {now()}",
         ),
         ("message/rfc822", original.headers + "\nHello\n"),
         sender="Mail Delivery Subsystem <mailer-daemon@googlemail.example.com>",
@@ -198,7 +205,7 @@ def sendmail(original: Original) -> bytes:
             "Remote-MTA: DNS; mx.example.org",
             f"Diagnostic-Code: SMTP; 550 5.1.1 <{ALICE}>... User unknown",
             server="Reporting-MTA: dns; mx.example.com\nReceived-From-MTA: DNS; localhost\n"
-            f"Arrival-Date: {DATE}",
+            f"Arrival-Date: {now()}",
         ),
         ("text/rfc822-headers", original.headers),
         sender="Mail Delivery Subsystem <MAILER-DAEMON>",
@@ -211,7 +218,7 @@ def qmail(original: Original) -> bytes:
         "Return-Path: <>\n"
         "From: MAILER-DAEMON@mx.example.com\n"
         "Subject: failure notice\n"
-        f"Date: {DATE}\n"
+        f"Date: {now()}\n"
         "\n"
         "Hi. This is the qmail-send program at mx.example.com.\n"
         "I'm afraid I wasn't able to deliver your message to the following addresses.\n\n"
@@ -285,7 +292,7 @@ def with_status(original: Original, code: str, words: str = "", action: str = "f
     )
 
 
-def without_original(*more: str, recipient: str = ALICE, arrived: str = DATE) -> bytes:
+def without_original(*more: str, recipient: str = ALICE, arrived: str | None = None) -> bytes:
     return report(
         ("text/plain", "The message itself is not attached."),
         status(
@@ -293,7 +300,7 @@ def without_original(*more: str, recipient: str = ALICE, arrived: str = DATE) ->
             "Action: failed",
             "Status: 5.1.1",
             *more,
-            server=f"Reporting-MTA: dns; mx.example.com\nArrival-Date: {arrived}",
+            server=f"Reporting-MTA: dns; mx.example.com\nArrival-Date: {arrived or now()}",
         ),
     )
 

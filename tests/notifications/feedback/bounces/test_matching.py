@@ -93,10 +93,11 @@ def test_a_report_is_found_by_the_message_id_that_it_refers_to(
 
 
 def test_a_report_is_found_by_the_correlation_id_if_the_message_id_was_replaced(
-    shop: APIClient, mail: Notification, bob: User
+    shop: APIClient, alice: User, bob: User
 ) -> None:
     # One call may make several mails.
-    other = sent(bob, "bob@example.com", correlation_id=mail.correlation_id)
+    mail = sent(alice, correlation_id="one-call")
+    other = sent(bob, "bob@example.com", correlation_id="one-call")
     raw = messages.postfix(original(mail, message_id="<0100018f@email.amazonses.example>"))
 
     assert post(shop, raw).json()["notification_id"] == str(mail.pk)
