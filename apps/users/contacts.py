@@ -60,6 +60,7 @@ __all__ = [
     "user_of_address",
     "users_of_addresses",
     "users_of_external_ids",
+    "without_account",
 ]
 
 
@@ -103,6 +104,26 @@ class Contact:
         """Return when the quiet hours that include ``now`` end, in UTC; None outside of them."""
         quiet = self.preferences.quiet_hours
         return quiet.until(now, self.timezone) if quiet else None
+
+
+def without_account(user_id: UUID) -> Contact:
+    """Return the contact of somebody without an account, who has opted out of nothing.
+
+    Args:
+        user_id: An id that stands for whoever is meant.
+    """
+    return Contact(
+        user_id=user_id,
+        name="",
+        email=None,
+        locale="en",
+        timezone="UTC",
+        devices=(),
+        suppressed=False,
+        preferences=preferences.composed(
+            email=True, push=True, quiet_from=None, quiet_to=None, categories={}
+        ),
+    )
 
 
 def load_contacts(user_ids: Collection[UUID], *, channel: str | None = None) -> dict[UUID, Contact]:

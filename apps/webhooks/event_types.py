@@ -116,6 +116,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
             "subject": _TEXT,
             "state": {"type": "string", "enum": ["raised", "over"]},
             "summary": _TEXT,
+            "since": _TIME,
             "at": _TIME,
         },
         for_operations=True,

@@ -1,4 +1,4 @@
-"""Providers and the retry policy."""
+"""Providers, the retry policy, and who is told when something is wrong."""
 
 from notifications_project.settings import environment
 
@@ -49,6 +49,8 @@ SOFT_BOUNCE_LIMIT = environment.SOFT_BOUNCE_LIMIT
 SOFT_BOUNCE_DAYS = environment.SOFT_BOUNCE_DAYS
 
 WEBHOOK_ALLOW_PRIVATE = environment.WEBHOOK_ALLOW_PRIVATE
+OPERATOR_EMAILS = environment.OPERATOR_EMAILS
+OPERATOR_DEAD_LETTERS = environment.OPERATOR_DEAD_LETTERS
 
 RETENTION_DAYS = environment.RETENTION_DAYS
 RETENTION_MIN_DAYS = environment.RETENTION_MIN_DAYS

@@ -116,6 +116,11 @@ UNKNOWN_OUTCOME_WAITS_SECONDS: tuple[float, ...] = env.waits(
 SOFT_BOUNCE_LIMIT: int = env.number("SOFT_BOUNCE_LIMIT", 5, least=0)
 SOFT_BOUNCE_DAYS: int = env.number("SOFT_BOUNCE_DAYS", 30, least=1, most=RETENTION_MIN_DAYS)
 
+# Who is told when something is wrong, and from how many dead letters within ten minutes on. More
+# people are a list of the mail server.
+OPERATOR_EMAILS: list[str] = env.mail_addresses("OPERATOR_EMAILS", most=20)
+OPERATOR_DEAD_LETTERS: int = env.number("OPERATOR_DEAD_LETTERS", 100, least=1, most=10_000)
+
 # How long notifications are kept after their last change.
 RETENTION_DAYS: int = env.number(
     "RETENTION_DAYS", 90, least=RETENTION_MIN_DAYS, most=RETENTION_MAX_DAYS

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from environs import EnvValidationError, FileAwareEnv, validate
 
 from apps.notifications.providers.addresses import BadAddressError, name_and_address
+from notifications_project.settings.mail_addresses import parse_mail_addresses
 from notifications_project.settings.public_keys import parse_public_keys
 from notifications_project.settings.spelling import misspelt
 
@@ -252,6 +253,12 @@ def sender(name: str, default: str) -> str:
         message = f'{given!r} is not a sender such as "Foobar, Inc." <ops@example.com>. {problem}'
         raise ValueError(message)
     return given
+
+
+@noted
+def mail_addresses(name: str, *, most: int) -> list[str]:
+    """Read comma-separated mail addresses without names, each given once; unset means none."""
+    return parse_mail_addresses(_source.str(name, ""), most=most)
 
 
 @noted

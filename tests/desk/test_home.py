@@ -8,13 +8,18 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.common.callers import Kind
+from apps.common.channels import Channel
 from apps.desk.home import attention, charts, numbers
 from apps.desk.home.attention import Situation
 from apps.desk.home.numbers import PERIODS, Bucket
 from apps.notifications.broker import topology
 from apps.notifications.flow_control import breakers
-from apps.notifications.flow_control.breakers import Forced
-from apps.notifications.models import DeadLetter, Heartbeat, StatisticsDelta
+from apps.notifications.flow_control.breakers import Forced, State
+from apps.notifications.flow_control.control import BreakerState, ProviderState
+from apps.notifications.flow_control.limits import Shown
+from apps.notifications.models import DeadLetter, Heartbeat, Notice, StatisticsDelta
+from apps.notifications.notices import conditions
+from apps.notifications.notices.conditions import Condition, Observation
 from apps.users.models import User
 from apps.webhooks import subscriptions
 from apps.webhooks.models import Endpoint
@@ -169,3 +174,73 @@ def test_the_page_reads_no_row_of_the_big_table_but_those_that_are_due(
     assert len(big) == 1
     assert '"wake_at" IS NOT NULL' in big[0]
     assert "LIMIT 200" in big[0]
+
+
+def notice(condition: Condition, subject: str = "", **facts: object) -> Notice:
+    return Notice(condition=condition.value, subject=subject, facts=facts, since=NOW, raised_at=NOW)
+
+
+def test_what_operators_are_told_is_said_in_the_same_words(db: None) -> None:
+    overdue = Observation(condition=Condition.OVERDUE, since=NOW, facts={"seconds": 75})
+    endpoint = notice(Condition.WEBHOOK_DISABLED, "1", name="https://shop.example.com/hook")
+    situation = changed(
+        observed=[overdue], notices=[notice(Condition.OVERDUE, seconds=61), endpoint]
+    )
+
+    items = attention.items(situation, now=NOW)
+
+    assert [(item.said, item.told_at) for item in items] == [
+        (conditions.said("overdue", "", {"seconds": 75}), NOW),
+        (conditions.said("webhook_disabled", "1", endpoint.facts), NOW),
+    ]
+
+
+def test_what_is_not_bad_enough_or_gone_for_now_is_not_said(db: None) -> None:
+    mild = Observation(
+        condition=Condition.OVERDUE, since=NOW, facts={"seconds": 40}, is_raised=False
+    )
+    gone = notice(Condition.WEBHOOK_DISABLED, "1", name="x")
+    gone.clear_since = NOW
+
+    assert said(changed(observed=[mild], notices=[gone])) == []
+
+
+def test_an_open_breaker_is_said_once_with_when_operators_were_told(db: None) -> None:
+    breaker = BreakerState(
+        name="smtp",
+        platform="",
+        state=State.OPEN,
+        forced=Forced.AUTO,
+        reason="credentials",
+        since=NOW,
+        next_probe_at=None,
+    )
+    smtp = ProviderState(
+        name="smtp",
+        channel=Channel.EMAIL,
+        preference=1,
+        breakers=[breaker],
+        limit=Shown(per_second=None, maximum_per_second=None, slowed=False, paused_until=None),
+    )
+    situation = changed(
+        providers=[smtp], notices=[notice(Condition.BREAKER_OPEN, "smtp", reason="credentials")]
+    )
+
+    (item,) = attention.items(situation, now=NOW)
+
+    assert item.said == conditions.said("breaker_open", "smtp", {"reason": "credentials"})
+    assert item.told_at == NOW
+
+
+def test_the_page_shows_what_operators_were_told(login: Login, ada: User, settings: object) -> None:
+    stored = notice(Condition.WEBHOOK_DISABLED, "1", name="https://shop.example.com/hook")
+    stored.calm_seconds = 300
+    stored.save()
+    viewer = login("Viewer")
+
+    assert "https://shop.example.com/hook" not in viewer.get("/admin/").content.decode()
+    settings.OPERATOR_EMAILS = ["ops@example.com"]  # type: ignore[attr-defined] # A fixture's object.
+    page = viewer.get("/admin/").content.decode()
+
+    assert "The webhook endpoint https://shop.example.com/hook was disabled" in page
+    assert "Operators were told" in page

@@ -6,12 +6,15 @@ import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.desk.models import AuditEntry
 from apps.notifications.feedback.events import ReceiptEvent
 from apps.notifications.lifecycle.outcomes import Outcome
 from apps.notifications.lifecycle.states import Status
-from apps.notifications.models import Attempt, Event, Notification
+from apps.notifications.models import Attempt, Event, Notice, Notification
+from apps.notifications.notices import telling
+from apps.notifications.notices.conditions import Condition
 from apps.users import contacts
 from apps.users.models import User
 from tests.desk.conftest import Login
@@ -274,3 +277,27 @@ def test_every_report_about_a_message_is_said_in_words(login: Login, ada: User) 
     assert page.count("A mail server") == len(ReceiptEvent)
     assert "reported: " not in page
     assert "soft_bounced" not in page
+
+
+def test_a_mail_to_operators_is_read_by_staff_and_belongs_to_nobody(
+    operator: Client, login: Login, settings: Any
+) -> None:
+    settings.OPERATOR_EMAILS = ["ops@example.com"]
+    notice = Notice.objects.create(
+        condition=Condition.OVERDUE, facts={"seconds": 75}, since=timezone.now(), calm_seconds=300
+    )
+    telling.told(notice)
+    row = Notification.objects.get()
+
+    page = operator.get(page_of(row)).content.decode()
+
+    assert "an operator of this installation" in page
+    assert "Made by the system, for its operators" in page
+    assert "A message that is due has waited for 75 seconds." in page
+    assert "o***@example.com, of OPERATOR_EMAILS" in page
+    assert "Replay…" not in page
+    assert "Send to me…" not in page
+    feed = operator.get(FEED).content.decode()
+    assert "Messages are overdue" in feed
+    assert "operators" in feed
+    assert "has waited for 75" not in login("Viewer").get(page_of(row)).content.decode()

@@ -151,6 +151,11 @@ class SharedState(Generic[Value]):
         self._cached: dict[str, tuple[float, Value]] = {}
         self._outage = Outage(consequence=self._consequence)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether values are those of this process, because Redis did not answer the last time."""
+        return bool(settings.REDIS_URL) and self._outage.lasts()
+
     def read(self, name: str, *, cached_seconds: float = 0.0) -> Value:
         """Return a value, which this process may have read or written so many seconds ago."""
         cached = self._cached.get(name)

@@ -1,7 +1,7 @@
 """What needs somebody's attention now, the worst first, each with the page where it is mended."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,8 +12,18 @@ from apps.notifications.flow_control.breakers import Forced, State
 from apps.notifications.flow_control.control import ProviderState
 from apps.notifications.lifecycle.reasons import explained
 from apps.notifications.lifecycle.states import LetterState, Status
-from apps.notifications.models import Batch, BatchState, DeadLetter, Heartbeat, Notification
+from apps.notifications.models import (
+    Batch,
+    BatchState,
+    DeadLetter,
+    Heartbeat,
+    Notice,
+    Notification,
+)
+from apps.notifications.notices import conditions, sources
+from apps.notifications.notices.conditions import WORDINGS, Condition, Key, Observation
 from apps.notifications.operations import heartbeat
+from apps.notifications.operations.overdue import Oldest
 
 # The newest open dead letters that are counted by reason.
 LETTERS_COUNTED = 10_000
@@ -36,12 +46,14 @@ class Item:
         link: Where to go.
         word: What the link says.
         is_bad: Whether messages are not sent because of it.
+        told_at: When operators were told about it; None if they were not.
     """
 
     said: str
     link: str
     word: str
     is_bad: bool = True
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +67,8 @@ class Situation:
         letters: The open dead letters by reason.
         oldest: When the oldest waiting message was accepted; None if none waits.
         last: The numbers of the last hour or so.
+        observed: The conditions of which operators are told, without those of providers.
+        notices: The notices that are not over.
     """
 
     providers: Sequence[ProviderState]
@@ -63,12 +77,15 @@ class Situation:
     letters: Mapping[str, int]
     oldest: datetime | None
     last: Bucket
+    observed: Sequence[Observation] = ()
+    notices: Sequence[Notice] = ()
 
 
 def items(situation: Situation, *, now: datetime) -> list[Item]:
     """Return what needs attention."""
     found = [
-        *_providers(situation.providers),
+        *_providers(situation),
+        *_conditions(situation),
         *_processes(situation),
         *_letters(situation.letters),
         *_batches(),
@@ -77,20 +94,53 @@ def items(situation: Situation, *, now: datetime) -> list[Item]:
     return sorted(found, key=lambda item: not item.is_bad)
 
 
-def _providers(providers: Iterable[ProviderState]) -> Iterator[Item]:
+def _providers(situation: Situation) -> Iterator[Item]:
     link = reverse("providers")
-    for provider in providers:
+    told = _told(situation)
+    for provider in situation.providers:
         for breaker in provider.breakers:
             if breaker.forced is not Forced.AUTO:
                 said = f"The breaker of {breaker.name} is forced {breaker.forced.value} by hand."
                 yield Item(said=said, link=link, word="Providers")
             elif breaker.state is not State.CLOSED:
-                why = explained(breaker.reason).sentence or "Calls failed."
-                said = f"The breaker of {breaker.name} is {_word(breaker.state)}. {why}"
-                yield Item(said=said, link=link, word="Providers")
+                said = conditions.breaker_said(
+                    breaker.name, state=_word(breaker.state), reason=breaker.reason
+                )
+                told_at = told.get((Condition.BREAKER_OPEN.value, breaker.name))
+                yield Item(said=said, link=link, word="Providers", told_at=told_at)
         if provider.limit.slowed:
             said = f"{provider.name} asked for fewer calls."
             yield Item(said=said, link=link, word="Providers", is_bad=False)
+
+
+def _conditions(situation: Situation) -> Iterator[Item]:
+    """Yield what operators are told, in the same words, and what they were told and is not over."""
+    told = _told(situation)
+    shown = {
+        (Condition.BREAKER_OPEN.value, breaker.name)
+        for provider in situation.providers
+        for breaker in provider.breakers
+        if breaker.state is not State.CLOSED
+    }
+    for each in situation.observed:
+        if each.is_raised or each.key in told:
+            shown.add(each.key)
+            yield _item(each.key, each.facts, told.get(each.key))
+    for notice in situation.notices:
+        # What is gone for now is over after a few minutes. Conditions of a newer release have no
+        # words here.
+        if notice.key not in shown and notice.clear_since is None and notice.condition in WORDINGS:
+            yield _item(notice.key, notice.facts, notice.raised_at)
+
+
+def _item(key: Key, facts: conditions.Facts, told_at: datetime | None) -> Item:
+    wording = WORDINGS[key[0]]
+    said = conditions.said(*key, facts)
+    return Item(said=said, link=wording.page, word=wording.page_word, told_at=told_at)
+
+
+def _told(situation: Situation) -> dict[Key, datetime]:
+    return {notice.key: notice.raised_at for notice in situation.notices}
 
 
 def _word(state: State) -> str:
@@ -163,12 +213,42 @@ def open_letters() -> dict[str, int]:
     return dict(found.most_common())
 
 
-def oldest_waiting() -> datetime | None:
-    """Return when the oldest message that waits for a worker was accepted.
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What waits.
 
-    It is looked for among those that are due next, which an index finds.
+    Attributes:
+        oldest: When the oldest message that waits for a worker was accepted; None without one.
+        overdue: The message that is overdue for the longest time; None without one.
     """
-    waiting = {Status.PENDING, Status.SENDING, Status.RETRYING}
+
+    oldest: datetime | None
+    overdue: Oldest | None
+
+
+def waiting(now: datetime) -> Waiting:
+    """Read the messages that are due next, which an index finds, with one statement."""
+    wait = {Status.PENDING, Status.SENDING, Status.RETRYING}
     due = Notification.objects.filter(wake_at__isnull=False).order_by("wake_at")
-    rows = due.values_list("status", "created_at")[:DUE_LOOKED_AT]
-    return min((created for status, created in rows if status in waiting), default=None)
+    rows = list(due.values_list("status", "created_at", "wake_at")[:DUE_LOOKED_AT])
+    since = next((wake_at for _, _, wake_at in rows if wake_at is not None), now)
+    return Waiting(
+        oldest=min((created for status, created, _ in rows if status in wait), default=None),
+        overdue=Oldest(since, (now - since).total_seconds()) if since < now else None,
+    )
+
+
+def observed(overdue: Oldest | None, *, now: datetime) -> list[Observation]:
+    """Return the conditions of which operators are told, without those of providers.
+
+    Args:
+        overdue: The message that is overdue for the longest time.
+        now: The current time, UTC.
+    """
+    others = sources.observed(now=now, without=[sources.BREAKERS, sources.OVERDUE])
+    return [*sources.of_oldest(overdue), *others.observations]
+
+
+def open_notices() -> list[Notice]:
+    """Return the notices that operators were given and that are not over."""
+    return list(Notice.objects.filter(over_at=None).order_by("pk"))

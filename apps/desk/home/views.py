@@ -14,6 +14,7 @@ from apps.desk.home.processes import roles_of
 from apps.desk.pages import may, show
 from apps.notifications.api.services import queue_depths
 from apps.notifications.flow_control import control
+from apps.notifications.notices import telling
 from apps.notifications.operations import heartbeat
 
 VIEW_OPERATIONS = "notifications.view_heartbeat"
@@ -44,13 +45,16 @@ def home(request: HttpRequest) -> HttpResponse:
 def _numbers(period: str, channel: str) -> dict[str, Any]:
     now = timezone.now()
     found = numbers.read(PERIODS[period], channel=channel, now=now)
+    waiting = attention.waiting(now)
     situation = Situation(
         providers=list(control.configured()),
         processes=heartbeat.alive(),
         depths=queue_depths(),
         letters=attention.open_letters(),
-        oldest=attention.oldest_waiting(),
+        oldest=waiting.oldest,
         last=found.buckets[-1],
+        observed=attention.observed(waiting.overdue, now=now),
+        notices=attention.open_notices() if telling.has_subscribers() else [],
     )
     calls = numbers.calls_by_provider(PERIODS[period], now=now)
     known = [depth for depth in situation.depths.values() if depth is not None]

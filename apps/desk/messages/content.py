@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from apps.common.channels import Channel
+from apps.notifications.delivery import own_recipients
 from apps.notifications.delivery.compose import email as mails
 from apps.notifications.delivery.compose.reserved import objects_for
 from apps.notifications.models import Notification
 from apps.templates import rendering
 from apps.templates.rendering import EmailContent, PushContent, RenderError, TemplateFacts
-from apps.users.contacts import Contact, load_contacts
+from apps.users.contacts import Contact, load_contacts, without_account
 
 # The link would turn the recipient's mails off when staff try it.
 UNSUBSCRIBE_SHOWN = "https://unsubscribe.invalid/the-recipients-own-link"
@@ -68,9 +69,7 @@ def contacts_and_headlines(
         if _withheld(row, known):
             continue
         try:
-            headlines[row.pk] = rendering.headline(
-                row.template_version_id, row.variables, **_given(row, known)
-            )
+            headlines[row.pk] = _headline(row, known)
         except RenderError:
             continue
     return known.contacts, headlines
@@ -81,6 +80,8 @@ def content_of(row: Notification) -> Content:
     known = _known([row])
     if withheld := _withheld(row, known):
         return Content(withheld=withheld)
+    if row.for_operators:
+        return _to_operators(row)
     facts = known.facts[row.template_version_id]
     try:
         content = rendering.render(row.template_version_id, row.variables, **_given(row, known))
@@ -94,6 +95,8 @@ def content_of(row: Notification) -> Content:
 
 def _withheld(row: Notification, known: _Known) -> str:
     """Return why the content of a message is not shown; empty if it is."""
+    if row.for_operators:
+        return ""
     if row.recipient is not None:
         return ACCOUNT_MAIL
     if row.sensitive:
@@ -103,6 +106,23 @@ def _withheld(row: Notification, known: _Known) -> str:
     if row.template_version_id not in known.facts:
         return "The version of its template no longer exists."
     return ""
+
+
+def _headline(row: Notification, known: _Known) -> str:
+    if row.for_operators:
+        return own_recipients.content_of(row).subject
+    return rendering.headline(row.template_version_id, row.variables, **_given(row, known))
+
+
+def _to_operators(row: Notification) -> Content:
+    """Return what operators were told. Staff may read it: nothing in it is secret."""
+    try:
+        content = own_recipients.content_of(row)
+    except RenderError as error:
+        return Content(withheld=f"It cannot be rendered: {error}.")
+    contact, facts = without_account(row.user_id), own_recipients.facts_of(row)
+    headers = _headers(row, contact, content, facts)
+    return Content(email=content, headers={**headers, "To": "an address of OPERATOR_EMAILS"})
 
 
 def _given(row: Notification, known: _Known) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def ending(row: Notification, *, name: str, provider: str) -> str:
         name: How the recipient is called; empty if they are not known or may not be seen.
         provider: Who was called last; empty before the first attempt.
     """
-    who = name or "The recipient"
+    who = name or ("The operator" if row.for_operators else "The recipient")
     what = "push" if row.channel == Channel.PUSH else "mail"
     by = f" by {provider}" if provider else ""
     said = {
@@ -137,6 +137,8 @@ def reported(provider: str, event: str) -> str:
 def _accepted(row: Notification) -> str:
     if row.replay_of is not None:
         return "Replayed: this is a new copy of an earlier message"
+    if row.for_operators:
+        return "Made by the system, for its operators"
     return f"Accepted from {row.client}" if row.recipient is None else "Requested by the recipient"
 
 

@@ -2,16 +2,12 @@
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
-from django.utils import timezone
 
 from apps.common.channels import Channel
 from apps.common.health import PROBES, Health, Probe, ProbeFailed, overall
-from apps.notifications.models import Notification
 from apps.notifications.operations import heartbeat
+from apps.notifications.operations.overdue import OVERDUE_SECONDS, overdue_seconds
 from apps.notifications.providers.registry import providers_for
-
-# If due work has not been processed for this long, the sweep or the workers are not running.
-OVERDUE_SECONDS = 60.0
 
 
 def check_workers() -> str:
@@ -24,13 +20,7 @@ def check_workers() -> str:
 
 def check_backlog() -> str:
     """Check how long the oldest due row is overdue."""
-    oldest = (
-        Notification.objects.filter(wake_at__isnull=False)
-        .order_by("wake_at")
-        .values_list("wake_at", flat=True)
-        .first()
-    )
-    overdue = (timezone.now() - oldest).total_seconds() if oldest else 0.0
+    overdue = overdue_seconds()
     if overdue > OVERDUE_SECONDS:
         raise ProbeFailed(f"the oldest due notification waits for {overdue:.0f} s")
     return "nothing is overdue"

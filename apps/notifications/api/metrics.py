@@ -18,8 +18,11 @@ from apps.notifications.api import statistics_metrics, webhook_metrics
 from apps.notifications.api.services import queue_depths
 from apps.notifications.flow_control import control
 from apps.notifications.flow_control.breakers import Forced, State
-from apps.notifications.models import Notification
+from apps.notifications.models import Notice
+from apps.notifications.notices import telling
+from apps.notifications.notices.conditions import Condition
 from apps.notifications.operations import heartbeat
+from apps.notifications.operations.overdue import overdue_seconds
 
 
 class Installation(Collector):
@@ -42,20 +45,14 @@ class Installation(Collector):
         for role, count in Counter(process.role for process in heartbeat.alive()).items():
             alive.add_metric([role], count)
         yield alive
-        oldest = (
-            Notification.objects.filter(wake_at__isnull=False)
-            .order_by("wake_at")
-            .values_list("wake_at", flat=True)
-            .first()
-        )
-        overdue = max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0.0
         yield GaugeMetricFamily(
             "notifications_overdue_seconds",
             "For how long the oldest due notification has waited.",
-            value=overdue,
+            value=overdue_seconds(),
         )
         yield from statistics_metrics.waiting(now=timezone.now())
         yield from webhook_metrics.families()
+        yield _notices()
 
 
 def _providers() -> Iterator[Metric]:
@@ -92,6 +89,22 @@ def _providers() -> Iterator[Metric]:
             rates.add_metric([provider.name], provider.limit.per_second)
         paused.add_metric([provider.name], float(provider.limit.paused_until is not None))
     yield from (states, forced, rates, paused)
+
+
+def _notices() -> Metric:
+    """Count the notices to operators that are not over."""
+    family = GaugeMetricFamily(
+        "notifications_notices_open",
+        "Notices that operators were given and that are not over, by condition.",
+        labels=["condition"],
+    )
+    opened = (
+        Notice.objects.filter(over_at=None) if telling.has_subscribers() else Notice.objects.none()
+    )
+    found = Counter(opened.values_list("condition", flat=True))
+    for condition in Condition:
+        family.add_metric([condition.value], found[condition.value])
+    return family
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

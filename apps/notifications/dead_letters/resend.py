@@ -200,6 +200,11 @@ def _copy_or_problem(
 ) -> Notification | Problem:
     if original.status not in REPLAYABLE:
         return Problem(409, f"A notification that is {original.status} cannot be replayed.")
+    if original.for_operators:
+        detail = (
+            "This mail told operators about a moment. What needs attention is on the desk's Home."
+        )
+        return Problem(409, detail, code="variables_redacted")
     if original.user_id not in known:
         return impossible("", "unknown_user", "The user no longer exists.")
     if original.redacted:

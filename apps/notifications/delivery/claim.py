@@ -28,6 +28,9 @@ LEASE = timedelta(seconds=60)
 RENEW_SECONDS = 20.0
 # A message may arrive this early, because the delay queue is measured by the broker's clock.
 TOLERANCE = timedelta(milliseconds=50)
+# What a claim of this release heeds, in the last four digits of its id; see ``new_claim_id``.
+HEEDED = 0x0002
+HEEDED_BITS = 0xFFFF
 # At this point nothing has been sent. If the database is unavailable for longer, the message is
 # requeued at the broker.
 PATIENCE_SECONDS = 10.0
@@ -73,15 +76,19 @@ class Claim:
 
 
 def new_claim_id() -> UUID:
-    """Create a claim id whose UUID version encodes what the worker's release supports.
+    """Create a claim id that encodes what the worker's release supports.
 
     RFC 9562, 5.8 reserves version 8 for application-specific use. Here it means that the worker
     supports the ``recipient`` column. Releases before that column claim with version 7, and
     PostgreSQL refuses that for a row with a recipient (migration 0010): such a worker would look
     for the text among the templates and fail the row. The refusal makes it requeue the message at
     the broker for 8 s.
+
+    The last four digits are ``0002`` where the worker also sends mails to operators, which have no
+    account (migration 0023). Earlier releases have random digits there, and would skip such a mail.
     """
-    return UUID(int=new_id().int & ~(0xF << 76) | 0x8 << 76)
+    plain = new_id().int & ~(0xF << 76) & ~HEEDED_BITS
+    return UUID(int=plain | 0x8 << 76 | HEEDED)
 
 
 def claim(ids: Collection[UUID], *, attempt: int) -> Claim:

@@ -1,31 +1,15 @@
 """Account mails as notifications: stored immediately, urgent, critical, visible to operators."""
 
-from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-import structlog
 from django.db import transaction
-from django.utils import timezone
 
-from apps.common.callers import SYSTEM_CLIENT, Kind
-from apps.common.channels import Channel
-from apps.common.middleware.correlation import current_id
-from apps.notifications.broker import publisher
-from apps.notifications.intake.accept import log_accepted
-from apps.notifications.lifecycle.states import Status
+from apps.notifications.intake import own_mails
+from apps.notifications.intake.own_mails import OwnMail
 from apps.notifications.models import Notification
-from apps.notifications.privacy.redaction import redacted
 from apps.notifications.statistics.record import insert_accepted
 from apps.templates.rendering import builtin
 from apps.users.contacts import AccountMail
-
-log = structlog.get_logger(__name__)
-
-PRIORITY = 9
-# The UUID namespace of the built-in texts. Their ids are of version 5 and cannot collide with those
-# of stored template versions, which are of version 7.
-TEXTS = UUID("6f1d0a86-6b0f-4f5e-9f57-2c1c3f9e5c11")
-VERSION = 1
 
 
 class Mailer:
@@ -33,12 +17,7 @@ class Mailer:
 
     def send(self, mail: AccountMail) -> None:
         """Store a mail in the current transaction, and wake a worker when it commits."""
-        row = _row_of(mail)
-        with transaction.atomic():
-            with transaction.atomic():
-                insert_accepted([row])
-            publisher.hand_over([row])
-        log_accepted(row)
+        own_mails.store([_row_of(mail)])
 
     def pretend(self, mail: AccountMail) -> None:
         """Insert the row of a mail, roll it back to a savepoint, and commit.
@@ -54,9 +33,6 @@ class Mailer:
 
 
 def _row_of(mail: AccountMail) -> Notification:
-    now = timezone.now()
-    code = builtin.code_of(mail.text)
-    language = builtin.language_for(mail.locale)
     until = mail.expires_at.astimezone(_zone(mail.timezone))
     given = {
         "name": mail.name,
@@ -65,28 +41,16 @@ def _row_of(mail: AccountMail) -> Notification:
         # because a retried mail arrives later than it was requested.
         "until": f"{until:%Y-%m-%d %H:%M} ({until.tzinfo})",
     }
-    variables = {name: given[name] for name in sorted(builtin.VARIABLES[mail.text])}
-    return Notification(
-        client=SYSTEM_CLIENT,
-        kind=Kind.LIVE,
-        body_digest=b"",
-        correlation_id=current_id(),
-        channel=Channel.EMAIL,
-        user_id=mail.user_id,
-        recipient=mail.recipient,
-        template_code=code,
-        template_version=VERSION,
-        template_version_id=uuid5(TEXTS, f"{code}/{language}"),
-        language=language,
-        variables=redacted(variables),
-        sensitive=True,
-        secret_variables=variables,
-        priority=PRIORITY,
-        expires_at=mail.expires_at,
-        status=Status.PENDING,
-        wake_at=publisher.first_wake(now),
-        created_at=now,
-        updated_at=now,
+    return own_mails.row_of(
+        OwnMail(
+            text=mail.text,
+            language=builtin.language_for(mail.locale),
+            variables=given,
+            is_secret=True,
+            user_id=mail.user_id,
+            recipient=mail.recipient,
+            expires_at=mail.expires_at,
+        )
     )
 
 

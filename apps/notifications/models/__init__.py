@@ -15,6 +15,7 @@ from apps.notifications.models.dead_letter_action import ActionName, DeadLetterA
 from apps.notifications.models.dead_letter_replay import DeadLetterReplay, ReplayState
 from apps.notifications.models.event import Event
 from apps.notifications.models.heartbeat import Heartbeat
+from apps.notifications.models.notice import Notice
 from apps.notifications.models.notification import Notification
 from apps.notifications.models.receipt import Receipt
 from apps.notifications.models.retention import DailyCount, RetentionRule
@@ -37,6 +38,7 @@ __all__ = [
     "Event",
     "Heartbeat",
     "LetterState",
+    "Notice",
     "Notification",
     "Receipt",
     "ReplayState",

@@ -1,6 +1,7 @@
 """The notification: one message to one user over one channel."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -16,6 +17,9 @@ from apps.notifications.models.digest import DigestField, OptionalDigestField
 # The length of a mail address: a local part of at most 64 characters, the @ sign and a domain of at
 # most 253.
 RECIPIENT_MAX_LENGTH = 320
+# The ``user_id`` of mails to operators, whose addresses belong to no account. No account has this
+# id: ids of accounts are UUIDv7.
+NOBODY = UUID(int=0)
 # The metadata of a template that an author sends to try it.
 TEST_SEND = "test_send"
 # The notifications that client applications, their users and their webhooks may see. Only operators
@@ -44,12 +48,13 @@ class Notification(models.Model):
     correlation_id = models.CharField(max_length=128)
 
     channel = models.CharField(max_length=5, choices=[(channel, channel) for channel in Channel])
-    # No foreign key, because the row stays for the counts when the user is erased.
+    # No foreign key, because the row stays for the counts when the user is erased. ``NOBODY`` for a
+    # mail to operators.
     user_id = models.UUIDField()
-    # Null for all notifications of clients. An account mail is sent to this address and not to the
-    # user's current one, and its text is one of ``apps.templates.builtin``. Empty after it has
-    # ended. This column identifies an account mail; the client name does not, because an older API
-    # key may have the same name.
+    # Null for all notifications of clients. The system's own mails, those about accounts and those
+    # to operators, are sent to this address and not to the user's current one, and their text is
+    # one of ``apps.templates.builtin``. Empty after the mail has ended. This column identifies such
+    # a mail; the client name does not, because an older API key may have the same name.
     recipient = models.CharField(max_length=RECIPIENT_MAX_LENGTH, null=True)
     template_code = models.CharField(max_length=100)
     template_version = models.PositiveIntegerField()
@@ -148,9 +153,15 @@ class Notification(models.Model):
     def redacted(self) -> bool:
         """Whether the variables have been deleted, so that it cannot be replayed.
 
-        An account mail is never replayed: the user requests a new one.
+        The system's own mails are never replayed: a user requests a new one, and operators look
+        at the desk.
         """
         return self.recipient is not None or (self.sensitive and self.secret_variables is None)
+
+    @property
+    def for_operators(self) -> bool:
+        """Whether this is a mail to operators, which is about no account."""
+        return self.user_id == NOBODY
 
     @property
     def visible_to_clients(self) -> bool:

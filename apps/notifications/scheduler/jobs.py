@@ -15,6 +15,7 @@ from apps.notifications.dead_letters.replay_many import replay_slice
 from apps.notifications.explain.background import explain_step
 from apps.notifications.feedback.waiting import MatchWaiting
 from apps.notifications.flow_control.early_release import release_early
+from apps.notifications.notices.watch import Watch
 from apps.notifications.privacy.retention.purge import Purge
 from apps.notifications.privacy.retention.recipients import Recipients
 from apps.notifications.scheduler import polling
@@ -104,6 +105,7 @@ def all_jobs(kept: KeptConnection) -> list[Job]:
         Recipients(),
         RollUp(),
         MatchWaiting(),
+        Watch(),
         PurgeExpired(),
     ]
 

@@ -1,1 +1,1 @@
-"""The built-in texts of mails about accounts. They are part of the code and cannot be edited."""
+"""The texts of the system's own mails. They are part of the code and cannot be edited."""

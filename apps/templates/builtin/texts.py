@@ -26,7 +26,17 @@ RESERVED = f"Codes that begin with {CODE_PREFIX} belong to the system itself."
 VARIABLES: Mapping[str, frozenset[str]] = {
     "reset-password": frozenset({"name", "link", "until"}),
     "confirm-email": frozenset({"link", "until"}),
+    "notice-raised": frozenset(
+        {"where", "title", "said", "since", "advice", "page", "link", "runbook"}
+    ),
+    "notice-over": frozenset(
+        {"where", "title", "said", "over", "since", "until", "lasted", "page", "link", "runbook"}
+    ),
 }
+# The layout of each mail that has another one than mails about accounts. Mails to operators exist
+# in English only, as the desk and the documents to which they lead.
+LAYOUTS: Mapping[str, str] = {"notice-raised": "notice", "notice-over": "notice"}
+FOR_OPERATORS = frozenset(LAYOUTS)
 
 
 def code_of(mail: str) -> str:
@@ -44,6 +54,11 @@ def language_for(locale: str) -> str:
     return next((tag for tag in fallbacks(locale) if tag in LANGUAGES), DEFAULT_LANGUAGE)
 
 
+def languages_of(mail: str) -> frozenset[str]:
+    """Return the languages that a text exists in."""
+    return frozenset({DEFAULT_LANGUAGE}) if mail in FOR_OPERATORS else LANGUAGES
+
+
 def render(code: str, *, language: str, variables: Mapping[str, Any]) -> EmailContent:
     """Render a mail.
 
@@ -56,7 +71,8 @@ def render(code: str, *, language: str, variables: Mapping[str, Any]) -> EmailCo
         RenderError: There is no such text, or a variable is missing.
     """
     mail = code.removeprefix(CODE_PREFIX)
-    if mail not in VARIABLES or language not in LANGUAGES:
+    is_known = mail in VARIABLES and language in languages_of(mail)
+    if not is_known:
         raise RenderError("this version of the software has no such text")
     missing = missing_paths(VARIABLES[mail], variables)
     if missing:
@@ -72,13 +88,14 @@ def _parsed(mail: str, language: str) -> ParsedContent:
     written = tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
     pieces: dict[str, str] = written[mail]
     direction = written.get("direction", "ltr")
+    layout = LAYOUTS.get(mail, "layout")
     return parse_stored(
         Channel.EMAIL,
         {
             "subject": pieces["subject"],
-            "body": _layout("layout.txt").substitute(pieces),
+            "body": _layout(f"{layout}.txt").substitute(pieces),
             # No piece has a character that needs escaping in HTML; a test checks this.
-            "html": _layout("layout.html").substitute(
+            "html": _layout(f"{layout}.html").substitute(
                 pieces, language=language, direction=direction
             ),
         },

@@ -113,7 +113,7 @@ def test_replay_of_an_unknown_notification_is_an_error(db: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_doctor_has_a_line_for_each_dependency(lanes: Lanes) -> None:
+def test_the_doctor_has_a_line_for_each_dependency(lanes: Lanes, settings: Any) -> None:
     out = io.StringIO()
     with pytest.raises(CommandError, match="not as it should be"):
         call_command("notify", "doctor", stdout=out)
@@ -126,9 +126,13 @@ def test_the_doctor_has_a_line_for_each_dependency(lanes: Lanes) -> None:
         ["degraded", "workers"],
         ["ok", "backlog"],
         ["ok", "providers"],
+        ["ok", "operators"],
     ]
+    assert "OPERATOR_EMAILS is not set: nobody is told by mail" in out.getvalue()
     Heartbeat.objects.create(name="w", role="worker", host="h", pid=1, queues=list(LANES))
-    assert notify("doctor").count("ok ") == 7
+    assert notify("doctor").count("ok ") == 8
+    settings.OPERATOR_EMAILS = ["ops@example.com", "night@example.com"]
+    assert "OPERATOR_EMAILS is set: 2 addresses" in notify("doctor")
 
 
 def test_create_api_key_prints_the_key_alone_on_its_last_line(shop: APIClient) -> None:

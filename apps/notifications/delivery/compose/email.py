@@ -65,6 +65,7 @@ def compose(
             sender=sender_of(content),
             recipient=contact.email,
             # An account mail may be requested by an unauthenticated caller, who may invent a name.
+            # A mail to operators has no name.
             recipient_name=contact.name if notification.recipient is None else "",
             subject=content.subject,
             text=content.text,

@@ -8,6 +8,7 @@ from apps.notifications.flow_control.breakers.circuit import Circuit, Forced, St
 from apps.notifications.flow_control.breakers.gate import (
     Admission,
     admit,
+    are_cut_off,
     breaker_name,
     force,
     give_back,
@@ -27,6 +28,7 @@ __all__ = [
     "State",
     "Tally",
     "admit",
+    "are_cut_off",
     "breaker_name",
     "force",
     "give_back",

@@ -159,6 +159,11 @@ def shown(name: str, *, cached_seconds: float = 0.0) -> Circuit:
     return _end(name, hold, now=now)
 
 
+def are_cut_off() -> bool:
+    """Return whether the states of other processes are unknown: Redis did not answer just now."""
+    return _store.is_cut_off
+
+
 def hold_of(name: str, *, cached_seconds: float = 0.0) -> Hold:
     """Return what staff said when they forced a breaker; an empty hold if it is not forced.
 

@@ -1,4 +1,4 @@
-"""Purge other growing tables: batches, poison messages, unmatched receipts, the sandbox."""
+"""Purge other growing tables: batches, poison messages, notices, reports, the sandbox."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from apps.notifications.models import (
     Batch,
     BatchState,
     DeadLetter,
+    Notice,
     Notification,
     Receipt,
     SandboxMessage,
@@ -26,6 +27,7 @@ STEP_ROWS = 1000
 MODELS: dict[str, type[Model]] = {
     "batches": Batch,
     "dead_letters": DeadLetter,
+    "notices": Notice,
     "receipts": Receipt,
     "sandbox_messages": SandboxMessage,
 }
@@ -43,6 +45,7 @@ def purge_all(known: Rules) -> dict[str, int]:
         "dead_letters": lambda: _first(
             DeadLetter.objects.filter(notification=None, recorded_at__lt=limit)
         ),
+        "notices": lambda: _first(Notice.objects.filter(over_at__lt=limit)),
         "receipts": lambda: _first(
             Receipt.objects.filter(notification=None, received_at__lt=known.now - waiting.KEPT)
         ),

@@ -1,0 +1,1 @@
+"""Operators are told once when something goes wrong, and once when it is over."""
