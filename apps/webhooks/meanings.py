@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from apps.webhooks.models import DisabledReason
 from apps.webhooks.schedule import CallError
 
 
@@ -58,6 +59,12 @@ ERRORS: Mapping[CallError, Meaning] = {
         "The webhook was disabled while the event waited.",
         "Enable it, then deliver the event again.",
     ),
+}
+# Why an endpoint is disabled.
+DISABLED: Mapping[str, str] = {
+    DisabledReason.BY_HAND: "Somebody has disabled it.",
+    DisabledReason.GONE: "It answered 410: it wants no more events.",
+    DisabledReason.FAILING: "Every call has failed for five days.",
 }
 _BUSY = _meaning(
     "It has too many calls, and asks for a pause.",

@@ -15,6 +15,7 @@ from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Event
 from apps.users.models import User
 from apps.webhooks import event_types
+from apps.webhooks.meanings import DISABLED
 from apps.webhooks.models import Delivery, DeliveryState, DisabledReason, Endpoint
 from apps.webhooks.schedule import TRIES_MAX
 from tests.desk.conftest import Login
@@ -86,14 +87,11 @@ def test_no_page_shows_a_secret_and_only_who_may_change_it_sees_the_url(
 @pytest.mark.parametrize("reason", list(DisabledReason))
 def test_a_disabled_webhook_says_why(viewer: Client, reason: DisabledReason) -> None:
     endpoint = webhook(enabled=False, disabled_reason=reason, disabled_at=timezone.now())
-    expected = {
-        DisabledReason.BY_HAND: "Somebody has disabled it, just now",
-        DisabledReason.GONE: "It answered that it wants no more events, just now",
-        DisabledReason.FAILING: "It answered nothing but failures for 5 days, just now",
-    }[reason]
+    why = DISABLED[reason]
 
-    assert expected in text(viewer, LIST)
-    assert f"{expected}. It gets no events until it is enabled." in text(viewer, page_of(endpoint))
+    assert f"{why} just now" in text(viewer, LIST)
+    page = text(viewer, page_of(endpoint))
+    assert f"Disabled just now. {why} It gets no events until it is enabled." in page
 
 
 def test_filters_are_combined_and_kept_in_the_address(

@@ -9,7 +9,8 @@ from drf_spectacular.generators import SchemaGenerator
 from apps.webhooks import meanings
 from apps.webhooks.delivery.wire import TIMEOUT_SECONDS
 from apps.webhooks.meanings import ERRORS, Meaning, explained
-from apps.webhooks.schedule import CallError
+from apps.webhooks.models import DisabledReason
+from apps.webhooks.schedule import DISABLE_AFTER, CallError
 
 DOCUMENT = Path(__file__).parents[2] / "docs/webhooks.md"
 
@@ -19,6 +20,8 @@ def test_every_error_of_a_call_is_explained_with_what_to_do() -> None:
     for meaning in (*ERRORS.values(), *meanings.STATUSES.values()):
         assert meaning.sentence.endswith(".")
         assert meaning.advice.endswith(".")
+    assert set(meanings.DISABLED) == set(DisabledReason)
+    assert DISABLE_AFTER.days == 5  # The sentence says so.
     assert f" {TIMEOUT_SECONDS:.0f} seconds" in ERRORS[CallError.TIMEOUT].sentence
 
 

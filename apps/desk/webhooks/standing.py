@@ -8,7 +8,8 @@ from enum import StrEnum
 from django.db.models import Q
 
 from apps.common.keyset import Source
-from apps.webhooks.models import Delivery, DeliveryState, DisabledReason, Endpoint
+from apps.webhooks.meanings import DISABLED
+from apps.webhooks.models import Delivery, DeliveryState, Endpoint
 from apps.webhooks.schedule import DISABLE_AFTER
 
 # Events that may be sent and wait for longer are a matter of the worker, and not of the endpoint.
@@ -28,12 +29,6 @@ CONDITIONS: Mapping[str, Q] = {
     State.FAILING: Q(enabled=True, failing_since__isnull=False),
     State.DISABLED: Q(enabled=False),
 }
-# Why it was disabled, by ``DisabledReason``.
-DISABLED: Mapping[str, str] = {
-    DisabledReason.BY_HAND: "Somebody has disabled it",
-    DisabledReason.GONE: "It answered that it wants no more events",
-    DisabledReason.FAILING: f"It answered nothing but failures for {DISABLE_AFTER.days} days",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +37,7 @@ class Standing:
 
     Attributes:
         state: In one word.
-        why: Why it is disabled, without a full stop; empty if it is not.
+        why: Why it is disabled, as a sentence; empty if it is not.
         tried_at: When it is called next; None if nothing waits.
         disabled_on: When it is disabled if it goes on failing; None if it works or is disabled.
         overdue_since: Since when an event waits that may be sent; None if none waits for long.
@@ -67,10 +62,10 @@ def state_of(endpoint: Endpoint) -> State:
 
 
 def why_disabled(endpoint: Endpoint) -> str:
-    """Return why an endpoint is disabled, without a full stop; empty if it is not."""
+    """Return why an endpoint is disabled, as a sentence; empty if it is not."""
     if endpoint.enabled:
         return ""
-    return DISABLED.get(endpoint.disabled_reason, "It is disabled")
+    return DISABLED.get(endpoint.disabled_reason, "It is disabled.")
 
 
 def standing_of(endpoint: Endpoint, *, now: datetime) -> Standing:
