@@ -45,6 +45,11 @@ ACTIONS: Mapping[str, str] = {
     "given_back": "gave back",
     "limit_lifted": "lifted the limit of",
     "tested": "tested the connection of",
+    "test_sent": "sent a test event to",
+    "redelivered": "delivered events again to",
+    "disabled": "disabled",
+    "enabled": "enabled",
+    "rotated": "gave a new secret to",
     "errors_downloaded": "downloaded the rejected rows of",
     "suppressed": "put on the suppression list:",
     "unsuppressed": "took off the suppression list:",
@@ -68,6 +73,7 @@ PAGES = {
     "deadletter": "desk:letter",
     "replay": "desk:replay",
     "batch": "desk:batch",
+    "webhook": "desk:webhook",
 }
 
 

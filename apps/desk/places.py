@@ -76,6 +76,13 @@ PLACES = (
         permission="notifications.view_heartbeat",
         paths=("/admin/providers/",),
     ),
+    Place(
+        key="webhooks",
+        title="Webhooks",
+        address="desk:webhooks",
+        permission="webhooks.view_endpoint",
+        paths=("/admin/webhooks/",),
+    ),
     Place(key="settings", title="Settings", address="desk:settings", permission=""),
 )
 

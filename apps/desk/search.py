@@ -18,11 +18,14 @@ from apps.desk.messages.feed import Line
 from apps.desk.messages.views import VIEW as VIEW_MESSAGES
 from apps.desk.pages import may, show
 from apps.desk.people.views import VIEW as VIEW_PEOPLE
+from apps.desk.webhooks.find import deliveries_by_id
+from apps.desk.webhooks.views import VIEW as VIEW_WEBHOOKS
 from apps.notifications import search as notifications
 from apps.notifications.models import Batch, DeadLetter
 from apps.templates.models import Template
 from apps.users.models import User
 from apps.users.search import find_users
+from apps.webhooks.models import Delivery, Endpoint
 
 SHOWN = 20
 
@@ -37,6 +40,8 @@ class Found:
         batches: Batches by id or request id.
         letters: Dead letters by id, or by the id of a message of the queue.
         templates: Templates by code or the beginning of one.
+        webhooks: Webhooks by id.
+        deliveries: Deliveries to webhooks by id, or by the id of their event.
     """
 
     people: Sequence[User] = ()
@@ -44,6 +49,8 @@ class Found:
     batches: Sequence[Batch] = ()
     letters: Sequence[DeadLetter] = ()
     templates: Sequence[Template] = ()
+    webhooks: Sequence[Endpoint] = ()
+    deliveries: Sequence[Delivery] = ()
     links: list[str] = field(default_factory=list)
 
 
@@ -83,18 +90,30 @@ def find(request: HttpRequest, term: str) -> Found:
     templates: list[Template] = []
     if may(request, "message_templates.view_template"):
         templates = list(Template.objects.filter(code__startswith=term.lower())[:SHOWN])
+    webhooks: list[Endpoint] = []
+    deliveries: list[Delivery] = []
+    if may(request, VIEW_WEBHOOKS) and identifier is not None:
+        webhooks = list(Endpoint.objects.filter(pk=identifier, deleted_at=None))
+        deliveries = deliveries_by_id(identifier, most=SHOWN)
     return Found(
         people=people,
         messages=lines,
         batches=batches,
         letters=letters,
         templates=templates,
+        webhooks=webhooks,
+        deliveries=deliveries,
         links=[
             *(reverse("desk:person", args=[user.pk]) for user in people),
             *(reverse("desk:message", args=[line.row.pk]) for line in lines),
             *(reverse("desk:batch", args=[one.pk]) for one in batches),
             *(reverse("desk:letter", args=[one.pk]) for one in letters),
             *(reverse("desk:studio", args=[one.code]) for one in templates),
+            *(reverse("desk:webhook", args=[one.pk]) for one in webhooks),
+            *(
+                reverse("desk:webhook-delivery", args=[one.endpoint_id, one.pk])
+                for one in deliveries
+            ),
         ],
     )
 

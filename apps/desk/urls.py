@@ -20,6 +20,8 @@ from apps.desk.settings_page import settings_page
 from apps.desk.studio import making, releases
 from apps.desk.studio import views as studio
 from apps.desk.studio.common import VIEW as VIEW_TEMPLATES
+from apps.desk.webhooks import delivery_views as deliveries
+from apps.desk.webhooks import views as webhooks
 
 app_name = "desk"
 urlpatterns = [
@@ -165,6 +167,32 @@ urlpatterns = [
         "providers/<slug:channel>/<slug:provider>/test/",
         page(providers.test_connection, permission=providers.VIEW),
         name="provider-test",
+    ),
+    path("webhooks/", page(webhooks.webhook_list, permission=webhooks.VIEW), name="webhooks"),
+    path(
+        "webhooks/<uuid:webhook_id>/",
+        page(webhooks.webhook_page, permission=webhooks.VIEW),
+        name="webhook",
+    ),
+    path(
+        "webhooks/<uuid:webhook_id>/window/",
+        page(deliveries.deliver_window, permission=webhooks.VIEW),
+        name="webhook-window",
+    ),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/",
+        page(deliveries.delivery_page, permission=webhooks.VIEW),
+        name="webhook-delivery",
+    ),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/again/",
+        page(deliveries.deliver_again, permission=webhooks.VIEW),
+        name="webhook-again",
+    ),
+    path(
+        "webhooks/<uuid:webhook_id>/act/<slug:act_name>/",
+        page(webhooks.act_on_webhook, permission=webhooks.VIEW),
+        name="webhook-act",
     ),
     *moved_routes(),
 ]

@@ -123,7 +123,7 @@ def change(endpoint: Endpoint, changes: dict[str, Any], *, actor: str) -> Endpoi
         for name, value in written.items():
             setattr(row, name, value)
         row.save(update_fields=list(written))
-        _record(row, actor=actor, action="changed", detail=", ".join(sorted(changes)))
+        _record(row, actor=actor, **_act(changes))
     return row
 
 
@@ -136,7 +136,7 @@ def rotate(endpoint: Endpoint, *, actor: str) -> str:
         row.previous_secret, row.previous_until = row.secret, now + OVERLAP
         row.secret, row.updated_at = signing.encrypted(secret), now
         row.save(update_fields=["previous_secret", "previous_until", "secret", "updated_at"])
-        _record(row, actor=actor, action="changed", detail="secret")
+        _record(row, actor=actor, action="rotated")
     return secret
 
 
@@ -182,6 +182,13 @@ def refuse_disabled(endpoint: Endpoint) -> None:
     if not endpoint.enabled:
         detail = "This webhook is disabled. Enable it first."
         raise Problem(409, detail, code="webhook_disabled")
+
+
+def _act(changes: dict[str, Any]) -> dict[str, str]:
+    """Return what a change is called in the trail."""
+    if set(changes) != {"enabled"}:
+        return {"action": "changed", "detail": ", ".join(sorted(changes))}
+    return {"action": "enabled" if changes["enabled"] else "disabled"}
 
 
 def _record(endpoint: Endpoint, *, actor: str, action: str, detail: str = "") -> None:

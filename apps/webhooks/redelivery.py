@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.common.ids import first_id_at
@@ -53,12 +54,7 @@ def redeliver_window(
         Problem: 409 if the endpoint is disabled, 422 if the window has too many deliveries.
     """
     refuse_disabled(endpoint)
-    rows = Delivery.objects.filter(
-        endpoint_id=endpoint.pk,
-        pk__gte=first_id_at(since),
-        pk__lt=first_id_at(until),
-        state__in=[state] if state else ENDED,
-    ).order_by("pk")
+    rows = _window(endpoint, since=since, until=until, state=state)
     ids = list(rows.values_list("pk", flat=True)[: WINDOW_ROWS_MAX + 1])
     if len(ids) > WINDOW_ROWS_MAX:
         detail = f"The window has more than {WINDOW_ROWS_MAX:,} deliveries. Choose a shorter one."
@@ -68,6 +64,23 @@ def redeliver_window(
         _begin_again(ids[start : start + STEP_ROWS], now=now)
     waker.wake([endpoint.pk])
     return len(ids)
+
+
+def count_window(endpoint: Endpoint, *, since: datetime, until: datetime, state: str | None) -> int:
+    """Count what ``redeliver_window`` would deliver again; one more than it may if too many."""
+    rows = _window(endpoint, since=since, until=until, state=state)
+    return rows[: WINDOW_ROWS_MAX + 1].count()
+
+
+def _window(
+    endpoint: Endpoint, *, since: datetime, until: datetime, state: str | None
+) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(
+        endpoint_id=endpoint.pk,
+        pk__gte=first_id_at(since),
+        pk__lt=first_id_at(until),
+        state__in=[state] if state else ENDED,
+    ).order_by("pk")
 
 
 def _begin_again(ids: Sequence[UUID], *, now: datetime) -> None:

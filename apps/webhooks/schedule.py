@@ -29,6 +29,8 @@ FIRST_PAUSE = timedelta(seconds=5)
 LAST_PAUSE = timedelta(minutes=5)
 # The endpoint is disabled if nothing succeeded for so long.
 DISABLE_AFTER = timedelta(days=5)
+# Calls at a time to one endpoint by each worker. More would be an attack on small servers.
+CALLS_PER_ENDPOINT = 16
 # Answers that ask for a pause of all calls, and not of this one alone.
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 

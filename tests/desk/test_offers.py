@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from django.utils import timezone
 
 from apps.notifications.lifecycle.states import Status
 from apps.notifications.models import Batch, BatchState, DeadLetter
 from apps.users.models import User
 from tests.desk.conftest import Login
+from tests.desk.webhook_rows import attempt, delivery, webhook
 from tests.notifications.factories import accepted, row_with_status
 
 AUTHORS = {"Template editor", "Administrator", "Superuser"}
@@ -39,6 +41,22 @@ OFFERS: Mapping[str, Mapping[str, set[str]]] = {
     "providers": {"Force…": OPERATORS, "Test the connection": OPERATORS},
     "letter": {"Replay…": OPERATORS, "Discard…": OPERATORS},
     "batch": {"Pause…": OPERATORS, "Cancel…": OPERATORS},
+    "webhook": {
+        "Send a test event…": OPERATORS,
+        "Disable…": OPERATORS,
+        "New secret…": OPERATORS,
+        "Delete…": OPERATORS,
+        "Deliver a window again…": OPERATORS,
+        # It is enabled.
+        "Enable…": set(),
+    },
+    "disabled webhook": {
+        "Enable…": OPERATORS,
+        "Delete…": OPERATORS,
+        "Send a test event…": set(),
+        "Deliver a window again…": set(),
+    },
+    "delivery": {"Deliver again…": OPERATORS},
 }
 BUTTON = re.compile(r'<(?:button|a class="button)[^>]*>\s*([^<]+?)\s*<')
 
@@ -53,6 +71,9 @@ def test_a_role_is_offered_what_it_may_do(role: str, login: Login, ada: User) ->
     batch = Batch.objects.create(
         client="shop", kind="live", source="upload", body_digest=b"x", state=BatchState.RUNNING
     )
+    hook = webhook()
+    disabled = webhook(enabled=False, disabled_reason="gone", disabled_at=timezone.now())
+    told = delivery(hook, attempt(204))
     pages = {
         "waiting": f"messages/{waiting.pk}/",
         "failed": f"messages/{failed.pk}/",
@@ -62,6 +83,9 @@ def test_a_role_is_offered_what_it_may_do(role: str, login: Login, ada: User) ->
         "providers": "providers/",
         "letter": f"dead-letters/{letter.pk}/",
         "batch": f"batches/{batch.pk}/",
+        "webhook": f"webhooks/{hook.pk}/",
+        "disabled webhook": f"webhooks/{disabled.pk}/",
+        "delivery": f"webhooks/{hook.pk}/deliveries/{told.pk}/",
     }
     staff = login(role)
 

@@ -13,6 +13,7 @@ from apps.notifications.operations.roles import ROLES
 from apps.templates.models import Template, TemplateVersion
 from apps.users.models import User
 from tests.desk.conftest import Login
+from tests.desk.webhook_rows import attempt, delivery, webhook
 from tests.notifications.factories import accepted, row_with_status
 
 STAFF = (*ROLES, "Superuser")
@@ -28,6 +29,7 @@ DESK = (
     "replay-start",
     "batches",
     "unmatched",
+    "webhooks",
 )
 
 
@@ -51,6 +53,10 @@ def addresses(ada: User) -> list[str]:
     found += [reverse("desk:review", args=["welcome", 1]), reverse("desk:new-template")]
     found += [reverse("desk:duplicate", args=["welcome"])]
     found += [reverse("desk:import"), reverse("desk:export")]
+    hook = webhook()
+    told = delivery(hook, attempt(503))
+    found += [reverse(f"desk:{name}", args=[hook.pk]) for name in ("webhook", "webhook-window")]
+    found += [reverse("desk:webhook-delivery", args=[hook.pk, told.pk])]
     found += [reverse("providers"), reverse("sandbox:list"), reverse("admin:password_change")]
     shown = {
         Template: Template.objects.all(),

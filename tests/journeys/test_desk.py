@@ -102,6 +102,21 @@ def ada(installation: Installation, api: Api) -> dict[str, str]:
     return {"name": name, "email": email, "id": sent["id"], "code": code, "user": user["id"]}
 
 
+@pytest.fixture(scope="module")
+def hook(api: Api) -> Iterator[dict[str, str]]:
+    """A webhook with a test event that no worker delivers."""
+    url = f"https://hooks.example.com/{uuid4().hex}"
+    made = api.made("/api/v1/webhooks/", {"url": url, "events": ["notification.failed"]})
+    place = f"/api/v1/webhooks/{made['id']}"
+    sent = api.made(f"{place}/test", {})
+    yield {
+        "page": f"/admin/webhooks/{made['id']}/",
+        "delivery": sent["id"],
+        "secret": made["secret"],
+    }
+    api.call("DELETE", place)
+
+
 def places(visitor: Visitor) -> list[str]:
     links = visitor.page.locator(".desk-menu a")
     return [links.nth(number).get_attribute("href") or "" for number in range(links.count())]
@@ -110,7 +125,7 @@ def places(visitor: Visitor) -> list[str]:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("size", "theme"), [(WIDE, "light"), (PHONE, "dark"), (ZOOMED, "light")])
 def test_every_place_is_for_everybody(
-    enter: Any, ada: dict[str, str], role: str, size: Any, theme: str
+    enter: Any, ada: dict[str, str], hook: dict[str, str], role: str, size: Any, theme: str
 ) -> None:
     visitor = enter(role, size=size, theme=theme)
     pages = places(visitor)
@@ -122,6 +137,8 @@ def test_every_place_is_for_everybody(
         "/admin/processes/",
         "/admin/providers/unmatched/",
         "/admin/dead-letters/replays/",
+        hook["page"],
+        f"{hook['page']}deliveries/{hook['delivery']}/",
         "/",
         "/api/v1/",
         "/api/v1/notifications/",
@@ -313,6 +330,32 @@ def test_a_breaker_is_forced_with_a_reason_and_an_end(
     operator.page.wait_for_timeout(3_000)
     operator.go("/admin/")
     assert "The relay is being moved." not in operator.page.content()
+
+
+def test_a_webhook_is_tried_and_gets_a_new_secret(enter: Any, hook: dict[str, str]) -> None:
+    operator = enter("Operator")
+    operator.go(hook["page"])
+    operator.page.get_by_role("link", name="Deliver a window again…").click()
+    operator.says("see first how many there are")
+    assert operator.violations() == []
+    operator.page.go_back()
+
+    operator.press("Send a test event…")
+    operator.says("One event that tells of nothing")
+    assert operator.violations() == []
+    operator.press("Send it")
+    operator.says("A test event is on its way")
+
+    operator.press("New secret…")
+    operator.press("Make a new secret")
+    operator.says("it is shown this once")
+    assert operator.violations() == []
+    secret = operator.page.locator("pre").inner_text()
+    assert secret.startswith("whsec_")
+    assert secret != hook["secret"]
+    operator.page.get_by_role("link", name="Done").click()
+    operator.says("Operator gave a new secret to it")
+    assert "whsec_" not in operator.page.content()
 
 
 def test_people_come_from_a_file_after_a_trial(enter: Any, installation: Installation) -> None:

@@ -1,5 +1,6 @@
 """The pages of messages."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from apps.desk.frames import with_frames
 from apps.desk.messages import acts, content, feed, story
 from apps.desk.messages.acts import ACTS, VIEW_CONTENT, Act
 from apps.desk.pages import filters_of, may, show
+from apps.desk.webhooks import told
 from apps.notifications.embedded.sandbox_pages import MAIL_POLICY
 from apps.notifications.models import Batch, Notification, SandboxMessage
 from apps.users.contacts import load_contacts
@@ -26,6 +28,7 @@ from apps.users.models import Device
 
 VIEW = "notifications.view_notification"
 VIEW_PEOPLE = "users.view_user"
+VIEW_WEBHOOKS = "webhooks.view_endpoint"
 VIEW_SANDBOX = "notifications.view_sandboxmessage"
 # Pictures of other hosts tell these that somebody reads the mail, so they are loaded on demand.
 WITHOUT_PICTURES = MAIL_POLICY.replace("img-src data: https:", "img-src data:")
@@ -85,6 +88,7 @@ def message_page(request: HttpRequest, message_id: UUID) -> HttpResponse:
         "own_address": masked_address(row.recipient) if row.recipient else "",
         "kept": _kept(request, row),
         "batch": Batch.objects.filter(pk=row.batch_id).first() if row.batch_id else None,
+        "told": _told(request, row),
         "copies": _newest(replay_of=row.pk, user_id=row.user_id),
         "correlated": [
             other for other in _newest(correlation_id=row.correlation_id) if other.pk != row.pk
@@ -176,6 +180,21 @@ def _kept(request: HttpRequest, row: Notification) -> list[SandboxMessage]:
         return []
     kept = SandboxMessage.objects.filter(notification_id=row.pk).order_by("-pk")
     return list(kept[:RELATED_SHOWN])
+
+
+def _told(request: HttpRequest, row: Notification) -> list[told.Told] | None:
+    """Return which webhooks were told of a message; None if there are none to be seen."""
+    if not may(request, VIEW_WEBHOOKS):
+        return None
+    calls = row.attempt_rows.all()
+    return told.of_message(
+        row,
+        [
+            *(call.started_at + timedelta(milliseconds=call.duration_ms) for call in calls),
+            *(event.at for event in row.events.all()),
+            *(receipt.received_at for receipt in row.receipts.all()),
+        ],
+    )
 
 
 def _newest(**condition: Any) -> list[Notification]:

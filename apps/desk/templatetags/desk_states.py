@@ -1,4 +1,4 @@
-"""How the desk writes the states of dead letters, replays, batches and breakers."""
+"""How the desk writes the states of dead letters, replays, batches, breakers and webhooks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +10,12 @@ from django.utils.safestring import SafeString
 
 from apps.desk.actors import names_of
 from apps.desk.messages.story import OUTCOMES
+from apps.desk.webhooks.standing import State as Standing
 from apps.notifications.flow_control import control
 from apps.notifications.flow_control.breakers import State
 from apps.notifications.lifecycle.states import LetterState
 from apps.notifications.models import BatchState, ReplayState
+from apps.webhooks.models import DeliveryState
 
 register = template.Library()
 
@@ -42,10 +44,27 @@ BREAKERS: Mapping[str, Look] = {
     State.OPEN: ("bad", "✕", "Sends nothing"),
     State.HALF_OPEN: ("late", "↻", "Is tried again"),
 }
+WEBHOOKS: Mapping[str, Look] = {
+    Standing.WORKING: ("good", "✓", "Working"),
+    Standing.FAILING: ("late", "!", "Failing"),
+    Standing.DISABLED: ("bad", "⊘", "Disabled"),
+}
+DELIVERIES: Mapping[str, Look] = {
+    DeliveryState.PENDING: ("busy", "…", "Waits"),
+    DeliveryState.DELIVERED: ("good", "✓", "Taken"),
+    DeliveryState.FAILED: ("bad", "✕", "Given up"),
+}
 # How old the state of the breakers may be that a page shows in its frame. A page then asks Redis
 # once in so many seconds; while Redis is away, not at all.
 FORCED_SECONDS = 2.0
-TABLES = {"letter": LETTERS, "replay": REPLAYS, "batch": BATCHES, "breaker": BREAKERS}
+TABLES = {
+    "letter": LETTERS,
+    "replay": REPLAYS,
+    "batch": BATCHES,
+    "breaker": BREAKERS,
+    "webhook": WEBHOOKS,
+    "delivery": DELIVERIES,
+}
 
 
 @register.filter
@@ -60,7 +79,7 @@ def state_word(table: str, state: str) -> SafeString:
     """Show a state by a sign, a word and a colour.
 
     Args:
-        table: Of what it is the state: ``letter``, ``replay``, ``batch`` or ``breaker``.
+        table: Of what it is the state: one of ``TABLES``.
         state: The state.
     """
     look, sign, word = TABLES[table][state]

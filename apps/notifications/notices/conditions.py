@@ -146,8 +146,8 @@ WORDINGS: Mapping[str, Wording] = {
             "it has missed can be sent once more."
         ),
         several="webhook endpoints were disabled",
-        page="/admin/",
-        page_word="Home",
+        page="/admin/webhooks/?state=disabled",
+        page_word="Webhooks",
         section="A webhook endpoint was disabled",
     ),
     Condition.DEAD_LETTERS: Wording(

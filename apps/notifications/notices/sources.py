@@ -22,6 +22,7 @@ from apps.notifications.notices.conditions import (
 )
 from apps.notifications.notices.episodes import Seen
 from apps.notifications.operations.overdue import OVERDUE_SECONDS, Oldest, oldest_overdue
+from apps.webhooks.meanings import DISABLED
 from apps.webhooks.models import DisabledReason, Endpoint
 
 log = structlog.get_logger(__name__)
@@ -145,7 +146,7 @@ def disabled_webhooks(_: datetime) -> list[Observation]:
             since=endpoint.disabled_at,
             facts={
                 "name": f"{endpoint.description or endpoint.pk} of {endpoint.client}",
-                "why": WHY_DISABLED[DisabledReason(endpoint.disabled_reason)],
+                "why": DISABLED[endpoint.disabled_reason],
             },
         )
         for endpoint in rows
@@ -153,10 +154,6 @@ def disabled_webhooks(_: datetime) -> list[Observation]:
     ]
 
 
-WHY_DISABLED = {
-    DisabledReason.GONE: "It answered 410: it wants no more events.",
-    DisabledReason.FAILING: "Every call has failed for five days.",
-}
 BREAKERS = Source(conditions=[Condition.BREAKER_OPEN], read=open_breakers)
 LETTERS = Source(conditions=[Condition.DEAD_LETTERS], read=many_letters)
 OVERDUE = Source(conditions=[Condition.OVERDUE], read=overdue)

@@ -11,10 +11,11 @@ from apps.common.callers import Scope
 from apps.common.rest.serializers import StrictBooleanField, StrictCharField, StrictSerializer
 from apps.webhooks import addresses, event_types
 from apps.webhooks.addresses import RefusedUrlError
+from apps.webhooks.meanings import ERRORS
 from apps.webhooks.models import Delivery, DeliveryState, Endpoint
 from apps.webhooks.models.endpoint import DESCRIPTION_MAX_LENGTH, URL_MAX_LENGTH
-from apps.webhooks.schedule import CallError
 
+ERROR_WORDS = " ".join(f"`{error}`: {meaning.sentence}" for error, meaning in ERRORS.items())
 STATES = [state.value for state in DeliveryState]
 SUBSCRIBABLE = [*event_types.EVENT_TYPES, event_types.ALL]
 WEBHOOK_ID = "0198f0c2-7a10-7c44-b1f3-5a1d2c3e4f50"
@@ -191,7 +192,7 @@ class AttemptSerializer(serializers.Serializer[Mapping[str, Any]]):
     duration_ms = serializers.IntegerField()
     error = serializers.CharField(
         allow_null=True,
-        help_text=f"Why there was no answer: {', '.join(f'`{error}`' for error in CallError)}.",
+        help_text=f"Why there was no answer. {ERROR_WORDS}",
     )
     response_excerpt = serializers.CharField(
         allow_blank=True, help_text="The beginning of the answer, at most 1 kB."

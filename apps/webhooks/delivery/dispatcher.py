@@ -29,15 +29,13 @@ from apps.webhooks.delivery.claim import Claim
 from apps.webhooks.delivery.record import Called
 from apps.webhooks.delivery.wire import TIMEOUT_SECONDS, Wire
 from apps.webhooks.models import Delivery, Endpoint
-from apps.webhooks.schedule import Answer, CallError, Health, after
+from apps.webhooks.schedule import CALLS_PER_ENDPOINT, Answer, CallError, Health, after
 from apps.webhooks.signing import UnreadableSecretError
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-# Calls at a time to one endpoint. More would be an attack on small servers.
-CALLS_PER_ENDPOINT = 16
 CALLS_PER_PROCESS = 500
 # Claimed and recorded together.
 CHUNK = 100

@@ -16,6 +16,7 @@ from apps.notifications.notices import sources
 from apps.notifications.notices.conditions import Condition, Observation
 from apps.notifications.notices.sources import LETTERS, OVERDUE, WEBHOOKS, UnknownError
 from apps.users.models import User
+from apps.webhooks.meanings import DISABLED
 from apps.webhooks.models import Endpoint
 from tests.notifications.factories import accepted
 from tests.notifications.lanes import Lanes
@@ -133,7 +134,7 @@ def test_a_webhook_that_was_disabled_by_itself_is_told_and_one_by_hand_is_not() 
     Endpoint.objects.create(**{**fields, "enabled": True})
     Endpoint.objects.create(**fields, disabled_reason="gone", disabled_at=since, deleted_at=since)
     seen = sources.disabled_webhooks(timezone.now())
-    assert {each.facts["why"] for each in seen} == set(sources.WHY_DISABLED.values())
+    assert {each.facts["why"] for each in seen} == {DISABLED["gone"], DISABLED["failing"]}
     assert len(seen) == 2
     assert all(each.since == since and each.is_raised for each in seen)
 

@@ -196,8 +196,8 @@ def test_what_is_done_to_a_webhook_is_in_the_trail(shop: APIClient) -> None:
     trail = AuditEntry.objects.filter(object_type="webhook").order_by("pk")
     assert list(trail.values_list("action", flat=True)) == [
         "added",
-        "changed",
-        "changed",
+        "disabled",
+        "rotated",
         "deleted",
     ]
     assert {entry.object_id for entry in trail} == {made["id"]}
