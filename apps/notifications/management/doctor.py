@@ -2,11 +2,11 @@
 
 from argparse import Namespace
 
+from django.conf import settings
 from django.core.management.base import CommandError, OutputWrapper
 
 from apps.common.health import Health, Probe, overall
 from apps.notifications.api.health import READY_PROBES
-from apps.notifications.notices import mails
 
 
 def doctor(arguments: Namespace, out: OutputWrapper) -> None:
@@ -21,7 +21,7 @@ def doctor(arguments: Namespace, out: OutputWrapper) -> None:
 
 def _operators() -> str:
     """Say whether anybody is told by mail. It is a choice, so nothing is wrong without."""
-    count = len(mails.addresses())
+    count = len(settings.OPERATOR_EMAILS)
     if not count:
         return "OPERATOR_EMAILS is not set: nobody is told by mail"
     return f"OPERATOR_EMAILS is set: {count} address{'es' if count > 1 else ''}"

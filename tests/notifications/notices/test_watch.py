@@ -258,8 +258,9 @@ def test_a_webhook_of_operators_is_told_as_well_and_nobody_needs_an_address(
 ) -> None:
     settings.OPERATOR_EMAILS = []
     assert not telling.has_subscribers()
-    endpoint_of(WebhookReceiver(), events=["operations.notice"])
-    endpoint_of(WebhookReceiver(), events=["*"])
+    with WebhookReceiver() as receiver:
+        endpoint_of(receiver, events=["operations.notice"])
+        endpoint_of(receiver, events=["*"])
     assert telling.has_subscribers()
     installation.has("shop")
     installation.look()
