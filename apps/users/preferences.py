@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -42,12 +42,7 @@ class QuietHours:
     def until(self, now: datetime, zone: str) -> datetime | None:
         """Return when the quiet hours that include ``now`` end, in UTC; None outside of them."""
         local = now.astimezone(ZoneInfo(zone))
-        clock = local.time().replace(tzinfo=None)
-        if self.end < self.start:
-            quiet = clock >= self.start or clock < self.end
-        else:
-            quiet = self.start <= clock < self.end
-        if not quiet:
+        if not self._include(local):
             return None
         # When clocks are set back, the end occurs twice: the wall clock counts on both passes.
         days = (local.date(), local.date() + timedelta(days=1))
@@ -56,7 +51,18 @@ class QuietHours:
             for day in days
             for second in (False, True)
         ]
-        return min(end for end in ends if end > now)
+        end = min(end for end in ends if end > now)
+        # Clocks may be set back to before the start.
+        changed = timezones.change_between(now.astimezone(UTC), end, zone)
+        if changed is not None and not self._include(changed.astimezone(ZoneInfo(zone))):
+            return changed
+        return end
+
+    def _include(self, local: datetime) -> bool:
+        clock = local.time().replace(tzinfo=None)
+        if self.end < self.start:
+            return clock >= self.start or clock < self.end
+        return self.start <= clock < self.end
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,10 +35,24 @@ def instant(wall: datetime, zone: str, *, second_pass: bool = False) -> datetime
     # In the gap, the two offsets give a time before and one after the change of the clocks.
     passes = (local.replace(fold=fold) for fold in (0, 1))
     early, late = sorted(one.astimezone(UTC) for one in passes)
-    offset = early.astimezone(local.tzinfo).utcoffset()
+    return change_between(early, late, zone) or late
+
+
+def change_between(early: datetime, late: datetime, zone: str) -> datetime | None:
+    """Return when clocks of a zone are changed, in UTC; None if they are not.
+
+    Args:
+        early: A time before the change.
+        late: A time after it, less than two changes later.
+        zone: The time zone.
+    """
+    info = ZoneInfo(zone)
+    offset = early.astimezone(info).utcoffset()
+    if late.astimezone(info).utcoffset() == offset:
+        return None
     while late - early > timedelta(seconds=1):
         middle = early + (late - early) // 2
-        if middle.astimezone(local.tzinfo).utcoffset() == offset:
+        if middle.astimezone(info).utcoffset() == offset:
             early = middle
         else:
             late = middle

@@ -52,6 +52,19 @@ def test_a_gap_of_half_an_hour_ends_where_the_clock_goes_on() -> None:
     assert instant(wall, "Australia/Lord_Howe") == at("2026-10-04T02:30+11:00")
 
 
+def test_clocks_that_are_set_back_to_before_the_start_end_the_quiet_hours() -> None:
+    # On 2026-11-01 clocks in Denver go from 02:00 back to 01:00.
+    quiet = QuietHours(start=time(1, 1), end=time(0, 15))
+
+    assert quiet.until(at("2026-11-01T01:01-06:00"), "America/Denver") == at(
+        "2026-11-01T01:00-07:00"
+    )
+    assert quiet.until(at("2026-11-01T01:00-07:00"), "America/Denver") is None
+    assert quiet.until(at("2026-11-01T01:01-07:00"), "America/Denver") == at(
+        "2026-11-02T00:15-07:00"
+    )
+
+
 @cache
 def changes_of(zone: str) -> tuple[datetime, ...]:
     """Return the hours of 2026 after which the offset of a zone is another one."""
