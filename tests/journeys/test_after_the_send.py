@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.http_server import Answer
+from tests.fakes.http_server import Answer, Request
 from tests.fakes.sendgrid_events import URL as SENDGRID
 from tests.fakes.sendgrid_events import EventSigner, event
 from tests.fakes.webhook_receiver import WebhookReceiver
@@ -178,7 +178,16 @@ def test_every_event_arrives_although_the_worker_is_killed_and_the_receiver_fail
     installed: Installation, shop: Api, hook: WebhookReceiver
 ) -> None:
     user, template = shop.user("many"), shop.mail_template()
-    hook.script = lambda _: Answer(status=503 if len(hook.received) < 3 else 204)
+    refused: set[str] = set()
+
+    def refuse_three_once(request: Request) -> Answer:
+        event_id = request.headers["webhook-id"]
+        if len(refused) < 3 and event_id not in refused:
+            refused.add(event_id)
+            return Answer(status=503)
+        return Answer(status=204)
+
+    hook.script = refuse_three_once
     ids = [shop.send("email", user, template) for _ in range(30)]
     installed.processes["webhooks"].kill()
     shop.all_ended(ids)

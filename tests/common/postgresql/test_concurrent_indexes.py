@@ -48,11 +48,11 @@ def _before() -> Iterator[None]:
 @pytest.mark.services
 @pytest.mark.usefixtures("_before")
 def test_a_build_has_no_time_limit_and_the_usual_one_is_back_afterwards() -> None:
-    execute(FILL, MANY, BATCH, 20_000)
-    execute("SET statement_timeout = '10ms'")
+    execute(FILL, MANY, BATCH, 100_000)
+    execute("SET statement_timeout = '60ms'")
     try:
         migrate(AFTER)
-        assert execute("SHOW statement_timeout") == [("10ms",)]
+        assert execute("SHOW statement_timeout") == [("60ms",)]
     finally:
         execute("RESET statement_timeout")
 
