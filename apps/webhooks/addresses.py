@@ -7,6 +7,7 @@ connection goes to a judged address: the name may have other addresses a moment 
 """
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -32,6 +33,7 @@ NEVER_GLOBAL = (
     IPv4Network("198.18.0.0/15"),
     IPv4Network("240.0.0.0/4"),
 )
+ODD_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 # Names that stand for this machine or for its network, by RFC 6761 and 8375 and by custom.
 LOCAL_NAMES = (
     "localhost",
@@ -156,6 +158,14 @@ def look_up(host: str, port: int) -> list[FoundAddress]:
     ]
 
 
+def _ends_in_a_number(name: str) -> bool:
+    """Return whether programs may take a host for an odd IPv4 address, such as 127.1 or 0x7f.1.
+
+    The WHATWG's standard of URLs decides by the last label. No top-level domain is a number.
+    """
+    return ODD_NUMBER.fullmatch(name.rpartition(".")[2]) is not None
+
+
 def is_literal(host: str) -> bool:
     """Return whether a host is an IP address and no name."""
     try:
@@ -175,7 +185,10 @@ def refuse_private_host(host: str) -> None:
         return
     name = host.rstrip(".").lower()
     is_local = any(name == local or name.endswith(f".{local}") for local in LOCAL_NAMES)
-    refused = not allowed(host) if is_literal(host) else is_local or "." not in name
+    if is_literal(host):
+        refused = not allowed(host)
+    else:
+        refused = is_local or "." not in name or _ends_in_a_number(name)
     if refused:
         raise RefusedUrlError(
             "address_not_allowed",

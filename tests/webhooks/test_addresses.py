@@ -200,6 +200,30 @@ def test_an_ip_address_in_the_url_is_judged_at_the_call_as_well(
     assert receiver.connections == 0
 
 
+@pytest.mark.parametrize(
+    "host", ["127.1", "127.0.1", "127.0.0.1.", "0177.0.0.1", "0x7f.1", "127.0.0.01", "0.0"]
+)
+def test_an_odd_spelling_of_an_ip_address_is_refused_and_not_called(
+    receiver: WebhookReceiver, host: str
+) -> None:
+    """The HTTP library takes digits and dots for an address, and asks no resolver."""
+    with pytest.raises(RefusedUrlError):
+        checked_url(f"https://{host}/hook")
+    (answer,) = _called(f"http://{host}:{receiver.port}/hook")
+    assert answer.error is CallError.ADDRESS_NOT_ALLOWED
+    assert receiver.connections == 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_socket_is_made_for_a_private_address_even_if_nothing_else_has_judged_it(
+    monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver, host: str
+) -> None:
+    monkeypatch.setattr(addresses, "refuse_private_host", lambda _: None)
+    (answer,) = _called(f"http://{host}:{receiver.port}/hook")
+    assert answer.error is CallError.ADDRESS_NOT_ALLOWED
+    assert receiver.connections == 0
+
+
 def test_a_proxy_of_the_environment_is_not_used(
     monkeypatch: pytest.MonkeyPatch, receiver: WebhookReceiver, settings: Settings
 ) -> None:

@@ -1,11 +1,15 @@
 """Deliveries on a real socket: what arrives, what is recorded, what is tried again."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
+from django.db import InterfaceError
 from django.utils import timezone
 
 from apps.webhooks import endpoints, subscriptions
+from apps.webhooks.delivery import claim as claims
+from apps.webhooks.delivery import dispatcher as dispatching
 from apps.webhooks.delivery.dispatcher import Dispatcher
 from apps.webhooks.models import Delivery, DeliveryState, DisabledReason, Endpoint
 from tests.fakes.http_server import Answer
@@ -271,3 +275,29 @@ def test_a_hanging_endpoint_holds_no_other_up(
         )
         assert len(rows) == 100
         assert len(hanging.received) == 16, "one endpoint gets so many calls at a time"
+
+
+@pytest.mark.parametrize("error", [InterfaceError("connection already closed"), KeyError("a bug")])
+def test_no_error_of_a_look_ends_the_delivery(
+    endpoint: Endpoint,
+    receiver: WebhookReceiver,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    usual, met = claims.due_endpoints, []
+
+    def fails_once() -> list[UUID]:
+        if not met:
+            met.append(error)
+            raise error
+        return usual()
+
+    monkeypatch.setattr(claims, "due_endpoints", fails_once)
+    monkeypatch.setattr(dispatching, "LOOK_SECONDS", 0.1)
+    stored()
+    working = Dispatcher()
+    working.start()
+    wait_until(all_ended)
+    working.stop()
+    assert met == [error]
+    assert len(receiver.events) == 1

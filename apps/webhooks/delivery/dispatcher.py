@@ -18,7 +18,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import Error, close_old_connections, connections
 from django.utils import timezone
 
 from apps.common.database_retry import run_until_answered
@@ -111,6 +111,8 @@ class Dispatcher:
             asyncio.run(self._main())
         except Exception:
             log.exception("the delivery of webhooks ended")
+        finally:
+            self._ready.set()
 
     async def _main(self) -> None:
         self._look_now = asyncio.Event()
@@ -141,8 +143,12 @@ class Dispatcher:
             self._begin(await self._database(claims.due_endpoints))
             await self._database(claims.end_disabled)
             due = await self._database(claims.next_due)
-        except DatabaseError as error:
+        except Error as error:
             log.warning("webhooks wait for the database", error=type(error).__name__)
+            return LOOK_SECONDS
+        except Exception:
+            # No error may end this thread, or nothing would be delivered any more.
+            log.exception("due webhooks could not be looked for")
             return LOOK_SECONDS
         if due is None:
             return LOOK_SECONDS
@@ -179,7 +185,7 @@ class Dispatcher:
                 )
                 await self._send(claimed, claimed.endpoint)
                 claimed = await (ahead or self._claim(endpoint_id))
-        except DatabaseError as error:
+        except Error as error:
             log.warning("webhooks wait for the database", error=type(error).__name__)
         except Exception:
             # The rows are due again when their lease has ended.

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -12,6 +13,9 @@ from apps.webhooks import addresses
 # whose server hangs would hold up all others.
 LOOKUP_THREADS = 64
 
+# Family, type, protocol, canonical name and address of a connection to make.
+_AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
+
 
 class AddressNotAllowedError(OSError):
     """A name has an address that no call is made to."""
@@ -19,6 +23,21 @@ class AddressNotAllowedError(OSError):
 
 class NameNotResolvedError(OSError):
     """A name has no address now."""
+
+
+def judged_socket(info: _AddressInfo) -> socket.socket:
+    """Make the socket of a connection, if its address may be called.
+
+    This is the last judgement before any packet. It also judges what the HTTP library takes for an
+    IP address, and for which it asks no resolver.
+
+    Raises:
+        AddressNotAllowedError: It may not be called.
+    """
+    family, kind, protocol, _, place = info
+    if not addresses.allowed(str(place[0])):
+        raise AddressNotAllowedError(str(place[0]))
+    return socket.socket(family=family, type=kind, proto=protocol)
 
 
 class JudgingResolver(AbstractResolver):

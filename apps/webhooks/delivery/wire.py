@@ -21,6 +21,7 @@ from apps.webhooks.delivery.names import (
     AddressNotAllowedError,
     JudgingResolver,
     NameNotResolvedError,
+    judged_socket,
 )
 from apps.webhooks.schedule import Answer, CallError
 
@@ -45,6 +46,7 @@ class Wire:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=JudgingResolver(),
+                socket_factory=judged_socket,
                 ssl=tls or ssl.create_default_context(),
                 use_dns_cache=False,
                 limit=0,
