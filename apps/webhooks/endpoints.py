@@ -113,7 +113,7 @@ def change(endpoint: Endpoint, changes: dict[str, Any], *, actor: str) -> Endpoi
     now = timezone.now()
     written: dict[str, Any] = {**changes, "updated_at": now}
     with transaction.atomic():
-        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = _locked(endpoint)
         if changes.get("enabled") is False and row.enabled:
             written |= {"disabled_reason": DisabledReason.BY_HAND, "disabled_at": now}
         elif changes.get("enabled") is True and not row.enabled:
@@ -132,7 +132,7 @@ def rotate(endpoint: Endpoint, *, actor: str) -> str:
     secret = signing.new_secret()
     now = timezone.now()
     with transaction.atomic():
-        row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = _locked(endpoint)
         row.previous_secret, row.previous_until = row.secret, now + OVERLAP
         row.secret, row.updated_at = signing.encrypted(secret), now
         row.save(update_fields=["previous_secret", "previous_until", "secret", "updated_at"])
@@ -182,6 +182,13 @@ def refuse_disabled(endpoint: Endpoint) -> None:
     if not endpoint.enabled:
         detail = "This webhook is disabled. Enable it first."
         raise Problem(409, detail, code="webhook_disabled")
+
+
+def _locked(endpoint: Endpoint) -> Endpoint:
+    row = Endpoint.objects.select_for_update().filter(pk=endpoint.pk, deleted_at=None).first()
+    if row is None:  # Deleted since the request has read it.
+        raise Problem(404, "There is no such webhook.")
+    return row
 
 
 def _act(changes: dict[str, Any]) -> dict[str, str]:

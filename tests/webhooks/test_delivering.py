@@ -284,7 +284,8 @@ def test_no_error_of_a_look_ends_the_delivery(
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
 ) -> None:
-    usual, met = claims.due_endpoints, []
+    usual = claims.due_endpoints
+    met: list[Exception] = []
 
     def fails_once() -> list[UUID]:
         if not met:

@@ -58,6 +58,7 @@ class Purge:
         self._position = BEGINNING
         self._gone = 0
         self._cleared = 0
+        self._deliveries = 0
         self._next_walk = 0.0
 
     def __call__(self) -> bool:
@@ -71,6 +72,10 @@ class Purge:
             if self._clock() - began >= ROUND_SECONDS:
                 return False
         known = rules.load(timezone.now())
+        while deliveries := webhooks.purge_step(known.limit):
+            self._deliveries += deliveries
+            if self._clock() - began >= ROUND_SECONDS:
+                return False
         while True:
             last, gone = step(self._position, known)
             self._gone += gone
@@ -83,14 +88,14 @@ class Purge:
 
     def _end_pass(self, known: Rules) -> None:
         swept = purge_others.purge_all(known)
-        while deliveries := webhooks.purge_step(known.limit):
-            swept["webhook_deliveries"] = swept.get("webhook_deliveries", 0) + deliveries
         webhooks.renew_encryption()
+        if self._deliveries:
+            swept["webhook_deliveries"] = self._deliveries
         if self._cleared:
             swept["rejected_rows"] = self._cleared
         if self._gone or swept:
             log.info("retention", notifications=self._gone, **swept)
-        self._position, self._gone, self._cleared = BEGINNING, 0, 0
+        self._position, self._gone, self._cleared, self._deliveries = BEGINNING, 0, 0, 0
         self._next_walk = self._clock() + WALK_EVERY.total_seconds()
 
 
