@@ -40,13 +40,22 @@ def seconds_and_error(parsed: Parsed, variables: dict[str, Any]) -> tuple[float,
 
 
 def digests_and_error(source: str, variables: dict[str, Any], *, html: bool) -> tuple[float, str]:
-    """Return the work in digests (each the best of three alternating runs), and the error."""
+    """Return the work in digests (each the best of alternating runs), and the error.
+
+    Another process on the same core can only add to a CPU time, so a result over the limit is
+    measured again, three times as often, before it counts.
+    """
     tried, digest = parse(source, html=html), parse(DIGEST, html=True)
-    rounds = [
-        (seconds_and_error(digest, ITEMS), seconds_and_error(tried, variables)) for _ in "123"
-    ]
-    yardstick = min(seconds for (seconds, _), _ in rounds)
-    seconds, error = min(one for _, one in rounds)
+    rounds = []
+    for runs in (3, 9):
+        rounds += [
+            (seconds_and_error(digest, ITEMS), seconds_and_error(tried, variables))
+            for _ in range(runs)
+        ]
+        yardstick = min(seconds for (seconds, _), _ in rounds)
+        seconds, error = min(one for _, one in rounds)
+        if seconds < DIGESTS * yardstick:
+            break
     return seconds / yardstick, error
 
 
@@ -108,6 +117,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
         "{% for a in (1..3000) %}{{ 0 | date: '" + "%U" * 50 + "' }}{% endfor %}",
         {},
     ),
+    "many offsets": ("{% for a in (1..3000) %}{{ 0 | date: '" + "%z" * 50 + "' }}{% endfor %}", {}),
     "many short forms": (
         "{% for a in (1..3000) %}{{ 0 | date: f }}{% endfor %}",
         {"f": "%c" * 50},

@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from babel.localedata import locale_identifiers
+from hypothesis import given
+from hypothesis.strategies import datetimes, sampled_from
 from liquid.exceptions import LiquidError
 
 from apps.templates.engine.limits import Meter
@@ -185,6 +188,20 @@ def test_dates_have_the_formats_of_liquid_and_words_of_the_language(
     source: str, language: str, written: str
 ) -> None:
     assert render(source, language=language, x=AT) == written
+
+
+ZONES = ["UTC", "America/St_Johns", "America/New_York", "Asia/Kathmandu", "Africa/Monrovia"]
+
+
+@given(datetimes(datetime(1900, 1, 2), datetime(9998, 12, 30)), sampled_from(ZONES))  # noqa: DTZ001 - as they stand.
+def test_days_weeks_and_offsets_are_those_of_strftime(at: datetime, zone: str) -> None:
+    shown = at.replace(tzinfo=ZoneInfo(zone))
+    # strftime adds the seconds of old offsets to them.
+    offset = shown.strftime("%z")[:5]
+
+    written = render("{{ x | date: '%j %U %W %z' }}", timezone=zone, x=at.isoformat())
+
+    assert written == f"{shown.strftime('%j %U %W')} {offset}"
 
 
 @pytest.mark.parametrize("hour", ["06", "18"])

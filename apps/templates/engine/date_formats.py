@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -76,6 +76,23 @@ def _hour12(at: datetime) -> int:
     return (at.hour - 1) % 12 + 1
 
 
+def _day_of_year(at: datetime) -> int:
+    return at.toordinal() - date(at.year, 1, 1).toordinal() + 1
+
+
+# Calculated: datetime.strftime takes five times as long for one number, and a format may have 50.
+def _week(at: datetime, weekday: int) -> int:
+    """Return the week of the year by the number of the day in a week; 0 before the first."""
+    return (_day_of_year(at) + 6 - weekday) // 7
+
+
+def _offset(at: datetime, *, colon: bool) -> str:
+    """Return the offset to UTC in hours and minutes; seconds, which old ones have, are left out."""
+    offset = at.utcoffset() or timedelta()
+    hours, rest = divmod(abs(offset).seconds, 3600)
+    return f"{'-' if offset.days else '+'}{hours:02d}{':' if colon else ''}{rest // 60:02d}"
+
+
 # Numbers: the value, the width, and what fills it up.
 NUMBERS: Mapping[str, tuple[Callable[[datetime], int], int, str]] = {
     "C": (lambda at: at.year // 100, 2, "0"),
@@ -85,17 +102,17 @@ NUMBERS: Mapping[str, tuple[Callable[[datetime], int], int, str]] = {
     "g": (lambda at: at.isocalendar().year % 100, 2, "0"),
     "H": (lambda at: at.hour, 2, "0"),
     "I": (_hour12, 2, "0"),
-    "j": (lambda at: at.timetuple().tm_yday, 3, "0"),
+    "j": (_day_of_year, 3, "0"),
     "k": (lambda at: at.hour, 2, " "),
     "l": (_hour12, 2, " "),
     "M": (lambda at: at.minute, 2, "0"),
     "m": (lambda at: at.month, 2, "0"),
     "S": (lambda at: at.second, 2, "0"),
     "s": (lambda at: int(at.timestamp()), 1, "0"),
-    "U": (lambda at: int(at.strftime("%U")), 2, "0"),
+    "U": (lambda at: _week(at, at.isoweekday() % 7), 2, "0"),
     "u": (lambda at: at.isoweekday(), 1, "0"),
     "V": (lambda at: at.isocalendar().week, 2, "0"),
-    "W": (lambda at: int(at.strftime("%W")), 2, "0"),
+    "W": (lambda at: _week(at, at.weekday()), 2, "0"),
     "w": (lambda at: at.isoweekday() % 7, 1, "0"),
     "Y": (lambda at: at.year, 4, "0"),
     "y": (lambda at: at.year % 100, 2, "0"),
@@ -228,8 +245,7 @@ def _directive(moment: _Moment, found: re.Match[str]) -> str:
     elif letter in NUMBERS:
         text = _number(*NUMBERS[letter], moment.at, flags)
     elif letter == "z":
-        text = moment.at.strftime("%z")
-        text = f"{text[:3]}:{text[3:5]}" if found["colon"] else text[:5]
+        text = _offset(moment.at, colon=bool(found["colon"]))
     else:
         digits = 3 if letter == "L" else int(found["width"] or 9)
         text = f"{moment.at.microsecond:06d}000"[:digits]
