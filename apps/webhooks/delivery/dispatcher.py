@@ -176,6 +176,7 @@ class Dispatcher:
         try:
             self._again.discard(endpoint_id)
             claimed = await self._claim(endpoint_id)
+            known: Health | None = None
             while claimed.rows and claimed.endpoint is not None:
                 # The next rows are claimed meanwhile, unless these show whether the endpoint works.
                 ahead = (
@@ -183,7 +184,9 @@ class Dispatcher:
                     if len(claimed.rows) == CHUNK
                     else None
                 )
-                await self._send(claimed, claimed.endpoint)
+                latest = await self._send(claimed, claimed.endpoint, known)
+                # What is claimed meanwhile shows the endpoint as it was before these calls.
+                known = latest if ahead else None
                 claimed = await (ahead or self._claim(endpoint_id))
         except Error as error:
             log.warning("webhooks wait for the database", error=type(error).__name__)
@@ -199,8 +202,19 @@ class Dispatcher:
         limit = 0 if self._stopping else CHUNK
         return await self._database(partial(claims.claim, endpoint_id, limit=limit))
 
-    async def _send(self, claimed: Claim, endpoint: Endpoint) -> None:
-        """Call the endpoint for each claimed row, and record the results as they come."""
+    async def _send(self, claimed: Claim, endpoint: Endpoint, known: Health | None) -> Health:
+        """Call the endpoint for each claimed row, and record the results as they come.
+
+        Args:
+            claimed: The rows.
+            endpoint: Their endpoint, as it was when they were claimed.
+            known: Its state now; None if no call was made since.
+
+        Returns:
+            Its state after these calls.
+        """
+        if known is not None:
+            records.remember(endpoint, known)
         health = claims.health_of(endpoint)
         sending = _Sending(
             claim=claimed,
@@ -218,6 +232,7 @@ class Dispatcher:
         if sending.waiting:
             left = partial(records.release, claimed.id, list(sending.waiting))
             await self._database(left)
+        return sending.health
 
     async def _call_all(self, sending: _Sending) -> None:
         """Make one call after the other, until none is left or the endpoint fails."""

@@ -8,7 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 DELIVERED, ATTEMPT_FAILED, FAILED = "delivered", "attempt_failed", "failed"
 # A delivery that is given again and again by hand keeps its latest calls.
 ATTEMPTS_MAX = 50
+HEALTH = tuple(field.name for field in fields(Health))
 UPDATED = ("state", "wake_at", "tries", "attempts")
 # Only our own names.
 UPDATE = f"""
@@ -84,8 +85,7 @@ def record(
         if changed:
             Endpoint.objects.filter(pk=endpoint.pk, enabled=True).update(**changed)
         _count([each for each in called if each.row.pk in stored])
-    for name in ("failures", "failing_since", "open_until"):
-        setattr(endpoint, name, getattr(health, name))
+    remember(endpoint, health)
     if reason is not None:
         subscriptions.forget()
         log.warning(
@@ -95,6 +95,12 @@ def record(
             reason=reason.value,
         )
     return reason
+
+
+def remember(endpoint: Endpoint, health: Health) -> None:
+    """Write the state of an endpoint to it, in memory: what is stored already."""
+    for name in HEALTH:
+        setattr(endpoint, name, getattr(health, name))
 
 
 def release(claim_id: UUID, rows: Sequence[Delivery]) -> None:
@@ -158,7 +164,7 @@ def _changes_of(
     """Return the columns of the endpoint that change. Most calls succeed, and change none."""
     changed: dict[str, Any] = {
         name: getattr(health, name)
-        for name in ("failures", "failing_since", "open_until")
+        for name in HEALTH
         if getattr(health, name) != getattr(endpoint, name)
     }
     if reason is not None:
