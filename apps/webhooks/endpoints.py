@@ -75,7 +75,7 @@ def register(
     try:
         with transaction.atomic():
             endpoint.save(force_insert=True)
-            _record(endpoint, actor=client, action="added")
+            record_act(endpoint, actor=client, action="added")
     except IntegrityError:
         # The same call at the same moment.
         if (earlier := _earlier(endpoint)) is not None:
@@ -123,7 +123,7 @@ def change(endpoint: Endpoint, changes: dict[str, Any], *, actor: str) -> Endpoi
         for name, value in written.items():
             setattr(row, name, value)
         row.save(update_fields=list(written))
-        _record(row, actor=actor, **_act(changes))
+        record_act(row, actor=actor, **_act(changes))
     return row
 
 
@@ -136,7 +136,7 @@ def rotate(endpoint: Endpoint, *, actor: str) -> str:
         row.previous_secret, row.previous_until = row.secret, now + OVERLAP
         row.secret, row.updated_at = signing.encrypted(secret), now
         row.save(update_fields=["previous_secret", "previous_until", "secret", "updated_at"])
-        _record(row, actor=actor, action="rotated")
+        record_act(row, actor=actor, action="rotated")
     return secret
 
 
@@ -147,12 +147,16 @@ def delete(endpoint: Endpoint, *, actor: str) -> None:
         Endpoint.objects.filter(pk=endpoint.pk).update(
             deleted_at=now, enabled=False, secret="", previous_secret="", request_key=None
         )
-        _record(endpoint, actor=actor, action="deleted")
+        record_act(endpoint, actor=actor, action="deleted")
     subscriptions.forget()
 
 
-def send_test(endpoint: Endpoint) -> Delivery:
+def send_test(endpoint: Endpoint, *, actor: str) -> Delivery:
     """Send an event to an endpoint on request, to see whether it works.
+
+    Args:
+        endpoint: The endpoint.
+        actor: Who asked for it, as the audit trail names them.
 
     Raises:
         Problem: 409 if it is disabled.
@@ -169,6 +173,7 @@ def send_test(endpoint: Endpoint) -> Delivery:
     row = outbox.delivery_of(event, endpoint.pk, event_id=new_id())
     with transaction.atomic():
         row.save(force_insert=True)
+        record_act(endpoint, actor=actor, action="test_sent", detail=f"event {row.event_id}")
         outbox.wake([row])
     return row
 
@@ -198,7 +203,8 @@ def _act(changes: dict[str, Any]) -> dict[str, str]:
     return {"action": "enabled" if changes["enabled"] else "disabled"}
 
 
-def _record(endpoint: Endpoint, *, actor: str, action: str, detail: str = "") -> None:
+def record_act(endpoint: Endpoint, *, actor: str, action: str, detail: str = "") -> None:
+    """Add what was done to an endpoint to the audit trail, in the caller's transaction."""
     audit.record(
         actor=actor,
         action=action,

@@ -12,7 +12,7 @@ from apps.common.ids import first_id_at
 from apps.common.postgresql.one_of import OneOf
 from apps.common.rest.problems import impossible
 from apps.webhooks import waker
-from apps.webhooks.endpoints import refuse_disabled
+from apps.webhooks.endpoints import record_act, refuse_disabled
 from apps.webhooks.models import Delivery, DeliveryState, Endpoint
 
 STEP_ROWS = 1000
@@ -21,10 +21,15 @@ WINDOW_ROWS_MAX = 100_000
 ENDED = (DeliveryState.DELIVERED, DeliveryState.FAILED)
 
 
-def redeliver(endpoint: Endpoint, delivery: Delivery) -> Delivery:
+def redeliver(endpoint: Endpoint, delivery: Delivery, *, actor: str) -> Delivery:
     """Deliver one event again, with the same id and a new schedule.
 
     One that is pending is due at once.
+
+    Args:
+        endpoint: The endpoint.
+        delivery: The delivery.
+        actor: Who asked for it, as the audit trail names them.
 
     Raises:
         Problem: 409 if the endpoint is disabled.
@@ -32,12 +37,14 @@ def redeliver(endpoint: Endpoint, delivery: Delivery) -> Delivery:
     refuse_disabled(endpoint)
     with transaction.atomic():
         _begin_again([delivery.pk], now=timezone.now())
+        detail = f"event {delivery.event_id}"
+        record_act(endpoint, actor=actor, action="redelivered", detail=detail)
         waker.wake([endpoint.pk])
     return Delivery.objects.get(pk=delivery.pk)
 
 
 def redeliver_window(
-    endpoint: Endpoint, *, since: datetime, until: datetime, state: str | None
+    endpoint: Endpoint, *, since: datetime, until: datetime, state: str | None, actor: str
 ) -> int:
     """Deliver again what happened in a time window.
 
@@ -46,6 +53,7 @@ def redeliver_window(
         since: The begin of the window, UTC.
         until: Its end, which is not part of it.
         state: Only deliveries in this state; None for all that have ended.
+        actor: Who asked for it, as the audit trail names them.
 
     Returns:
         The number of deliveries.
@@ -59,6 +67,9 @@ def redeliver_window(
     if len(ids) > WINDOW_ROWS_MAX:
         detail = f"The window has more than {WINDOW_ROWS_MAX:,} deliveries. Choose a shorter one."
         raise impossible("/until", "window_too_large", detail)
+    # Before the first step: what a process that dies leaves half done has its line as well.
+    detail = f"{len(ids)}: {state or 'ended'}, {since.isoformat()} to {until.isoformat()}"
+    record_act(endpoint, actor=actor, action="redelivered", detail=detail)
     now = timezone.now()
     for start in range(0, len(ids), STEP_ROWS):
         _begin_again(ids[start : start + STEP_ROWS], now=now)

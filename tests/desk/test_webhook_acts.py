@@ -206,7 +206,7 @@ def test_a_window_is_counted_and_then_delivered_again(operator: Client) -> None:
     assert [row.pk for row in pending] == [row.pk for row in given_up]
     (entry,) = AuditEntry.objects.filter(object_type="webhook")
     assert entry.action == "redelivered"
-    assert entry.detail.startswith("2: what was given up, ")
+    assert entry.detail.startswith("2: failed, ")
 
 
 def test_a_window_that_has_nothing_or_too_much_or_no_end_says_so(

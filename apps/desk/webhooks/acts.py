@@ -15,7 +15,6 @@ from apps.webhooks.models import Delivery, Endpoint
 
 # The same permissions as in the API.
 CHANGE, DELETE = "webhooks.change_endpoint", "webhooks.delete_endpoint"
-OBJECT_TYPE = endpoints.OBJECT_TYPE
 CHANGED_MEANWHILE = "The webhook was changed since you were asked. Look at it, and decide again."
 
 
@@ -45,14 +44,7 @@ class Act:
 
 
 def _test(request: HttpRequest, endpoint: Endpoint) -> str:
-    delivery = endpoints.send_test(endpoint)
-    audit.record(
-        request,
-        "test_sent",
-        object_type=OBJECT_TYPE,
-        object_id=endpoint.pk,
-        detail=f"event {delivery.event_id}",
-    )
+    endpoints.send_test(endpoint, actor=audit.actor_of(request))
     return ""
 
 
@@ -177,17 +169,9 @@ def overlaps(endpoint: Endpoint) -> bool:
 
 
 def deliver_again(request: HttpRequest, endpoint: Endpoint, delivery: Delivery) -> None:
-    """Deliver one event again, with a line in the audit trail.
+    """Deliver one event again.
 
     Raises:
         Problem: 409 if the webhook is disabled.
     """
-    with transaction.atomic():
-        redelivery.redeliver(endpoint, delivery)
-        audit.record(
-            request,
-            "redelivered",
-            object_type=OBJECT_TYPE,
-            object_id=endpoint.pk,
-            detail=f"event {delivery.event_id}",
-        )
+    redelivery.redeliver(endpoint, delivery, actor=audit.actor_of(request))

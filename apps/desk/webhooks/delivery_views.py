@@ -15,7 +15,7 @@ from apps.desk.messages.views import VIEW as VIEW_MESSAGES
 from apps.desk.pages import may, require, show
 from apps.desk.templatetags.desk import thin
 from apps.desk.webhooks import acts, log, words
-from apps.desk.webhooks.acts import CHANGE, OBJECT_TYPE
+from apps.desk.webhooks.acts import CHANGE
 from apps.desk.webhooks.views import find
 from apps.desk.webhooks.window_form import STATES, WindowForm, first_values
 from apps.webhooks import redelivery
@@ -73,17 +73,10 @@ def deliver_window(request: HttpRequest, webhook_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return _window(request, endpoint, form)
     try:
-        count = redelivery.redeliver_window(endpoint, **form.window)
+        count = redelivery.redeliver_window(endpoint, **form.window, actor=audit.actor_of(request))
     except Problem as problem:
         messages.warning(request, str(problem.detail))
         return redirect("desk:webhook-window", webhook_id=endpoint.pk)
-    audit.record(
-        request,
-        "redelivered",
-        object_type=OBJECT_TYPE,
-        object_id=endpoint.pk,
-        detail=f"{count}: {form.in_words}",
-    )
     messages.success(request, f"{_deliveries(count)} begin again.")
     return redirect("desk:webhook", webhook_id=endpoint.pk)
 

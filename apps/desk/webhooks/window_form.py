@@ -41,13 +41,6 @@ class WindowForm(forms.Form):
         given = self.cleaned_data
         return {"since": given["since"], "until": given["until"], "state": given["state"] or None}
 
-    @property
-    def in_words(self) -> str:
-        """The window in words, for the audit trail."""
-        given = self.cleaned_data
-        words = STATES[given["state"]]
-        return f"{words}, {given['since'].isoformat()} to {given['until'].isoformat()}"
-
 
 def first_values(now: datetime) -> dict[str, str]:
     """Return what the form has at first, in the zone of the account."""

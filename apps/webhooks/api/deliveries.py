@@ -75,11 +75,12 @@ class RedeliverView(AccessTable, APIView):
     )
     def post(self, request: Request, webhook_id: UUID, delivery_id: UUID) -> Response:
         """Deliver one event again."""
-        endpoint = find(caller_of(request), webhook_id)
+        caller = caller_of(request)
+        endpoint = find(caller, webhook_id)
         row = Delivery.objects.filter(endpoint_id=endpoint.pk, pk=delivery_id).first()
         if row is None:
             raise Problem(404, "There is no such delivery.")
-        row = redelivery.redeliver(endpoint, row)
+        row = redelivery.redeliver(endpoint, row, actor=caller.client or "")
         return Response(DeliverySerializer(row).data, status=202)
 
 
@@ -104,13 +105,18 @@ class RedeliverWindowView(AccessTable, APIView):
     )
     def post(self, request: Request, webhook_id: UUID) -> Response:
         """Deliver a window again."""
-        endpoint = find(caller_of(request), webhook_id)
+        caller = caller_of(request)
+        endpoint = find(caller, webhook_id)
         body = WindowSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data
         if given["until"] <= given["since"]:
             raise invalid("/until", "out_of_range", "The end must be after the begin.")
         count = redelivery.redeliver_window(
-            endpoint, since=given["since"], until=given["until"], state=given.get("state")
+            endpoint,
+            since=given["since"],
+            until=given["until"],
+            state=given.get("state"),
+            actor=caller.client or "",
         )
         return Response({"count": count}, status=202)

@@ -240,5 +240,6 @@ class TestWebhookView(AccessTable, APIView):
     )
     def post(self, request: Request, webhook_id: UUID) -> Response:
         """Send a test event."""
-        row = endpoints.send_test(find(caller_of(request), webhook_id))
+        caller = caller_of(request)
+        row = endpoints.send_test(find(caller, webhook_id), actor=caller.client or "")
         return Response(DeliverySerializer(row).data, status=202)

@@ -47,7 +47,7 @@ def test_what_is_sent_is_what_is_described(document: Any, endpoint: Endpoint, al
     preferences.merge(user_id=alice.pk, patch={"push": False})
     batch = Batch(client="shop", kind=Kind.LIVE)
     announce.batch_finished(batch, now=timezone.now())
-    endpoints.send_test(endpoint)
+    endpoints.send_test(endpoint, actor="shop")
     sent = list(Delivery.objects.all())
     for row in sent:
         schema = document["webhooks"][row.event]["post"]["requestBody"]["content"]

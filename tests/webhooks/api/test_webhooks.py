@@ -190,12 +190,20 @@ def test_the_scope_is_needed_and_nobody_else_gets_in(
 def test_what_is_done_to_a_webhook_is_in_the_trail(shop: APIClient) -> None:
     made = registered(shop)
     place = f"{URL}{made['id']}"
+    row = shop.post(f"{place}/test").json()
+    shop.post(f"{place}/deliveries/{row['id']}/redeliver")
+    Delivery.objects.update(state="failed", wake_at=None)
+    window = {"since": "2026-01-01T00:00:00Z", "until": "2126-01-01T00:00:00Z", "state": "failed"}
+    assert shop.post(f"{place}/redeliver", window, format="json").json() == {"count": 1}
     shop.patch(place, {"enabled": False}, format="json")
     shop.post(f"{place}/rotate-secret")
     shop.delete(place)
     trail = AuditEntry.objects.filter(object_type="webhook").order_by("pk")
     assert list(trail.values_list("action", flat=True)) == [
         "added",
+        "test_sent",
+        "redelivered",
+        "redelivered",
         "disabled",
         "rotated",
         "deleted",
