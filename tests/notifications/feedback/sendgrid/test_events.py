@@ -1,56 +1,21 @@
 """What each of SendGrid's events changes."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
-from apps.common.callers import Kind
 from apps.common.channels import Channel
 from apps.notifications.lifecycle import timeline
 from apps.notifications.lifecycle.states import Status
-from apps.notifications.models import Attempt, LetterState, Notification, Receipt
-from apps.users import contacts, preferences
-from apps.users.addresses import address_hash
+from apps.notifications.models import LetterState, Notification, Receipt
 from apps.users.models import Suppression, User
 from tests.fakes.sendgrid_events import EventSigner, event
 from tests.notifications.dead_letters.letters import dead_letter
 from tests.notifications.delivering import deliver
-from tests.notifications.factories import TEST_CALLER, accepted, row_with_status
-
-Call = Callable[..., Notification]
-
-
-@pytest.fixture
-def mail(alice: User) -> Call:
-    """A mail for which SendGrid was called, with a status and an address."""
-
-    def make(status: Status = Status.SENT, *, to: str = "alice@example.com", **given: Any) -> Any:
-        row = row_with_status(alice, status, attempts=1, **given)
-        record_call(row, to)
-        return row
-
-    return make
-
-
-def record_call(row: Notification, address: str) -> None:
-    Attempt.objects.create(
-        notification=row,
-        number=1,
-        provider="sendgrid",
-        address_hash=address_hash(address),
-        outcome="accepted",
-        correlation_id=row.correlation_id,
-        started_at=timezone.now(),
-        duration_ms=1,
-    )
-
-
-def ending(row: Notification) -> tuple[str, str]:
-    row.refresh_from_db()
-    return row.status, row.reason
+from tests.notifications.factories import accepted, row_with_status
+from tests.notifications.feedback.sendgrid.calls import Call, ending, wants
 
 
 @pytest.mark.parametrize(
@@ -197,92 +162,6 @@ def test_a_failure_that_was_none_is_resolved(
 
     letter.refresh_from_db()
     assert (ending(row)[0], letter.state) == (status, state)
-
-
-def test_a_bounce_concerns_the_address_that_the_mail_was_sent_to(
-    sendgrid_events: EventSigner, mail: Call, alice: User
-) -> None:
-    row = mail(to="old@example.com")
-
-    sendgrid_events.deliver(event(row.pk, "bounce", email="OLD@example.com"))
-
-    (entry,) = Suppression.objects.all()
-    # The account has another address now.
-    assert (entry.address_hash, entry.address) == (address_hash("old@example.com"), "")
-    assert contacts.load_contacts([alice.pk])[alice.pk].suppressed is False
-
-
-def test_a_bounce_of_an_address_that_the_mail_was_not_sent_to_suppresses_none(
-    sendgrid_events: EventSigner, mail: Call
-) -> None:
-    row = mail()
-
-    sendgrid_events.deliver(event(row.pk, "bounce", email="mallory@example.com"))
-
-    assert Suppression.objects.count() == 0
-    assert [receipt.address_hash for receipt in row.receipts.all()] == [None]
-
-
-def test_a_bounce_before_the_record_of_the_call_concerns_the_current_address(
-    sendgrid_events: EventSigner, alice: User
-) -> None:
-    row = row_with_status(alice, Status.SENDING)
-
-    sendgrid_events.deliver(event(row.pk, "bounce"))
-
-    assert ending(row) == ("bounced", "hard_bounce")
-    assert contacts.load_contacts([alice.pk])[alice.pk].suppressed is True
-
-
-def wants(user: User, category: str) -> bool:
-    return contacts.load_contacts([user.pk])[user.pk].allows("email", category)
-
-
-def test_unsubscribing_turns_mail_off_and_never_suppresses(
-    sendgrid_events: EventSigner, mail: Call, alice: User
-) -> None:
-    sendgrid_events.deliver(event(mail().pk, "unsubscribe"))
-
-    assert (wants(alice, "general"), wants(alice, "news")) == (False, False)
-    assert preferences.of_user(User.objects.get(pk=alice.pk)).push is True
-    assert Suppression.objects.count() == 0
-
-
-def test_leaving_a_group_turns_the_category_of_the_mail_off_and_coming_back_on(
-    sendgrid_events: EventSigner, mail: Call, alice: User
-) -> None:
-    row = mail()
-
-    sendgrid_events.deliver(event(row.pk, "group_unsubscribe"))
-    assert (wants(alice, "general"), wants(alice, "news")) == (False, True)
-
-    sendgrid_events.deliver(event(row.pk, "group_resubscribe"))
-    assert wants(alice, "general") is True
-
-
-def test_the_last_of_several_wishes_counts(
-    sendgrid_events: EventSigner, mail: Call, alice: User
-) -> None:
-    row = mail()
-    sendgrid_events.deliver(
-        event(row.pk, "group_resubscribe", timestamp=1_795_348_900),
-        event(row.pk, "group_unsubscribe", timestamp=1_795_348_800),
-    )
-    assert wants(alice, "general") is True
-
-
-def test_a_test_notification_suppresses_no_address_and_changes_no_preference(
-    sendgrid_events: EventSigner, alice: User
-) -> None:
-    row = row_with_status(alice, Status.SENT, caller=TEST_CALLER, attempts=1)
-    assert row.kind == Kind.TEST
-    kinds = ("bounce", "spamreport", "unsubscribe")
-
-    sendgrid_events.deliver(*(event(row.pk, kind) for kind in kinds))
-
-    assert Suppression.objects.count() == 0
-    assert wants(alice, "general") is True
-    assert row.receipts.count() == 3
 
 
 def test_a_push_has_no_events_of_sendgrid(sendgrid_events: EventSigner, alice: User) -> None:
