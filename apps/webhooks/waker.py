@@ -19,8 +19,9 @@ from apps.webhooks.lane import DELIVER_TASK, LANE
 
 log = structlog.get_logger(__name__)
 
-# The wake-ups of this time are published together.
-INTERVAL_SECONDS = 0.03
+# The first wake-up after a pause is published at once, those of this time after it together. With
+# 30 ms, 80 events a second were 60 messages a second, which took a third of a core.
+INTERVAL_SECONDS = 0.2
 IDS_PER_MESSAGE = 500
 CONFIRM_SECONDS = 1.0
 FLUSH_SECONDS = 3.0
