@@ -12,10 +12,8 @@ from tests.chaos.load import Load
 from tests.journeys.http import until
 
 BASELINE_SECONDS = 5.0
-# Thirty mails and ten push messages: two cores can handle it together with everything else that
-# runs here, and have the same capacity again for catching up.
-# With the two events of each to a webhook, 40 a second took all of two cores, and a backlog hid what
-# a fault did.
+# Fifteen mails, five push messages and forty events to a webhook: two cores can handle it together
+# with everything else that runs here, and have the same capacity again for catching up.
 RATE_PER_SECOND = 20.0
 # The load continues for this long after a fault, or until everything from before its end is final.
 LOADED_SECONDS = 30.0
@@ -60,7 +58,7 @@ class Result:
             if that did not happen in time.
         errors: Number of calls without an answer, or with an answer other than an acceptance.
         never_accepted: Requests that never got a 202; nothing was promised for them.
-        told: How many events the webhook was told of these notifications.
+        told: How many calls told the webhook of the acceptance or the ending of a notification.
         window: Seconds from the provider's acceptance to our record, for each delivery.
     """
 
