@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 import structlog
 from django.core.cache import cache
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from apps.common.ttl_cache import TtlCache
 from apps.templates import rendering
@@ -57,6 +58,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (left if wrong_run else kept).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_listed_once() -> Iterator[None]:
+    """Let all test clients share the list of static files.
+
+    Each client makes its middleware anew, and listing 178 files takes 17 ms. That was nearly half
+    of the time of the API's tests.
+    """
+    listed: dict[tuple[Any, ...], Any] = {}
+    list_files = WhiteNoiseMiddleware.add_files_from_finders
+
+    def once(self: WhiteNoiseMiddleware) -> None:
+        key = (self.static_prefix, self.max_age, self.allow_all_origins)
+        if key not in listed:
+            list_files(self)
+            listed[key] = self.files
+        self.files = listed[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", once)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ LETTERS = "/admin/dead-letters/"
 
 @pytest.fixture
 def admin(client: Client) -> Client:
-    root: Any = User.objects.create_superuser(name="", email="root@example.com", password="x")
+    root: Any = User.objects.create_superuser(name="", email="root@example.com")
     client.force_login(root)
     return client
 

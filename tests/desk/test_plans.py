@@ -60,7 +60,7 @@ FILTERS: list[dict[str, Any]] = [
 
 @pytest.fixture
 def admin(client: Client, settings: Any) -> Client:
-    root: Any = User.objects.create_superuser(name="", email="root@example.com", password="x")
+    root: Any = User.objects.create_superuser(name="", email="root@example.com")
     client.force_login(root)
     return client
 

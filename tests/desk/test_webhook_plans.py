@@ -70,7 +70,7 @@ def many_deliveries(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 
 @pytest.fixture
 def admin(client: Client) -> Client:
-    root: Any = User.objects.create_superuser(name="", email="root@example.com", password="x")
+    root: Any = User.objects.create_superuser(name="", email="root@example.com")
     client.force_login(root)
     return client
 
