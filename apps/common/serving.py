@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from uvicorn.config import STARTUP_FAILURE
 
 from apps.common import web_server
 from apps.common.shared_socket import BACKLOG, SharedSocket
@@ -68,7 +68,12 @@ def serve(server: str, *, host: str = "127.0.0.1", port: int, processes: int) ->
     if processes == 1:
         # After shutdown uvicorn raises the signal again. Exit with status 0 on it.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        uvicorn.run(server, host=host, port=port, backlog=BACKLOG, **options)
+        config = uvicorn.Config(server, host=host, port=port, backlog=BACKLOG, **options)
+        only = web_server.WebServer(config)
+        only.run()
+        if not only.started:
+            sys.exit(STARTUP_FAILURE)
         return
     shared = SharedSocket.bound(host, port)
-    Multiprocess(uvicorn.Config(server, workers=processes, backlog=1, **options), [shared]).run()
+    config = uvicorn.Config(server, workers=processes, backlog=1, **options)
+    web_server.Supervisor(config, [shared]).run()

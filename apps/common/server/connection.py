@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections import deque
-from enum import Enum, auto
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from uvicorn.server import ServerState
 
 from apps.common.server.answers import Answer, plain
 from apps.common.server.bodies import too_large, too_slow
+from apps.common.server.phases import Phase
 from apps.common.server.requests import Request
 from apps.common.server.writer import Writer
 
@@ -23,21 +23,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LINGERING_SECONDS = 2
+# When the server stops, an idle connection stays open for so long: a request that is on its way to
+# it would be reset.
+LAST_REQUEST_SECONDS = 0.1
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NEVER = math.inf
-
-
-class Phase(Enum):
-    """What a connection waits for: a request head, a body, a thread or the client."""
-
-    HEAD = auto()
-    BODY = auto()
-    THREAD = auto()
-    # The client is receiving the response.
-    TAKING = auto()
-    # The response is sent. Further data from the client is read and discarded: if the connection
-    # were closed at once, it would be reset and the client might lose the response.
-    LINGERING = auto()
 
 
 class Connection(asyncio.Protocol):
@@ -148,7 +138,10 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Close after the requests in progress; uvicorn calls this when the process shuts down."""
         self._is_ending = True
-        if self.phase is Phase.HEAD and self._request is None:
+        self._loop.call_later(LAST_REQUEST_SECONDS, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self.phase is Phase.HEAD and self._request is None and not self._is_lost:
             self._transport.close()
 
     def expire(self) -> None:
@@ -331,6 +324,8 @@ class Connection(asyncio.Protocol):
         self._transport.resume_reading()
         if self._request is None:
             self._wait_for(Phase.HEAD, self._limits.idle_seconds)
+            if self._is_ending:
+                self.shutdown()
         elif self._request.head_complete:
             self._await_body(self._request)
         else:

@@ -12,7 +12,8 @@ import structlog
 
 from apps.common.server.answers import Answer, Start, answer_of, plain
 from apps.common.server.bodies import BodyLimits, BodyMemory
-from apps.common.server.connection import Connection, Phase
+from apps.common.server.connection import Connection
+from apps.common.server.phases import Phase
 from apps.common.server.pool import Pool
 from apps.common.server.requests import Request
 
