@@ -15,8 +15,10 @@ from uvicorn.supervisors import multiprocess
 
 # uvicorn renews the date of its responses once a second.
 TICK_SECONDS = 1.0
-# When it stops, a process accepts what waits already: it looks so often, with a pause in between.
-LOOKS = 500
+# When it stops, a process accepts what waits already: it looks so often at most, with a pause in
+# between, and until nothing came for 0.1 s. On a busy machine the system may take so long to finish
+# a connection that had begun.
+LOOKS, QUIET_LOOKS = 500, 50
 PAUSE_SECONDS = 0.002
 # Linux: attach a filter for packets (socket(7)). This classic BPF program reads the flags of a
 # packet, which are byte 13 of its TCP header, and drops it if it has the flag SYN. Those of a
@@ -69,8 +71,10 @@ class WebServer(uvicorn.Server):
         waiting = select.poll()
         for each in listening:
             waiting.register(each.fileno(), select.POLLIN)
+        quiet = 0
         for _ in range(LOOKS):
-            if not waiting.poll(0):
+            quiet = 0 if waiting.poll(0) else quiet + 1
+            if quiet == QUIET_LOOKS:
                 break
             await asyncio.sleep(PAUSE_SECONDS)
         await super().shutdown(sockets)

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LINGERING_SECONDS = 2
-# When the server stops, an idle connection stays open for so long: a request that is on its way to
-# it would be reset.
-LAST_REQUEST_SECONDS = 0.1
+# When the server stops, an idle connection stays open for so long. Most callers that use it make
+# another request in this time, and its response says that the connection is closed. A request that
+# is on its way when an idle connection is closed is reset.
+LAST_REQUEST_SECONDS = 1.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NEVER = math.inf
 
