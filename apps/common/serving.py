@@ -6,6 +6,7 @@ This module does not import Django, so that the supervisor process needs little 
 import resource
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -69,8 +70,11 @@ def serve(server: str, *, host: str = "127.0.0.1", port: int, processes: int) ->
         # After shutdown uvicorn raises the signal again. Exit with status 0 on it.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         config = uvicorn.Config(server, host=host, port=port, backlog=BACKLOG, **options)
+        # Here, since the application uses its database at its start, which an event loop refuses.
+        config.load_app()
         only = web_server.WebServer(config)
-        only.run()
+        with suppress(KeyboardInterrupt):
+            only.run()
         if not only.started:
             sys.exit(STARTUP_FAILURE)
         return
