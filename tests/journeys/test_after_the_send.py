@@ -30,16 +30,16 @@ def signer() -> EventSigner:
 
 @pytest.fixture(scope="module")
 def installed(
-    tmp_path_factory: pytest.TempPathFactory, signer: EventSigner
+    tmp_path_factory: pytest.TempPathFactory, signer: EventSigner, installation: Installation
 ) -> Iterator[Installation]:
-    folder = tmp_path_factory.mktemp("after-the-send")
-    with Installation(
-        folder,
+    own = Installation(
+        tmp_path_factory.mktemp("after-the-send"),
         roles=(*ROLES, "webhooks"),
         SENDGRID_WEBHOOK_PUBLIC_KEY=signer.public_key,
         WEBHOOK_ALLOW_PRIVATE="true",
         OPERATOR_EMAILS=OPERATOR,
-    ) as running:
+    )
+    with installation.gone(), own as running:
         yield running
 
 

@@ -67,11 +67,8 @@ def answers(address: str) -> bool:
 
 @pytest.fixture
 def _nobody_else(installation: Installation) -> Iterator[None]:
-    """Stop the installation that the tests share: its workers would take messages of this one."""
-    with installation.stopped():
-        installation.purge()
+    with installation.gone():
         yield
-        installation.purge()
 
 
 @pytest.mark.usefixtures("_nobody_else")
