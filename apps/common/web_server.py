@@ -100,7 +100,7 @@ def take_no_more(listening: Iterable[socket.socket]) -> None:
 
     The system of the caller asks again after a second. It is refused then, or gets a connection to
     the next server on this port. Without this, a connection that comes between the last look and
-    the end is reset. Other systems than Linux have nothing like it.
+    the end is reset. Other systems than Linux have nothing like it, nor do some sandboxes (gVisor).
     """
     if sys.platform != "linux":
         return
@@ -108,7 +108,8 @@ def take_no_more(listening: Iterable[socket.socket]) -> None:
     length = len(DROP_SYN) // INSTRUCTION_BYTES
     option = struct.pack("HP", length, ctypes.addressof(program))
     for each in listening:
-        each.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, option)
+        with suppress(OSError):
+            each.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, option)
 
 
 def install() -> None:

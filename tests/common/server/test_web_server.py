@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+import socket
 from importlib import import_module
 
+import pytest
 import uvicorn
 from uvicorn.supervisors import multiprocess
 
-from apps.common.web_server import WebServer
+from apps.common.web_server import WebServer, take_no_more
 
 ENDED_WITHIN_SECONDS = 30
 
@@ -29,6 +31,21 @@ def configuration() -> uvicorn.Config:
     config = uvicorn.Config("tests.common.server.echo:server")
     config.encoded_headers = []
     return config
+
+
+class Sandboxed(socket.socket):
+    """A socket of a system that has no filters, as gVisor, in which Google's Cloud Run runs."""
+
+    def setsockopt(self, *_: object) -> None:
+        raise OSError(92, "Protocol not available")
+
+
+def test_a_system_without_filters_ends_no_stop() -> None:
+    with Sandboxed() as first, socket.create_server(("127.0.0.1", 0)) as second:
+        take_no_more([first, second])
+
+        with pytest.raises(TimeoutError):
+            socket.create_connection(second.getsockname(), timeout=0.2)
 
 
 def test_the_processes_of_several_use_the_changed_server() -> None:
