@@ -10,14 +10,9 @@ from apps.notifications.delivery.compose.email import message_id_for
 from apps.notifications.lifecycle import timeline
 from apps.notifications.models import Notification, Receipt
 from tests.notifications.feedback.bounces import messages
-from tests.notifications.feedback.bounces.mails import (
-    assert_unmatched,
-    ending,
-    listed,
-    original,
-    post,
-)
+from tests.notifications.feedback.bounces.mails import assert_unmatched, listed, original, post
 from tests.notifications.feedback.bounces.messages import ALICE, Original
+from tests.notifications.feedback.calls import ending
 from tests.notifications.problems import assert_problem
 
 

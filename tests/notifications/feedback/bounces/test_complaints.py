@@ -5,14 +5,9 @@ from rest_framework.test import APIClient
 
 from apps.notifications.models import Notification
 from tests.notifications.feedback.bounces import messages
-from tests.notifications.feedback.bounces.mails import (
-    assert_unmatched,
-    ending,
-    listed,
-    original,
-    post,
-)
+from tests.notifications.feedback.bounces.mails import assert_unmatched, listed, original, post
 from tests.notifications.feedback.bounces.messages import ALICE
+from tests.notifications.feedback.calls import ending
 
 
 @pytest.mark.parametrize("kind", ["abuse", "fraud", "other", "opt-out"])

@@ -18,13 +18,13 @@ from tests.notifications.factories import TEST_CALLER, client_with, row_with_sta
 from tests.notifications.feedback.bounces import messages
 from tests.notifications.feedback.bounces.mails import (
     assert_unmatched,
-    ending,
     listed,
     original,
     post,
     sent,
 )
 from tests.notifications.feedback.bounces.messages import ALICE
+from tests.notifications.feedback.calls import ending
 from tests.notifications.problems import assert_problem
 
 

@@ -8,7 +8,7 @@ from apps.notifications.lifecycle.states import Status
 from apps.users.models import User
 from tests.fakes.sendgrid_events import EventSigner
 from tests.notifications.factories import row_with_status
-from tests.notifications.feedback.sendgrid.calls import Call, record_call
+from tests.notifications.feedback.calls import Call, record_call
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def mail(alice: User) -> Call:
 
     def make(status: Status = Status.SENT, *, to: str = "alice@example.com", **given: Any) -> Any:
         row = row_with_status(alice, status, attempts=1, **given)
-        record_call(row, to)
+        record_call(row, to, provider="sendgrid")
         return row
 
     return make

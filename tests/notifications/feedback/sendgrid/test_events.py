@@ -15,7 +15,7 @@ from tests.fakes.sendgrid_events import EventSigner, event
 from tests.notifications.dead_letters.letters import dead_letter
 from tests.notifications.delivering import deliver
 from tests.notifications.factories import accepted, row_with_status
-from tests.notifications.feedback.sendgrid.calls import Call, ending, wants
+from tests.notifications.feedback.calls import Call, ending, wants
 
 
 @pytest.mark.parametrize(

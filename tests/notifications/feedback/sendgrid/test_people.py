@@ -7,7 +7,7 @@ from apps.users.addresses import address_hash
 from apps.users.models import Suppression, User
 from tests.fakes.sendgrid_events import EventSigner, event
 from tests.notifications.factories import TEST_CALLER, row_with_status
-from tests.notifications.feedback.sendgrid.calls import Call, ending, wants
+from tests.notifications.feedback.calls import Call, ending, wants
 
 
 def test_a_bounce_concerns_the_address_that_the_mail_was_sent_to(

@@ -1,4 +1,4 @@
-"""Calls of SendGrid that were recorded, and what came of them."""
+"""Calls of a mail provider that were recorded, and what came of them."""
 
 from collections.abc import Callable
 
@@ -9,15 +9,15 @@ from apps.users import contacts
 from apps.users.addresses import address_hash
 from apps.users.models import User
 
-# Makes a mail for which SendGrid was called.
+# Makes a mail for which the provider was called.
 Call = Callable[..., Notification]
 
 
-def record_call(row: Notification, address: str) -> None:
+def record_call(row: Notification, address: str, *, provider: str) -> None:
     Attempt.objects.create(
         notification=row,
         number=1,
-        provider="sendgrid",
+        provider=provider,
         address_hash=address_hash(address),
         outcome="accepted",
         correlation_id=row.correlation_id,
