@@ -16,10 +16,16 @@ RELATIONS = frozenset({
     "already_expired", "immutable", "mismatch", "missing_variables", "out_of_range", "required",
     "too_many_points", "without_token",
 })  # fmt: skip
-# What a text or a file says. How strong a password has to be is a setting.
+# What a text or a file says. How strong a password has to be is a setting, as is where webhooks may
+# be sent.
 CONTENT = frozenset({
-    "bad_name", "empty", "password_entirely_numeric", "password_too_common", "password_too_short",
-    "password_too_similar", "render_failed",
+    "address_not_allowed", "bad_name", "empty", "https_needed", "password_entirely_numeric",
+    "password_too_common", "password_too_short", "password_too_similar", "render_failed",
+})  # fmt: skip
+# Which hosts and ports there are.
+NO_SUCH_HOST = frozenset({
+    "Expected a URL such as https://example.com/hook.", "The host of the URL is no valid name.",
+    "This is no valid URL.",
 })  # fmt: skip
 SAID_BY_NO_DOCUMENT = EXISTENCE | RELATIONS | CONTENT
 
@@ -47,6 +53,7 @@ def _is_beyond(error: dict[str, Any], path: str) -> bool:
             # JSON Schema takes 6.0 for an integer.
             error["detail"] in {"Expected `int`, got `float`.", "Expected a whole number."},
             error["code"] == "blank" and error["pointer"].startswith("?"),
+            error["code"] == "invalid_url" and error["detail"] in NO_SUCH_HOST,
             # One of several fields.
             field == "audience",
             # Which characters are printable is a table of Unicode.

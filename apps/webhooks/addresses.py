@@ -33,6 +33,9 @@ NEVER_GLOBAL = (
     IPv4Network("198.18.0.0/15"),
     IPv4Network("240.0.0.0/4"),
 )
+# What the document says of a URL, in the syntax that JavaScript and Python share: a scheme, a host
+# with a port, and the rest, without user name, fragment, blanks and letters that are not ASCII.
+DESCRIBED_URL = r"""^[Hh][Tt][Tt][Pp][Ss]?://[!"$-.0->A-\[\]-~]+([/?][!"$-\[\]-~]*)?$"""
 ODD_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 # Names that stand for this machine or for its network, by RFC 6761 and 8375 and by custom.
 LOCAL_NAMES = (

@@ -22,6 +22,7 @@ def error(pointer: str, code: str, detail: str = "") -> dict[str, Any]:
         ("/api/v1/templates/", error("/subject", "blank")),
         ("/api/v1/users/", error("/platform", "without_token")),
         ("/api/v1/batches/upload", error("/lines/1", "malformed_csv")),
+        ("/api/v1/webhooks/", error("/url", "invalid_url", "This is no valid URL.")),
     ],
 )
 def test_what_no_document_can_say_may_be_refused(path: str, found: dict[str, Any]) -> None:
@@ -38,6 +39,7 @@ def test_what_no_document_can_say_may_be_refused(path: str, found: dict[str, Any
         ("/api/v1/users/", error("/subject", "blank")),
         ("/api/v1/templates/", error("/language", "invalid_language")),
         ("/api/v1/batches/upload", error("?language", "invalid")),
+        ("/api/v1/webhooks/", error("/url", "invalid_url", "A URL may not have a fragment.")),
     ],
 )
 def test_what_a_document_can_say_may_not_be_refused(path: str, found: dict[str, Any]) -> None:

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from apps.webhooks import addresses
 from tests.contracts.test_openapi_clients import nodes
 
 pytestmark = pytest.mark.django_db
@@ -76,3 +79,33 @@ def test_language_tags_have_the_pattern_by_which_they_are_read(
     pattern = dict(fields(document))[field]["pattern"]
     assert [text for text in good if not re.search(pattern, text)] == []
     assert [text for text in bad if re.search(pattern, text)] == []
+
+
+@pytest.mark.parametrize("field", ["NewWebhook.url", "WebhookPatchChanges.url"])
+def test_the_url_of_a_webhook_states_its_form(document: dict[str, Any], field: str) -> None:
+    pattern = dict(fields(document))[field]["pattern"]
+    good = ["https://example.com", "HTTPS://example.com:8443/a/@b?c=d%20", "https://[2606::1]/hook"]
+    bad = [
+        "example.com",
+        "ftp://example.com",
+        "https://",
+        "https:///hook",
+        "https://exämple.com/hook",
+        "https://example.com/a b",
+        "https://example.com/a\tb",
+        "https://ada:secret@example.com/hook",
+        "https://example.com\\@evil.example/hook",
+        "https://example.com/hook#part",
+        " https://example.com/hook",
+    ]
+    assert [text for text in good if not re.search(pattern, text)] == []
+    assert [text for text in bad if re.search(pattern, text)] == []
+
+
+@given(st.text(st.characters(max_codepoint=0x17F), max_size=30))
+def test_no_url_is_taken_that_the_document_refuses(rest: str) -> None:
+    try:
+        addresses.checked_url(f"https://{rest}")
+    except addresses.RefusedUrlError:
+        return
+    assert re.search(addresses.DESCRIBED_URL, f"https://{rest}")

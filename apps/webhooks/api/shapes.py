@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -77,6 +78,14 @@ class EventsField(serializers.ListField):
         return [name for name in SUBSCRIBABLE if name in given]
 
 
+@extend_schema_field(
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": URL_MAX_LENGTH,
+        "pattern": addresses.DESCRIBED_URL,
+    }
+)
 class UrlField(StrictCharField):
     """An address that events may be sent to."""
 
