@@ -13,14 +13,16 @@ EXISTENCE = frozenset({
 })  # fmt: skip
 # What two fields have to do with each other, or a field with the caller or with the time.
 RELATIONS = frozenset({
-    "already_expired", "immutable", "mismatch", "missing_variables", "out_of_range", "required",
-    "too_many_points", "without_token",
+    "already_expired", "expires_before_schedule", "immutable", "mismatch", "missing_variables",
+    "out_of_range", "required", "scope_needed", "too_many_points", "type_mismatch",
+    "window_too_large", "without_token",
 })  # fmt: skip
 # What a text or a file says. How strong a password has to be is a setting, as is where webhooks may
 # be sent.
 CONTENT = frozenset({
     "address_not_allowed", "bad_name", "empty", "https_needed", "password_entirely_numeric",
     "password_too_common", "password_too_short", "password_too_similar", "render_failed",
+    "template_error",
 })  # fmt: skip
 # Which hosts and ports there are.
 NO_SUCH_HOST = frozenset({
