@@ -25,7 +25,6 @@ from tests.benchmarks.rows import ROWS
 from tests.chaos.servers.base import MissingProgramError
 
 LIST = "list"
-PICTURES = {table.USUAL: "benchmarks.svg", table.STORED: "benchmarks-stored.svg"}
 
 
 def main() -> int:
@@ -72,7 +71,7 @@ def _all(names: Sequence[str], given: argparse.Namespace) -> int:
             )
             lines += found
             _say(table.plain(found))
-    _report(lines, machine, given)
+    _report(lines, machine, given, part=part_of(names, stored=given.stored))
     return 1 if any(line.wrong for line in lines) else 0
 
 
@@ -82,14 +81,23 @@ def pace_of(given: argparse.Namespace) -> Pace:
     return Pace(**{name: value for name, value in vars(given).items() if name in names})
 
 
-def _report(lines: Sequence[Line], machine: str, given: argparse.Namespace) -> None:
+def part_of(names: Sequence[str], *, stored: int) -> str:
+    """Return the part of the document that a run of these rows replaces."""
+    if not any(ROWS[name].compares for name in names):
+        return table.LISTS
+    if stored:
+        return table.STORED
+    return table.USUAL if any(ROWS[name].usual for name in names) else table.LONG
+
+
+def _report(lines: Sequence[Line], machine: str, given: argparse.Namespace, *, part: str) -> None:
     _say(f"\n{machine}\n\n{table.plain(lines)}")
     for words in table.notes(lines):
         _say(words)
     if given.write:
-        part = table.STORED if given.stored else table.USUAL
-        given.write.with_name(PICTURES[part]).write_text(plot.svg(lines))
-        text = table.markdown(lines, machine=machine, picture=PICTURES[part])
+        if part in table.PICTURES:
+            given.write.with_name(table.PICTURES[part]).write_text(plot.svg(lines))
+        text = table.markdown(lines, machine=machine, part=part)
         table.write_between_markers(given.write, text, part=part)
 
 

@@ -9,8 +9,12 @@ from tests.chaos.table import plain as in_columns
 
 HEAD = ("row", "ours", "against", "theirs", "ratio", "aim", "met")
 WORDS = (0, 1, 2, 3, 4, 5, 6)
-# The parts of the document that a run replaces.
-USUAL, STORED = "make bench", "make bench STORED"
+# The parts of the document that a run replaces: the usual rows, those that run only when they are
+# named, the lists, and rows compared with stored ones.
+USUAL, LONG = "make bench", "make bench, long rows"
+LISTS, STORED = "make bench, lists", "make bench STORED"
+# The names of the files with a picture of the ratios.
+PICTURES = {USUAL: "benchmarks.svg", STORED: "benchmarks-stored.svg"}
 NOT_QUOTABLE = "not to be quoted"
 # Smaller shares of a core and smaller numbers of milliseconds are not shown.
 LEAST_SHOWN = 0.01
@@ -101,11 +105,13 @@ def wrong(lines: Sequence[Line]) -> str:
     return "\n".join(f"WRONG in {line.row}: {words}" for line in lines for words in line.wrong)
 
 
-def markdown(lines: Sequence[Line], *, machine: str, picture: str) -> str:
+def markdown(lines: Sequence[Line], *, machine: str, part: str) -> str:
     """Format the table, the CPU time and the machine as Markdown."""
     rows = [HEAD, ["---"] * len(HEAD), *(cells(line) for line in lines)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    parts = [machine, table, f"![Ratios and their aims]({picture})"]
+    parts = [machine, table]
+    if part in PICTURES:
+        parts.append(f"![Ratios and their aims]({PICTURES[part]})")
     if said := notes(lines):
         parts.append("\n".join(f"- {words}" for words in said))
     if used := spent(lines):
@@ -118,7 +124,7 @@ def markers(part: str) -> tuple[str, str]:
     return f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
 
 
-def write_between_markers(path: Path, text: str, *, part: str = USUAL) -> None:
+def write_between_markers(path: Path, text: str, *, part: str) -> None:
     """Replace the text between the markers of a part of a document.
 
     Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import plot, table
-from tests.benchmarks.__main__ import main, pace_of, parsed
+from tests.benchmarks.__main__ import main, pace_of, parsed, part_of
 from tests.benchmarks.figures import Line, Reading, Turn, Used, counted, percentile, percentiles
 from tests.benchmarks.pace import Pace
 from tests.benchmarks.rows import ROWS
@@ -78,7 +78,7 @@ def test_a_ratio_with_a_spread_over_15_percent_is_marked_as_not_to_be_quoted() -
     assert table.ratio(narrow) == "1.00 (0.93 to 1.07)"
     assert wide.quotable is False
     assert table.ratio(wide) == "1.00 (0.92 to 1.08), not to be quoted"
-    assert "not to be quoted" in table.markdown([wide], machine="A machine.", picture="x.svg")
+    assert "not to be quoted" in table.markdown([wide], machine="A machine.", part=table.LONG)
 
 
 def test_an_aim_is_not_shown_as_met_when_the_rounds_do_not_agree() -> None:
@@ -100,8 +100,8 @@ def test_the_table_replaces_only_the_text_between_its_markers(tmp_path: Path) ->
     begin, end = table.markers(table.USUAL)
     document.write_text(f"Before\n{begin}\nold\n{end}\nafter\n")
 
-    text = table.markdown([a_line(0.9)], machine="A machine.", picture="x.svg")
-    table.write_between_markers(document, text)
+    text = table.markdown([a_line(0.9)], machine="A machine.", part=table.USUAL)
+    table.write_between_markers(document, text, part=table.USUAL)
 
     written = document.read_text()
     assert written.startswith(f"Before\n{begin}\n\nA machine.\n\n| row |")
@@ -114,7 +114,7 @@ def test_a_document_without_markers_is_not_changed(tmp_path: Path) -> None:
     document.write_text("Only words.\n")
 
     with pytest.raises(ValueError, match="has no <!-- make bench: begin -->"):
-        table.write_between_markers(document, "x")
+        table.write_between_markers(document, "x", part=table.USUAL)
     assert document.read_text() == "Only words.\n"
 
 
@@ -161,10 +161,23 @@ def test_memory_is_compared_only_after_the_settling_time() -> None:
     assert memory_words(samples).endswith("web 100, 200, 204")
 
 
-def test_every_row_and_both_parts_are_in_the_document() -> None:
+@pytest.mark.parametrize(
+    ("names", "stored", "part"),
+    [
+        (["single", "upload"], 0, table.USUAL),
+        (["upload", "soak"], 0, table.LONG),
+        (["lists"], 5_000_000, table.LISTS),
+        (["single"], 5_000_000, table.STORED),
+    ],
+)
+def test_a_run_replaces_the_table_of_its_rows(names: list[str], stored: int, part: str) -> None:
+    assert part_of(names, stored=stored) == part
+
+
+def test_every_row_and_every_part_are_in_the_document() -> None:
     text = DOCUMENT.read_text()
 
-    for part in (table.USUAL, table.STORED):
+    for part in (table.USUAL, table.LONG, table.LISTS, table.STORED):
         assert all(mark in text for mark in table.markers(part))
     assert [name for name in ROWS if f"| `{name}` |" not in text] == []
 
