@@ -13,6 +13,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.fakes.http_server import Answer, Request
+from tests.fakes.webhook_receiver import WebhookReceiver
 from tests.journeys.checkout import Checkout
 from tests.journeys.http import Api, until
 from tests.journeys.processes import ROOT
@@ -68,12 +70,16 @@ def main() -> None:
     assert chromium, "docker/services.sh chromium installs it"
     FOLDER.mkdir(parents=True, exist_ok=True)
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        WebhookReceiver() as receiver,
+        sync_playwright() as playwright,
+    ):
         copy = Checkout(Path(folder))
-        running = copy.run()
+        running = copy.run(WEBHOOK_ALLOW_PRIVATE="true")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         try:
-            story = tell(copy.api, copy.printed(r"Demo user +(\S+)"))
+            story = tell(copy.api, copy.printed(r"Demo user +(\S+)"), receiver)
             for path in take(browser, copy, story):
                 print(path.relative_to(ROOT))  # noqa: T201 - it is a command.
         finally:
@@ -81,8 +87,10 @@ def main() -> None:
             running.kill()
 
 
-def tell(api: Api, demo_user: str) -> Story:
-    """Fill the installation with people, templates and messages."""
+def tell(api: Api, demo_user: str, receiver: WebhookReceiver) -> Story:
+    """Fill the installation with people, templates, messages and a webhook that is told of them."""
+    receiver.script = _sometimes
+    hook = api.made("/api/v1/webhooks/", {"url": receiver.hook, "events": ["*"]})
     people = [
         api.made("/api/v1/users/", {"name": name, "email": f"{_slug(name)}@example.com"})["id"]
         for name in PEOPLE
@@ -105,6 +113,15 @@ def tell(api: Api, demo_user: str) -> Story:
     for number in range(8):
         _push(api, demo_user, number)
     until(lambda: api.ended(sent[-1])["status"] == "delivered", within=60, what="the last order")
+    receiver.wait_for(2 * len(sent))
+    # The event that was refused waits for five minutes.
+    waiting = f"/api/v1/webhooks/{hook['id']}/deliveries?state=pending"
+
+    def refused_twice() -> dict[str, Any] | None:
+        found = api.call("GET", waiting).body["results"]
+        return found[0] if found and len(found[0]["attempts"]) > 1 else None
+
+    delivery = until(refused_twice, within=60, what="the second attempt of a refused event")
     return Story(
         pages={
             "home": "/admin/",
@@ -117,6 +134,11 @@ def tell(api: Api, demo_user: str) -> Story:
             "batches": "/admin/batches/",
             "dead-letters": "/admin/dead-letters/",
             "providers": "/admin/providers/",
+            "webhooks": "/admin/webhooks/",
+            "webhook": f"/admin/webhooks/{hook['id']}/",
+            "delivery": f"/admin/webhooks/{hook['id']}/deliveries/{delivery['id']}/",
+            "unmatched": "/admin/providers/unmatched/",
+            "suppressions": "/admin/users/suppression/",
             "settings": "/admin/settings/",
             "processes": "/admin/processes/",
             "audit": "/admin/audit/",
@@ -125,6 +147,13 @@ def tell(api: Api, demo_user: str) -> Story:
             "front": "/",
         }
     )
+
+
+def _sometimes(request: Request) -> Answer:
+    """Refuse the events of a few notifications."""
+    if b'"status":"bounced"' in request.body.replace(b" ", b""):
+        return Answer(status=503, body=b"try again")
+    return Answer(status=204)
 
 
 def _slug(name: str) -> str:

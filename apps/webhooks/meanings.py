@@ -66,10 +66,7 @@ DISABLED: Mapping[str, str] = {
     DisabledReason.GONE: "It answered 410: it wants no more events.",
     DisabledReason.FAILING: "Every call has failed for five days.",
 }
-_BUSY = _meaning(
-    "It has too many calls, and asks for a pause.",
-    "Nothing: it is tried again later. `Retry-After` says when.",
-)
+_PAUSE = "Nothing: it is tried again, and not before the time of a `Retry-After` in its answer."
 _NOT_OURS = _meaning(
     "It refused the call as one of a stranger.",
     "Let calls with a right signature pass without a login, and see that it has the right secret.",
@@ -97,8 +94,8 @@ STATUSES: Mapping[int, Meaning] = {
         "The event is larger than it accepts.",
         "Let it take bodies of 20 kB.",
     ),
-    HTTPStatus.TOO_MANY_REQUESTS: _BUSY,
-    HTTPStatus.SERVICE_UNAVAILABLE: _BUSY,
+    HTTPStatus.TOO_MANY_REQUESTS: _meaning("It says that it got too many calls.", _PAUSE),
+    HTTPStatus.SERVICE_UNAVAILABLE: _meaning("It says that it takes no calls now.", _PAUSE),
 }
 _TAKEN = _meaning("It took the event.")
 # By the first digit of the status.

@@ -64,7 +64,7 @@ def test_the_list_says_who_gets_what_and_whether_they_take_it(viewer: Client) ->
     page = text(viewer, LIST)
 
     assert "✓ Working hooks.example.com shop message delivered, message failed 204 after" in page
-    assert "! Failing since just now" in page
+    assert "! Failing first failure just now" in page
     assert "everything no answer after 15.0 s It did not answer within 15 seconds." in page
     assert "2 webhooks" in page
 
@@ -143,6 +143,11 @@ def test_the_last_attempt_of_a_long_queue_is_that_of_what_waits_longest() -> Non
     assert feed.last_attempts([endpoint])[endpoint.pk].said == "503 after 12 ms"
 
 
+def test_a_webhook_of_which_one_call_failed_says_so(viewer: Client) -> None:
+    endpoint = webhook(failing_since=timezone.now() - timedelta(minutes=2), failures=1)
+    assert "Its last call failed, 2 min ago." in text(viewer, page_of(endpoint))
+
+
 def test_a_failing_webhook_says_since_when_and_what_comes_next(viewer: Client) -> None:
     now = timezone.now()
     since = now - timedelta(hours=3)
@@ -153,7 +158,7 @@ def test_a_failing_webhook_says_since_when_and_what_comes_next(viewer: Client) -
 
     page = text(viewer, page_of(endpoint))
 
-    assert "It has answered nothing but failures since 3 h ago: 7 in a row." in page
+    assert "Its last 7 calls failed, the first of them 3 h ago." in page
     assert "It is tried again in 4 min." in page
     assert "If that goes on, it is disabled " in page
     assert "500 after 12 ms. It failed while it worked on the event." in page

@@ -37,7 +37,7 @@ def test_every_error_of_a_call_is_explained_with_what_to_do() -> None:
         (418, "refused"),
         (429, "too many"),
         (500, "failed"),
-        (503, "too many"),
+        (503, "takes no calls"),
         (599, "failed"),
         (100, "not 2xx"),
         (999, "not 2xx"),
