@@ -142,5 +142,5 @@ chaos: $(VENV)/.dev ## Inject faults into a stack on servers of its own (FAULT= 
 containers: $(VENV)/.dev ## Run the compose files in containers, and see that mail, faults, backup and upgrade work (PHASE=).
 	@$(BIN)/python -m tests.containers $(PHASE)
 
-bench: $(VENV)/.dev .venv-bench/.installed ## Measure speed against ceilings of the same run, 40 minutes (ROW= one, or list; STORED= rows; MINUTES=).
+bench: $(VENV)/.dev .venv-bench/.installed ## Measure speed against ceilings of the same run, 50 minutes (ROW= one, or list; STORED= rows; MINUTES=).
 	@$(BIN)/python -m tests.benchmarks --stored $(STORED) --minutes $(MINUTES) $(BENCH) $(ROW)

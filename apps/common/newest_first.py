@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.admin.filters import AllValuesFieldListFilter
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
@@ -21,8 +20,6 @@ from apps.common.keyset import Page, Position, Source, read_page
 
 Row = TypeVar("Row", bound=Model)
 UUID_WITH_TIME = 7
-# The newest rows whose values a filter offers.
-ROWS_OFFERED = 2_000
 # What precedes the id in the parameter of the page.
 NEWER, OLDER = "from-", "before-"
 
@@ -161,15 +158,3 @@ class NewestFirstAdmin(admin.ModelAdmin[Row]):
             self.message_user(request, "Choose rows of the page.", messages.ERROR)
             return None
         return super().response_action(request, queryset)
-
-
-class RecentValuesFilter(AllValuesFieldListFilter):
-    """Offers the values of the newest rows. All values would be searched in the whole table."""
-
-    lookup_choices: Any
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        _, _, _, model, *_ = given
-        newest = model.objects.order_by("-pk").values_list(self.lookup_kwarg, flat=True)
-        self.lookup_choices = sorted(set(newest[:ROWS_OFFERED]))

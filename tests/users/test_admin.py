@@ -296,3 +296,29 @@ def test_an_address_can_be_suppressed_and_removed_from_the_list(admin: Client, a
         "It works again (was: manual)",
     )
     assert contacts.load_contacts([alice.pk])[alice.pk].suppressed is False
+
+
+def test_the_suppression_list_says_in_words_why_and_from_whom(admin: Client) -> None:
+    rows = [("hard_bounce", "reply"), ("complaint", "sendgrid"), ("old word", "staff:1")]
+    for number, (reason, source) in enumerate(rows):
+        Suppression.objects.create(
+            address_hash=str(number),
+            address=f"u{number}@example.com",
+            reason=reason,
+            source=source,
+        )
+
+    page = admin.get("/admin/users/suppression/").content.decode()
+    for words in (
+        "the address does not exist",
+        "the mail server&#x27;s reply",
+        "its owner reported a mail as spam",
+        "sendgrid",
+        "old word",
+        ">staff<",
+    ):
+        assert words in page
+    assert ">hard_bounce<" not in page
+    chosen = admin.get("/admin/users/suppression/?reason=complaint").content.decode()
+    assert "u1@example.com" in chosen
+    assert "u0@example.com" not in chosen
