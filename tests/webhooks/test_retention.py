@@ -12,21 +12,10 @@ from apps.notifications.models import RetentionRule
 from apps.notifications.privacy.retention.purge import ROUND_SECONDS, Purge
 from apps.webhooks import retention
 from apps.webhooks.models import Delivery, DeliveryState
+from tests.notifications.privacy.retention.clock import Clock
 from tests.webhooks.factories import registered_webhook
 
 pytestmark = pytest.mark.django_db
-
-
-class Clock:
-    """Seconds that pass only when they are asked for, ``step`` each time."""
-
-    def __init__(self, *, step: float) -> None:
-        self.now = 1000.0
-        self._step = step
-
-    def __call__(self) -> float:
-        self.now += self._step
-        return self.now
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +51,7 @@ def test_young_deliveries_and_those_that_wait_are_kept() -> None:
     young = deliveries(2, days=89)
     waiting = deliveries(2, days=91, state=DeliveryState.PENDING, wake_at=timezone.now())
     deliveries(2, days=92)
-    Purge(clock=Clock(step=0.0))()
+    Purge(clock=Clock())()
     assert set(Delivery.objects.values_list("pk", flat=True)) == {*young, *waiting}
 
 
@@ -70,5 +59,5 @@ def test_the_rule_of_the_client_holds_for_its_deliveries() -> None:
     RetentionRule.objects.create(client="shop", days=400)
     kept = deliveries(2, days=399)
     deliveries(2, days=401)
-    Purge(clock=Clock(step=0.0))()
+    Purge(clock=Clock())()
     assert set(Delivery.objects.values_list("pk", flat=True)) == set(kept)

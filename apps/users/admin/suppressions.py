@@ -12,6 +12,7 @@ from apps.users import suppression_list
 from apps.users.addresses import address_hash
 from apps.users.admin.bases import SuppressionModelAdmin
 from apps.users.admin.forms import SuppressionForm
+from apps.users.api_keys import STAFF_CLIENT_PREFIX
 from apps.users.models import Suppression, SuppressionReason
 
 # Why an address gets no more mail, in a few words.
@@ -23,7 +24,6 @@ REASONS: Mapping[str, str] = {
 }
 # Who put it on the list; others are named as they are: providers and client applications.
 SOURCES: Mapping[str, str] = {"reply": "the mail server's reply", "dsn": "a mail that came back"}
-STAFF = "staff:"
 
 
 class ReasonFilter(admin.SimpleListFilter):
@@ -73,7 +73,7 @@ class SuppressionAdmin(NewestFirstAdmin[Suppression], SuppressionModelAdmin):
     def from_whom(self, suppression: Suppression) -> str:
         """Return who put it on the list, in words."""
         source = suppression.source
-        return "staff" if source.startswith(STAFF) else SOURCES.get(source, source)
+        return "staff" if source.startswith(STAFF_CLIENT_PREFIX) else SOURCES.get(source, source)
 
     def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
         """Do not allow changes. Entries can only be added or removed."""
@@ -82,13 +82,15 @@ class SuppressionAdmin(NewestFirstAdmin[Suppression], SuppressionModelAdmin):
     def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature.
         """Store the entry with the hash that look-ups use, in the place of an expired one."""
         obj.address_hash = address_hash(obj.address)
-        obj.reason, obj.source = SuppressionReason.MANUAL, f"{STAFF}{request.user.pk}"
+        obj.reason, obj.source = SuppressionReason.MANUAL, f"{STAFF_CLIENT_PREFIX}{request.user.pk}"
         Suppression.objects.filter(address_hash=obj.address_hash).delete()
         super().save_model(request, obj, form, change)
 
     def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
         """Remove the entry, and keep the reason in the trail."""
         if reason := request.POST.get("reason", "").strip():
-            suppression_list.remove(obj.pk, actor=f"{STAFF}{request.user.pk}", reason=reason)
+            suppression_list.remove(
+                obj.pk, actor=f"{STAFF_CLIENT_PREFIX}{request.user.pk}", reason=reason
+            )
         else:
             super().delete_model(request, obj)

@@ -37,22 +37,11 @@ from apps.notifications.privacy.retention.purge import (
 from apps.users.models import User
 from tests.notifications.dead_letters.letters import dead_letter, poison
 from tests.notifications.factories import SHOP, accepted
+from tests.notifications.privacy.retention.clock import Clock
 
 pytestmark = pytest.mark.django_db
 SHOPS = Position("shop", "live", UUID(int=0))
 FORUM = Caller(client="forum", scopes=frozenset(Scope))
-
-
-class Clock:
-    """Seconds that pass only here: ``step`` at each question."""
-
-    def __init__(self, *, step: float = 0.0) -> None:
-        self.now = 1000.0
-        self._step = step
-
-    def __call__(self) -> float:
-        self.now += self._step
-        return self.now
 
 
 @pytest.fixture(autouse=True)
