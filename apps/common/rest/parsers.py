@@ -96,7 +96,7 @@ def decode(raw: bytes, decoder: BodyDecoder | None = None) -> Any:
         # The decoder may leave parts of the body raw. They are decoded only here and may be
         # malformed.
         if ESCAPED_CONTROL.search(raw):
-            _refuse_control_characters(msgspec.json.decode(raw))
+            refuse_control_characters(msgspec.json.decode(raw))
     except msgspec.ValidationError as error:
         if decoder is not None:
             raise
@@ -109,7 +109,12 @@ def decode(raw: bytes, decoder: BodyDecoder | None = None) -> Any:
     return value
 
 
-def _refuse_control_characters(value: Any) -> None:
+def refuse_control_characters(value: Any) -> None:
+    """Refuse control characters in a decoded document.
+
+    Raises:
+        Problem: 400 with a pointer to the first of them.
+    """
     for steps, scalar in places(value):
         if isinstance(scalar, str) and CONTROL_CHARACTER.search(scalar):
             raise invalid(

@@ -12,8 +12,8 @@ import msgspec
 from rest_framework.exceptions import ParseError
 
 from apps.common.ids import new_id
-from apps.common.rest.parsers import CONTROL_CHARACTER, decode, places
-from apps.common.rest.problems import Problem, invalid, pointer_to
+from apps.common.rest.parsers import ESCAPED_CONTROL, decode, refuse_control_characters
+from apps.common.rest.problems import Problem, invalid
 from apps.notifications.batches.columns import BLANKS, Column, as_fields, columns_of
 from apps.notifications.batches.recipients import NAMES, Create, Recipients
 from apps.notifications.intake import requests
@@ -104,17 +104,17 @@ class RowReader:
 
     def _plain_fields(self, line: bytes) -> dict[str, Any] | None:
         """Return the fields of a row without its objects, and with no check of a cell."""
-        try:
-            given = decode(line)
-        except (Problem, ParseError, msgspec.DecodeError):
-            return None
         if self.columns is not None:
-            named = zip(self.columns, given, strict=False)
+            named = zip(self.columns, cells_of(line), strict=False)
             return {
                 one.name: text
                 for one, cell in named
                 if not one.groups and (text := cell.strip(BLANKS))
             }
+        try:
+            given = decode(line)
+        except (Problem, ParseError, msgspec.DecodeError):
+            return None
         return given if isinstance(given, dict) else None
 
     def _is_valid(self, given: Mapping[str, Any]) -> bool:
@@ -134,14 +134,15 @@ class RowReader:
         self._as_request({**others, "user_id": str(ANYBODY)})
 
     def _fields(self, line: bytes) -> dict[str, Any]:
-        given = decode(line)
         if self.columns is not None:
-            given = as_fields(self.columns, given)
-            _refuse_control_characters(given)
-        elif not isinstance(given, dict):
+            named = as_fields(self.columns, cells_of(line))
+            if ESCAPED_CONTROL.search(line):
+                refuse_control_characters(named)
+            return named
+        given = decode(line)
+        if not isinstance(given, dict):
             raise invalid("", "invalid", "Expected a JSON object.")
-        fields: dict[str, Any] = given
-        return fields
+        return given
 
     def _request(self, line: bytes) -> SendRequest:
         given = self._fields(line)
@@ -208,6 +209,12 @@ def reader_of(terms: Mapping[str, Any], *, client: str, pretend: bool = False) -
     )
 
 
+def cells_of(line: bytes) -> list[str]:
+    """Return the cells of a row of a CSV file, as they were stored."""
+    cells: list[str] = msgspec.json.decode(line)
+    return cells
+
+
 def _invent(named: Sequence[contacts.NamedAccount]) -> list[UUID | Problem]:
     return [new_id() for _ in named]
 
@@ -222,11 +229,3 @@ def _as_row(read: Callable[[], SendRequest]) -> Row:
         return requests.as_problem(error)
     except ParseError as error:
         return invalid("", "malformed_json", str(error.detail))
-
-
-def _refuse_control_characters(fields: dict[str, object]) -> None:
-    for steps, scalar in places(fields):
-        if isinstance(scalar, str) and CONTROL_CHARACTER.search(scalar):
-            raise invalid(
-                pointer_to(*steps), "control_character", "Control characters are not allowed."
-            )

@@ -9,6 +9,7 @@ from django.utils import timezone
 from apps.common.callers import Caller
 from apps.common.channels import Channel
 from apps.common.middleware.correlation import current_id
+from apps.common.new_rows import new_row
 from apps.common.rest.problems import FieldError, Problem, impossible, pointer_to
 from apps.notifications.broker import publisher
 from apps.notifications.intake.digests import PRESENT_FORM, body_digest, second_form
@@ -47,7 +48,8 @@ def make_draft(
     scheduled_for = asked.scheduled_for
     if scheduled_for is not None and scheduled_for <= now:
         scheduled_for = None
-    row = Notification(
+    row = new_row(
+        Notification,
         client=caller.client or "",
         kind=caller.kind,
         request_id=asked.request_id,

@@ -146,6 +146,19 @@ def test_bad_rows_are_reported_by_their_place_and_affect_no_other(
     assert (got["accepted"], got["rejected"], got["total"]) == (2, 6, 8)
 
 
+@pytest.mark.parametrize("mark", ["\x00", "\x07", "\x1f", "\x7f"])
+def test_a_control_character_in_a_cell_is_named_by_its_column(
+    shop: APIClient, alice: User, mark: str
+) -> None:
+    text = HEADER + csv_row(alice) + "\n" + csv_row(alice, f"A{mark}da", "https://x.example")
+    batch_id = accepted_batch_id(upload(shop, text, media_type=CSV))
+    make_all_slices()
+    (rejected,) = errors(shop, batch_id)
+    (error,) = rejected["errors"]
+    assert (rejected["index"], error["pointer"]) == (1, "/variables/name")
+    assert error["code"] == "control_character"
+
+
 def test_a_csv_row_with_too_many_cells_is_rejected(shop: APIClient, alice: User) -> None:
     text = HEADER + csv_row(alice) + ",more\n" + csv_row(alice) + "\n"
     batch_id = accepted_batch_id(upload(shop, text, media_type=CSV))
