@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import reverse
 
-from apps.common import process_exit
+from apps.common import garbage, process_exit
 from apps.common.server import Server
 from notifications_project.wsgi import application
 
@@ -14,3 +14,5 @@ server = Server(
     large_body_paths={reverse("batch-upload")},
     at_end=process_exit.end,
 )
+
+garbage.settle()

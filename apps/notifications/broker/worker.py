@@ -1,4 +1,4 @@
-"""Celery worker signal handlers: declare queues, send heartbeats, flush logs, close connections."""
+"""Celery worker signal handlers: memory, queues, heartbeats, the log, connections."""
 
 import sys
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from celery import current_app, signals
 
-from apps.common import logs
+from apps.common import garbage, logs
 from apps.common.masking import masked_first_line
 from apps.notifications.broker import topology
 from apps.notifications.broker.publisher import PUBLISH_ERRORS
@@ -21,6 +21,12 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.001
 
 _heartbeats: list[HeartbeatThread] = []
+
+
+@signals.celeryd_after_setup.connect
+def _settle(**_: Any) -> None:
+    """Settle before the child processes are forked: they share the memory that nobody reads."""
+    garbage.settle()
 
 
 @signals.worker_ready.connect

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.common import garbage
 from apps.notifications.operations.checks import ENVIRONMENT
 from apps.notifications.operations.heartbeat import HeartbeatThread
 from apps.notifications.scheduler.loop import schedule_until
@@ -21,5 +22,6 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         heartbeat = HeartbeatThread(role="scheduler")
         heartbeat.start()
+        garbage.settle()
         schedule_until(stop)
         heartbeat.stop()
