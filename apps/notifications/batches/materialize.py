@@ -141,7 +141,7 @@ def _make(batch: Batch, *, now: datetime) -> None:
     piece, given_up = next_piece(batch, last_try=last_try)
     first_index = batch.done
     asked = [
-        BatchRow(index=index, row_id=derived_id(batch.pk, name), request=row)
+        BatchRow(index=index, row_id=derived_id(batch.pk, name, place=index), request=row)
         for index, (name, row) in enumerate(zip(piece.names, piece.rows, strict=True), first_index)
         if isinstance(row, SendRequest)
     ]

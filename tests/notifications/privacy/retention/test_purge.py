@@ -55,7 +55,7 @@ def aged(row: Notification, *, days: float, changed_days: float | None = None) -
     changed = timezone.now() - timedelta(days=days if changed_days is None else changed_days)
     old = row.pk
     row.pk, row.created_at, row.updated_at = (
-        derived_id(first_id_at(asked), str(old)),
+        derived_id(first_id_at(asked), str(old), place=0),
         asked,
         changed,
     )
