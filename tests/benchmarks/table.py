@@ -52,10 +52,12 @@ def ratio(line: Line) -> str:
 
 
 def figures(reading: Reading) -> str:
-    """Format a rate and its times."""
-    times = " / ".join(f"{seconds * 1000:.0f}" for seconds in reading.times.values())
-    rate = f"{reading.rate:,.0f}/s"
-    return f"{rate}; {' / '.join(reading.times)} {times} ms" if times else rate
+    """Format a rate, if the row has one, and its times."""
+    found = [f"{reading.rate:,.0f}/s"] if reading.rate or not reading.times else []
+    if reading.times:
+        times = " / ".join(f"{seconds * 1000:.0f}" for seconds in reading.times.values())
+        found.append(f"{' / '.join(reading.times)} {times} ms")
+    return "; ".join(found)
 
 
 def aims(line: Line) -> str:

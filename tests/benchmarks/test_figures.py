@@ -63,6 +63,11 @@ def test_the_table_shows_the_aims_and_the_errors() -> None:
     assert "WRONG in push: 3 were lost" in table.plain([a_line(1.0), lost])
 
 
+def test_a_row_without_a_rate_shows_its_times_alone() -> None:
+    assert table.figures(Reading(times={"p95": 0.03})) == "p95 30 ms"
+    assert table.figures(Reading()) == "0/s"
+
+
 def test_the_ratio_of_a_line_is_the_median_of_its_rounds_and_not_of_the_rates() -> None:
     line = a_line(0.9, 0.8, 0.85, 0.84, 0.7)
 
