@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.common import audit
+from apps.common.rest.parsers import CONTROL_CHARACTER
 from apps.common.rest.problems import Problem, invalid
 from apps.users import addresses, suppressions
 from apps.users.models import Suppression, SuppressionReason
@@ -166,6 +167,9 @@ def _entry(  # noqa: PLR0911 - one return for each mistake.
     reason = row.get("reason", "") or SuppressionReason.MANUAL
     if "" in row:
         return RowError(line=line, code="cells", detail="There are more cells than columns.")
+    if refused := next((name for name, cell in row.items() if CONTROL_CHARACTER.search(cell)), ""):
+        detail = f"{refused}: Control characters are not allowed."
+        return RowError(line=line, code="control_character", detail=detail)
     if email and (problem := addresses.problem_with(email)):
         return RowError(line=line, code="invalid_email", detail=problem)
     if email and hashed and hashed != addresses.address_hash(email):

@@ -55,6 +55,15 @@ def test_each_row_that_creates_nobody_names_its_line(administrator: Client) -> N
     assert "timezone" in report.wrong[2].said
 
 
+@pytest.mark.parametrize("mark", ["\x00", "\x07", "\x7f"])
+def test_a_row_with_a_control_character_creates_nobody(administrator: Client, mark: str) -> None:
+    content = f"email,name\nlin@example.com,Lin{mark}\nkay@example.com,Kay\n"
+    report = sent(administrator, content).context["report"]
+
+    assert (report.created, [one.line for one in report.wrong]) == (1, [2])
+    assert report.wrong[0].said.startswith("name: ")
+
+
 def test_a_file_creates_people_as_the_api_does(administrator: Client) -> None:
     sent(administrator, "\ufeff" + FILE, create="yes")
 

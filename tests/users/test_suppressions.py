@@ -270,6 +270,20 @@ def test_a_bad_row_does_not_hold_back_the_others(operator: APIClient, ada: User)
     )
 
 
+@pytest.mark.parametrize("mark", ["\x00", "\x07", "\x7f"])
+@pytest.mark.parametrize("row", ["{}ada@example.com,,", "ada@example.com,,by {}phone"])
+def test_a_row_with_a_control_character_is_rejected(
+    operator: APIClient, ada: User, row: str, mark: str
+) -> None:
+    file = f"email,reason,note\n{row.format(mark)}\nbob@example.com,,\n"
+    answer = upload(operator, file).json()
+
+    assert (answer["added"], answer["rejected"]) == (1, 1)
+    (error,) = answer["rejected_rows"]
+    assert (error["line"], error["code"]) == (2, "control_character")
+    assert not listed(ada)
+
+
 def test_a_dry_run_says_the_same_and_changes_nothing(operator: APIClient, ada: User) -> None:
     tried = upload(operator, FILE, "?dry_run=true").json()
 
