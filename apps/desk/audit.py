@@ -17,7 +17,6 @@ from apps.common.ids import as_uuid, first_id_at
 from apps.common.middleware.correlation import current_id
 from apps.desk.actors import names_of
 from apps.desk.models import AuditEntry
-from apps.notifications.embedded.sandbox_pages import message_list
 from apps.notifications.models import SandboxMessage
 from apps.templates.api.converters import CODE_PATTERN
 
@@ -171,16 +170,16 @@ def record_listing(
         _record_once(request, "subjects_read", LISTED_ONCE, **given)
 
 
-def record_sandbox(
-    sender: object, *, request: HttpRequest, messages: list[SandboxMessage], **_: Any
-) -> None:
-    """Add what a page of the sandbox shows (``content_shown``): one message, or a list of them."""
-    if sender is message_list:
-        subjects = (message.subject for message in messages)
-        record_listing(request, subjects, object_type="list of the sandbox")
-        return
+def record_sandbox(*, request: HttpRequest, messages: list[SandboxMessage], **_: Any) -> None:
+    """Add what a page of the sandbox shows (``content_shown``)."""
     for message in messages:
         record_reading(request, message.notification_id)
+
+
+def record_sandbox_list(*, request: HttpRequest, messages: list[SandboxMessage], **_: Any) -> None:
+    """Add that a list of the sandbox shows subjects (``subjects_shown``)."""
+    subjects = (message.subject for message in messages)
+    record_listing(request, subjects, object_type="list of the sandbox")
 
 
 def _record_once(request: HttpRequest, action: str, window: timedelta, **given: Any) -> None:

@@ -10,12 +10,12 @@ from uuid import UUID
 from django.contrib import admin
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
-from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from apps.common.middleware.security_headers import PAGE_POLICY
+from apps.notifications.embedded.sandbox_signals import content_shown, subjects_shown
 from apps.notifications.models.sandbox import SandboxMessage
 
 PAGE_SIZE = 50
@@ -30,9 +30,6 @@ MAIL_POLICY = (
 )
 
 Page = Callable[..., HttpResponse]
-# Sent with ``request`` and the ``messages`` whose contents, or subjects in a list, a page shows.
-# The desk, which this app does not know, writes its audit trail then.
-content_shown = Signal()
 
 
 def staff_page(page: Page) -> Page:
@@ -62,7 +59,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
     if recipient:
         found = found.filter(recipient__icontains=recipient)
     rows, newer, older = _page(found, request)
-    content_shown.send(message_list, request=request, messages=rows)
+    subjects_shown.send(message_list, request=request, messages=rows)
     kept = {"channel": channel, "recipient": recipient}
     context = {
         "rows": rows,
