@@ -74,7 +74,9 @@ class EventsField(serializers.ListField):
 
     def to_internal_value(self, data: Any) -> list[str]:
         """Return the types in the order of the table, each once."""
-        given = set(super().to_internal_value(data))
+        given = super().to_internal_value(data)
+        # The limits are those of the document, which counts what is repeated.
+        self.run_validators(given)
         return [name for name in SUBSCRIBABLE if name in given]
 
 
@@ -121,11 +123,13 @@ class NewWebhookSerializer(StrictSerializer):
         """Refuse events of the installation to those who do not operate it."""
         caller = self.context["caller"]
         may = caller.is_staff or Scope.OPERATIONS in caller.scopes
-        for place, name in enumerate(value):
+        for name in value:
             known = event_types.EVENT_TYPES.get(name)
             if known is not None and known.for_operations and not may:
                 message = f"{name} needs the scope operations."
-                detail = {str(place): [ErrorDetail(message, code="scope_needed")]}
+                # The list was sorted, and the pointer is for the request.
+                place = str(self.initial_data["events"].index(name))
+                detail = {place: [ErrorDetail(message, code="scope_needed")]}
                 raise serializers.ValidationError(detail)
         return value
 

@@ -16,6 +16,7 @@ from apps.users.models import User
 from apps.webhooks import addresses, endpoints, redelivery, retention, signing
 from apps.webhooks.models import Delivery, Endpoint
 from tests.notifications.factories import client_with
+from tests.notifications.problems import assert_problem
 from tests.webhooks.factories import stored
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +106,21 @@ def test_events_of_operators_need_the_scope_operations(shop: APIClient) -> None:
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == "/events/0"
     assert registered(shop, events=["operations.notice"])["events"] == ["operations.notice"]
+
+
+def test_an_event_that_needs_a_scope_is_named_by_its_place_in_the_request(shop: APIClient) -> None:
+    plain = client_with(Scope.WEBHOOKS_MANAGE)
+    events = ["notification.failed", "operations.notice", "notification.accepted"]
+    problem = assert_problem(plain.post(URL, {**NEW, "events": events}, format="json"), 400)
+
+    assert [error["pointer"] for error in problem["errors"]] == ["/events/1"]
+
+
+def test_repeated_events_count_for_the_limit_and_are_kept_once(shop: APIClient) -> None:
+    assert registered(shop, events=["*"] * 15)["events"] == ["*"]
+    problem = assert_problem(shop.post(URL, {**NEW, "events": ["*"] * 16}, format="json"), 400)
+
+    assert [error["pointer"] for error in problem["errors"]] == ["/events"]
 
 
 def test_a_repeated_call_with_its_key_registers_once(shop: APIClient) -> None:
