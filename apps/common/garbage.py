@@ -1,4 +1,4 @@
-"""Keep Python's garbage collector from holding up a process that serves."""
+"""Keep Python's garbage collector from stopping a process for long."""
 
 import gc
 

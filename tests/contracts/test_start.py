@@ -17,12 +17,13 @@ OF_OTHERS = {
     "liquid",
     "celery.worker.consumer",
 }
-# What only pages and requests need, and what only an installation with Redis needs.
-OF_REQUESTS = {
+PAGES = {
     "apps.notifications.embedded.sandbox_pages",
-    "rest_framework.serializers",
-    "redis",
+    "apps.users.admin",
+    "notifications_project.urls",
 }
+# The forms of the API, and what only an installation with Redis needs.
+NOT_OF_THE_DOCTOR = OF_OTHERS | PAGES | {"rest_framework.serializers", "redis"}
 # Prints the names of all imported modules when the process ends.
 REPORT = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); "
 SETUP = "import django; django.setup(); "
@@ -73,7 +74,7 @@ def test_the_doctor_loads_only_what_it_checks() -> None:
 
     assert "providers" in printed
     assert "apps.notifications.models" in loaded
-    assert loaded & (OF_OTHERS | OF_REQUESTS) == set()
+    assert loaded & NOT_OF_THE_DOCTOR == set()
 
 
 def test_a_provider_without_its_settings_still_stops_a_command() -> None:
@@ -89,8 +90,7 @@ def test_the_scheduler_and_the_recorder_load_no_pages() -> None:
     _, _, loaded = run(SETUP + imports)
 
     assert "apps.notifications.scheduler.sweep" in loaded
-    pages = {"apps.notifications.embedded.sandbox_pages", "apps.users.admin"}
-    assert loaded & {*pages, "notifications_project.urls"} == set()
+    assert loaded & PAGES == set()
 
 
 def test_a_worker_has_the_changes_to_its_library_before_its_children_start() -> None:
@@ -98,10 +98,7 @@ def test_a_worker_has_the_changes_to_its_library_before_its_children_start() -> 
     _, _, loaded = run(start)
 
     assert "notifications_project.celery_worker" in loaded
-    assert (
-        loaded & {"notifications_project.urls", "apps.notifications.embedded.sandbox_pages"}
-        == set()
-    )
+    assert loaded & PAGES == set()
 
 
 def test_the_pages_of_the_admin_are_checked_although_they_are_imported_late() -> None:

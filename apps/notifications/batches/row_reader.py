@@ -105,7 +105,7 @@ class RowReader:
     def _plain_fields(self, line: bytes) -> dict[str, Any] | None:
         """Return the fields of a row without its objects, and with no check of a cell."""
         if self.columns is not None:
-            named = zip(self.columns, cells_of(line), strict=False)
+            named = zip(self.columns, _cells_of(line), strict=False)
             return {
                 one.name: text
                 for one, cell in named
@@ -135,7 +135,7 @@ class RowReader:
 
     def _fields(self, line: bytes) -> dict[str, Any]:
         if self.columns is not None:
-            named = as_fields(self.columns, cells_of(line))
+            named = as_fields(self.columns, _cells_of(line))
             if ESCAPED_CONTROL.search(line):
                 refuse_control_characters(named)
             return named
@@ -209,7 +209,7 @@ def reader_of(terms: Mapping[str, Any], *, client: str, pretend: bool = False) -
     )
 
 
-def cells_of(line: bytes) -> list[str]:
+def _cells_of(line: bytes) -> list[str]:
     """Return the cells of a row of a CSV file, as they were stored."""
     cells: list[str] = msgspec.json.decode(line)
     return cells
